@@ -1,0 +1,221 @@
+//! How a node comes to life.
+
+use iechor_driver::buildkit_session::Client;
+use iechor_driver::container::{self, Container, Limits, MountSource, Mounted, Spec};
+use iechor_driver::image::{self, Pull};
+use iechor_driver::progress::Task;
+use iechor_driver::volume::{self, Volume};
+use iechor_driver::{Error, clock, describe_error, engine, values};
+
+use crate::builder::{ContainerBuilder, dial};
+
+const STATE_DIRECTORY: &str = "/var/lib/buildkit";
+/// Where BuildKit looks for its configuration; a `buildkitd.toml` of the user goes there.
+const CONFIG_DIRECTORY: &str = "/etc/buildkit";
+const CONFIG_FILE: &str = "buildkitd.toml";
+const LOG_LINES: u32 = 10;
+
+const MILLISECOND: u64 = 1_000_000;
+/// The first try is made at once; waits double up to the longest.
+const FIRST_WAIT: u64 = 20 * MILLISECOND;
+const LONGEST_WAIT: u64 = 500 * MILLISECOND;
+
+/// Creates and starts what is missing, and returns once BuildKit answers.
+pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
+    let name = builder.container_name();
+    let container = match Container::find(&name)? {
+        Some(container) => {
+            if !is_running(&container)? {
+                step(&format!("starting container {name}"), |_| container.start())?;
+            }
+            container
+        }
+        None => {
+            let image = obtain_image(&builder.options.image)?;
+            step(&format!("creating container {name}"), |task| create(builder, &image, task))?
+        }
+    };
+    wait_until_ready(&container, &name)
+}
+
+/// Runs `work` as a step that the user sees, with its outcome.
+fn step<T>(name: &str, work: impl FnOnce(&Task) -> Result<T, Error>) -> Result<T, Error> {
+    let task = Task::new(name);
+    let result = work(&task);
+    let outcome = result.as_ref().map(|_| ()).map_err(describe_error);
+    Task::finish(task, outcome.as_ref().map(|()| ()).map_err(String::as_str));
+    result
+}
+
+/// Pulls the image; where that fails and the engine has one of that name, says so and takes it.
+fn obtain_image(reference: &str) -> Result<String, Error> {
+    let pulled = step(&format!("pulling image {reference}"), |task| {
+        image::resolve(reference, None, Pull::Always, Some(task))
+    });
+    let pull_error = match pulled {
+        Ok(resolved) => return Ok(resolved.reference),
+        Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => return Err(error),
+        Err(error) => error,
+    };
+    match image::resolve(reference, None, Pull::Never, None) {
+        Ok(resolved) => step(&format!("using local image {reference}"), |_| Ok(resolved.reference)),
+        Err(Error::NotFound(_)) => Err(pull_error),
+        Err(error) => Err(error),
+    }
+}
+
+fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Container, Error> {
+    let options = &builder.options;
+    let name = builder.container_name();
+    let engine = engine::inspect()?;
+
+    let cgroup_parent = if engine.cgroup_driver.as_deref() == Some("cgroupfs") {
+        Some(options.cgroup_parent())
+    } else {
+        if let Some(parent) = &options.requested_cgroup_parent {
+            task.child(&format!(
+                "ignoring cgroup-parent {parent}: the engine's cgroup driver is {}, not cgroupfs",
+                engine.cgroup_driver.as_deref().unwrap_or("unknown"),
+            ));
+        }
+        None
+    };
+
+    let state = builder.state_volume_name();
+    if Volume::find(&state)?.is_none() {
+        Volume::create(&volume::Spec {
+            name: state.clone(),
+            driver: None,
+            driver_options: Vec::new(),
+            labels: Vec::new(),
+        })?;
+    }
+
+    let files = &builder.config.files;
+    let mut command = Vec::new();
+    if files.iter().any(|file| file.path == CONFIG_FILE) {
+        // Before the user's own flags, so that a --config among them counts.
+        command.extend(["--config".to_owned(), format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}")]);
+    }
+    command.extend(builder.config.buildkitd_flags.iter().cloned());
+
+    let container = Container::create(&Spec {
+        name,
+        image: image.to_owned(),
+        command,
+        env: options.env.clone(),
+        labels: Vec::new(),
+        mounts: vec![Mounted {
+            target: STATE_DIRECTORY.into(),
+            source: MountSource::Volume(state),
+            read_only: false,
+        }],
+        network: options.network.clone(),
+        privileged: true,
+        // Reaps what BuildKit's own containers leave behind.
+        init: true,
+        // A privileged container needs the real root.
+        host_user_namespace: engine.user_namespaces,
+        gpus: None,
+        restart: match options.restart_policy {
+            values::RestartPolicy::No => container::RestartPolicy::No,
+            values::RestartPolicy::Always => container::RestartPolicy::Always,
+            values::RestartPolicy::UnlessStopped => container::RestartPolicy::UnlessStopped,
+            values::RestartPolicy::OnFailure(attempts) => {
+                container::RestartPolicy::OnFailure(attempts)
+            }
+        },
+        limits: Limits {
+            memory: options.memory,
+            memory_swap: options.memory_swap,
+            cpu_shares: options.cpu_shares,
+            cpu_period: options.cpu_period,
+            cpu_quota: options.cpu_quota,
+            cpuset_cpus: options.cpuset_cpus.clone(),
+            cpuset_mems: options.cpuset_mems.clone(),
+            cgroup_parent,
+        },
+        extra: Vec::new(),
+    })?;
+    if !files.is_empty() {
+        // Below /etc, which every image has; the copy makes the rest.
+        let (parent, directory) = CONFIG_DIRECTORY.rsplit_once('/').unwrap_or(("/", ""));
+        let files: Vec<_> = files
+            .iter()
+            .map(|file| {
+                let mut file = file.clone();
+                file.path = format!("{directory}/{}", file.path);
+                file
+            })
+            .collect();
+        container.copy_in(parent, &files)?;
+    }
+    container.start()?;
+    Ok(container)
+}
+
+fn is_running(container: &Container) -> Result<bool, Error> {
+    Ok(container.inspect()?.status == container::Status::Running)
+}
+
+/// Waits until BuildKit answers on a connection such as builds use. A container that dies
+/// meanwhile ends the wait at once.
+fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
+    let restarts_before = container.inspect()?.restart_count;
+    let mut wait = FIRST_WAIT;
+    loop {
+        match try_connection(container) {
+            Ok(()) => return Ok(()),
+            Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => {
+                return Err(error);
+            }
+            Err(error) => {
+                let now = container.inspect()?;
+                if now.status != container::Status::Running || now.restart_count > restarts_before {
+                    return Err(death(container, name, &now));
+                }
+                if clock::remaining().is_some_and(|left| left <= wait) {
+                    return Err(Error::Unavailable(format!(
+                        "BuildKit in container {name} does not answer: {}{}",
+                        describe_error(&error),
+                        log_lines(container),
+                    )));
+                }
+            }
+        }
+        clock::sleep(wait)?;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+fn try_connection(container: &Container) -> Result<(), Error> {
+    let client = Client::open(dial(container)?)?;
+    if client.workers()?.is_empty() {
+        return Err(Error::Unavailable("it has no worker".into()));
+    }
+    Ok(())
+}
+
+/// Why the container is not running any more, as far as the engine knows.
+fn death(container: &Container, name: &str, now: &container::Summary) -> Error {
+    let mut text = format!("container {name} ended while BuildKit was starting");
+    if let Some(code) = now.exit_code {
+        text += &format!(", exit code {code}");
+    }
+    if now.out_of_memory {
+        text += ", killed for want of memory (the option memory is too small)";
+    }
+    if let Some(reason) = &now.error {
+        text += &format!(": {reason}");
+    }
+    Error::Unavailable(text + &log_lines(container))
+}
+
+fn log_lines(container: &Container) -> String {
+    match container.last_logs(LOG_LINES) {
+        Ok(lines) if !lines.is_empty() => {
+            format!("\nlast lines of its log:\n  {}", lines.join("\n  "))
+        }
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,292 @@
+//! Makes builders, and changes their nodes.
+
+use std::path::PathBuf;
+
+use iechor_sandbox::driver::EMBEDDED;
+use iechor_sandbox::{Grant, Sandbox};
+
+use crate::boot_progress::StatusSender;
+use crate::driver_options;
+use crate::error::BuilderError;
+use crate::name::{self, Name};
+use crate::node::LiveNode;
+use crate::selection;
+use crate::store::{Changed, NodeChange, NodeGroup, Platform, StoreState};
+use crate::workspace::Workspace;
+use crate::{buildkitd_config, buildkitd_flags, trust};
+
+/// What `create` was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct CreateRequest {
+    /// `--name`; one is made up where it is missing.
+    pub name: Option<String>,
+    /// `--node`
+    pub node: Option<String>,
+    /// `--append`
+    pub append: bool,
+    /// `--driver`: a name or the path of a component.
+    pub driver: Option<String>,
+    /// `--driver-opt`, each `key=value,...`.
+    pub driver_options: Vec<String>,
+    /// `--grant`
+    pub grants: Vec<Grant>,
+    /// The engine: an endpoint or the name of a context.
+    pub endpoint: Option<String>,
+    /// `--platform`
+    pub platforms: Vec<String>,
+    /// `--buildkitd-config`
+    pub buildkitd_config: Option<PathBuf>,
+    /// `--buildkitd-flags`
+    pub buildkitd_flags: Option<String>,
+    /// `--use`
+    pub use_it: bool,
+    /// `--bootstrap`
+    pub bootstrap: bool,
+}
+
+/// What `create` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The builder's name.
+    pub name: String,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Makes a builder, or changes a node of one. Everything is checked before anything is saved; a
+/// builder that cannot be booted is not kept.
+///
+/// # Errors
+///
+/// What is wrong with the request, or went wrong; the store is as it was.
+pub async fn create(
+    workspace: &Workspace,
+    request: CreateRequest,
+    status: &StatusSender,
+) -> Result<Created, BuilderError> {
+    let state = workspace.store.read()?;
+    let name = choose_name(workspace, &state, &request)?;
+    let existing = match state.builder(name.as_str()) {
+        Ok(stored) => stored.map(|stored| stored.group.clone()),
+        Err(broken) => return Err(broken.clone().into()),
+    };
+    if let Some(group) = &existing
+        && request.node.is_none()
+        && !request.append
+    {
+        return Err(BuilderError::Exists {
+            name: group.name.clone(),
+            node: group.nodes.first().map(|node| node.name.clone()).unwrap_or_default(),
+        });
+    }
+    if existing.is_none() && request.append {
+        return Err(BuilderError::Usage(format!(
+            "failed to find instance {:?} for append; leave --append out to make it",
+            name.as_str()
+        )));
+    }
+
+    let driver = choose_driver(existing.as_ref(), request.driver.as_deref())?;
+    let mut group = existing.clone().unwrap_or_else(|| NodeGroup::new(&name, &driver));
+    let change = node_change(workspace, existing.as_ref(), &request)?;
+    let changed = group.change(change)?;
+
+    let component = Sandbox::load(&driver).await?;
+    if !request.grants.is_empty() {
+        let granted = trust::granted(workspace.store.directory(), component.digest())?;
+        let all: Vec<_> = granted.into_iter().chain(request.grants.iter().cloned()).collect();
+        // Before anything is written: what is missing is an error.
+        component.grants(&all).await?;
+        trust::grant(workspace.store.directory(), component.digest(), &request.grants)?;
+    }
+    let node = LiveNode::open(workspace, &group, &group.nodes[changed.index]).await?;
+    // An endpoint where nothing answers is a mistake better found now than at the first build.
+    node.engine().info().await?;
+    let mut warnings: Vec<String> = node
+        .warnings
+        .iter()
+        .map(|issue| match &issue.subject {
+            Some(subject) => format!("option {subject}: {}", issue.message),
+            None => issue.message.clone(),
+        })
+        .collect();
+    warnings.extend(remarks(&changed));
+
+    save(workspace, &group, existing.as_ref())?;
+    if request.bootstrap
+        && let Err(error) = node.boot(status).await
+    {
+        restore(workspace, &group, existing.as_ref())?;
+        return Err(error);
+    }
+    if request.use_it {
+        let chosen = workspace.with_surroundings(|surroundings| {
+            Ok::<_, BuilderError>(selection::choose_created(&name, surroundings))
+        })?;
+        workspace.store.lock()?.set_current(&chosen.current, chosen.default)?;
+    }
+    Ok(Created { name: group.name, warnings })
+}
+
+fn choose_name(
+    workspace: &Workspace,
+    state: &StoreState,
+    request: &CreateRequest,
+) -> Result<Name, BuilderError> {
+    let taken = |candidate: &str| {
+        state.builders().any(|(name, _)| name.eq_ignore_ascii_case(candidate))
+    };
+    match request.name.as_deref().filter(|name| !name.is_empty()) {
+        None if request.append => {
+            Err(BuilderError::Usage("append requires a builder name: --name".into()))
+        }
+        None => Ok(name::generate(&mut rand::rng(), taken)?),
+        Some(text) => {
+            let name = Name::for_new_builder(text)?;
+            let is_context = workspace.with_surroundings(|surroundings| {
+                Ok::<_, BuilderError>(surroundings.contexts.iter().any(|context| context == text))
+            })?;
+            if is_context && !taken(text) {
+                return Err(BuilderError::Usage(format!(
+                    "instance name {text:?} already exists as context builder; choose another"
+                )));
+            }
+            Ok(name)
+        }
+    }
+}
+
+/// The driver as it is stored: a path is made absolute, so that it holds everywhere.
+fn choose_driver(
+    existing: Option<&NodeGroup>,
+    wanted: Option<&str>,
+) -> Result<String, BuilderError> {
+    let wanted = match wanted.filter(|driver| !driver.is_empty()) {
+        None => None,
+        Some(driver) if driver.contains('/') || driver.ends_with(".wasm") => {
+            let path = std::fs::canonicalize(driver).map_err(|error| BuilderError::File {
+                what: "driver",
+                path: driver.into(),
+                reason: error.to_string(),
+            })?;
+            Some(path.display().to_string())
+        }
+        Some(driver) => Some(driver.to_owned()),
+    };
+    match (existing, wanted) {
+        (Some(group), Some(wanted)) if wanted != group.driver => Err(BuilderError::OtherDriver {
+            name: group.name.clone(),
+            driver: group.driver.clone(),
+        }),
+        (Some(group), _) => Ok(group.driver.clone()),
+        (None, wanted) => Ok(wanted.unwrap_or_else(|| EMBEDDED.into())),
+    }
+}
+
+fn node_change(
+    workspace: &Workspace,
+    existing: Option<&NodeGroup>,
+    request: &CreateRequest,
+) -> Result<NodeChange, BuilderError> {
+    let known = existing
+        .zip(request.node.as_deref())
+        .and_then(|(group, node)| group.node(node));
+    let endpoint = match (&request.endpoint, known) {
+        (Some(endpoint), _) => {
+            // Found out now whether there is such a place; stored as the user wrote it.
+            let found = iechor_engine::endpoint::by_name(
+                endpoint,
+                &workspace.environment,
+                &workspace.config,
+            )?;
+            Some(found.key())
+        }
+        (None, Some(_)) => None,
+        (None, None) => Some(workspace.current_endpoint()?.key()),
+    };
+    let driver_options = match request.driver_options.as_slice() {
+        [] => None,
+        values => Some(driver_options::parse(values)?),
+    };
+    let config_path =
+        buildkitd_config::find(request.buildkitd_config.as_deref(), workspace.store.directory());
+    let configuration = match config_path {
+        None => None,
+        Some(path) => {
+            let directory = std::env::current_dir().map_err(|error| BuilderError::File {
+                what: "current directory",
+                path: ".".into(),
+                reason: error.to_string(),
+            })?;
+            Some(buildkitd_config::load(&path, &directory)?)
+        }
+    };
+    let network = driver_options
+        .as_ref()
+        .or(known.map(|node| &node.driver_opts))
+        .and_then(|options| options.get("network"));
+    let flags = match (&request.buildkitd_flags, known) {
+        // A change of something else leaves them as they are.
+        (None, Some(_)) => None,
+        (flags, _) => Some(buildkitd_flags::with_default_entitlements(
+            buildkitd_flags::split(flags.as_deref().unwrap_or_default())?,
+            network.is_some_and(|network| network == "host"),
+            configuration.as_ref().map_or(&[], |files| &files.insecure_entitlements),
+        )),
+    };
+    Ok(NodeChange {
+        node: request.node.clone(),
+        append: request.append,
+        endpoint,
+        platforms: match request.platforms.as_slice() {
+            [] => None,
+            platforms => Some(Platform::parse_list(platforms)?),
+        },
+        flags,
+        driver_opts: driver_options,
+        files: configuration.map(|configuration| configuration.files),
+    })
+}
+
+fn remarks(changed: &Changed) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if changed.restart_needed {
+        remarks.push("new settings may not be used until builder is restarted".into());
+    }
+    for (node, platform) in &changed.taken_over {
+        remarks.push(format!("node {node} no longer builds for {platform}"));
+    }
+    remarks
+}
+
+fn save(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    expected: Option<&NodeGroup>,
+) -> Result<(), BuilderError> {
+    let mut transaction = workspace.store.lock()?;
+    unchanged(transaction.builder(&group.name)?.map(|stored| stored.group).as_ref(), expected)?;
+    Ok(transaction.save(group)?)
+}
+
+fn restore(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    before: Option<&NodeGroup>,
+) -> Result<(), BuilderError> {
+    let mut transaction = workspace.store.lock()?;
+    match before {
+        Some(before) => transaction.save(before)?,
+        None => transaction.remove(&group.name)?,
+    }
+    Ok(())
+}
+
+fn unchanged(found: Option<&NodeGroup>, expected: Option<&NodeGroup>) -> Result<(), BuilderError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(BuilderError::Usage(
+        "another process changed this builder at the same time; try again".into(),
+    ))
+}

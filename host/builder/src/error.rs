@@ -1,0 +1,138 @@
+//! What can go wrong with builders and builds.
+
+use std::path::PathBuf;
+
+use iechor_engine::EngineError;
+use iechor_engine::config::ConfigError;
+use iechor_engine::endpoint::EndpointError;
+use iechor_sandbox::DriverError;
+
+use crate::buildkitd_config;
+use crate::buildkitd_flags::FlagsError;
+use crate::driver_options::{CsvError, DriverOptionErrors};
+use crate::name::NameError;
+use crate::selection::SelectionError;
+use crate::store::{BrokenFile, EditError, PlatformError, StoreError};
+
+/// A failure of a builder or build.
+#[derive(Debug, thiserror::Error)]
+pub enum BuilderError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of the store.
+    #[error(transparent)]
+    Broken(#[from] BrokenFile),
+    /// Which builder.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// A name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A change to the nodes.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// A platform.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// `--driver-opt`.
+    #[error(transparent)]
+    DriverOptions(#[from] DriverOptionErrors),
+    /// `--buildkitd-flags`.
+    #[error(transparent)]
+    Flags(#[from] FlagsError),
+    /// `--output`.
+    #[error("{value:?}: {error}")]
+    Output {
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        error: CsvError,
+    },
+    /// `--buildkitd-config`.
+    #[error(transparent)]
+    ConfigFile(#[from] buildkitd_config::ConfigError),
+    /// The Docker CLI's configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Where the engine is.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The driver.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// BuildKit.
+    #[error(transparent)]
+    BuildKit(#[from] iechor_buildkit::Error),
+    /// A build failed on the daemon.
+    #[error("failed to build: {0}")]
+    Build(#[source] iechor_buildkit::Error),
+    /// What the user asked for makes no sense, or is not supported.
+    #[error("{0}")]
+    Usage(String),
+    /// A builder of that name is there already.
+    #[error(
+        "existing instance for {name:?} but no append mode, specify the node name to make changes \
+         for existing instances: --node {node}"
+    )]
+    Exists {
+        /// The builder.
+        name: String,
+        /// One of its nodes.
+        node: String,
+    },
+    /// The builder has another driver.
+    #[error("existing instance for {name:?} but has mismatched driver {driver:?}")]
+    OtherDriver {
+        /// The builder.
+        name: String,
+        /// Its driver.
+        driver: String,
+    },
+    /// The current context brings no builder that this program can run.
+    #[error(
+        "no builder is chosen, and the engine's own BuildKit is not supported; create one with \
+         `iechor buildx create --use`, or name one with --builder (`iechor buildx ls` lists them)"
+    )]
+    NoBuilder,
+    /// A file or directory of the user's cannot be used.
+    #[error("{what} {}: {reason}", .path.display())]
+    File {
+        /// What it is for.
+        what: &'static str,
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Something did not answer in time.
+    #[error("{what} did not answer within {seconds} s")]
+    TimedOut {
+        /// Who.
+        what: String,
+        /// How long it had.
+        seconds: u64,
+    },
+    /// Several builders or nodes failed; each was reported.
+    #[error("{0}")]
+    Several(String),
+    /// The user gave up.
+    #[error("{0} was cancelled")]
+    Cancelled(&'static str),
+}
+
+impl BuilderError {
+    /// Whether the user gave up.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled(_)
+                | Self::Driver(DriverError::Cancelled { .. })
+                | Self::BuildKit(iechor_buildkit::Error::Cancelled)
+                | Self::Build(iechor_buildkit::Error::Cancelled)
+        )
+    }
+}

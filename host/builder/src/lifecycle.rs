@@ -1,0 +1,183 @@
+//! What becomes of builders after they are made: how they are, stop and removal.
+
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use iechor_buildkit::Worker;
+use iechor_sandbox::contract::{RemoveOptions, Status};
+
+use crate::boot_progress::StatusSender;
+use crate::error::BuilderError;
+use crate::node::LiveNode;
+use crate::store::{Node, NodeGroup};
+use crate::workspace::Workspace;
+
+/// How a node is.
+#[derive(Debug)]
+pub struct NodeReport {
+    /// The node as it is stored.
+    pub node: Node,
+    /// Its state, or why there is no telling.
+    pub state: Result<NodeState, BuilderError>,
+}
+
+/// The state of a node.
+#[derive(Debug)]
+pub struct NodeState {
+    /// As the driver says.
+    pub status: Status,
+    /// The version of BuildKit, where it runs.
+    pub version: Option<String>,
+    /// Its workers, where it runs.
+    pub workers: Vec<Worker>,
+}
+
+/// How all nodes of a builder are, asked at the same time.
+pub async fn report(workspace: &Workspace, group: &NodeGroup, limit: Duration) -> Vec<NodeReport> {
+    join_all(group.nodes.iter().map(|node| async {
+        let state = match tokio::time::timeout(limit, state(workspace, group, node)).await {
+            Ok(state) => state,
+            Err(_) => Err(BuilderError::TimedOut {
+                what: format!("node {}", node.name),
+                seconds: limit.as_secs(),
+            }),
+        };
+        NodeReport { node: node.clone(), state }
+    }))
+    .await
+}
+
+async fn state(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    node: &Node,
+) -> Result<NodeState, BuilderError> {
+    let live = LiveNode::open(workspace, group, node).await?;
+    let status = live.status().await?;
+    if status != Status::Running {
+        return Ok(NodeState { status, version: None, workers: Vec::new() });
+    }
+    let Some(connected) = live.connect_running().await? else {
+        return Ok(NodeState { status: Status::Stopped, version: None, workers: Vec::new() });
+    };
+    let said = connected.workers.iter().find_map(|worker| worker.version.clone());
+    let version = match said {
+        Some(version) => Some(version),
+        None => connected.client.version().await?,
+    };
+    let version = match version {
+        Some(version) => version.version,
+        // Older than 0.11: BuildKit cannot be asked.
+        None => live.version().await?,
+    };
+    Ok(NodeState { status, version: Some(version), workers: connected.workers })
+}
+
+/// Boots the nodes of a builder that do not run.
+///
+/// # Errors
+///
+/// The first failure.
+pub async fn boot(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    status: &StatusSender,
+) -> Result<(), BuilderError> {
+    for node in &group.nodes {
+        LiveNode::open(workspace, group, node).await?.connect(status).await?;
+    }
+    Ok(())
+}
+
+/// Stops the nodes of a builder.
+///
+/// # Errors
+///
+/// Every failure; the other nodes are stopped all the same.
+pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
+    let stopped = join_all(group.nodes.iter().map(|node| async {
+        LiveNode::open(workspace, group, node).await?.stop().await
+    }))
+    .await;
+    gather(group, stopped, "stop")
+}
+
+/// How to remove a builder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RemoveRequest {
+    /// Leave the cache.
+    pub keep_state: bool,
+    /// Leave the daemon running.
+    pub keep_daemon: bool,
+    /// Forget the builder although its daemon could not be removed.
+    pub force: bool,
+}
+
+/// Removes a builder: its daemons, then its entry. An entry whose daemon could not be removed
+/// stays, so that nothing is leaked and forgotten.
+///
+/// # Errors
+///
+/// What could not be removed, and why.
+pub async fn remove(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    request: RemoveRequest,
+) -> Result<(), BuilderError> {
+    if !request.keep_daemon {
+        let removed = join_all(group.nodes.iter().map(|node| async {
+            let live = LiveNode::open(workspace, group, node).await?;
+            live.remove(RemoveOptions {
+                force: true,
+                keep_state: request.keep_state,
+                keep_daemon: false,
+            })
+            .await
+        }))
+        .await;
+        let gathered = gather(group, removed, "remove");
+        if !request.force {
+            gathered.map_err(|error| match error {
+                error if error.is_cancelled() => error,
+                error => BuilderError::Several(format!(
+                    "{error}\nthe builder is kept; --force forgets it all the same"
+                )),
+            })?;
+        }
+    }
+    workspace.store.lock()?.remove(&group.name)?;
+    Ok(())
+}
+
+/// Notes that a builder was used.
+///
+/// # Errors
+///
+/// Where the store cannot be written.
+pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
+    Ok(workspace.store.lock()?.touch(&group.name, SystemTime::now())?)
+}
+
+fn gather(
+    group: &NodeGroup,
+    results: Vec<Result<(), BuilderError>>,
+    what: &str,
+) -> Result<(), BuilderError> {
+    let mut failures: Vec<_> = group
+        .nodes
+        .iter()
+        .zip(results)
+        .filter_map(|(node, result)| result.err().map(|error| (node, error)))
+        .collect();
+    match failures.len() {
+        0 => Ok(()),
+        1 => Err(failures.remove(0).1),
+        _ => {
+            let lines: Vec<_> = failures
+                .iter()
+                .map(|(node, error)| format!("failed to {what} node {}: {error}", node.name))
+                .collect();
+            Err(BuilderError::Several(lines.join("\n")))
+        }
+    }
+}

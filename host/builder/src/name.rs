@@ -1,0 +1,227 @@
+//! Names of builders and nodes.
+//!
+//! A name starts with a letter and goes on with letters, digits, `.`, `-` and `_`. The store's files
+//! carry the name in lower case, so `Release` and `release` are the same builder; what is shown is
+//! the name as it was typed.
+
+use rand::Rng;
+
+/// The name that stands for the current engine and that no builder can take.
+pub const RESERVED: &str = "default";
+
+/// Attempts of [`generate`] before it gives up.
+const ATTEMPTS: usize = 6;
+
+/// Longest name: the file of a builder carries its name, and file systems end at 255 bytes.
+const LONGEST: usize = 200;
+
+/// Why a name is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The name has a character that names do not have, or starts with none that they start with.
+    #[error(
+        "invalid name {name}, name needs to start with a letter and may not contain symbols, except ._-"
+    )]
+    Symbols {
+        /// The name as it was given.
+        name: String,
+    },
+    /// The name does not fit into a file name.
+    #[error(
+        "invalid name of {length} characters that starts with {start}: at most {LONGEST} are possible; choose a shorter one"
+    )]
+    TooLong {
+        /// The first characters of the name.
+        start: String,
+        /// Its length in characters.
+        length: usize,
+    },
+    /// The name is [`RESERVED`].
+    #[error("default is a reserved name and cannot be used to identify builder instance")]
+    Reserved,
+    /// Every generated name was taken.
+    #[error(
+        "failed to generate random name: {ATTEMPTS} attempts were all taken; give one with --name"
+    )]
+    Exhausted,
+}
+
+/// A well-formed name of a builder or node, as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Name(String);
+
+impl Name {
+    /// Checks a name. [`RESERVED`] passes: whether it is allowed depends on what is asked, see
+    /// [`Name::for_new_builder`].
+    pub fn parse(name: &str) -> Result<Self, NameError> {
+        let mut characters = name.chars();
+        let starts = characters
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic());
+        let goes_on =
+            characters.all(|next| next.is_ascii_alphanumeric() || matches!(next, '.' | '-' | '_'));
+        if !starts || !goes_on {
+            return Err(NameError::Symbols {
+                name: name.to_owned(),
+            });
+        }
+        // Only ASCII from here on.
+        if name.len() > LONGEST {
+            return Err(NameError::TooLong {
+                start: name[..20].to_owned(),
+                length: name.len(),
+            });
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// Checks the name of a builder that is to be made.
+    pub fn for_new_builder(name: &str) -> Result<Self, NameError> {
+        let name = Self::parse(name)?;
+        if name.file_name() == RESERVED {
+            return Err(NameError::Reserved);
+        }
+        Ok(name)
+    }
+
+    /// The name as it was typed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name in lower case: the name of the store's file, and what two names are compared by.
+    pub fn file_name(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Makes up a name that `taken` does not know, such as `brisk_kettle`. From the second attempt on a
+/// digit follows.
+pub fn generate<R: Rng + ?Sized>(
+    random: &mut R,
+    mut taken: impl FnMut(&str) -> bool,
+) -> Result<Name, NameError> {
+    for attempt in 0..ATTEMPTS {
+        let adjective = ADJECTIVES[random.random_range(0..ADJECTIVES.len())];
+        let noun = NOUNS[random.random_range(0..NOUNS.len())];
+        let mut name = format!("{adjective}_{noun}");
+        if attempt > 0 {
+            name.push(char::from(b'0' + random.random_range(0..10u8)));
+        }
+        if !taken(&name) {
+            return Ok(Name(name));
+        }
+    }
+    Err(NameError::Exhausted)
+}
+
+const ADJECTIVES: [&str; 64] = [
+    "amber", "apt", "autumn", "bold", "bright", "brisk", "calm", "candid", "clear", "clever",
+    "copper", "coral", "crisp", "dapper", "deft", "eager", "early", "earnest", "even", "fabled",
+    "fair", "fleet", "fond", "fresh", "gentle", "glad", "golden", "grand", "hardy", "hearty",
+    "honest", "humble", "indigo", "jolly", "keen", "kind", "level", "light", "lively", "lucid",
+    "mellow", "merry", "misty", "modest", "nimble", "noble", "patient", "placid", "plucky",
+    "polite", "proud", "quick", "quiet", "ready", "round", "silver", "snug", "spry", "steady",
+    "sunny", "swift", "tidy", "warm", "witty",
+];
+
+const NOUNS: [&str; 64] = [
+    "acorn", "anchor", "anvil", "arch", "atlas", "badger", "barrel", "beacon", "bellows", "birch",
+    "bridge", "brook", "cabin", "canal", "candle", "cedar", "chisel", "cobble", "comet", "compass",
+    "crane", "delta", "ember", "falcon", "fern", "ferry", "forge", "garden", "glacier", "hammer",
+    "harbor", "hazel", "heron", "hinge", "island", "kettle", "kiln", "ladder", "lantern", "lathe",
+    "loom", "maple", "meadow", "mill", "mortar", "oak", "orchard", "otter", "pebble", "pier",
+    "plover", "prism", "pulley", "quarry", "quill", "raft", "reef", "ridge", "rudder", "spindle",
+    "thicket", "timber", "trowel", "willow",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
+
+    #[test]
+    fn names_follow_the_rule() {
+        for good in ["a", "Z", "b0", "my-builder", "a.b_c-D9", "default"] {
+            assert_eq!(Name::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "", "0a", "-a", "_a", ".a", "a/b", "a b", "a:b", "ä", "aä", "..", "a\n", "a\0", "a%",
+        ] {
+            let error = Name::parse(bad).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "invalid name {bad}, name needs to start with a letter and may not contain symbols, except ._-"
+                )
+            );
+        }
+        assert!(Name::parse(&"a".repeat(LONGEST)).is_ok());
+        assert!(matches!(
+            Name::parse(&"a".repeat(LONGEST + 1)),
+            Err(NameError::TooLong { length: 201, .. })
+        ));
+    }
+
+    #[test]
+    fn only_the_file_name_is_lowered() {
+        let name = Name::parse("MyBuilder").unwrap();
+        assert_eq!(name.to_string(), "MyBuilder");
+        assert_eq!(name.file_name(), "mybuilder");
+    }
+
+    #[test]
+    fn default_cannot_be_made() {
+        for reserved in ["default", "Default", "DEFAULT"] {
+            assert_eq!(Name::for_new_builder(reserved), Err(NameError::Reserved));
+        }
+        assert!(Name::for_new_builder("default0").is_ok());
+    }
+
+    #[test]
+    fn words_are_distinct_and_make_names() {
+        for words in [&ADJECTIVES, &NOUNS] {
+            let mut sorted = words.to_vec();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(sorted.len(), words.len());
+            for word in words {
+                assert!(word.bytes().all(|letter| letter.is_ascii_lowercase()));
+            }
+        }
+    }
+
+    #[test]
+    fn generated_names_avoid_what_is_taken() {
+        let mut random = StdRng::seed_from_u64(7);
+        let first = generate(&mut random, |_| false).unwrap();
+        assert!(Name::for_new_builder(first.as_str()).is_ok());
+        assert!(
+            first
+                .as_str()
+                .ends_with(|last: char| last.is_ascii_lowercase())
+        );
+
+        let mut refusals = 0;
+        let later = generate(&mut random, |_| {
+            refusals += 1;
+            refusals < 3
+        })
+        .unwrap();
+        assert!(later.as_str().ends_with(|last: char| last.is_ascii_digit()));
+
+        let mut asked = 0;
+        let error = generate(&mut random, |_| {
+            asked += 1;
+            true
+        });
+        assert_eq!((error, asked), (Err(NameError::Exhausted), 6));
+    }
+}

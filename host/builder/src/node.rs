@@ -1,0 +1,249 @@
+//! A node of a builder that can be worked with: its driver, its engine, its BuildKit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use iechor_buildkit::{Client, Worker};
+use iechor_engine::Engine;
+use iechor_sandbox::contract::{
+    Config, Error, Feature, File, Issue, RemoveOptions, Status, StopOptions,
+};
+use iechor_sandbox::report::NoProgress;
+use iechor_sandbox::{
+    Driver, DriverError, Grants, Node as DriverNode, NodeContext, Progress, Sandbox, limits,
+};
+
+use crate::boot_progress::{StatusSender, VertexProgress};
+use crate::buildkit_link::BuildKitLink;
+use crate::buildkitd_config;
+use crate::error::BuilderError;
+use crate::store::{Node, NodeGroup, Platform};
+use crate::trust;
+use crate::workspace::Workspace;
+
+/// How long BuildKit has to answer on a new connection.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A node, with its driver loaded and its engine found.
+pub struct LiveNode {
+    /// Its name.
+    pub name: String,
+    /// The name of the driver, as the user chose it.
+    pub driver: Arc<Driver>,
+    /// What was declared with `--platform`.
+    pub platforms: Vec<Platform>,
+    /// What the driver remarked about the configuration.
+    pub warnings: Vec<Issue>,
+    builder: String,
+    config: Config,
+    engine: Arc<dyn Engine>,
+    grants: Grants,
+    workspace_log: Arc<dyn iechor_sandbox::Log>,
+    cancel: tokio_util::sync::CancellationToken,
+}
+
+/// BuildKit at the other end of a connection, which has shown that it can build.
+pub struct Connected {
+    /// The client.
+    pub client: Client,
+    /// Its workers, at least one.
+    pub workers: Vec<Worker>,
+}
+
+impl LiveNode {
+    /// Loads the driver, checks the configuration and finds the engine. Talks to no daemon.
+    ///
+    /// # Errors
+    ///
+    /// Where any of this fails; every bad option is named at once.
+    pub async fn open(
+        workspace: &Workspace,
+        group: &NodeGroup,
+        node: &Node,
+    ) -> Result<Self, BuilderError> {
+        let driver = Sandbox::load(&group.driver).await?;
+        let granted = trust::granted(workspace.store.directory(), driver.digest())?;
+        let grants = driver.grants(&granted).await?;
+        let (config, warnings) = driver.validate(&config(node)).await?;
+        Ok(Self {
+            name: node.name.clone(),
+            driver,
+            platforms: node.platforms.clone(),
+            warnings,
+            builder: group.name.clone(),
+            config,
+            engine: workspace.engine(&node.endpoint)?,
+            grants,
+            workspace_log: Arc::clone(&workspace.log),
+            cancel: workspace.cancel.clone(),
+        })
+    }
+
+    /// The engine behind it.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    fn bound(&self, progress: Arc<dyn Progress>) -> DriverNode {
+        self.driver.node(
+            self.config.clone(),
+            NodeContext {
+                builder: self.builder.clone(),
+                engine: Arc::clone(&self.engine),
+                grants: self.grants.clone(),
+                buildkit: Arc::new(BuildKitLink),
+                progress,
+                log: Arc::clone(&self.workspace_log),
+                cancel: self.cancel.clone(),
+                boot_limit: limits::BOOT,
+            },
+        )
+    }
+
+    fn quiet(&self) -> DriverNode {
+        self.bound(Arc::new(NoProgress))
+    }
+
+    /// Whether it runs.
+    ///
+    /// # Errors
+    ///
+    /// What the driver or the engine reported.
+    pub async fn status(&self) -> Result<Status, BuilderError> {
+        Ok(self.quiet().info().await?.status)
+    }
+
+    /// Whether results are loaded into the engine by default, and what else it can do.
+    ///
+    /// # Errors
+    ///
+    /// What the driver reported.
+    pub async fn features(&self) -> Result<Vec<Feature>, BuilderError> {
+        Ok(self.quiet().features().await?)
+    }
+
+    /// The version of BuildKit, where BuildKit itself does not say.
+    ///
+    /// # Errors
+    ///
+    /// What the driver reported.
+    pub async fn version(&self) -> Result<String, BuilderError> {
+        Ok(self.quiet().version().await?)
+    }
+
+    /// Starts what is missing, shown as a vertex.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong; nothing that was created is left.
+    pub async fn boot(&self, status: &StatusSender) -> Result<(), BuilderError> {
+        let (vertex, forwarder) =
+            VertexProgress::begin("[internal] booting buildkit", status.clone());
+        let vertex = Arc::new(vertex);
+        let result = self.bound(Arc::clone(&vertex) as Arc<dyn Progress>).boot().await;
+        vertex.end(match &result {
+            Ok(()) => Ok(()),
+            // The words by which a renderer knows that it was no failure.
+            Err(DriverError::Cancelled { .. }) => Err("context canceled".into()),
+            Err(error) => Err(error.to_string()),
+        });
+        drop(vertex);
+        forwarder.finish().await;
+        Ok(result?)
+    }
+
+    /// Connects to BuildKit where it runs; `None` where it does not.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong otherwise.
+    pub async fn connect_running(&self) -> Result<Option<Connected>, BuilderError> {
+        let stream = match self.quiet().dial().await {
+            Ok(stream) => stream,
+            Err(DriverError::Failed { error: Error::NotRunning, .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let asked = tokio::time::timeout(ANSWER, async {
+            let client = Client::connect(stream).await?;
+            let workers = client.workers().await?;
+            Ok::<_, iechor_buildkit::Error>(Connected { client, workers })
+        })
+        .await;
+        match asked {
+            Ok(connected) => Ok(Some(connected?)),
+            Err(_) => Err(BuilderError::TimedOut {
+                what: format!("BuildKit of node {}", self.name),
+                seconds: ANSWER.as_secs(),
+            }),
+        }
+    }
+
+    /// Connects to BuildKit, and boots it first where it does not run or does not answer yet.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong.
+    pub async fn connect(&self, status: &StatusSender) -> Result<Connected, BuilderError> {
+        match self.connect_running().await {
+            Ok(Some(connected)) if !connected.workers.is_empty() => return Ok(connected),
+            // Another process may have started it a moment ago: booting waits until it is ready.
+            Ok(_) | Err(BuilderError::BuildKit(_) | BuilderError::TimedOut { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.boot(status).await?;
+        self.connect_running().await?.ok_or_else(|| {
+            DriverError::Failed {
+                driver: self.driver.name().to_owned(),
+                operation: "dial",
+                error: Error::NotRunning,
+            }
+            .into()
+        })
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    ///
+    /// What the driver or the engine reported.
+    pub async fn stop(&self) -> Result<(), BuilderError> {
+        Ok(self.quiet().stop(StopOptions { force: false, grace: None }).await?)
+    }
+
+    /// Removes what it has in the engine.
+    ///
+    /// # Errors
+    ///
+    /// What the driver or the engine reported.
+    pub async fn remove(&self, options: RemoveOptions) -> Result<(), BuilderError> {
+        Ok(self.quiet().remove(options).await?)
+    }
+}
+
+fn config(node: &Node) -> Config {
+    Config {
+        name: node.name.clone(),
+        endpoint: node.endpoint.clone(),
+        options: node.driver_opts.clone().into_iter().collect(),
+        buildkitd_flags: node.flags.clone(),
+        files: node
+            .files
+            .iter()
+            .map(|(path, contents)| File {
+                path: path.clone(),
+                mode: buildkitd_config::mode(&node.files, path),
+                contents: contents.clone(),
+            })
+            .collect(),
+        platforms: node
+            .platforms
+            .iter()
+            .map(|platform| iechor_sandbox::contract::Platform {
+                os: platform.os.clone(),
+                architecture: platform.architecture.clone(),
+                cpu_variant: (!platform.variant.is_empty()).then(|| platform.variant.clone()),
+            })
+            .collect(),
+        extra: Vec::new(),
+    }
+}

@@ -1,0 +1,147 @@
+//! Everything around builders that a command needs: the store, the engine's endpoint, the
+//! configuration and the user's wishes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use iechor_engine::Engine;
+use iechor_engine::config::DockerConfig;
+use iechor_engine::docker::DockerEngine;
+use iechor_engine::endpoint::{self, Endpoint, Environment};
+use iechor_sandbox::Log;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::BuilderError;
+use crate::selection::{self, Selection, Surroundings};
+use crate::store::{NodeGroup, Store};
+
+/// The surroundings of one command.
+pub struct Workspace {
+    /// The builders.
+    pub store: Store,
+    /// The Docker CLI's configuration.
+    pub config: Arc<DockerConfig>,
+    /// Variables that name an engine.
+    pub environment: Environment,
+    /// `--builder`.
+    pub builder_flag: Option<String>,
+    /// `BUILDX_BUILDER`.
+    pub builder_variable: Option<String>,
+    /// Where drivers' diagnostics go.
+    pub log: Arc<dyn Log>,
+    /// Ends what is in progress.
+    pub cancel: CancellationToken,
+    engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
+}
+
+impl Workspace {
+    /// The surroundings as the process's environment says.
+    ///
+    /// # Errors
+    ///
+    /// Where a configuration file is broken, or there is no place for the store.
+    pub fn from_process(
+        builder_flag: Option<String>,
+        log: Arc<dyn Log>,
+        cancel: CancellationToken,
+    ) -> Result<Self, BuilderError> {
+        let environment = Environment::from_process();
+        Ok(Self {
+            store: Store::from_environment()?,
+            config: Arc::new(DockerConfig::load(&environment)?),
+            environment,
+            builder_flag,
+            builder_variable: std::env::var("BUILDX_BUILDER").ok(),
+            log,
+            cancel,
+            engines: Mutex::default(),
+        })
+    }
+
+    /// The endpoint that the user's environment and configuration name.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be told.
+    pub fn current_endpoint(&self) -> Result<Endpoint, BuilderError> {
+        Ok(endpoint::resolve(&self.environment, &self.config)?)
+    }
+
+    /// The engine at the current endpoint.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be told which, or its TLS material is unusable.
+    pub fn current_engine(&self) -> Result<Arc<dyn Engine>, BuilderError> {
+        self.connect(&self.current_endpoint()?)
+    }
+
+    /// The engine of a node, by its endpoint or the name of a context.
+    ///
+    /// # Errors
+    ///
+    /// As [`Workspace::current_engine`].
+    pub fn engine(&self, endpoint: &str) -> Result<Arc<dyn Engine>, BuilderError> {
+        self.connect(&endpoint::by_name(endpoint, &self.environment, &self.config)?)
+    }
+
+    fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Engine>, BuilderError> {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = endpoint.key();
+        if let Some(engine) = engines.get(&key) {
+            return Ok(Arc::clone(engine));
+        }
+        let engine: Arc<dyn Engine> =
+            Arc::new(DockerEngine::connect(endpoint, Arc::clone(&self.config))?);
+        engines.insert(key, Arc::clone(&engine));
+        Ok(engine)
+    }
+
+    /// Runs `ask` with what a choice of builder depends on.
+    ///
+    /// # Errors
+    ///
+    /// Where the current endpoint or the contexts cannot be read, and what `ask` returns.
+    pub fn with_surroundings<T, E: Into<BuilderError>>(
+        &self,
+        ask: impl FnOnce(&Surroundings<'_>) -> Result<T, E>,
+    ) -> Result<T, BuilderError> {
+        let current = self.current_endpoint()?;
+        let contexts: Vec<String> = endpoint::list_contexts(&self.config)?
+            .into_iter()
+            .map(|context| context.name)
+            .collect();
+        ask(&Surroundings {
+            flag: self.builder_flag.as_deref(),
+            environment: self.builder_variable.as_deref(),
+            endpoint_key: &current.key(),
+            context: current.name.as_deref().unwrap_or("default"),
+            contexts: &contexts,
+        })
+        .map_err(Into::into)
+    }
+
+    /// The builder that a command works on: the one of that name, or the current one.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub fn select(&self, name: Option<&str>) -> Result<Selection, BuilderError> {
+        let state = self.store.read()?;
+        self.with_surroundings(|surroundings| {
+            selection::select(&state, &Surroundings { flag: name.or(surroundings.flag), ..*surroundings })
+        })
+    }
+
+    /// As [`Workspace::select`], where it must be one from the store.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it is that of a context.
+    pub fn stored(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
+        match self.select(name)?.chosen {
+            selection::Chosen::Stored(stored) => Ok(stored.group),
+            selection::Chosen::Context(_) => Err(BuilderError::NoBuilder),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The control connection and the calls that only ask.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use bollard_buildkit_proto::moby::buildkit::v1 as control;
+use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
+use bollard_buildkit_proto::moby::buildkit::v1::types;
+use bollard_buildkit_proto::pb;
+use http::Uri;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::{Code, Error};
+use crate::grpc::MESSAGE_LIMIT;
+use crate::link::{Link, SILENCE_LIMIT};
+
+/// How long to wait for the connection to say why it broke, once a call has failed.
+const REASON_LIMIT: Duration = Duration::from_millis(500);
+
+/// A connection to a BuildKit daemon.
+///
+/// One client is one stream. When the stream is lost every call fails with
+/// [`Error::ConnectionLost`]; the client never dials again.
+pub struct Client {
+    pub(crate) link: Link,
+    pub(crate) silence_limit: Duration,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Takes the stream over and waits for the other side's HTTP/2 settings.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ConnectionLost`] if the stream ends or something else than HTTP/2 comes, with the
+    /// text that came; [`Error::Silent`] if nothing comes for 45 s.
+    pub async fn connect<S>(stream: S) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Self::connect_within(stream, SILENCE_LIMIT).await
+    }
+
+    /// Like [`connect`](Self::connect) with another limit for how long BuildKit may be silent,
+    /// now and during every later call. A healthy daemon sends something every 5 s during a build.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_within<S>(stream: S, silence_limit: Duration) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Ok(Self {
+            link: Link::open(stream, silence_limit).await?,
+            silence_limit,
+        })
+    }
+
+    /// Version of the daemon; `None` where it cannot tell (BuildKit before 0.11, Engine 20.10).
+    ///
+    /// # Errors
+    ///
+    /// Those of every call: the connection is lost or silent, or the daemon refuses.
+    pub async fn version(&self) -> Result<Option<Version>, Error> {
+        let mut control = self.control();
+        let answer = self
+            .call("Control.Info", control.info(control::InfoRequest {}))
+            .await;
+        match answer {
+            Ok(info) => Ok(info.buildkit_version.map(Into::into)),
+            Err(Error::Call {
+                code: Code::Unimplemented,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The daemon's workers, the default one first.
+    ///
+    /// # Errors
+    ///
+    /// Those of every call: the connection is lost or silent, or the daemon refuses.
+    pub async fn workers(&self) -> Result<Vec<Worker>, Error> {
+        let mut control = self.control();
+        let request = control::ListWorkersRequest { filter: Vec::new() };
+        let answer = self
+            .call("Control.ListWorkers", control.list_workers(request))
+            .await?;
+        Ok(answer.record.into_iter().map(Into::into).collect())
+    }
+
+    /// Waits until the connection is lost and tells why.
+    pub async fn lost(&self) -> Error {
+        self.link.state.lost().await
+    }
+
+    pub(crate) fn control(&self) -> ControlClient<Link> {
+        ControlClient::with_origin(self.link.clone(), origin())
+            .max_decoding_message_size(MESSAGE_LIMIT)
+    }
+
+    /// Waits for an answer as long as the connection lives and says something.
+    pub(crate) async fn call<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            answer = self.unhurried(name, call) => answer,
+            error = self.link.state.silent(self.silence_limit) => Err(error),
+        }
+    }
+
+    /// Waits for an answer as long as the connection lives: the daemon may be at work, and outside
+    /// of a session it says nothing meanwhile.
+    pub(crate) async fn unhurried<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            answer = call => match answer {
+                Ok(answer) => Ok(answer.into_inner()),
+                Err(status) => Err(self.call_error(name, &status).await),
+            },
+            error = self.link.state.lost() => Err(error),
+        }
+    }
+
+    /// The error of a call that failed: the lost connection if that is why, else the status.
+    pub(crate) async fn call_error(&self, call: &'static str, status: &tonic::Status) -> Error {
+        self.loss_behind(status)
+            .await
+            .unwrap_or_else(|| Error::Call {
+                call,
+                code: status.code().into(),
+                message: status.message().to_owned(),
+            })
+    }
+
+    pub(crate) async fn loss_behind(&self, status: &tonic::Status) -> Option<Error> {
+        // A status that the daemon sent has no source.
+        std::error::Error::source(status)?;
+        tokio::time::timeout(REASON_LIMIT, self.link.state.lost())
+            .await
+            .ok()
+    }
+}
+
+/// gRPC over a private stream has no host; grpc-go's name for that is this.
+pub(crate) fn origin() -> Uri {
+    Uri::from_static("http://localhost")
+}
+
+/// Version of a BuildKit daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Version, for example `v0.29.0`.
+    pub version: String,
+    /// Commit that it was built from.
+    pub revision: String,
+    /// Go package, mostly `github.com/moby/buildkit`.
+    pub package: String,
+}
+
+impl From<types::BuildkitVersion> for Version {
+    fn from(version: types::BuildkitVersion) -> Self {
+        Self {
+            version: version.version,
+            revision: version.revision,
+            package: version.package,
+        }
+    }
+}
+
+/// What runs the steps of builds within the daemon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Worker {
+    /// Identifies the worker; it is kept with the daemon's state.
+    pub id: String,
+    /// Labels, for example `org.mobyproject.buildkit.worker.executor`.
+    pub labels: BTreeMap<String, String>,
+    /// Platforms that it can build for, its own first.
+    pub platforms: Vec<Platform>,
+    /// Rules of the garbage collection, in the order in which they are applied.
+    pub gc_policy: Vec<GcPolicy>,
+    /// Version of the daemon; absent in old ones.
+    pub version: Option<Version>,
+    /// CDI devices that builds may ask for.
+    pub devices: Vec<Device>,
+}
+
+impl From<types::WorkerRecord> for Worker {
+    fn from(record: types::WorkerRecord) -> Self {
+        Self {
+            id: record.id,
+            labels: record.labels.into_iter().collect(),
+            platforms: record.platforms.into_iter().map(Into::into).collect(),
+            gc_policy: record.gc_policy.into_iter().map(Into::into).collect(),
+            version: record.buildkit_version.map(Into::into),
+            devices: record.cdi_devices.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// A platform as OCI names it. Displayed as `linux/arm64/v8`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Platform {
+    /// Operating system, for example `linux`.
+    pub os: String,
+    /// Architecture, for example `arm64`.
+    pub architecture: String,
+    /// Variant, for example `v8`; mostly empty.
+    pub variant: String,
+    /// Version of the operating system; Windows only.
+    pub os_version: String,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.os)?;
+        if !self.os_version.is_empty() {
+            write!(formatter, "({})", self.os_version)?;
+        }
+        write!(formatter, "/{}", self.architecture)?;
+        if !self.variant.is_empty() {
+            write!(formatter, "/{}", self.variant)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<pb::Platform> for Platform {
+    fn from(platform: pb::Platform) -> Self {
+        Self {
+            os: platform.os,
+            architecture: platform.architecture,
+            variant: platform.variant,
+            os_version: platform.os_version,
+        }
+    }
+}
+
+/// A rule of the garbage collection. Zero means that the rule does not limit this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcPolicy {
+    /// Concerns internal and shared records too.
+    pub all: bool,
+    /// Which records it concerns, for example `type==source.local`.
+    pub filters: Vec<String>,
+    /// Records used within this time are kept.
+    pub keep_duration: Duration,
+    /// Bytes that are always left to the cache.
+    pub reserved_space: i64,
+    /// Bytes that the cache may take.
+    pub max_used_space: i64,
+    /// Bytes of the disk that the cache leaves free.
+    pub min_free_space: i64,
+}
+
+impl From<types::GcPolicy> for GcPolicy {
+    fn from(policy: types::GcPolicy) -> Self {
+        Self {
+            all: policy.all,
+            filters: policy.filters,
+            // Go's time.Duration on the wire: nanoseconds.
+            keep_duration: Duration::from_nanos(u64::try_from(policy.keep_duration).unwrap_or(0)),
+            reserved_space: policy.reserved_space,
+            max_used_space: policy.max_used_space,
+            min_free_space: policy.min_free_space,
+        }
+    }
+}
+
+/// A CDI device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    /// Name, for example `nvidia.com/gpu=all`.
+    pub name: String,
+    /// Builds may use it without the entitlement.
+    pub automatically_allowed: bool,
+    /// It can be set up when a build asks for it.
+    pub on_demand: bool,
+    /// Annotations of the device.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl From<types::CdiDevice> for Device {
+    fn from(device: types::CdiDevice) -> Self {
+        Self {
+            name: device.name,
+            automatically_allowed: device.auto_allow,
+            on_demand: device.on_demand,
+            annotations: device.annotations.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! BuildKit client: control connection, session services, solve and status.
+//!
+//! [`Client::connect`] takes any byte stream to a daemon. [`Client::solve`] runs one build: it
+//! opens a [`Session`], in which the daemon fetches files and delivers results, and reports
+//! [`status`] as the build goes on. tonic, hyper and the generated messages stay in here.
+//!
+//! ```no_run
+//! # async fn example(stream: tokio::net::UnixStream) -> Result<(), iechor_buildkit::Error> {
+//! use iechor_buildkit::{Client, Exporter, ExportTarget, Session, SolveRequest};
+//!
+//! let client = Client::connect(stream).await?;
+//! let mut request = SolveRequest::dockerfile();
+//! request.exporters.push(Exporter {
+//!     kind: "local".into(),
+//!     target: ExportTarget::Directory("out".into()),
+//!     ..Exporter::default()
+//! });
+//! let session = Session::builder()
+//!     .shared_key("app:node")
+//!     .directory("context", ".")
+//!     .directory("dockerfile", ".")
+//!     .build();
+//! let (sender, mut receiver) = tokio::sync::mpsc::channel(64);
+//! let show = async { while let Some(_status) = receiver.recv().await {} };
+//! let (result, ()) = tokio::join!(
+//!     client.solve(request, session, sender, Default::default()),
+//!     show,
+//! );
+//! println!("{:?}", result?.exporter_response);
+//! # Ok(())
+//! # }
+//! ```
+
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "a test that cannot go on fails")
+)]
+
+mod client;
+mod error;
+mod grpc;
+mod link;
+pub mod session;
+mod solve;
+pub mod status;
+mod transfer;
+mod tunnel;
+mod usage;
+mod wire;
+
+pub use client::{Client, Device, GcPolicy, Platform, Version, Worker};
+pub use error::{Code, Error, SolveError, SourceError, source_snippet};
+pub use session::{Credential, CredentialSource, Session, SessionBuilder, new_id};
+pub use solve::{CacheEntry, ExportTarget, Exporter, SolveRequest, SolveResponse};
+pub use usage::{PruneRequest, UsageRecord};

@@ -1,0 +1,298 @@
+//! The one HTTP/2 connection: the stream under watch, and a tonic service over it.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::body::Body;
+
+use crate::error::{Error, with_causes};
+
+/// Windows are generous: exports come through the session's stream. Status that nobody reads must
+/// not hold that up, so the window of the connection is larger by far.
+const STREAM_WINDOW: u32 = 8 << 20;
+const CONNECTION_WINDOW: u32 = 64 << 20;
+
+/// Typed errors with whole Dockerfiles come as trailers; hyper's own limit is 16 KiB.
+const HEADER_LIMIT: u32 = 16 << 20;
+
+/// How long the stream may say nothing before the client gives up. BuildKit calls the session's
+/// health service every 5 s, waits 15 s for the answer, and forgets a session after two failures.
+pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(45);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has come yet.
+    Opening,
+    /// The other side has sent its HTTP/2 settings.
+    Open,
+    /// The stream is of no use any more.
+    Lost(Arc<str>),
+}
+
+/// What is known about the stream.
+pub(crate) struct LinkState {
+    phase: watch::Sender<Phase>,
+    created: Instant,
+    /// Milliseconds from `created` to the last byte that came.
+    heard: AtomicU64,
+}
+
+impl LinkState {
+    fn new() -> Self {
+        Self {
+            phase: watch::Sender::new(Phase::Opening),
+            created: Instant::now(),
+            heard: AtomicU64::new(0),
+        }
+    }
+
+    /// Keeps the first reason: later ones are its consequences.
+    fn lose(&self, reason: impl fmt::Display) {
+        self.phase.send_if_modified(|phase| {
+            let first = !matches!(phase, Phase::Lost(_));
+            if first {
+                *phase = Phase::Lost(reason.to_string().into());
+            }
+            first
+        });
+    }
+
+    fn hear(&self) {
+        let elapsed = self.created.elapsed().as_millis();
+        self.heard.store(
+            u64::try_from(elapsed).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
+        self.phase.send_if_modified(|phase| {
+            let first = *phase == Phase::Opening;
+            if first {
+                *phase = Phase::Open;
+            }
+            first
+        });
+    }
+
+    /// Waits until the stream is lost.
+    pub(crate) async fn lost(&self) -> Error {
+        let mut phases = self.phase.subscribe();
+        let phase = phases
+            .wait_for(|phase| matches!(phase, Phase::Lost(_)))
+            .await;
+        let reason = match phase.as_deref() {
+            Ok(Phase::Lost(reason)) => reason.to_string(),
+            // The sender lives in `self`, so this does not happen.
+            _ => String::from("the connection was given up"),
+        };
+        Error::ConnectionLost { reason }
+    }
+
+    /// Waits until nothing has come for `limit`, counted from now at the earliest.
+    pub(crate) async fn silent(&self, limit: Duration) -> Error {
+        let mut since = Instant::now();
+        loop {
+            let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
+            since = since.max(self.created + heard);
+            let deadline = since + limit;
+            if Instant::now() >= deadline {
+                return Error::Silent { limit };
+            }
+            tokio::time::sleep_until(deadline).await;
+        }
+    }
+
+    async fn opened(&self) -> Result<(), Error> {
+        let mut phases = self.phase.subscribe();
+        let lost = match phases.wait_for(|phase| *phase != Phase::Opening).await {
+            Ok(phase) => matches!(*phase, Phase::Lost(_)),
+            Err(_) => true,
+        };
+        if lost { Err(self.lost().await) } else { Ok(()) }
+    }
+}
+
+/// The connection as a service. Clones share it; it never dials again.
+#[derive(Clone)]
+pub(crate) struct Link {
+    sender: http2::SendRequest<Body>,
+    pub(crate) state: Arc<LinkState>,
+}
+
+impl Link {
+    pub(crate) async fn open<S>(stream: S, limit: Duration) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let state = Arc::new(LinkState::new());
+        let watched = Watched {
+            stream,
+            state: Arc::clone(&state),
+            preface: Vec::with_capacity(SETTINGS_HEAD),
+        };
+        // No keep-alive pings: grpc-go answers them with GOAWAY.
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEADER_LIMIT)
+            .handshake(TokioIo::new(watched))
+            .await
+            .map_err(|error| Error::ConnectionLost {
+                reason: with_causes(&error),
+            })?;
+        let watcher = Arc::clone(&state);
+        // Ends by itself when the last request and the last clone of the sender are gone. It is
+        // not tied to the client: a build that is dropped has its cancellation sent here.
+        tokio::spawn(async move {
+            match connection.await {
+                Ok(()) => watcher.lose("the connection was closed"),
+                Err(error) => watcher.lose(with_causes(&error)),
+            }
+        });
+        tokio::select! {
+            opened = state.opened() => opened?,
+            silent = state.silent(limit) => return Err(silent),
+        }
+        Ok(Self { sender, state })
+    }
+}
+
+impl tower_service::Service<http::Request<Body>> for Link {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // HTTP/2 requests queue by themselves. A lost connection fails the call: tonic would drop
+        // the cause of a failure here.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.sender.send_request(request))
+    }
+}
+
+/// Length of the head of an HTTP/2 frame.
+const SETTINGS_HEAD: usize = 9;
+
+/// The first frame of a server is SETTINGS on stream 0, shorter than 64 KiB: `00 ll ll 04 ff 00 00
+/// 00 00`.
+fn may_begin_http2(bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().all(|(at, byte)| match at {
+        0 | 5..9 => *byte == 0,
+        3 => *byte == 4,
+        _ => true,
+    })
+}
+
+/// Notes when bytes come, why the stream ended, and what came instead of HTTP/2: an engine reports
+/// inside the stream that a command could not be started.
+struct Watched<S> {
+    stream: S,
+    state: Arc<LinkState>,
+    /// The first bytes that came.
+    preface: Vec<u8>,
+}
+
+impl<S> Watched<S> {
+    fn check_preface(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let missing = SETTINGS_HEAD.saturating_sub(self.preface.len());
+        if missing == 0 {
+            return Ok(());
+        }
+        let before = self.preface.len();
+        self.preface
+            .extend_from_slice(&bytes[..missing.min(bytes.len())]);
+        if may_begin_http2(&self.preface) {
+            return Ok(());
+        }
+        const SHOWN: usize = 512;
+        self.preface.truncate(before);
+        self.preface
+            .extend_from_slice(&bytes[..bytes.len().min(SHOWN)]);
+        let text = String::from_utf8_lossy(&self.preface);
+        let text = text.trim();
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the other side does not speak HTTP/2; it said: {text}"),
+        ))
+    }
+
+    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result {
+            self.state.lose(error);
+        }
+        result
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        let room = buffer.remaining();
+        let result = ready!(Pin::new(&mut this.stream).poll_read(context, buffer));
+        let result = match result {
+            Ok(()) if buffer.filled().len() == before => {
+                if room > 0 {
+                    this.state.lose("the other side closed the stream");
+                }
+                return Poll::Ready(Ok(()));
+            }
+            Ok(()) => this.check_preface(&buffer.filled()[before..]),
+            Err(error) => Err(error),
+        };
+        if result.is_ok() {
+            this.state.hear();
+        }
+        Poll::Ready(this.noted(result))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
+        Poll::Ready(self.noted(result))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
+        Poll::Ready(self.noted(result))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.stream).poll_flush(context));
+        Poll::Ready(self.noted(result))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,70 @@
+//! The seam to `iechor-fsutil`: whose failure a failed transfer was, and its words.
+
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use iechor_fsutil::{Filter, ReceiveError, ReceiveOptions, SendOptions};
+use tokio::sync::mpsc;
+
+use crate::error::with_causes;
+use crate::session::Failure;
+
+/// Sends what `filter` leaves of a directory. The error is in words, for the daemon.
+pub(crate) async fn send(
+    directory: &Path,
+    filter: Filter,
+    incoming: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,
+    outgoing: mpsc::Sender<Bytes>,
+) -> Result<(), String> {
+    // The daemon counts and reports what it receives.
+    let progress = |_| ();
+    iechor_fsutil::send(
+        directory,
+        filter,
+        SendOptions::default(),
+        incoming,
+        outgoing,
+        progress,
+    )
+    .await
+    .map(drop)
+    .map_err(|error| with_causes(&error))
+}
+
+/// Writes a directory beside what is there.
+pub(crate) async fn receive(
+    directory: &Path,
+    incoming: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,
+    outgoing: mpsc::Sender<Bytes>,
+) -> Result<(), Failure> {
+    iechor_fsutil::receive(directory, ReceiveOptions::default(), Paced(incoming, 0), outgoing)
+        .await
+        .map(drop)
+        .map_err(|error| {
+            let words = with_causes(&error);
+            match error {
+                ReceiveError::Sender { .. } | ReceiveError::Closed | ReceiveError::Stream(_) => {
+                    Failure::Remote(words)
+                }
+                _ => Failure::Local(words),
+            }
+        })
+}
+
+struct Paced<S>(S, usize);
+impl<S: Stream + Unpin> Stream for Paced<S> {
+    type Item = S::Item;
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<S::Item>> {
+        self.1 += 1;
+        if self.1 % 33 == 0 {
+            context.waker().wake_by_ref();
+            return std::task::Poll::Pending;
+        }
+        std::pin::Pin::new(&mut self.0).poll_next(context)
+    }
+}

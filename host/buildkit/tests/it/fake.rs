@@ -1,0 +1,497 @@
+//! Faults that a real daemon does not have on demand.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bollard_buildkit_proto::google::{protobuf::Any, rpc};
+use bollard_buildkit_proto::moby::buildkit::v1 as proto;
+use bollard_buildkit_proto::moby::buildkit::v1::control_server::{Control, ControlServer};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, stream};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use iechor_buildkit::{
+    Client, Code, Error, ExportTarget, Exporter, Session, SolveRequest, source_snippet,
+};
+use prost::Message as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{solve, solve_until};
+
+type Statuses = BoxStream<'static, Result<proto::StatusResponse, Status>>;
+
+/// What the fake daemon does with each call.
+#[derive(Clone)]
+struct Script {
+    info: Result<proto::InfoResponse, Status>,
+    session: Result<(), Status>,
+    /// `None`: no answer.
+    solve: Option<Result<proto::SolveResponse, Status>>,
+    status: Arc<dyn Fn() -> Statuses + Send + Sync>,
+    /// Told when Solve has begun, and when it was given up.
+    solving: Arc<Notify>,
+    given_up: Arc<Notify>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            info: Err(Status::unimplemented("unknown method Info")),
+            session: Ok(()),
+            solve: Some(Ok(proto::SolveResponse::default())),
+            status: Arc::new(|| stream::empty().boxed()),
+            solving: Arc::default(),
+            given_up: Arc::default(),
+        }
+    }
+}
+
+fn never<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("not in the script"))
+}
+
+#[tonic::async_trait]
+impl Control for Script {
+    async fn info(
+        &self,
+        _: Request<proto::InfoRequest>,
+    ) -> Result<Response<proto::InfoResponse>, Status> {
+        self.info.clone().map(Response::new)
+    }
+
+    async fn solve(
+        &self,
+        _: Request<proto::SolveRequest>,
+    ) -> Result<Response<proto::SolveResponse>, Status> {
+        struct GivenUp(Arc<Notify>);
+        impl Drop for GivenUp {
+            fn drop(&mut self) {
+                self.0.notify_one();
+            }
+        }
+        let _given_up = GivenUp(Arc::clone(&self.given_up));
+        self.solving.notify_one();
+        match self.solve.clone() {
+            Some(answer) => answer.map(Response::new),
+            None => std::future::pending().await,
+        }
+    }
+
+    type StatusStream = Statuses;
+    async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<Statuses>, Status> {
+        Ok(Response::new((self.status)()))
+    }
+
+    type SessionStream = BoxStream<'static, Result<proto::BytesMessage, Status>>;
+    async fn session(
+        &self,
+        request: Request<Streaming<proto::BytesMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        self.session.clone()?;
+        assert_eq!(
+            request
+                .metadata()
+                .get("x-docker-expose-session-uuid")
+                .unwrap()
+                .len(),
+            25
+        );
+        // The daemon says nothing until the client closes.
+        let until_closed = request.into_inner().filter_map(async |_| None);
+        Ok(Response::new(until_closed.boxed()))
+    }
+
+    type PruneStream = BoxStream<'static, Result<proto::UsageRecord, Status>>;
+    async fn prune(
+        &self,
+        _: Request<proto::PruneRequest>,
+    ) -> Result<Response<Self::PruneStream>, Status> {
+        never()
+    }
+
+    async fn disk_usage(
+        &self,
+        _: Request<proto::DiskUsageRequest>,
+    ) -> Result<Response<proto::DiskUsageResponse>, Status> {
+        never()
+    }
+
+    async fn list_workers(
+        &self,
+        _: Request<proto::ListWorkersRequest>,
+    ) -> Result<Response<proto::ListWorkersResponse>, Status> {
+        never()
+    }
+
+    type ListenBuildHistoryStream = BoxStream<'static, Result<proto::BuildHistoryEvent, Status>>;
+    async fn listen_build_history(
+        &self,
+        _: Request<proto::BuildHistoryRequest>,
+    ) -> Result<Response<Self::ListenBuildHistoryStream>, Status> {
+        never()
+    }
+
+    async fn update_build_history(
+        &self,
+        _: Request<proto::UpdateBuildHistoryRequest>,
+    ) -> Result<Response<proto::UpdateBuildHistoryResponse>, Status> {
+        never()
+    }
+}
+
+/// Aborting the handle breaks the connection.
+async fn daemon(script: Script) -> (Client, JoinHandle<()>) {
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let service = TowerToHyperService::new(
+        ControlServer::new(script)
+            .max_encoding_message_size(usize::MAX)
+            .max_decoding_message_size(usize::MAX),
+    );
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(far), service);
+    let task = tokio::spawn(async move {
+        let _ = Pin::from(Box::new(connection)).await;
+    });
+    let client = Client::connect_within(near, Duration::from_secs(2))
+        .await
+        .unwrap();
+    (client, task)
+}
+
+fn session() -> Session {
+    Session::builder().build()
+}
+
+fn status_of(bytes: usize) -> proto::StatusResponse {
+    proto::StatusResponse {
+        logs: vec![proto::VertexLog {
+            msg: vec![b'x'; bytes],
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn text_instead_of_http2_is_told() {
+    let text = "OCI runtime exec failed: exec: \"buildctl\": executable file not found\r\n";
+    for size in [1, 4, 1000] {
+        let (near, mut far) = tokio::io::duplex(4096);
+        let said = tokio::spawn(async move {
+            for piece in text.as_bytes().chunks(size) {
+                // The client stops listening once it has seen enough.
+                if far.write_all(piece).await.is_err() {
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        });
+        let error = Client::connect(near).await.unwrap_err();
+        assert!(matches!(error, Error::ConnectionLost { .. }));
+        let error = error.to_string();
+        assert!(
+            error.contains("does not speak HTTP/2; it said: O"),
+            "{error}"
+        );
+        if size > 99 {
+            assert!(error.ends_with("executable file not found"), "{error}");
+        }
+        said.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_or_says_nothing_is_no_connection() {
+    let (near, far) = tokio::io::duplex(4096);
+    drop(far);
+    let error = Client::connect(near).await.unwrap_err();
+    assert!(matches!(error, Error::ConnectionLost { .. }), "{error}");
+
+    let (near, _far) = tokio::io::duplex(4096);
+    let limit = Duration::from_millis(200);
+    let error = Client::connect_within(near, limit).await.unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_daemon_without_info_has_no_version() {
+    let (client, _daemon) = daemon(Script::default()).await;
+    assert_eq!(client.version().await.unwrap(), None);
+
+    let refusing = Script {
+        info: Err(Status::permission_denied("not you")),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(refusing).await;
+    let error = client.version().await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::PermissionDenied));
+    assert_eq!(error.to_string(), "Control.Info: PermissionDenied: not you");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_fails_the_build_at_once() {
+    let script = Script {
+        solve: None,
+        status: Arc::new(|| stream::pending().boxed()),
+        ..Script::default()
+    };
+    let solving = Arc::clone(&script.solving);
+    let (client, task) = daemon(script).await;
+    let build = solve(&client, SolveRequest::dockerfile(), session());
+    let breaking = async {
+        solving.notified().await;
+        task.abort();
+        Instant::now()
+    };
+    let ((result, _), broken) = tokio::join!(build, breaking);
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::ConnectionLost { .. }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "lost the connection to BuildKit: the other side closed the stream"
+    );
+    assert!(broken.elapsed() < Duration::from_secs(1));
+    // And so does everything after it.
+    let error = client.version().await.unwrap_err();
+    assert!(matches!(error, Error::ConnectionLost { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_never_answers_is_given_up() {
+    let script = Script {
+        solve: None,
+        status: Arc::new(|| stream::pending().boxed()),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let start = Instant::now();
+    let (result, _) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Silent { .. }), "{error}");
+    assert_eq!(error.to_string(), "BuildKit did not answer for 2 seconds");
+    assert!(start.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn a_daemon_that_only_reports_status_is_alive() {
+    let script = Script {
+        solve: None,
+        status: Arc::new(|| {
+            stream::repeat_with(|| Ok(status_of(1)))
+                .then(async |status| {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    status
+                })
+                .boxed()
+        }),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        stop.cancel();
+    });
+    let build = solve_until(&client, SolveRequest::dockerfile(), session(), cancel);
+    let start = Instant::now();
+    let (result, statuses) = build.await;
+    assert!(matches!(result.unwrap_err(), Error::Cancelled));
+    assert!(statuses.len() > 20);
+    // A status without end is left some seconds after the cancellation.
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn cancelling_and_dropping_reach_the_daemon() {
+    let script = Script {
+        solve: None,
+        ..Script::default()
+    };
+    let (solving, given_up) = (Arc::clone(&script.solving), Arc::clone(&script.given_up));
+    let (client, _daemon) = daemon(script).await;
+
+    let cancel = CancellationToken::new();
+    let build = solve_until(
+        &client,
+        SolveRequest::dockerfile(),
+        session(),
+        cancel.clone(),
+    );
+    let cancelling = async {
+        solving.notified().await;
+        cancel.cancel();
+        given_up.notified().await;
+    };
+    let start = Instant::now();
+    let ((result, _), ()) = tokio::join!(build, cancelling);
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Cancelled));
+    assert_eq!(error.code(), Some(Code::Canceled));
+    assert!(
+        start.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        start.elapsed()
+    );
+
+    let build = solve(&client, SolveRequest::dockerfile(), session());
+    tokio::select! {
+        _ = build => panic!("the daemon does not answer"),
+        () = solving.notified() => {}
+    }
+    tokio::time::timeout(Duration::from_secs(1), given_up.notified())
+        .await
+        .expect("a dropped build must be cancelled on the daemon");
+}
+
+#[tokio::test]
+async fn a_refused_session_is_the_error() {
+    let script = Script {
+        session: Err(Status::already_exists("session x already exists")),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let (result, _) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    assert_eq!(
+        result.unwrap_err().to_string(),
+        "Control.Session: AlreadyExists: session x already exists"
+    );
+}
+
+#[tokio::test]
+async fn a_status_beyond_the_daemons_own_limit_arrives() {
+    let script = Script {
+        status: Arc::new(|| stream::iter([Ok(status_of(20 << 20))]).boxed()),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let (result, statuses) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    assert_eq!(result.unwrap().status_failure, None);
+    assert_eq!(statuses[0].logs[0].data.len(), 20 << 20);
+}
+
+#[tokio::test]
+async fn a_status_that_breaks_off_does_not_fail_the_build() {
+    let script = Script {
+        status: Arc::new(|| stream::iter([Ok(status_of(65 << 20))]).boxed()),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let (result, _) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    let failure = result.unwrap().status_failure.unwrap();
+    assert!(failure.contains("too large"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_reads_does_not_hold_the_build_up() {
+    let script = Script {
+        status: Arc::new(|| {
+            stream::repeat_with(|| Ok(status_of(1 << 20)))
+                .take(50)
+                .boxed()
+        }),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    drop(receiver);
+    let build = client.solve(
+        SolveRequest::dockerfile(),
+        session(),
+        sender,
+        CancellationToken::new(),
+    );
+    build.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_result_that_does_not_come_is_an_error() {
+    let (client, _daemon) = daemon(Script::default()).await;
+    let mut request = SolveRequest::dockerfile();
+    request.exporters.push(Exporter {
+        kind: "tar".into(),
+        target: ExportTarget::Stream(Box::new(tokio::io::sink())),
+        ..Exporter::default()
+    });
+    let (result, _) = solve(&client, request, session()).await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::Export { index: 0, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_status_that_does_not_end_is_left_after_five_seconds() {
+    let script = Script {
+        status: Arc::new(|| {
+            stream::iter([Ok(status_of(1))])
+                .chain(stream::pending())
+                .boxed()
+        }),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let start = Instant::now();
+    let (result, statuses) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    result.unwrap();
+    assert_eq!(statuses.len(), 1);
+    let seconds = start.elapsed().as_secs_f32();
+    assert!((4.5..7.0).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn a_typed_error_with_a_whole_dockerfile_arrives() {
+    // More than the 16 KiB of headers that hyper accepts by itself.
+    let dockerfile = "# a comment that is long\n".repeat(4000) + "RUN false\n";
+    let source = serde_json::json!({
+        "info": {
+            "filename": "Dockerfile",
+            "data": base64(dockerfile.as_bytes()),
+            "language": "Dockerfile",
+        },
+        "ranges": [{"start": {"line": 4001}, "end": {"line": 4001}}],
+    });
+    let detail = |name: &str, value: String| Any {
+        type_url: format!("github.com/moby/buildkit/errdefs.{name}+json"),
+        value: value.into_bytes(),
+    };
+    let details = rpc::Status {
+        code: 2,
+        message: "exit code: 1".into(),
+        details: vec![
+            detail("Vertex", r#"{"digest":"sha256:v"}"#.into()),
+            detail("Source", source.to_string()),
+        ],
+    };
+    let script = Script {
+        solve: Some(Err(Status::with_details(
+            tonic::Code::Unknown,
+            "exit code: 1",
+            details.encode_to_vec().into(),
+        ))),
+        status: Arc::new(|| stream::iter([Err(Status::unknown("no such job x"))]).boxed()),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let (result, _) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    let error = result.unwrap_err();
+    assert_eq!(error.to_string(), "failed to solve: exit code: 1");
+    assert_eq!(error.code(), Some(Code::Unknown));
+    assert!(source_snippet(&error.sources()[0]).contains(" 4001 | >>> RUN false\n"));
+    let Error::Solve(error) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(error.vertex.as_deref(), Some("sha256:v"));
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

@@ -1,0 +1,242 @@
+//! `iechor buildx inspect`
+
+use std::time::Duration;
+
+use clap::Args;
+use iechor_builder::lifecycle::{self, NodeReport};
+use iechor_builder::store::StoredBuilder;
+use iechor_builder::{BuilderError, selection};
+use iechor_progress::Mode;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{ls, parse_duration, platforms};
+use crate::command::Format;
+use crate::console::{self, Display};
+use crate::session::{self, Common};
+use crate::table;
+
+/// Show a builder and its nodes
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// Its name; the current one where it is missing
+    name: Option<String>,
+    /// Boot it first
+    #[arg(long)]
+    bootstrap: bool,
+    /// How to write it
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Time for each node to answer
+    #[arg(long, default_value = "20s", value_parser = parse_duration)]
+    timeout: Duration,
+}
+
+impl Inspect {
+    /// Boots the builder where that is asked for, and shows it.
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        session::run(common, |workspace| async move {
+            let stored = match workspace.select(self.name.as_deref())?.chosen {
+                selection::Chosen::Stored(stored) => stored,
+                selection::Chosen::Context(_) => return Err(BuilderError::NoBuilder.into()),
+            };
+            if self.bootstrap {
+                let display = Display::start(Mode::Auto, None)?;
+                let booted = lifecycle::boot(&workspace, &stored.group, display.sender()).await;
+                display.finish().await?;
+                booted?;
+            }
+            let nodes = lifecycle::report(&workspace, &stored.group, self.timeout).await;
+            match self.format {
+                Format::Table => console::result(&text(&stored, &nodes)),
+                Format::Json => console::line(&format!("{:#}", as_json(&stored, &nodes))),
+            }
+        })
+    }
+}
+
+fn last_activity(stored: &StoredBuilder) -> Option<OffsetDateTime> {
+    stored.last_activity.map(OffsetDateTime::from)
+}
+
+/// When the builder was last used, in RFC 3339.
+pub(super) fn last_activity_rfc3339(stored: &StoredBuilder) -> Option<String> {
+    last_activity(stored)?.format(&Rfc3339).ok()
+}
+
+fn text(stored: &StoredBuilder, nodes: &[NodeReport]) -> String {
+    let group = &stored.group;
+    let mut rows = vec![field("Name", &group.name), field("Driver", &group.driver)];
+    if let Some(time) = last_activity(stored) {
+        let date = time.date();
+        let (hour, minute, second) = time.to_hms();
+        let shown = format!("{date} {hour:02}:{minute:02}:{second:02} +0000 UTC");
+        rows.push(field("Last Activity", &shown));
+    }
+    let mut text = table::fields(&rows);
+    text += "\nNodes:\n";
+    for report in nodes {
+        text += &node_text(report);
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+fn field(key: &str, value: &str) -> (String, String) {
+    (key.to_owned(), value.to_owned())
+}
+
+fn node_text(report: &NodeReport) -> String {
+    let node = &report.node;
+    let mut rows = vec![field("Name", &node.name), field("Endpoint", &node.endpoint)];
+    if !node.driver_opts.is_empty() {
+        let options: Vec<_> =
+            node.driver_opts.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
+        rows.push(field("Driver Options", &options.join(" ")));
+    }
+    let state = match &report.state {
+        Ok(state) => state,
+        Err(error) => {
+            rows.push(field("Error", &error.to_string()));
+            return table::fields(&rows);
+        }
+    };
+    rows.push(field("Status", ls::status_name(state.status)));
+    if !node.flags.is_empty() {
+        rows.push(field("BuildKit daemon flags", &node.flags.join(" ")));
+    }
+    if let Some(version) = &state.version {
+        rows.push(field("BuildKit version", version));
+    }
+    let names = platforms::list(&node.platforms, &state.workers);
+    if !names.is_empty() {
+        rows.push(field("Platforms", &names.join(", ")));
+    }
+    let mut text = table::fields(&rows);
+    for worker in &state.workers {
+        if !worker.labels.is_empty() {
+            text += "Labels:\n";
+            let rows: Vec<_> =
+                worker.labels.iter().map(|(key, value)| (format!(" {key}"), value.clone())).collect();
+            text += &table::fields(&rows);
+        }
+        for (number, policy) in worker.gc_policy.iter().enumerate() {
+            text += &format!("GC Policy rule#{number}:\n");
+            text += &table::fields(&policy_rows(policy));
+        }
+    }
+    for (path, contents) in &node.files {
+        text += &format!("File#{path}:\n");
+        if is_secret(contents) {
+            text += " > (a private key, not shown)\n";
+        } else {
+            for line in String::from_utf8_lossy(contents).lines() {
+                text += &format!(" > {line}\n");
+            }
+        }
+    }
+    text
+}
+
+fn policy_rows(policy: &iechor_buildkit::GcPolicy) -> Vec<(String, String)> {
+    let mut rows = vec![field(" All", &policy.all.to_string())];
+    if !policy.filters.is_empty() {
+        rows.push(field(" Filters", &policy.filters.join(",")));
+    }
+    if !policy.keep_duration.is_zero() {
+        rows.push(field(" Keep Duration", &format!("{}s", policy.keep_duration.as_secs())));
+    }
+    for (name, bytes) in [
+        (" Reserved Space", policy.reserved_space),
+        (" Max Used Space", policy.max_used_space),
+        (" Min Free Space", policy.min_free_space),
+    ] {
+        if bytes > 0 {
+            rows.push(field(name, &size(bytes)));
+        }
+    }
+    rows
+}
+
+/// Bytes in powers of 1024 with four digits, as the peer shows them: `488.3MiB`.
+fn size(bytes: i64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
+        if value < 1024.0 {
+            let digits = match value {
+                v if v >= 1000.0 || v.fract() == 0.0 => 0,
+                v if v >= 100.0 => 1,
+                v if v >= 10.0 => 2,
+                _ => 3,
+            };
+            let text = format!("{value:.digits$}");
+            let text = if text.contains('.') {
+                text.trim_end_matches('0').trim_end_matches('.').to_owned()
+            } else {
+                text
+            };
+            return format!("{text}{unit}");
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1}PiB")
+}
+
+fn is_secret(contents: &[u8]) -> bool {
+    String::from_utf8_lossy(contents).contains("PRIVATE KEY")
+}
+
+fn as_json(stored: &StoredBuilder, nodes: &[NodeReport]) -> Value {
+    json!({
+        "Name": stored.group.name,
+        "Driver": stored.group.driver,
+        "Dynamic": stored.group.dynamic,
+        "LastActivity": last_activity_rfc3339(stored),
+        "Nodes": nodes.iter().map(node_json).collect::<Vec<_>>(),
+    })
+}
+
+/// A node for programs. Files are named, not shown: they may hold keys.
+pub(super) fn node_json(report: &NodeReport) -> Value {
+    let node = &report.node;
+    let mut object = json!({
+        "Name": node.name,
+        "Endpoint": node.endpoint,
+        "Flags": node.flags,
+        "DriverOpts": node.driver_opts,
+        "Files": node.files.keys().collect::<Vec<_>>(),
+    });
+    match &report.state {
+        Ok(state) => {
+            object["Status"] = json!(ls::status_name(state.status));
+            object["Version"] = json!(state.version);
+            object["IDs"] = json!(state.workers.iter().map(|w| &w.id).collect::<Vec<_>>());
+            object["Platforms"] = platforms::list(&node.platforms, &state.workers)
+                .iter()
+                .map(|name| name.trim_end_matches('*'))
+                .collect::<Vec<_>>()
+                .into();
+        }
+        Err(error) => {
+            object["Status"] = json!("error");
+            object["Err"] = json!(error.to_string());
+        }
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_four_digits() {
+        for (bytes, expected) in
+            [(0, "0B"), (512_000_000, "488.3MiB"), (1 << 30, "1GiB"), (1536, "1.5KiB")]
+        {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `iechor buildx ls`
+
+use std::time::Duration;
+
+use clap::Args;
+use futures_util::future::join_all;
+use iechor_builder::BuilderError;
+use iechor_builder::lifecycle::{self, NodeReport};
+use iechor_builder::selection::Chosen;
+use iechor_builder::store::StoredBuilder;
+use iechor_sandbox::contract::Status;
+use serde_json::{Value, json};
+
+use super::{parse_duration, platforms};
+use crate::command::Format;
+use crate::session::{self, Common};
+use crate::{console, table};
+
+/// List builders
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// How to write them
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Write all platforms
+    #[arg(long)]
+    no_trunc: bool,
+    /// Time for each node to answer
+    #[arg(long, default_value = "20s", value_parser = parse_duration)]
+    timeout: Duration,
+}
+
+impl Ls {
+    /// Asks all nodes at the same time, and lists them.
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        session::run(common, |workspace| async move {
+            let state = workspace.store.read()?;
+            // A choice that leads nowhere is no reason not to list what there is.
+            let current = match workspace.select(None) {
+                Ok(selection) => match selection.chosen {
+                    Chosen::Stored(stored) => stored.group.name,
+                    Chosen::Context(_) => String::new(),
+                },
+                Err(error) => {
+                    console::warn(&error.to_string());
+                    String::new()
+                }
+            };
+            let (workspace, current, timeout) = (&workspace, &current, self.timeout);
+            let listed = join_all(state.builders().map(|(name, stored)| async move {
+                match stored {
+                    Ok(stored) => Listed {
+                        current: stored.group.name == *current,
+                        name: name.to_owned(),
+                        stored: Ok(stored),
+                        nodes: lifecycle::report(workspace, &stored.group, timeout).await,
+                    },
+                    Err(broken) => Listed {
+                        current: false,
+                        name: name.to_owned(),
+                        stored: Err(broken.to_string()),
+                        nodes: Vec::new(),
+                    },
+                }
+            }))
+            .await;
+            match self.format {
+                Format::Table => write_table(listed, self.no_trunc),
+                Format::Json => {
+                    for builder in &listed {
+                        console::line(&as_json(builder).to_string())?;
+                    }
+                    Ok(())
+                }
+            }
+        })
+    }
+}
+
+struct Listed<'a> {
+    name: String,
+    current: bool,
+    stored: Result<&'a StoredBuilder, String>,
+    nodes: Vec<NodeReport>,
+}
+
+impl Listed<'_> {
+    fn has_error(&self) -> bool {
+        self.stored.is_err() || self.nodes.iter().any(|node| node.state.is_err())
+    }
+}
+
+pub(super) fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Inactive => "inactive",
+        Status::Starting => "starting",
+        Status::Running => "running",
+        Status::Stopping => "stopping",
+        Status::Stopped => "stopped",
+    }
+}
+
+fn write_table(mut listed: Vec<Listed<'_>>, whole: bool) -> anyhow::Result<()> {
+    // What cannot be used stands last; the rest keeps its order.
+    listed.sort_by_key(Listed::has_error);
+    let header = ["NAME/NODE", "DRIVER/ENDPOINT", "STATUS", "BUILDKIT", "PLATFORMS"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let mut complaints = Vec::new();
+    for builder in &listed {
+        let star = if builder.current { "*" } else { "" };
+        let (name, driver, status) = match &builder.stored {
+            Ok(stored) => (&stored.group.name, stored.group.driver.as_str(), ""),
+            Err(reason) => {
+                complaints.push(format!("Cannot load builder {}: {reason}", builder.name));
+                (&builder.name, "", "error")
+            }
+        };
+        rows.push(vec![
+            format!("{name}{star}"),
+            driver.into(),
+            status.into(),
+            String::new(),
+            String::new(),
+        ]);
+        for report in &builder.nodes {
+            let (status, version, names) = match &report.state {
+                Ok(state) => (
+                    status_name(state.status),
+                    state.version.clone().unwrap_or_default(),
+                    platforms::list(&report.node.platforms, &state.workers),
+                ),
+                Err(error) => {
+                    complaints.push(complaint(&builder.name, report, error));
+                    ("error", String::new(), Vec::new())
+                }
+            };
+            let names = if whole { names.join(", ") } else { platforms::shorten(&names) };
+            rows.push(vec![
+                format!(" \\_ {}", report.node.name),
+                format!(" \\_ {}", report.node.endpoint),
+                status.into(),
+                version,
+                names,
+            ]);
+        }
+    }
+    console::result(&trimmed(&table::render(&rows)))?;
+    if !complaints.is_empty() {
+        console::say("");
+    }
+    for complaint in complaints {
+        console::say(&complaint);
+    }
+    Ok(())
+}
+
+fn complaint(builder: &str, report: &NodeReport, error: &BuilderError) -> String {
+    format!("Failed to get status for {builder} ({}): {error}", report.node.name)
+}
+
+/// Without the spaces at line ends that empty last columns leave.
+fn trimmed(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn as_json(builder: &Listed<'_>) -> Value {
+    let mut object = json!({ "Name": builder.name, "Current": builder.current });
+    match &builder.stored {
+        Ok(stored) => {
+            object["Name"] = json!(stored.group.name);
+            object["Driver"] = json!(stored.group.driver);
+            object["Dynamic"] = json!(stored.group.dynamic);
+            object["LastActivity"] = json!(super::inspect::last_activity_rfc3339(stored));
+            object["Nodes"] =
+                builder.nodes.iter().map(super::inspect::node_json).collect::<Vec<_>>().into();
+        }
+        Err(reason) => object["Err"] = json!(reason),
+    }
+    object
+}

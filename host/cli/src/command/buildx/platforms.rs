@@ -1,0 +1,93 @@
+//! How platforms are listed.
+
+use iechor_builder::store::Platform;
+use iechor_buildkit::Worker;
+
+/// Groups that a shortened list shows, in this order.
+const GROUPS: &[&str] = &[
+    "linux/amd64",
+    "linux/arm64",
+    "linux/arm",
+    "linux/ppc64le",
+    "linux/s390x",
+    "linux/riscv64",
+    "linux/mips64",
+];
+const MOST_GROUPS: usize = 4;
+
+/// The platforms of a node, each once: those that the user declared, with a star, then those of its
+/// workers.
+pub fn list(declared: &[Platform], workers: &[Worker]) -> Vec<String> {
+    let mut names: Vec<String> =
+        declared.iter().map(|platform| format!("{platform}*")).collect();
+    for platform in workers.iter().flat_map(|worker| &worker.platforms) {
+        let name = Platform::new(&platform.os, &platform.architecture, &platform.variant).to_string();
+        if !names.iter().any(|known| known.trim_end_matches('*') == name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// At most four groups of platforms, the members of each counted, and how many are left out.
+pub fn shorten(names: &[String]) -> String {
+    let group_of = |name: &str| {
+        let mut parts = name.trim_end_matches('*').splitn(3, '/');
+        format!("{}/{}", parts.next().unwrap_or(""), parts.next().unwrap_or(""))
+    };
+    let mut shown = Vec::new();
+    let mut counted = 0;
+    for group in GROUPS {
+        let members: Vec<_> = names.iter().filter(|name| group_of(name) == *group).collect();
+        if members.is_empty() || shown.len() == MOST_GROUPS {
+            continue;
+        }
+        counted += members.len();
+        let star = if members.iter().any(|name| name.ends_with('*')) { "*" } else { "" };
+        shown.push(match members.len() {
+            1 => members[0].clone(),
+            count => format!("{group}{star} (+{count})"),
+        });
+    }
+    if counted < names.len() {
+        shown.push(format!("({} more)", names.len() - counted));
+    }
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_counted() {
+        let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(shorten(&names(&["linux/amd64"])), "linux/amd64");
+        assert_eq!(
+            shorten(&names(&[
+                "linux/arm64*",
+                "linux/amd64",
+                "linux/amd64/v2",
+                "linux/386",
+                "linux/arm/v7",
+                "linux/arm/v6",
+                "linux/riscv64",
+                "linux/s390x",
+            ])),
+            "linux/amd64 (+2), linux/arm64*, linux/arm (+2), linux/s390x, (2 more)"
+        );
+    }
+
+    #[test]
+    fn declared_platforms_come_first_and_once() {
+        let declared = [Platform::new("linux", "arm64", "")];
+        let platform = |architecture: &str| iechor_buildkit::Platform {
+            os: "linux".into(),
+            architecture: architecture.into(),
+            ..Default::default()
+        };
+        let worker =
+            Worker { platforms: vec![platform("amd64"), platform("arm64")], ..Worker::default() };
+        assert_eq!(list(&declared, &[worker]), ["linux/arm64*", "linux/amd64"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! `iechor network`
+
+use clap::{Args, Subcommand};
+use iechor_engine::Engine;
+use iechor_engine::model::NetworkSpec;
+
+use super::Format;
+use crate::session::{self, Common};
+use crate::{console, table};
+
+/// How much of an id a table shows.
+const SHORT_ID: usize = 12;
+
+/// Networks of the engine
+#[derive(Debug, Args)]
+pub struct Network {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create a network
+    Create {
+        /// Its name
+        name: String,
+        /// Its driver
+        #[arg(short, long, default_value = "bridge")]
+        driver: String,
+        /// Leave it no way out
+        #[arg(long)]
+        internal: bool,
+    },
+    /// List networks
+    Ls {
+        /// How to write them
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+    /// Remove networks
+    Rm {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+}
+
+impl Network {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<()> {
+        session::run(&Common::default(), |workspace| async move {
+            let engine = workspace.current_engine()?;
+            match self.command {
+                Command::Create { name, driver, internal } => {
+                    let spec = NetworkSpec {
+                        name,
+                        driver: Some(driver),
+                        internal,
+                        ..NetworkSpec::default()
+                    };
+                    console::line(&engine.create_network(&spec).await?.id)
+                }
+                Command::Ls { format } => list(engine.as_ref(), format).await,
+                Command::Rm { names } => remove(engine.as_ref(), &names).await,
+            }
+        })
+    }
+}
+
+async fn list(engine: &dyn Engine, format: Format) -> anyhow::Result<()> {
+    let mut networks = engine.list_networks(&[]).await?;
+    networks.sort_by(|a, b| a.name.cmp(&b.name));
+    match format {
+        Format::Table => {
+            let header = ["NETWORK ID", "NAME", "DRIVER", "SCOPE"];
+            let mut rows = vec![header.map(str::to_owned).to_vec()];
+            rows.extend(networks.into_iter().map(|network| {
+                let short = network.id.chars().take(SHORT_ID).collect();
+                vec![short, network.name, network.driver, network.scope]
+            }));
+            console::result(&table::render(&rows))
+        }
+        Format::Json => {
+            for network in networks {
+                let object = serde_json::json!({
+                    "ID": network.id,
+                    "Name": network.name,
+                    "Driver": network.driver,
+                    "Scope": network.scope,
+                    "Internal": network.internal,
+                    "Labels": network.labels,
+                });
+                console::line(&object.to_string())?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Removes every one that can be removed; the first failure is the result.
+async fn remove(engine: &dyn Engine, names: &[String]) -> anyhow::Result<()> {
+    let mut failure = None;
+    for name in names {
+        match engine.remove_network(name).await {
+            Ok(()) => console::line(name)?,
+            Err(error) if failure.is_none() => failure = Some(error),
+            Err(error) => console::say(&format!("ERROR: {error}")),
+        }
+    }
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}

@@ -1,0 +1,76 @@
+//! Errors in words, and what the program exits with.
+//!
+//! Exit codes are docker buildx's: 1 for most, 100 and 102 for an internal error of BuildKit and
+//! for one of its limits, 130 for what the user cancelled.
+
+use std::process::ExitCode;
+
+use iechor_buildkit::{Code, source_snippet};
+use iechor_builder::BuilderError;
+use iechor_sandbox::DriverError;
+
+use crate::console;
+
+const GENERAL: u8 = 1;
+const INTERNAL: u8 = 100;
+const RESOURCE_EXHAUSTED: u8 = 102;
+/// The user cancelled.
+pub const CANCELLED: u8 = 130;
+
+/// Prints a wrong command line's error, or the help that was asked for.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // A console that is gone has nobody to tell.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(GENERAL) } else { ExitCode::SUCCESS }
+}
+
+/// Prints an error with what belongs to it, and returns the exit code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    let builder_error = error.downcast_ref::<BuilderError>();
+    if let Some(BuilderError::Build(error) | BuilderError::BuildKit(error)) = builder_error {
+        for source in error.sources() {
+            console::say(source_snippet(source).trim_end_matches('\n'));
+        }
+    }
+    console::say(&format!("ERROR: {error:#}"));
+    if let Some(hint) = hint(error) {
+        console::say(&format!("hint: {hint}"));
+    }
+    ExitCode::from(exit_code(builder_error))
+}
+
+fn exit_code(error: Option<&BuilderError>) -> u8 {
+    match error {
+        Some(error) if error.is_cancelled() => CANCELLED,
+        Some(BuilderError::Build(error) | BuilderError::BuildKit(error)) => match error.code() {
+            Some(Code::Canceled) => CANCELLED,
+            Some(Code::Internal) => INTERNAL,
+            Some(Code::ResourceExhausted) => RESOURCE_EXHAUSTED,
+            _ => GENERAL,
+        },
+        _ => GENERAL,
+    }
+}
+
+/// What to do about errors whose own words come from elsewhere.
+fn hint(error: &anyhow::Error) -> Option<&'static str> {
+    let text = format!("{error:#}");
+    if text.contains("unable to apply caps") || text.contains("Privileged mode is incompatible") {
+        return Some(
+            "the engine refuses privileged containers, which BuildKit needs: it lacks a capability \
+             itself, or maps users. Start the engine with all capabilities, or name another one \
+             with DOCKER_HOST or as the endpoint of `iechor buildx create`",
+        );
+    }
+    if text.contains("cannot reach the engine") {
+        return Some(
+            "check that the engine runs, and that DOCKER_HOST or the Docker context names it",
+        );
+    }
+    if let Some(BuilderError::Driver(DriverError::Crashed { .. })) =
+        error.downcast_ref::<BuilderError>()
+    {
+        return Some("this is a fault of the driver; --debug shows where, for its author");
+    }
+    None
+}

@@ -1,0 +1,29 @@
+//! The `iechor` command line.
+//!
+//! - `command` has a file a command: its flags, and what it does with the crates below.
+//! - `console` is everything that is shown: results on standard output, progress and words on
+//!   standard error; `table` and `template` shape results.
+//! - `failure` turns errors into words and exit codes.
+//! - `session` is what commands share: the runtime, Ctrl-C, the log.
+
+mod command;
+mod console;
+mod failure;
+mod session;
+mod table;
+mod template;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = match command::Iechor::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::usage(&error),
+    };
+    match command::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,0 +1,97 @@
+//! What commands share: the runtime, Ctrl-C, the log of drivers.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use iechor_builder::{BuilderError, Workspace};
+use iechor_sandbox::{DriverError, Log, LogLevel};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::console;
+use crate::failure;
+
+/// Flags that every command of `buildx` takes.
+#[derive(Debug, Clone, Default)]
+pub struct Common {
+    /// `--builder`
+    pub builder: Option<String>,
+    /// `--debug`
+    pub debug: bool,
+}
+
+/// Runs a command that works with builders or engines. The first Ctrl-C cancels what is in
+/// progress, which then leaves nothing behind; the second one ends the program.
+pub fn run<F>(common: &Common, command: impl FnOnce(Workspace) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        let cancel = CancellationToken::new();
+        watch_signals(cancel.clone())?;
+        let workspace = Workspace::from_process(
+            common.builder.clone(),
+            Arc::new(StderrLog { debug: common.debug }),
+            cancel,
+        )?;
+        command(workspace).await
+    });
+    if common.debug
+        && let Err(error) = &result
+        && let Some(BuilderError::Driver(DriverError::Crashed { backtrace, .. })) =
+            error.downcast_ref()
+    {
+        console::say(backtrace);
+    }
+    // A blocked read of a file must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+fn watch_signals(cancel: CancellationToken) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if cancel.is_cancelled() {
+                console::say("ERROR: interrupted again, ending at once");
+                std::process::exit(i32::from(failure::CANCELLED));
+            }
+            console::say("cancelling; once more to end at once");
+            cancel.cancel();
+        }
+    });
+    Ok(())
+}
+
+/// Drivers' diagnostics on standard error.
+struct StderrLog {
+    debug: bool,
+}
+
+impl Log for StderrLog {
+    fn enabled(&self, level: LogLevel) -> bool {
+        self.debug || level >= LogLevel::Warn
+    }
+
+    fn write(&self, level: LogLevel, driver: &str, message: &str, fields: &[(String, String)]) {
+        if !self.enabled(level) {
+            return;
+        }
+        let name = match level {
+            LogLevel::Trace => "TRACE",
+            LogLevel::Debug => "DEBUG",
+            LogLevel::Info => "INFO",
+            LogLevel::Warn => "WARNING",
+            LogLevel::Error => "ERROR",
+        };
+        let fields: String =
+            fields.iter().map(|(field, value)| format!(" {field}={value}")).collect();
+        console::say(&format!("{name}: driver {driver}: {message}{fields}"));
+    }
+}

@@ -1,0 +1,176 @@
+//! The engine itself, and objects of any kind.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{DockerEngine, image, segment};
+use crate::model::{EngineInfo, Platform};
+use crate::{EngineError, ObjectKind};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Version {
+    version: String,
+    api_version: String,
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    arch: String,
+    #[serde(default)]
+    components: Option<Vec<Component>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Component {
+    #[serde(default)]
+    name: String,
+}
+
+/// Strings where bollard has closed enums.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    #[serde(default)]
+    cgroup_driver: Option<String>,
+    #[serde(default)]
+    security_options: Option<Vec<String>>,
+    #[serde(default)]
+    driver_status: Option<Vec<Vec<String>>>,
+    #[serde(default)]
+    runtimes: Option<BTreeMap<String, Value>>,
+}
+
+pub(super) async fn info(engine: &DockerEngine) -> Result<EngineInfo, EngineError> {
+    let version = engine.json(Method::GET, "/version", &[], None, &[]);
+    let info = engine.json(Method::GET, "/info", &[], None, &[]);
+    let (version, info) = futures_util::try_join!(version, info)?;
+    Ok(read(version, info))
+}
+
+fn read(version: Version, info: Info) -> EngineInfo {
+    let components = version.components.unwrap_or_default();
+    let named = |word: &str| {
+        components
+            .iter()
+            .any(|c| c.name.to_lowercase().starts_with(word))
+    };
+    let name = if named("podman") {
+        "podman".to_owned()
+    } else if components.is_empty() || named("engine") {
+        "docker".to_owned()
+    } else {
+        components
+            .first()
+            .map(|c| c.name.to_lowercase())
+            .unwrap_or_default()
+    };
+    let security = info.security_options.unwrap_or_default();
+    // `name=seccomp,profile=default`; Podman may leave `name=` away.
+    let secured = |word: &str| {
+        security.iter().any(|option| {
+            option
+                .split(',')
+                .any(|part| part.strip_prefix("name=").unwrap_or(part) == word)
+        })
+    };
+    let status = info.driver_status.unwrap_or_default();
+    let containerd_image_store = status.iter().any(|pair| {
+        matches!(pair.as_slice(), [key, value]
+            if key == "driver-type" && value == "io.containerd.snapshotter.v1")
+    });
+    let runtimes = info.runtimes.unwrap_or_default().into_keys();
+    EngineInfo {
+        name,
+        version: version.version,
+        api_version: version.api_version,
+        platform: Platform {
+            os: version.os,
+            architecture: version.arch,
+            variant: None,
+        },
+        cgroup_driver: info.cgroup_driver.filter(|d| !d.is_empty() && d != "none"),
+        rootless: secured("rootless"),
+        user_namespaces: secured("userns"),
+        containerd_image_store,
+        gpu_runtimes: runtimes
+            .filter(|r| r.contains("nvidia") || r.starts_with("amd"))
+            .collect(),
+    }
+}
+
+pub(super) async fn any(engine: &DockerEngine, name: &str) -> Result<Option<Value>, EngineError> {
+    let name_segment = segment(name);
+    let places = [
+        (
+            ObjectKind::Container,
+            format!("/containers/{name_segment}/json"),
+        ),
+        (ObjectKind::Image, image::path(name)),
+        (ObjectKind::Network, format!("/networks/{name_segment}")),
+        (ObjectKind::Volume, format!("/volumes/{name_segment}")),
+    ];
+    for (kind, path) in places {
+        match engine.find(&path, &[(kind, name)]).await {
+            Ok(None) => {}
+            // Not every name of a container or a volume could be that of an image.
+            Err(EngineError::Refused { status: 400, .. }) if kind == ObjectKind::Image => {}
+            found => return found,
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_json(version: &str, info: &str) -> EngineInfo {
+        let version = serde_json::from_str(version).expect("version");
+        let info = serde_json::from_str(info).expect("info");
+        read(version, info)
+    }
+
+    #[test]
+    fn docker_with_everything_on() {
+        let info = read_json(
+            r#"{"Version":"28.5","ApiVersion":"1.51","Os":"linux","Arch":"arm64",
+                "Components":[{"Name":"Engine"},{"Name":"containerd"}]}"#,
+            r#"{"CgroupDriver":"systemd","Runtimes":{"runc":{},"nvidia":{}},
+                "SecurityOptions":["name=seccomp,profile=default","name=userns","name=rootless"],
+                "DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}"#,
+        );
+        assert_eq!(
+            info,
+            EngineInfo {
+                name: "docker".into(),
+                version: "28.5".into(),
+                api_version: "1.51".into(),
+                platform: Platform {
+                    os: "linux".into(),
+                    architecture: "arm64".into(),
+                    variant: None
+                },
+                cgroup_driver: Some("systemd".into()),
+                rootless: true,
+                user_namespaces: true,
+                containerd_image_store: true,
+                gpu_runtimes: vec!["nvidia".into()],
+            }
+        );
+    }
+
+    #[test]
+    fn podman_and_nulls() {
+        let info = read_json(
+            r#"{"Version":"5.4","ApiVersion":"1.41","Components":[{"Name":"Podman Engine"}]}"#,
+            r#"{"CgroupDriver":"","SecurityOptions":null,"DriverStatus":null,"Runtimes":null}"#,
+        );
+        assert_eq!(info.name, "podman");
+        assert_eq!(info.cgroup_driver, None);
+        assert!(!info.rootless && !info.containerd_image_store);
+    }
+}

@@ -1,0 +1,202 @@
+//! Commands in simulated containers.
+
+use std::fmt;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{ExecOutput, ExecSpec};
+use crate::stderr::{self, Sink};
+use crate::{BoxByteStream, EngineError, ExecConnection};
+
+/// Bytes that a pipe between a command and its caller holds.
+const PIPE: usize = 64 * 1024;
+
+type Serve = Box<dyn FnOnce(CommandIo) -> Pin<Box<dyn Future<Output = i64> + Send>> + Send>;
+
+/// What a command in a container does.
+pub enum Command {
+    /// It reads nothing, writes this, and ends.
+    Exits {
+        /// Its exit code.
+        code: i64,
+        /// What it writes to stdout.
+        stdout: Vec<u8>,
+        /// What it writes to stderr.
+        stderr: Vec<u8>,
+    },
+    /// It is a function of the test's. Where its container ends, it is dropped.
+    Serves(Serve),
+    /// The engine cannot start it, and says so in these words.
+    CannotStart(String),
+}
+
+/// The side of the streams that the command has.
+pub struct CommandIo {
+    /// Reading is stdin, writing is stdout.
+    pub stream: BoxByteStream,
+    /// Stderr.
+    pub stderr: CommandStderr,
+}
+
+/// Where a command writes its stderr to.
+#[derive(Debug)]
+pub struct CommandStderr(Sink);
+
+impl CommandStderr {
+    /// Writes; never waits for a reader.
+    pub fn write(&self, data: impl Into<Bytes>) {
+        self.0.push(data.into());
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exits { code, .. } => f.debug_tuple("Exits").field(code).finish(),
+            Self::Serves(_) => f.write_str("Serves"),
+            Self::CannotStart(words) => f.debug_tuple("CannotStart").field(words).finish(),
+        }
+    }
+}
+
+impl Command {
+    /// It writes this to stdout and ends well.
+    pub fn prints(stdout: impl Into<Vec<u8>>) -> Self {
+        Self::Exits {
+            code: 0,
+            stdout: stdout.into(),
+            stderr: Vec::new(),
+        }
+    }
+
+    /// It writes this to stderr and fails.
+    pub fn fails(code: i64, stderr: impl Into<Vec<u8>>) -> Self {
+        Self::Exits {
+            code,
+            stdout: Vec::new(),
+            stderr: stderr.into(),
+        }
+    }
+
+    /// It is this function; what it returns is the exit code.
+    pub fn serves<F, R>(serve: F) -> Self
+    where
+        F: FnOnce(CommandIo) -> R + Send + 'static,
+        R: Future<Output = i64> + Send + 'static,
+    {
+        Self::Serves(Box::new(|io| Box::pin(serve(io))))
+    }
+
+    /// Its program is not in the container; the words are runc's.
+    pub fn no_such_program(exec: &ExecSpec) -> Self {
+        let program = exec.command.first().map_or("", String::as_str);
+        Self::CannotStart(format!(
+            "OCI runtime exec failed: exec failed: unable to start container process: exec: \
+             {program:?}: executable file not found in $PATH: unknown"
+        ))
+    }
+
+    fn start(self, name: &str, exec: &ExecSpec) -> Result<Serve, EngineError> {
+        match self {
+            Self::Serves(serve) => Ok(serve),
+            Self::CannotStart(reason) => Err(EngineError::CannotStart {
+                container: name.to_owned(),
+                command: exec.command.first().cloned().unwrap_or_default(),
+                reason,
+            }),
+            Self::Exits {
+                code,
+                stdout,
+                stderr,
+            } => Ok(Box::new(move |mut io: CommandIo| {
+                Box::pin(async move {
+                    io.stderr.write(stderr);
+                    // Who hung up does not want it.
+                    let _ = io.stream.write_all(&stdout).await;
+                    code
+                })
+            })),
+        }
+    }
+}
+
+pub(super) async fn run(
+    command: Command,
+    name: &str,
+    exec: &ExecSpec,
+    limit: usize,
+    life: CancellationToken,
+) -> Result<ExecOutput, EngineError> {
+    let serve = command.start(name, exec)?;
+    let (mut near, far) = tokio::io::duplex(PIPE);
+    let (sink, mut errors) = stderr::channel();
+    let io = CommandIo {
+        stream: Box::new(far),
+        stderr: CommandStderr(sink),
+    };
+    let code = async {
+        tokio::select! {
+            code = serve(io) => code,
+            // As with SIGKILL: its container ended.
+            () = life.cancelled() => 137,
+        }
+    };
+    let mut output = ExecOutput {
+        exit_code: 0,
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+        truncated: false,
+    };
+    let mut truncated = (false, false);
+    let stdout = async {
+        let _ = near.shutdown().await;
+        let mut part = vec![0; 4096];
+        while let Ok(n @ 1..) = near.read(&mut part).await {
+            truncated.0 |= keep(&mut output.stdout, &part[..n], limit);
+        }
+    };
+    let stderr = async {
+        while let Some(part) = errors.recv().await {
+            truncated.1 |= keep(&mut output.stderr, &part, limit);
+        }
+    };
+    let (code, (), ()) = tokio::join!(code, stdout, stderr);
+    output.exit_code = code;
+    output.truncated = truncated.0 || truncated.1;
+    Ok(output)
+}
+
+/// Keeps what there is room for; whether that was not all.
+fn keep(kept: &mut Vec<u8>, part: &[u8], limit: usize) -> bool {
+    let room = limit.saturating_sub(kept.len()).min(part.len());
+    kept.extend_from_slice(&part[..room]);
+    room < part.len()
+}
+
+pub(super) fn dial(
+    command: Command,
+    name: &str,
+    exec: &ExecSpec,
+    life: CancellationToken,
+) -> Result<ExecConnection, EngineError> {
+    let serve = command.start(name, exec)?;
+    let (near, far) = tokio::io::duplex(PIPE);
+    let (sink, stderr) = stderr::channel();
+    let io = CommandIo {
+        stream: Box::new(far),
+        stderr: CommandStderr(sink),
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = serve(io) => {}
+            () = life.cancelled() => {}
+        }
+    });
+    Ok(ExecConnection {
+        stream: Box::new(near),
+        stderr,
+    })
+}

@@ -1,0 +1,8 @@
+//! The crate from outside: on a real engine, on the simulated one, and on both.
+
+mod real;
+mod registry;
+mod scenarios;
+mod simulated;
+mod support;
+mod tls;

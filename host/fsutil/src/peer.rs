@@ -1,0 +1,61 @@
+//! What both ends do with the other: tell it of a failure, and hear of its own.
+
+use std::error::Error;
+use std::io;
+use std::pin::pin;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, Stream, StreamExt};
+use prost::Message;
+use tokio::sync::mpsc;
+
+use crate::name::shown;
+use crate::wire::{self, Packet, PacketKind};
+
+/// Sends an ERR. What arrives meanwhile is dropped, so that a peer which does nothing but write
+/// comes to read. Gives up when the peer is gone.
+pub(crate) async fn report(
+    error: &(dyn Error + Send + Sync),
+    incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin),
+    outgoing: &mpsc::Sender<Bytes>,
+) {
+    let mut frame = BytesMut::new();
+    wire::put_error(&mut frame, &with_causes(error));
+    let mut sending = pin!(outgoing.send(frame.freeze()));
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut sending => return,
+            item = incoming.next() => {
+                if !matches!(item, Some(Ok(_))) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The text of an ERR among what has arrived already: a peer that closes both ways at once may
+/// have said why.
+pub(crate) fn last_words(
+    incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin),
+) -> Option<String> {
+    while let Some(Some(Ok(payload))) = incoming.next().now_or_never() {
+        let packet = Packet::decode(payload).ok()?;
+        if packet.kind == PacketKind::Error as i32 {
+            return Some(shown(&packet.data));
+        }
+    }
+    None
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,382 @@
+//! What is done on the file system as packets arrive, on one blocking thread.
+//!
+//! An entry's place is a directory, opened beneath the destination, and a name in it. Files are
+//! written under a temporary name and renamed when they are complete, so that nothing is seen
+//! half, and nothing but temporary names has to be removed after a failure.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use bytes::Bytes;
+use prost::Message;
+use rustix::fs::{AtFlags, FileType, Mode, Timespec, Timestamps};
+use rustix::io::{Errno, retry_on_intr};
+use tokio::sync::mpsc;
+
+use super::order::Order;
+use super::place::Places;
+use super::{ReceiveError, ReceiveOptions, Received};
+use crate::mode;
+use crate::name::shown;
+use crate::wire::{Packet, PacketKind, Stat, Xattr};
+
+/// How many packets are taken from the channel at once.
+const AT_ONCE: usize = 64;
+/// How many files are open at the same time. A sender that mixes the contents of more costs
+/// reopening.
+const OPEN_FILES: usize = 32;
+
+/// From the thread to the sender.
+pub(super) enum Reply {
+    /// The content of this entry, please.
+    Request(u32),
+    /// All is done.
+    Finish,
+}
+
+/// A file whose content is not complete.
+struct Pending {
+    /// While content is being written.
+    file: Option<OwnedFd>,
+    /// It exists under its temporary name.
+    exists: bool,
+    about: About,
+}
+
+/// What an entry gets when it is complete.
+struct About {
+    mode: u32,
+    modified: i64,
+    xattrs: Vec<Xattr>,
+}
+
+impl About {
+    fn take(stat: &mut Stat) -> Self {
+        Self {
+            mode: stat.mode,
+            modified: stat.modified,
+            xattrs: std::mem::take(&mut stat.xattrs),
+        }
+    }
+
+    fn times(&self) -> Timestamps {
+        let time = Timespec {
+            tv_sec: self.modified.div_euclid(1_000_000_000),
+            tv_nsec: self.modified.rem_euclid(1_000_000_000),
+        };
+        Timestamps {
+            last_access: time,
+            last_modification: time,
+        }
+    }
+
+    /// Sets all of it. Attributes that cannot be set are left out, as BuildKit does.
+    fn apply(&self, file: &OwnedFd) -> io::Result<()> {
+        for xattr in &self.xattrs {
+            let flags = rustix::fs::XattrFlags::empty();
+            let _ = rustix::fs::fsetxattr(file, &xattr.name[..], &xattr.value, flags);
+        }
+        rustix::fs::fchmod(file, permissions(self.mode))?;
+        Ok(rustix::fs::futimens(file, &self.times())?)
+    }
+}
+
+/// The permission bits, with those for set user id, set group id and sticky.
+fn permissions(mode: u32) -> Mode {
+    Mode::from_raw_mode(mode::to_st_mode(mode & !mode::TYPE).unwrap_or(0) & 0o7777)
+}
+
+/// The destination and all that is known of the transfer.
+pub(super) struct Disk {
+    places: Places,
+    order: Order,
+    replies: mpsc::UnboundedSender<Reply>,
+    pending: HashMap<u32, Pending>,
+    /// Those of the pending files that are open, the oldest first, and some that were.
+    open: VecDeque<u32>,
+    /// By the hash of their paths: entries that a hard link may point to.
+    linkable: HashMap<u64, u32>,
+    hasher: RandomState,
+    /// Hard links and their targets. Made when all files are complete.
+    links: Vec<(u32, u32)>,
+    /// In the order of arrival. They get their modes and times at the end, the deepest first.
+    directories: Vec<(u32, About)>,
+    received: Received,
+    /// No entry comes any more.
+    is_listed: bool,
+    /// All is done but for the sender's answer.
+    is_finished: bool,
+}
+
+impl Disk {
+    /// Opens the destination.
+    pub(super) fn open(
+        path: &Path,
+        options: ReceiveOptions,
+        replies: mpsc::UnboundedSender<Reply>,
+    ) -> Result<Self, ReceiveError> {
+        let places = Places::open(path, options.replace_directories).map_err(|source| {
+            ReceiveError::Destination {
+                path: path.to_owned(),
+                source,
+            }
+        })?;
+        Ok(Self {
+            places,
+            order: Order::new(),
+            replies,
+            pending: HashMap::new(),
+            open: VecDeque::new(),
+            linkable: HashMap::new(),
+            hasher: RandomState::new(),
+            links: Vec::new(),
+            directories: Vec::new(),
+            received: Received::default(),
+            is_listed: false,
+            is_finished: false,
+        })
+    }
+
+    /// Takes packets until the transfer ends.
+    pub(super) fn run(
+        mut self,
+        mut packets: mpsc::Receiver<Bytes>,
+    ) -> Result<Received, ReceiveError> {
+        let mut taken = Vec::with_capacity(AT_ONCE);
+        while packets.blocking_recv_many(&mut taken, AT_ONCE) > 0 {
+            for payload in taken.drain(..) {
+                if self.packet(payload)? {
+                    return Ok(self.received);
+                }
+            }
+        }
+        // A sender that closes instead of answering our FIN has all the same sent all.
+        if self.is_finished {
+            Ok(self.received)
+        } else {
+            Err(ReceiveError::Closed)
+        }
+    }
+
+    /// True when it was the last.
+    fn packet(&mut self, payload: Bytes) -> Result<bool, ReceiveError> {
+        let packet = Packet::decode(payload).map_err(ReceiveError::MalformedPacket)?;
+        match PacketKind::try_from(packet.kind) {
+            Ok(PacketKind::Stat) if !self.is_listed => match packet.stat {
+                Some(stat) => self.entry(stat)?,
+                None => {
+                    self.is_listed = true;
+                    self.finish()?;
+                }
+            },
+            Ok(PacketKind::Data) => {
+                self.content(packet.id, &packet.data)?;
+                self.finish()?;
+            }
+            Ok(PacketKind::Finish) if self.is_finished => return Ok(true),
+            Ok(PacketKind::Error) => {
+                return Err(ReceiveError::Sender {
+                    text: shown(&packet.data),
+                });
+            }
+            _ => return Err(ReceiveError::UnexpectedPacket { kind: packet.kind }),
+        }
+        Ok(false)
+    }
+
+    fn entry(&mut self, mut stat: Stat) -> Result<(), ReceiveError> {
+        let path = stat.path.clone();
+        let parent = self.order.accept(&path)?;
+        let (_, name) = crate::name::split(&path);
+        let id = self.places.table.push(parent, name, false)?;
+        self.received.entries += 1;
+        match FileType::from_raw_mode(mode::to_st_mode(stat.mode).unwrap_or(0)) {
+            FileType::Directory => {
+                self.places.make_directory(id)?;
+                self.order.enter(&path, id);
+                self.directories.push((id, About::take(&mut stat)));
+            }
+            FileType::Symlink => self.symlink(id, &mut stat)?,
+            FileType::RegularFile if stat.link_name.is_empty() => {
+                self.note_linkable(id, &path);
+                let pending = Pending {
+                    file: None,
+                    exists: false,
+                    about: About::take(&mut stat),
+                };
+                self.pending.insert(id, pending);
+                // If nobody listens, the packets will end.
+                let _ = self.replies.send(Reply::Request(id));
+            }
+            FileType::RegularFile => {
+                let Some(target) = self.find_linkable(&stat.link_name) else {
+                    let target = shown(&stat.link_name);
+                    return Err(ReceiveError::UnknownLinkTarget {
+                        path: shown(&path),
+                        target,
+                    });
+                };
+                self.links.push((id, target));
+            }
+            kind @ (FileType::CharacterDevice | FileType::BlockDevice | FileType::Fifo) => {
+                self.note_linkable(id, &path);
+                self.device(id, kind, &mut stat)?;
+            }
+            _ => {
+                return Err(ReceiveError::UnknownType {
+                    path: shown(&path),
+                    mode: stat.mode,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn symlink(&mut self, id: u32, stat: &mut Stat) -> Result<(), ReceiveError> {
+        let (parent, temporary) = self.places.prepare(id)?;
+        let made = rustix::fs::symlinkat(&stat.link_name[..], &parent, &temporary[..]);
+        made.map_err(|error| self.places.error(id, "make symlink", error))?;
+        let times = About::take(stat).times();
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        if let Err(error) = rustix::fs::utimensat(&parent, &temporary[..], &times, flags) {
+            self.places.discard(id);
+            return Err(self.places.error(id, "set the time of", error));
+        }
+        self.places.replace(id)
+    }
+
+    fn device(&mut self, id: u32, kind: FileType, stat: &mut Stat) -> Result<(), ReceiveError> {
+        let (parent, temporary) = self.places.prepare(id)?;
+        let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        let device = rustix::fs::makedev(number(stat.device_major), number(stat.device_minor));
+        let about = About::take(stat);
+        let made = rustix::fs::mknodat(&parent, &temporary[..], kind, Mode::RUSR, device);
+        if let Err(error) = made {
+            let path = self.places.shown(id);
+            return Err(match kind {
+                FileType::Fifo => self.places.error(id, "make pipe", error),
+                _ => ReceiveError::Device {
+                    path,
+                    source: error.into(),
+                },
+            });
+        }
+        // The name is ours and new: it is no symlink.
+        let outcome = rustix::fs::chmodat(
+            &parent,
+            &temporary[..],
+            permissions(about.mode),
+            AtFlags::empty(),
+        )
+        .and_then(|()| {
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            rustix::fs::utimensat(&parent, &temporary[..], &about.times(), flags)
+        });
+        if let Err(error) = outcome {
+            self.places.discard(id);
+            return Err(self.places.error(id, "set mode and time of", error));
+        }
+        self.places.replace(id)
+    }
+
+    fn content(&mut self, id: u32, data: &[u8]) -> Result<(), ReceiveError> {
+        let Some(pending) = self.pending.get_mut(&id) else {
+            return Err(ReceiveError::InvalidContent { id });
+        };
+        if pending.file.is_none() {
+            let file = self.places.open_temporary(id, pending.exists)?;
+            pending.exists = true;
+            pending.file = Some(file);
+            self.open.push_back(id);
+        }
+        if let Some(file) = &pending.file {
+            write_all(file, data).map_err(|error| self.places.error(id, "write", error))?;
+        }
+        self.received.bytes += data.len() as u64;
+        if data.is_empty() {
+            self.complete(id)?;
+        } else if self.open.len() > OPEN_FILES
+            && let Some(oldest) = self.open.pop_front()
+            && let Some(oldest) = self.pending.get_mut(&oldest)
+        {
+            oldest.file = None;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, id: u32) -> Result<(), ReceiveError> {
+        let file = self
+            .pending
+            .get_mut(&id)
+            .and_then(|pending| pending.file.take());
+        if let (Some(pending), Some(file)) = (self.pending.get(&id), &file) {
+            let applied = pending.about.apply(file);
+            applied.map_err(|source| self.places.error(id, "set mode and time of", source))?;
+        }
+        drop(file);
+        self.open.retain(|open| *open != id);
+        self.places.replace(id)?;
+        self.pending.remove(&id);
+        self.received.files += 1;
+        Ok(())
+    }
+
+    /// When all entries and all contents are there: what had to wait for that, and FIN.
+    fn finish(&mut self) -> Result<(), ReceiveError> {
+        if !self.is_listed || self.is_finished || !self.pending.is_empty() {
+            return Ok(());
+        }
+        for (id, target) in std::mem::take(&mut self.links) {
+            self.places.link(id, target)?;
+        }
+        while let Some((id, about)) = self.directories.pop() {
+            let directory = self.places.open_directory(id)?;
+            let applied = about.apply(&directory);
+            applied.map_err(|source| self.places.error(id, "set mode and time of", source))?;
+        }
+        self.is_finished = true;
+        let _ = self.replies.send(Reply::Finish);
+        Ok(())
+    }
+
+    fn note_linkable(&mut self, id: u32, path: &[u8]) {
+        self.linkable.insert(self.hasher.hash_one(path), id);
+    }
+
+    fn find_linkable(&self, path: &[u8]) -> Option<u32> {
+        let id = *self.linkable.get(&self.hasher.hash_one(path))?;
+        let mut found = Vec::new();
+        self.places.table.path(id, &mut found);
+        (found == path).then_some(id)
+    }
+}
+
+impl Drop for Disk {
+    /// After a failure: nothing temporary stays, and directories are as open as they should be.
+    fn drop(&mut self) {
+        for (id, pending) in std::mem::take(&mut self.pending) {
+            if pending.exists {
+                self.places.discard(id);
+            }
+        }
+        while let Some((id, about)) = self.directories.pop() {
+            if let Ok(directory) = self.places.open_directory(id) {
+                let _ = about.apply(&directory);
+            }
+        }
+    }
+}
+
+fn write_all(file: &OwnedFd, mut data: &[u8]) -> Result<(), Errno> {
+    while !data.is_empty() {
+        let written = retry_on_intr(|| rustix::io::write(file.as_fd(), data))?;
+        if written == 0 {
+            return Err(Errno::IO);
+        }
+        data = &data[written..];
+    }
+    Ok(())
+}

@@ -1,0 +1,536 @@
+//! The packets of diffcopy, and their framing as gRPC messages.
+//!
+//! The message types are written by hand for two reasons: a path is `bytes` here (`string` on
+//! the wire has the same form, and a file name need not be UTF-8), and content is
+//! [`Bytes`], a view into what the transport received.
+//!
+//! What is sent is never built as a [`Packet`]: the `put_*` functions append the frame to a
+//! buffer, field by field, so that a packet costs no allocation. A frame is a gRPC message with
+//! its prefix: one byte 0 (not compressed), the length as big-endian `u32`, the message.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use prost::encoding::{encode_varint, encoded_len_varint};
+
+/// The most content in one DATA packet, in bytes. Larger packets gain nothing.
+pub const MAX_DATA: usize = 32 * 1024;
+
+/// The length of the gRPC prefix, in bytes.
+const PREFIX: usize = 5;
+/// Type, id and the key of the data field, at their longest, in bytes.
+const DATA_KEYS: usize = 2 + 6 + 1;
+/// The varint of a length up to [`MAX_DATA`], in bytes.
+const DATA_LENGTH: usize = 3;
+/// How much longer than its content a DATA frame can be, in bytes.
+pub const DATA_OVERHEAD: usize = PREFIX + DATA_KEYS + DATA_LENGTH;
+
+/// What a packet says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum PacketKind {
+    /// Sender: an entry, or, without one, the end of the entries.
+    Stat = 0,
+    /// Receiver: asks for the content of an entry.
+    Request = 1,
+    /// Sender: a part of the content of an entry; an empty part is the end of it.
+    Data = 2,
+    /// Receiver: all is done. Sender: so be it.
+    Finish = 3,
+    /// Either: it failed; the text is in the data.
+    Error = 4,
+}
+
+/// One message of the protocol.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Packet {
+    /// What it says, a [`PacketKind`].
+    #[prost(enumeration = "PacketKind", tag = "1")]
+    pub kind: i32,
+    /// The entry of a STAT.
+    #[prost(message, optional, tag = "2")]
+    pub stat: Option<Stat>,
+    /// The entry that a REQ or DATA is about: entries count from 0 in the order of their STATs,
+    /// all of them, files or not.
+    #[prost(uint32, tag = "3")]
+    pub id: u32,
+    /// The content of a DATA, the text of an ERR.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub data: Bytes,
+}
+
+/// What is known of a file.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Stat {
+    /// Where it is, relative to the root, with slashes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub path: Bytes,
+    /// Type and permissions as Go's `os.FileMode`, see [`crate::mode`].
+    #[prost(uint32, tag = "2")]
+    pub mode: u32,
+    /// The user that owns it.
+    #[prost(uint32, tag = "3")]
+    pub uid: u32,
+    /// The group that owns it.
+    #[prost(uint32, tag = "4")]
+    pub gid: u32,
+    /// Length in bytes; 0 for a directory.
+    #[prost(int64, tag = "5")]
+    pub size: i64,
+    /// When the content changed, in nanoseconds since 1970.
+    #[prost(int64, tag = "6")]
+    pub modified: i64,
+    /// For a symlink its target; for another file the path of an earlier entry that it is a
+    /// hard link to, if any.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub link_name: Bytes,
+    /// Major number of a device.
+    #[prost(int64, tag = "8")]
+    pub device_major: i64,
+    /// Minor number of a device.
+    #[prost(int64, tag = "9")]
+    pub device_minor: i64,
+    /// Extended attributes.
+    #[prost(message, repeated, tag = "10")]
+    pub xattrs: Vec<Xattr>,
+}
+
+/// An extended attribute (an entry of `map<string, bytes>` on the wire).
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Xattr {
+    /// Its name, with the namespace.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub name: Bytes,
+    /// Its value.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub value: Bytes,
+}
+
+/// A [`Stat`] whose parts are borrowed: what the walk hands out and [`put_stat`] writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StatRef<'a> {
+    /// See [`Stat::path`].
+    pub path: &'a [u8],
+    /// See [`Stat::mode`].
+    pub mode: u32,
+    /// See [`Stat::uid`].
+    pub uid: u32,
+    /// See [`Stat::gid`].
+    pub gid: u32,
+    /// See [`Stat::size`].
+    pub size: i64,
+    /// See [`Stat::modified`].
+    pub modified: i64,
+    /// See [`Stat::link_name`].
+    pub link_name: &'a [u8],
+    /// See [`Stat::device_major`].
+    pub device_major: i64,
+    /// See [`Stat::device_minor`].
+    pub device_minor: i64,
+    /// See [`Stat::xattrs`].
+    pub xattrs: &'a [Xattr],
+}
+
+impl StatRef<'_> {
+    /// A copy that owns its parts.
+    pub fn to_stat(&self) -> Stat {
+        Stat {
+            path: Bytes::copy_from_slice(self.path),
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+            size: self.size,
+            modified: self.modified,
+            link_name: Bytes::copy_from_slice(self.link_name),
+            device_major: self.device_major,
+            device_minor: self.device_minor,
+            xattrs: self.xattrs.to_vec(),
+        }
+    }
+}
+
+/// A frame that cannot be cut off from received bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The flag byte is not 0: the message is compressed, which nobody agreed on.
+    #[error("a frame begins with flag {0}, expected 0 (not compressed)")]
+    Compressed(u8),
+    /// The bytes end within a frame.
+    #[error("a frame of {expected} bytes ends after {found}")]
+    Truncated {
+        /// How long the frame says it is, without its prefix.
+        expected: usize,
+        /// How many bytes there are.
+        found: usize,
+    },
+}
+
+/// Cuts the next message off a buffer of whole frames; `None` at its end. The inverse of the
+/// `put_*` functions, for transports that carry packets without gRPC (and for tests).
+///
+/// # Errors
+/// The buffer does not hold whole, uncompressed frames.
+pub fn next_message(frames: &mut Bytes) -> Result<Option<Bytes>, FrameError> {
+    if frames.is_empty() {
+        return Ok(None);
+    }
+    if frames.len() < PREFIX {
+        return Err(FrameError::Truncated {
+            expected: PREFIX,
+            found: frames.len(),
+        });
+    }
+    let flag = frames.get_u8();
+    if flag != 0 {
+        return Err(FrameError::Compressed(flag));
+    }
+    let length = frames.get_u32() as usize;
+    if frames.len() < length {
+        return Err(FrameError::Truncated {
+            expected: length,
+            found: frames.len(),
+        });
+    }
+    Ok(Some(frames.split_to(length)))
+}
+
+/// Appends the STAT of an entry.
+pub fn put_stat(buffer: &mut BytesMut, stat: &StatRef<'_>) {
+    let stat_length = stat_length(stat);
+    // STAT is type 0, the default, which is not written.
+    let length = 1 + encoded_len_varint(stat_length as u64) + stat_length;
+    put_prefix(buffer, length);
+    put_length_key(buffer, 2, stat_length);
+    put_bytes_field(buffer, 1, stat.path);
+    put_varint_field(buffer, 2, u64::from(stat.mode));
+    put_varint_field(buffer, 3, u64::from(stat.uid));
+    put_varint_field(buffer, 4, u64::from(stat.gid));
+    put_varint_field(buffer, 5, stat.size as u64);
+    put_varint_field(buffer, 6, stat.modified as u64);
+    put_bytes_field(buffer, 7, stat.link_name);
+    put_varint_field(buffer, 8, stat.device_major as u64);
+    put_varint_field(buffer, 9, stat.device_minor as u64);
+    for xattr in stat.xattrs {
+        put_length_key(buffer, 10, xattr_length(xattr));
+        put_bytes_field(buffer, 1, &xattr.name);
+        put_bytes_field(buffer, 2, &xattr.value);
+    }
+}
+
+/// Appends the STAT without an entry, which ends the entries.
+pub fn put_end_of_stats(buffer: &mut BytesMut) {
+    put_prefix(buffer, 0);
+}
+
+/// Appends a REQ: the receiver asks for the content of entry `id`.
+pub fn put_request(buffer: &mut BytesMut, id: u32) {
+    put_prefix(buffer, 2 + varint_field_length(u64::from(id)));
+    put_kind(buffer, PacketKind::Request);
+    put_varint_field(buffer, 3, u64::from(id));
+}
+
+/// Appends a DATA with a part of the content of entry `id`; an empty part ends the content.
+pub fn put_data(buffer: &mut BytesMut, id: u32, data: &[u8]) {
+    put_data_head(buffer, id, data.len());
+    buffer.put_slice(data);
+}
+
+/// Appends a FIN.
+pub fn put_finish(buffer: &mut BytesMut) {
+    put_prefix(buffer, 2);
+    put_kind(buffer, PacketKind::Finish);
+}
+
+/// Appends an ERR with its text.
+pub fn put_error(buffer: &mut BytesMut, text: &str) {
+    put_prefix(buffer, 2 + bytes_field_length(text.len()));
+    put_kind(buffer, PacketKind::Error);
+    put_bytes_field(buffer, 4, text.as_bytes());
+}
+
+/// Appends a DATA whose content `read` puts into the buffer itself, so that it is copied once,
+/// by the kernel. `read` gets a buffer to append to with room for `limit` bytes (at most
+/// [`MAX_DATA`]) and says how much it appended. Appends nothing when that is 0.
+///
+/// # Errors
+/// What `read` fails with; then nothing is appended.
+pub(crate) fn put_data_with<E>(
+    buffer: &mut BytesMut,
+    id: u32,
+    limit: usize,
+    read: impl FnOnce(&mut BytesMut, usize) -> Result<usize, E>,
+) -> Result<usize, E> {
+    let limit = limit.min(MAX_DATA);
+    let start = buffer.len();
+    buffer.reserve(limit + DATA_OVERHEAD);
+    // The head in front has the length of the content in it, known only afterwards: leave the
+    // room for the head of a full packet, which all but the last packets of a file are.
+    let head = data_head_length(id, limit);
+    buffer.put_bytes(0, head);
+    let outcome = read(buffer, limit);
+    let found = match &outcome {
+        Ok(found) if *found > 0 => *found,
+        _ => {
+            buffer.truncate(start);
+            return outcome;
+        }
+    };
+    let exact = data_head_length(id, found);
+    if exact != head {
+        buffer.copy_within(start + head..start + head + found, start + exact);
+        buffer.truncate(start + exact + found);
+    }
+    let mut slot = &mut buffer[start..start + exact];
+    put_data_head(&mut slot, id, found);
+    outcome
+}
+
+fn data_message_length(id: u32, length: usize) -> usize {
+    2 + varint_field_length(u64::from(id)) + bytes_field_length(length)
+}
+
+fn data_head_length(id: u32, length: usize) -> usize {
+    PREFIX + data_message_length(id, length) - length
+}
+
+fn put_data_head(buffer: &mut impl BufMut, id: u32, length: usize) {
+    put_prefix(buffer, data_message_length(id, length));
+    put_kind(buffer, PacketKind::Data);
+    put_varint_field(buffer, 3, u64::from(id));
+    if length > 0 {
+        put_length_key(buffer, 4, length);
+    }
+}
+
+fn put_prefix(buffer: &mut impl BufMut, length: usize) {
+    buffer.put_u8(0);
+    // No message comes near 4 GiB: content is cut in parts, a path is at most a few KiB.
+    buffer.put_u32(length as u32);
+}
+
+fn put_kind(buffer: &mut impl BufMut, kind: PacketKind) {
+    put_varint_field(buffer, 1, kind as u64);
+}
+
+/// The fields have numbers below 16 and therefore keys of one byte.
+fn put_varint_field(buffer: &mut impl BufMut, number: u8, value: u64) {
+    if value != 0 {
+        buffer.put_u8(number << 3);
+        encode_varint(value, buffer);
+    }
+}
+
+fn put_bytes_field(buffer: &mut impl BufMut, number: u8, value: &[u8]) {
+    if !value.is_empty() {
+        put_length_key(buffer, number, value.len());
+        buffer.put_slice(value);
+    }
+}
+
+fn put_length_key(buffer: &mut impl BufMut, number: u8, length: usize) {
+    buffer.put_u8(number << 3 | 2);
+    encode_varint(length as u64, buffer);
+}
+
+fn varint_field_length(value: u64) -> usize {
+    if value == 0 {
+        0
+    } else {
+        1 + encoded_len_varint(value)
+    }
+}
+
+fn bytes_field_length(length: usize) -> usize {
+    if length == 0 {
+        0
+    } else {
+        1 + encoded_len_varint(length as u64) + length
+    }
+}
+
+fn xattr_length(xattr: &Xattr) -> usize {
+    bytes_field_length(xattr.name.len()) + bytes_field_length(xattr.value.len())
+}
+
+fn stat_length(stat: &StatRef<'_>) -> usize {
+    let xattrs: usize = stat
+        .xattrs
+        .iter()
+        .map(|xattr| {
+            let length = xattr_length(xattr);
+            1 + encoded_len_varint(length as u64) + length
+        })
+        .sum();
+    bytes_field_length(stat.path.len())
+        + varint_field_length(u64::from(stat.mode))
+        + varint_field_length(u64::from(stat.uid))
+        + varint_field_length(u64::from(stat.gid))
+        + varint_field_length(stat.size as u64)
+        + varint_field_length(stat.modified as u64)
+        + bytes_field_length(stat.link_name.len())
+        + varint_field_length(stat.device_major as u64)
+        + varint_field_length(stat.device_minor as u64)
+        + xattrs
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use prost::Message;
+
+    fn only_message(buffer: BytesMut) -> Bytes {
+        let mut frames = buffer.freeze();
+        let message = next_message(&mut frames).unwrap().unwrap();
+        assert_eq!(next_message(&mut frames), Ok(None));
+        message
+    }
+
+    /// What prost writes for the same packet must be the same bytes.
+    fn check(buffer: BytesMut, expected: &Packet) {
+        let message = only_message(buffer);
+        assert_eq!(message, expected.encode_to_vec());
+        assert_eq!(&Packet::decode(message).unwrap(), expected);
+    }
+
+    fn packet(kind: PacketKind) -> Packet {
+        Packet {
+            kind: kind as i32,
+            ..Packet::default()
+        }
+    }
+
+    #[test]
+    fn packets_are_those_of_prost() {
+        let mut buffer = BytesMut::new();
+        put_end_of_stats(&mut buffer);
+        check(buffer, &packet(PacketKind::Stat));
+
+        let mut buffer = BytesMut::new();
+        put_finish(&mut buffer);
+        check(buffer, &packet(PacketKind::Finish));
+
+        for id in [0, 1, 127, 128, 300, u32::MAX] {
+            let mut buffer = BytesMut::new();
+            put_request(&mut buffer, id);
+            check(
+                buffer,
+                &Packet {
+                    id,
+                    ..packet(PacketKind::Request)
+                },
+            );
+        }
+
+        let mut buffer = BytesMut::new();
+        put_error(&mut buffer, "no: such file");
+        let data = Bytes::from_static(b"no: such file");
+        check(
+            buffer,
+            &Packet {
+                data,
+                ..packet(PacketKind::Error)
+            },
+        );
+    }
+
+    #[test]
+    fn data_is_that_of_prost_however_it_is_written() {
+        for id in [0, 5, 70_000] {
+            for length in [0, 1, 127, 128, 16_383, 16_384, MAX_DATA] {
+                let content = vec![b'x'; length];
+                let expected = Packet {
+                    id,
+                    data: content.clone().into(),
+                    ..packet(PacketKind::Data)
+                };
+                let mut buffer = BytesMut::new();
+                put_data(&mut buffer, id, &content);
+                check(buffer, &expected);
+                if length == 0 {
+                    continue;
+                }
+                let mut buffer = BytesMut::from(&b"before"[..]);
+                let found = put_data_with(&mut buffer, id, MAX_DATA, |buffer, limit| {
+                    assert!(buffer.capacity() - buffer.len() >= limit);
+                    buffer.put_slice(&content);
+                    Ok::<_, ()>(length)
+                });
+                assert_eq!(found, Ok(length));
+                assert!(buffer.len() <= 6 + length + DATA_OVERHEAD);
+                assert_eq!(&buffer.split_to(6)[..], b"before");
+                check(buffer, &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_read_leaves_no_trace() {
+        let mut buffer = BytesMut::from(&b"before"[..]);
+        assert_eq!(
+            put_data_with(&mut buffer, 3, 100, |_, _| Ok::<_, ()>(0)),
+            Ok(0)
+        );
+        assert_eq!(
+            put_data_with(&mut buffer, 3, 100, |_, _| Err::<usize, _>("no")),
+            Err("no")
+        );
+        assert_eq!(&buffer[..], b"before");
+    }
+
+    #[test]
+    fn stats_are_those_of_prost() {
+        let xattrs = [
+            Xattr {
+                name: "user.a".into(),
+                value: Bytes::from_static(&[0, 255]),
+            },
+            Xattr {
+                name: "user.empty".into(),
+                value: Bytes::new(),
+            },
+        ];
+        let full = StatRef {
+            path: b"dir/\xff\xfename",
+            mode: crate::mode::SYMLINK | 0o777,
+            uid: 1000,
+            gid: u32::MAX,
+            size: 1 << 40,
+            modified: -1,
+            link_name: &[b'l'; 300],
+            device_major: 8,
+            device_minor: 1 << 19,
+            xattrs: &xattrs,
+        };
+        for stat in [full, StatRef::default()] {
+            let mut buffer = BytesMut::new();
+            put_stat(&mut buffer, &stat);
+            check(
+                buffer,
+                &Packet {
+                    stat: Some(stat.to_stat()),
+                    ..packet(PacketKind::Stat)
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn broken_frames_are_refused() {
+        let cut = |bytes: &'static [u8]| next_message(&mut Bytes::from_static(bytes));
+        assert_eq!(cut(b""), Ok(None));
+        assert_eq!(
+            cut(b"\0\0"),
+            Err(FrameError::Truncated {
+                expected: 5,
+                found: 2
+            })
+        );
+        assert_eq!(cut(b"\x01\0\0\0\0"), Err(FrameError::Compressed(1)));
+        assert_eq!(
+            cut(b"\0\0\0\0\x02a"),
+            Err(FrameError::Truncated {
+                expected: 2,
+                found: 1
+            })
+        );
+    }
+}

@@ -1,0 +1,336 @@
+//! Renders a stream of solve status: plain, quiet, rawjson.
+//!
+//! A [`Printer`] takes each [`SolveStatus`] as it arrives and writes what is due. It starts no
+//! thread and reads no environment: who owns it calls [`Printer::tick`] whenever nothing arrived
+//! for [`TICK`], and [`Printer::finish`] at the end.
+//!
+//! ```
+//! use iechor_buildkit::status::{SolveStatus, Vertex};
+//! use iechor_progress::{Clock, Mode, Options, Printer};
+//! use std::time::{Duration, SystemTime};
+//!
+//! let options = Options {
+//!     description: Some(iechor_progress::description("b", "docker-container")),
+//!     ..Options::default()
+//! };
+//! let mut text = Vec::new();
+//! let mut printer = Printer::new(Mode::Plain, &mut text, options, Clock::system())?;
+//! let start = SystemTime::UNIX_EPOCH;
+//! printer.update(&SolveStatus {
+//!     vertexes: vec![Vertex {
+//!         digest: "sha256:1".into(),
+//!         name: "[1/1] RUN make".into(),
+//!         started: Some(start),
+//!         completed: Some(start + Duration::from_millis(1500)),
+//!         ..Vertex::default()
+//!     }],
+//!     ..SolveStatus::default()
+//! })?;
+//! printer.finish()?;
+//! drop(printer);
+//! assert_eq!(
+//!     String::from_utf8(text)?,
+//!     "#0 building with \"b\" instance using docker-container driver\n\n\
+//!      #1 [1/1] RUN make\n#1 DONE 1.5s\n"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod plain;
+mod sanitize;
+mod trace;
+mod units;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use iechor_buildkit::status::{SolveStatus, VertexWarning};
+
+use plain::Plain;
+use trace::Trace;
+
+/// How long to wait for a status before [`Printer::tick`] is called.
+pub const TICK: Duration = Duration::from_millis(150);
+
+/// How much time lies between two prints at least; what arrives meanwhile is printed together.
+pub const REFRESH: Duration = Duration::from_millis(100);
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// The best that the output can show: plain at present.
+    #[default]
+    Auto,
+    /// Lines of text that are never taken back.
+    Plain,
+    /// Nothing; the caller prints the image's id at the end.
+    Quiet,
+    /// One line of JSON for each status.
+    RawJson,
+    /// Nothing at all.
+    None,
+    /// Lines that are rewritten in place. Not there yet.
+    Tty,
+}
+
+/// The names of the modes, as errors and help texts list them.
+const MODES: [(&str, Mode); 6] = [
+    ("auto", Mode::Auto),
+    ("none", Mode::None),
+    ("plain", Mode::Plain),
+    ("quiet", Mode::Quiet),
+    ("rawjson", Mode::RawJson),
+    ("tty", Mode::Tty),
+];
+
+/// Why progress cannot be shown that way.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModeError {
+    /// There is no such mode.
+    #[error(
+        "invalid progress mode {given}: choose one of auto, none, plain, quiet, rawjson and tty"
+    )]
+    Unknown {
+        /// What was asked for.
+        given: String,
+    },
+    /// The mode exists but cannot be shown here.
+    #[error("progress mode tty is not available yet: choose plain, or auto for the best there is")]
+    TtyUnavailable,
+}
+
+impl Mode {
+    /// The mode to use: what `--progress` says, and where that is `auto` what `BUILDKIT_PROGRESS`
+    /// says (empty counts as not set).
+    pub fn resolve(flag: Mode, environment: Option<&str>) -> Result<Mode, ModeError> {
+        match environment {
+            Some(text) if flag == Mode::Auto && !text.is_empty() => text.parse(),
+            _ => Ok(flag),
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = ModeError;
+
+    /// Reads the value of `--progress`; empty is `auto`.
+    fn from_str(text: &str) -> Result<Self, ModeError> {
+        if text.is_empty() {
+            return Ok(Self::Auto);
+        }
+        MODES
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, mode)| *mode)
+            .ok_or_else(|| ModeError::Unknown {
+                given: text.to_owned(),
+            })
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = MODES.iter().find(|(_, mode)| mode == self);
+        formatter.pad(name.map_or("auto", |(name, _)| name))
+    }
+}
+
+/// What a [`Printer`] is told besides the mode.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// First line of the plain format, see [`description`].
+    pub description: Option<String>,
+    /// Cut the names of vertexes at 72 bytes. The peer does so for `PROGRESS_NO_TRUNC=0`.
+    pub cut_names: bool,
+    /// Time between two prints at least; `None`: [`REFRESH`]. The peer reads `TTY_DISPLAY_RATE`,
+    /// in milliseconds.
+    pub refresh: Option<Duration>,
+}
+
+impl Options {
+    /// The options of the environment variables that the peer reads; `variable` looks one up.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let refresh = variable("TTY_DISPLAY_RATE").and_then(|text| text.parse().ok());
+        Self {
+            description: None,
+            cut_names: variable("PROGRESS_NO_TRUNC").as_deref() == Some("0"),
+            refresh: refresh.map(Duration::from_millis),
+        }
+    }
+}
+
+/// The first line of a build: which builder does it.
+pub fn description(builder: &str, driver: &str) -> String {
+    format!(
+        "building with {:?} instance using {} driver",
+        builder,
+        sanitize::line(driver)
+    )
+}
+
+/// Puts the name of a target into the names of its vertexes, where several targets are built at
+/// once: `[internal] x` becomes `[target internal] x`, any other `x` becomes `[target] x`.
+pub fn prefix(status: &mut SolveStatus, target: &str) {
+    for vertex in &mut status.vertexes {
+        vertex.name = prefixed(&vertex.name, target);
+        if let Some(group) = &mut vertex.progress_group {
+            group.name = prefixed(&group.name, target);
+        }
+    }
+}
+
+fn prefixed(name: &str, target: &str) -> String {
+    match name.strip_prefix('[') {
+        Some(rest) => format!("[{target} {rest}"),
+        None => format!("[{target}] {name}"),
+    }
+}
+
+/// Tells how much time has passed since some fixed moment. Never goes back.
+pub struct Clock(Box<dyn FnMut() -> Duration + Send>);
+
+impl Clock {
+    /// The clock of the system.
+    pub fn system() -> Self {
+        let start = Instant::now();
+        Self::new(move || start.elapsed())
+    }
+
+    /// A clock that asks `now`.
+    pub fn new(now: impl FnMut() -> Duration + Send + 'static) -> Self {
+        Self(Box::new(now))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Clock")
+    }
+}
+
+#[derive(Debug)]
+enum Display {
+    Plain(Box<(Trace, Plain)>),
+    RawJson,
+    Nothing,
+}
+
+/// Shows progress on a writer.
+///
+/// Where the writer's other end is gone (a broken pipe) the printer falls silent: a build goes on
+/// without its audience. Any other error of the writer is returned, and what could not be written
+/// is lost.
+#[derive(Debug)]
+pub struct Printer<W: Write> {
+    display: Display,
+    /// `None` once nobody listens.
+    writer: Option<W>,
+    clock: Clock,
+    refresh: Duration,
+    last_print: Option<Duration>,
+    warnings: Vec<VertexWarning>,
+    finished: bool,
+}
+
+impl<W: Write> Printer<W> {
+    /// A printer that has printed nothing yet.
+    pub fn new(mode: Mode, writer: W, options: Options, clock: Clock) -> Result<Self, ModeError> {
+        let display = match mode {
+            Mode::Auto | Mode::Plain => {
+                let description = options.description.as_deref().map(sanitize::line);
+                let plain = Plain::new(description, options.cut_names);
+                Display::Plain(Box::new((Trace::default(), plain)))
+            }
+            Mode::RawJson => Display::RawJson,
+            Mode::Quiet | Mode::None => Display::Nothing,
+            Mode::Tty => return Err(ModeError::TtyUnavailable),
+        };
+        Ok(Self {
+            display,
+            writer: Some(writer),
+            clock,
+            refresh: options.refresh.unwrap_or(REFRESH),
+            last_print: None,
+            warnings: Vec::new(),
+            finished: false,
+        })
+    }
+
+    /// Takes in a status; prints unless something was printed a moment ago.
+    pub fn update(&mut self, status: &SolveStatus) -> io::Result<()> {
+        self.warnings.extend(status.warnings.iter().cloned());
+        let now = (self.clock.0)();
+        match &mut self.display {
+            Display::Plain(plain) => {
+                plain.0.update(status, now);
+                let due = self
+                    .last_print
+                    .is_none_or(|last| now.saturating_sub(last) >= self.refresh);
+                if !due {
+                    return Ok(());
+                }
+                self.last_print = Some(now);
+                self.print(now)
+            }
+            Display::RawJson => {
+                let mut line = serde_json::to_vec(status)?;
+                line.push(b'\n');
+                self.write(&line)
+            }
+            Display::Nothing => Ok(()),
+        }
+    }
+
+    /// Prints what was held back. To be called when nothing arrived for [`TICK`].
+    pub fn tick(&mut self) -> io::Result<()> {
+        let now = (self.clock.0)();
+        self.print(now)
+    }
+
+    /// Prints what is left, and the last lines of what failed. Further calls print nothing.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(());
+        }
+        self.tick()?;
+        let mut text = String::new();
+        if let Display::Plain(both) = &mut self.display {
+            let (trace, plain) = &mut **both;
+            plain.end_line(trace, &mut text);
+            plain::print_errors(trace, &mut text);
+        }
+        self.write(text.as_bytes())
+    }
+
+    /// All warnings so far, for a summary; whatever the mode.
+    pub fn warnings(&self) -> &[VertexWarning] {
+        &self.warnings
+    }
+
+    fn print(&mut self, now: Duration) -> io::Result<()> {
+        let mut text = String::new();
+        if let Display::Plain(both) = &mut self.display {
+            let (trace, plain) = &mut **both;
+            plain.print(trace, now, &mut text);
+        }
+        self.write(text.as_bytes())
+    }
+
+    fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        let Some(writer) = self.writer.as_mut().filter(|_| !data.is_empty()) else {
+            return Ok(());
+        };
+        match writer.write_all(data).and_then(|()| writer.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.writer = None;
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! The plain format: lines of text that are never taken back.
+//!
+//! Reproduces what BuildKit's own `plain` display prints (`util/progress/progressui/printer.go`),
+//! because people and programs read it. One vertex is open at a time; whatever others report waits
+//! until that one ends, has talked for long, or another has waited for ten seconds.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::sanitize::RESET;
+use crate::trace::{Shown, Status, Trace};
+use crate::units;
+
+/// A vertex that talks all the time is left after this long for another, longer if the others say
+/// little.
+const FAIR_SHARE: Duration = Duration::from_secs(5);
+/// A vertex that waits is shown after this long at the latest.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A status is shown again after this many seconds even without progress.
+const STATUS_PAUSE: f64 = 5.0;
+/// A status is shown again after this part of the whole.
+const STATUS_STEP: f64 = 0.05;
+/// Where long names are cut if they are.
+const NAME_LIMIT: usize = 72;
+
+/// Prints vertexes to a text.
+#[derive(Debug, Default)]
+pub(crate) struct Plain {
+    /// Printed once before the first vertex.
+    description: Option<String>,
+    cut_names: bool,
+    /// A vertex has been printed.
+    begun: bool,
+    /// The vertex that the lines belong to which come next.
+    open: Option<usize>,
+    /// How many vertexes have got a number.
+    count: usize,
+}
+
+/// How much a vertex has to say.
+struct Demand {
+    index: usize,
+    waited: f64,
+    speed: f64,
+    starved: bool,
+}
+
+impl Plain {
+    pub(crate) fn new(description: Option<String>, cut_names: bool) -> Self {
+        Self {
+            description,
+            cut_names,
+            ..Self::default()
+        }
+    }
+
+    /// Prints what is due.
+    pub(crate) fn print(&mut self, trace: &mut Trace, now: Duration, out: &mut String) {
+        let mut completed = Vec::new();
+        let mut running = Vec::new();
+        for &index in &trace.updated {
+            let shown = &trace.shown[index];
+            if shown.is_hidden() {
+                continue;
+            }
+            match shown.completed() {
+                Some(end) => completed.push((end, index)),
+                None => running.push(index),
+            }
+        }
+        // What has ended comes first: the open one, then the others as they ended.
+        completed.sort_by_key(|(end, _)| *end);
+        let open = self.open;
+        let open_completed = completed.iter().any(|(_, index)| Some(*index) == open);
+        if let Some(open) = open.filter(|_| open_completed) {
+            self.print_vertex(trace, open, out);
+        }
+        for (_, index) in completed {
+            if Some(index) != open {
+                self.print_vertex(trace, index, out);
+            }
+        }
+
+        if running.is_empty() {
+            let runs = |shown: &Shown| shown.is_started() && shown.completed().is_none();
+            if open.is_some_and(|open| runs(&trace.shown[open])) {
+                return;
+            }
+            // Show what runs, although it says nothing.
+            let next = trace.started.iter().copied().find(|&index| {
+                let shown = &trace.shown[index];
+                runs(shown) && !shown.is_hidden()
+            });
+            if let Some(next) = next {
+                self.print_vertex(trace, next, out);
+            }
+            return;
+        }
+
+        if let Some(open) = open.filter(|open| running.contains(open)) {
+            self.print_vertex(trace, open, out);
+        }
+        let mut demands: Vec<Demand> = running
+            .iter()
+            .copied()
+            .chain(open.filter(|open| !open_completed && !running.contains(open)))
+            .filter_map(|index| {
+                let shown = &trace.shown[index];
+                let waited = now.saturating_sub(shown.waiting_since?);
+                Some(Demand {
+                    index,
+                    waited: waited.as_secs_f64(),
+                    speed: f64::from(shown.events) / waited.as_secs_f64(),
+                    starved: waited > LONGEST_WAIT && Some(index) != open,
+                })
+            })
+            .collect();
+        demands.sort_by_key(|demand| demand.index);
+        let sum: f64 = demands.iter().map(|demand| demand.speed).sum();
+        let mut fastest: Option<&Demand> = None;
+        for demand in &demands {
+            if demand.starved || fastest.is_none_or(|fastest| fastest.speed < demand.speed) {
+                fastest = Some(demand);
+            }
+        }
+        let Some(fastest) = fastest.map(|demand| demand.index) else {
+            return;
+        };
+        let Some(open) = open.filter(|_| !open_completed) else {
+            self.print_vertex(trace, fastest, out);
+            return;
+        };
+        if let Some(starved) = demands.iter().find(|demand| demand.starved) {
+            self.print_vertex(trace, starved.index, out);
+            return;
+        }
+        if let Some(demand) = demands.iter().find(|demand| demand.index == open) {
+            let share = demand.speed / sum;
+            if FAIR_SHARE.as_secs_f64() / (1.0 - share) < demand.waited {
+                self.print_vertex(trace, fastest, out);
+            }
+        }
+    }
+
+    /// Ends the line that a vertex has left open, so that nothing is written behind it.
+    pub(crate) fn end_line(&mut self, trace: &mut Trace, out: &mut String) {
+        if let Some(open) = self.open {
+            let shown = &mut trace.shown[open];
+            if shown.printed_of_first > 0 {
+                end_line(shown, out);
+                shown.end_open_line();
+            }
+        }
+    }
+
+    /// Prints everything new about one vertex.
+    fn print_vertex(&mut self, trace: &mut Trace, index: usize, out: &mut String) {
+        trace.updated.remove(&index);
+        let number = *trace.shown[index].number.get_or_insert_with(|| {
+            self.count += 1;
+            self.count
+        });
+        if self.open != Some(index) {
+            if let Some(open) = self.open {
+                leave(&mut trace.shown[open], out);
+            }
+            if self.begun {
+                out.push('\n');
+            } else if let Some(description) = &self.description {
+                line(out, format_args!("#0 {description}\n"));
+            }
+            self.begun = true;
+            let name = &trace.shown[index].name;
+            if self.cut_names {
+                line(out, format_args!("#{number} {}", cut(name)));
+            } else {
+                line(out, format_args!("#{number} {name}"));
+            }
+        }
+        self.open = Some(index);
+
+        let shown = &mut trace.shown[index];
+        let changed = std::mem::take(&mut shown.changed_statuses);
+        let mut works = false;
+        for status in &mut shown.statuses {
+            if changed.contains(&status.id) && status_is_due(status) {
+                works |= status.newest.completed.is_none();
+                print_status(status, number, out);
+            }
+        }
+        for warning in shown.warnings.drain(..) {
+            line(out, format_args!("#{number} WARN: {warning}"));
+        }
+        print_lines(shown, number, out);
+
+        // The loading of a remote cache reports work within vertexes that have ended.
+        if shown.completed().is_none() || works {
+            return;
+        }
+        self.open = None;
+        shown.closed = true;
+        shown.events = 0;
+        if shown.last_line_is_open {
+            end_line(shown, out);
+            shown.end_open_line();
+        }
+        if shown.is_cancelled() {
+            line(out, format_args!("#{number} CANCELED"));
+        } else if !shown.error.is_empty() {
+            line(out, format_args!("#{number} ERROR: {}", shown.error));
+        } else if shown.cached {
+            line(out, format_args!("#{number} CACHED"));
+        } else {
+            let seconds: f64 = shown
+                .merged_intervals()
+                .into_iter()
+                .filter_map(|(start, stop)| Some(units::seconds_between(start, stop?)))
+                .sum();
+            line(out, format_args!("#{number} DONE {seconds:.1}s"));
+        }
+    }
+}
+
+fn end_line(shown: &Shown, out: &mut String) {
+    if shown.sanitizer.colour_is_open() {
+        out.push_str(RESET);
+    }
+    out.push('\n');
+}
+
+/// Leaves a vertex that has not ended for another one.
+fn leave(shown: &mut Shown, out: &mut String) {
+    if shown.last_line_is_open {
+        end_line(shown, out);
+    }
+    // A line that was printed in part is printed whole when the vertex is come back to.
+    shown.printed_of_first = 0;
+    shown.events = 0;
+    line(out, format_args!("#{} ...", shown.number.unwrap_or(0)));
+}
+
+fn status_is_due(status: &Status) -> bool {
+    let Some((current, timestamp)) = status.printed else {
+        return true;
+    };
+    let newest = &status.newest;
+    let step = if newest.total > 0 {
+        (newest.current as f64 - current as f64) / newest.total as f64
+    } else {
+        0.0
+    };
+    newest.completed.is_some()
+        || step >= STATUS_STEP
+        || units::seconds_between(timestamp, newest.timestamp) >= STATUS_PAUSE
+}
+
+fn print_status(status: &mut Status, number: usize, out: &mut String) {
+    let newest = &status.newest;
+    status.printed = Some((newest.current, newest.timestamp));
+    let mut text = format!("#{number} {}", status.shown_id);
+    if newest.total != 0 {
+        let (current, total) = (units::bytes(newest.current), units::bytes(newest.total));
+        text.push_str(&format!(" {current} / {total}"));
+    } else if newest.current != 0 {
+        text.push_str(&format!(" {}", units::bytes(newest.current)));
+    }
+    if let Some(started) = newest.started {
+        let end = newest.completed.unwrap_or(newest.timestamp);
+        let seconds = units::seconds_between(started, end);
+        if seconds > 0.01 {
+            text.push_str(&format!(" {seconds:.1}s"));
+        }
+    }
+    if newest.completed.is_some() {
+        text.push_str(" done");
+    }
+    line(out, format_args!("{text}"));
+}
+
+fn print_lines(shown: &mut Shown, number: usize, out: &mut String) {
+    let count = shown.lines.len();
+    for (position, text) in shown.lines.iter().enumerate() {
+        match text.get(shown.printed_of_first..) {
+            Some(rest) if position == 0 && shown.printed_of_first > 0 => out.push_str(rest),
+            _ => {
+                let _ = write!(out, "#{number} {text}");
+            }
+        }
+        if position + 1 < count || !shown.last_line_is_open {
+            out.push('\n');
+        }
+    }
+    shown.lines_are_printed();
+}
+
+/// The end of the output: what the vertexes that failed said last.
+pub(crate) fn print_errors(trace: &Trace, out: &mut String) {
+    for &index in &trace.started {
+        let shown = &trace.shown[index];
+        if shown.error.is_empty() || shown.is_cancelled() {
+            continue;
+        }
+        line(out, format_args!("------\n > {}:", shown.name));
+        let recent = shown.recent_lines();
+        let open = shown.last_line_is_open && shown.sanitizer.colour_is_open();
+        for (position, text) in recent.iter().enumerate() {
+            let reset = if open && position + 1 == recent.len() {
+                RESET
+            } else {
+                ""
+            };
+            line(out, format_args!("{text}{reset}"));
+        }
+        line(out, format_args!("------"));
+    }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = out.write_fmt(text);
+    out.push('\n');
+}
+
+fn cut(name: &str) -> String {
+    if name.len() <= NAME_LIMIT {
+        return name.to_owned();
+    }
+    let end = name.floor_char_boundary(NAME_LIMIT);
+    format!("{}...", &name[..end])
+}

@@ -1,0 +1,89 @@
+//! Builds the embedded driver as a component, and compiles that to machine code.
+//!
+//! A nested cargo does the first, in a target directory of its own (two cargos cannot share one at
+//! a time) that all profiles share. The second spares every user the compilation at first use; a
+//! machine that cannot run the result compiles the component itself.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+#[path = "src/engine_config.rs"]
+mod engine_config;
+
+const GUEST_TARGET: &str = "wasm32-wasip2";
+const DRIVER: &str = "iechor-container";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            println!("cargo::error={message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(|e| e.to_string())?);
+    let manifest = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(|e| e.to_string())?);
+    let workspace = manifest.join("../..");
+    for input in ["drivers/iechor-container", "drivers/sdk", "wit", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    }
+    println!("cargo::rerun-if-changed=src/engine_config.rs");
+
+    let component = build_driver(&workspace, &out)?;
+    let bytes = fs::read(&component).map_err(|e| format!("{}: {e}", component.display()))?;
+    fs::write(out.join("driver.wasm"), &bytes).map_err(|e| e.to_string())?;
+
+    let mut config = engine_config::config();
+    // An explicit target stands for its oldest processors, so that the binary runs on all.
+    let target = env::var("TARGET").map_err(|e| e.to_string())?;
+    config.target(&target).map_err(|e| e.to_string())?;
+    let machine_code = wasmtime::Engine::new(&config)
+        .and_then(|engine| engine.precompile_component(&bytes))
+        .map_err(|e| format!("compiling the driver {DRIVER} failed: {e:?}"))?;
+    fs::write(out.join("driver.cwasm"), machine_code).map_err(|e| e.to_string())
+}
+
+fn build_driver(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
+    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    let libraries = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", GUEST_TARGET])
+        .output()
+        .map_err(|e| format!("rustc cannot be run: {e}"))?;
+    let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
+    if !libraries.is_dir() {
+        return Err(format!(
+            "drivers are built for {GUEST_TARGET}, which this toolchain lacks; run: \
+             rustup target add {GUEST_TARGET}"
+        ));
+    }
+    // OUT_DIR is <target>/<profile>/build/<package>/out.
+    let target_directory = out
+        .ancestors()
+        .nth(4)
+        .ok_or_else(|| format!("unexpected OUT_DIR: {}", out.display()))?
+        .join("guests");
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(workspace)
+        .args(["build", "--quiet", "--locked", "--package", DRIVER, "--profile", "guest"])
+        .args(["--target", GUEST_TARGET, "--target-dir"])
+        .arg(&target_directory);
+    // What was set for the outer build is about its target, not about this one.
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
+        command.env_remove(name);
+    }
+    let output = command.output().map_err(|e| format!("cargo cannot be run: {e}"))?;
+    if !output.status.success() {
+        return Err(format!(
+            "building the driver {DRIVER} failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+        .replace('\n', "\ncargo::error="));
+    }
+    Ok(target_directory.join(GUEST_TARGET).join("guest").join("iechor_container.wasm"))
+}

@@ -1,0 +1,30 @@
+//! Time.
+
+use std::time::{Duration, Instant};
+
+use super::HostError;
+use crate::bindings::contract::Error;
+use crate::bindings::iechor::driver::clock;
+use crate::operation::Host;
+
+impl clock::Host for Host {
+    async fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(nanoseconds(self.called().started.elapsed()))
+    }
+
+    async fn sleep(&mut self, span: u64) -> Result<(), HostError> {
+        let left = self.called().deadline.saturating_duration_since(Instant::now());
+        let span = Duration::from_nanos(span);
+        tokio::time::sleep(span.min(left)).await;
+        if span >= left { Err(HostError::Answer(Error::Timeout)) } else { Ok(()) }
+    }
+
+    async fn remaining(&mut self) -> wasmtime::Result<Option<u64>> {
+        let left = self.called().deadline.saturating_duration_since(Instant::now());
+        Ok(Some(nanoseconds(left)))
+    }
+}
+
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

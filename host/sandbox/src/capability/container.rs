@@ -1,0 +1,389 @@
+//! Containers of the engine.
+
+use iechor_engine::model::{self, ContainerSpec, ContainerStatus, MountSource};
+use iechor_engine::ObjectKind;
+use wasmtime::component::Resource;
+
+use super::progress::{Task, forward};
+use super::transport::Connection;
+use super::{HostError, has_labels, labels_to_pairs};
+use crate::bindings::contract::{self, Error};
+use crate::bindings::iechor::driver::container;
+use crate::limits;
+use crate::operation::{Host, Operation};
+use crate::ownership::Verdict;
+use crate::text::clean_line;
+
+/// One of the node's own containers.
+pub struct ContainerHandle {
+    name: String,
+}
+
+impl container::Host for Host {
+    async fn list_all(
+        &mut self,
+        labels: Vec<(String, String)>,
+    ) -> Result<Vec<container::Summary>, HostError> {
+        let operation = self.called();
+        let found = operation.engine()?.list_containers(&operation.owner.filter()).await?;
+        Ok(found
+            .into_iter()
+            .filter(|container| has_labels(&container.labels, &labels))
+            .take(limits::LISTED)
+            .map(summary)
+            .collect())
+    }
+}
+
+impl container::HostContainer for Host {
+    async fn create(
+        &mut self,
+        spec: container::Spec,
+    ) -> Result<Resource<ContainerHandle>, HostError> {
+        let operation = self.called();
+        let engine = operation.engine()?;
+        let spec = checked_spec(&operation, spec)?;
+        operation.check_creations()?;
+        let name = spec.name.clone();
+        let created = operation
+            .journal
+            .create(ObjectKind::Container, &name, {
+                let engine = engine.clone();
+                async move { engine.create_container(&spec).await }
+            })
+            .await;
+        match created {
+            Ok(_) => Ok(self.table.push(ContainerHandle { name })?),
+            Err(iechor_engine::EngineError::AlreadyExists { .. }) => {
+                // Ours, made by another process meanwhile, or somebody else's?
+                let owner = engine
+                    .inspect_container(&name)
+                    .await?
+                    .map(|found| operation.owner.judge(&found.name, &found.labels));
+                Err(HostError::Answer(match owner {
+                    Some(Verdict::Foreign(whose)) => {
+                        Error::Conflict(format!("container {name} exists: {whose}"))
+                    }
+                    _ => Error::AlreadyExists(contract::ObjectRef {
+                        kind: contract::ObjectKind::Container,
+                        name,
+                    }),
+                }))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn find(
+        &mut self,
+        name: String,
+    ) -> Result<Option<Resource<ContainerHandle>>, HostError> {
+        let operation = self.called();
+        operation.owner.check_name(&name).map_err(HostError::invalid)?;
+        match operation.engine()?.inspect_container(&name).await? {
+            Some(found)
+                if found.name == name
+                    && operation.owner.judge(&name, &found.labels) == Verdict::Own =>
+            {
+                Ok(Some(self.table.push(ContainerHandle { name })?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn inspect(
+        &mut self,
+        container: Resource<ContainerHandle>,
+    ) -> Result<container::Summary, HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        match operation.engine()?.inspect_container(&name).await? {
+            Some(found) => Ok(summary(found)),
+            None => Err(missing(name)),
+        }
+    }
+
+    async fn start(&mut self, container: Resource<ContainerHandle>) -> Result<(), HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        Ok(operation.engine()?.start_container(&name).await?)
+    }
+
+    async fn stop(
+        &mut self,
+        container: Resource<ContainerHandle>,
+        grace: Option<u64>,
+    ) -> Result<(), HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        let grace = grace.map(std::time::Duration::from_nanos);
+        Ok(operation.engine()?.stop_container(&name, grace).await?)
+    }
+
+    async fn remove(
+        &mut self,
+        container: Resource<ContainerHandle>,
+        force: bool,
+    ) -> Result<(), HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        Ok(operation.engine()?.remove_container(&name, force).await?)
+    }
+
+    async fn copy_in(
+        &mut self,
+        container: Resource<ContainerHandle>,
+        target: String,
+        files: Vec<contract::File>,
+    ) -> Result<(), HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        if !target.starts_with('/') || target.split('/').any(|part| part == "..") {
+            return Err(HostError::invalid(format!(
+                "{target:?} is not an absolute path without '..'"
+            )));
+        }
+        let files = files
+            .into_iter()
+            .map(|file| {
+                check_file_path(&file.path)?;
+                Ok(model::File { path: file.path, mode: file.mode & 0o7777, contents: file.contents })
+            })
+            .collect::<Result<Vec<_>, HostError>>()?;
+        Ok(operation.engine()?.copy_into_container(&name, &target, &files).await?)
+    }
+
+    async fn run(
+        &mut self,
+        container: Resource<ContainerHandle>,
+        spec: container::ExecSpec,
+    ) -> Result<container::ExecOutput, HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        let output = operation
+            .engine()?
+            .run_in_container(&name, &exec(spec), limits::COMMAND_OUTPUT_BYTES)
+            .await?;
+        Ok(container::ExecOutput {
+            exit_code: exit_code(output.exit_code),
+            stdout: output.stdout,
+            stderr: output.stderr,
+            truncated: output.truncated,
+        })
+    }
+
+    async fn dial(
+        &mut self,
+        container: Resource<ContainerHandle>,
+        spec: container::ExecSpec,
+        stderr: Option<Resource<Task>>,
+    ) -> Result<Resource<Connection>, HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        let step = match stderr {
+            Some(task) => Some(self.table.get(&task)?.step),
+            None => None,
+        };
+        let dialled = operation.engine()?.dial_in_container(&name, &exec(spec)).await?;
+        let connection = match step {
+            Some(step) => {
+                forward(operation, step, dialled.stderr);
+                Connection::new(dialled.stream)
+            }
+            None => Connection::with_stderr(dialled.stream, operation, dialled.stderr),
+        };
+        Ok(self.table.push(connection)?)
+    }
+
+    async fn forward_logs(
+        &mut self,
+        container: Resource<ContainerHandle>,
+        to: Resource<Task>,
+        tail: Option<u32>,
+    ) -> Result<(), HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        let logs = operation.engine()?.container_logs(&name, tail, limits::LOG_BYTES).await?;
+        let task = self.table.get(&to)?;
+        for chunk in logs {
+            task.output(&operation, chunk.stream, chunk.data);
+        }
+        Ok(())
+    }
+
+    async fn last_logs(
+        &mut self,
+        container: Resource<ContainerHandle>,
+        tail: u32,
+    ) -> Result<Vec<String>, HostError> {
+        let operation = self.called();
+        let name = self.container_name(&container)?;
+        let logs =
+            operation.engine()?.container_logs(&name, Some(tail), limits::LAST_LOG_BYTES).await?;
+        let mut bytes = Vec::new();
+        for chunk in logs {
+            bytes.extend_from_slice(&chunk.data);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<_> = text.lines().map(|line| clean_line(line, limits::LINE)).collect();
+        let first = lines.len().saturating_sub(tail as usize);
+        Ok(lines[first..].to_vec())
+    }
+
+    async fn drop(&mut self, container: Resource<ContainerHandle>) -> wasmtime::Result<()> {
+        self.table.delete(container)?;
+        Ok(())
+    }
+}
+
+impl Host {
+    pub(super) fn container_name(
+        &self,
+        container: &Resource<ContainerHandle>,
+    ) -> Result<String, HostError> {
+        Ok(self.table.get(container)?.name.clone())
+    }
+}
+
+/// Checks names and grants, and turns the driver's words into the engine's.
+fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<ContainerSpec, HostError> {
+    let grants = &operation.grants;
+    operation.owner.check_name(&spec.name).map_err(HostError::invalid)?;
+    if let Some((name, _)) = spec.extra.first() {
+        return Err(HostError::Answer(Error::Unsupported(format!("container setting {name:?}"))));
+    }
+    if spec.privileged || spec.host_user_namespace {
+        grants.check("container.privileged", &spec.image)?;
+    }
+    if let Some(network) = &spec.network {
+        let own = operation.owner.check_name(network).is_ok();
+        if !own && !matches!(network.as_str(), "none" | "bridge" | "default") {
+            grants.check("container.network", network)?;
+        }
+    }
+    if let Some(parent) = &spec.limits.cgroup_parent {
+        grants.check("container.cgroup-parent", parent)?;
+    }
+    if let Some(gpus) = &spec.gpus {
+        grants.check("container.devices", gpus)?;
+    }
+    for mount in &spec.mounts {
+        match &mount.source {
+            container::MountSource::Bind(path) => grants.check("container.bind", path)?,
+            container::MountSource::Volume(name) => {
+                operation.owner.check_name(name).map_err(HostError::invalid)?;
+            }
+            container::MountSource::Tmpfs(_) => {}
+        }
+    }
+    Ok(ContainerSpec {
+        labels: operation.owner.labels(&operation.id, spec.labels),
+        name: spec.name,
+        image: spec.image,
+        command: spec.command,
+        env: spec.env,
+        mounts: spec.mounts.into_iter().map(mount).collect(),
+        network: spec.network,
+        privileged: spec.privileged,
+        init: spec.init,
+        host_user_namespace: spec.host_user_namespace,
+        gpus: spec.gpus,
+        restart: match spec.restart {
+            container::RestartPolicy::No => model::RestartPolicy::No,
+            container::RestartPolicy::Always => model::RestartPolicy::Always,
+            container::RestartPolicy::UnlessStopped => model::RestartPolicy::UnlessStopped,
+            container::RestartPolicy::OnFailure(attempts) => {
+                model::RestartPolicy::OnFailure(attempts)
+            }
+        },
+        limits: model::Limits {
+            memory: spec.limits.memory,
+            memory_swap: spec.limits.memory_swap,
+            cpu_shares: spec.limits.cpu_shares,
+            cpu_period: spec.limits.cpu_period,
+            cpu_quota: spec.limits.cpu_quota,
+            cpuset_cpus: spec.limits.cpuset_cpus,
+            cpuset_mems: spec.limits.cpuset_mems,
+            cgroup_parent: spec.limits.cgroup_parent,
+        },
+    })
+}
+
+fn mount(mount: container::Mounted) -> model::Mount {
+    model::Mount {
+        target: mount.target,
+        source: match mount.source {
+            container::MountSource::Volume(name) => MountSource::Volume(name),
+            container::MountSource::Bind(path) => MountSource::Bind(path),
+            container::MountSource::Tmpfs(bytes) => MountSource::Tmpfs(bytes),
+        },
+        read_only: mount.read_only,
+    }
+}
+
+fn exec(spec: container::ExecSpec) -> model::ExecSpec {
+    model::ExecSpec {
+        command: spec.command,
+        env: spec.env,
+        user: spec.user,
+        workdir: spec.workdir,
+    }
+}
+
+fn summary(found: model::Container) -> container::Summary {
+    container::Summary {
+        id: found.id,
+        name: found.name,
+        status: match found.status {
+            ContainerStatus::Created => container::Status::Created,
+            ContainerStatus::Running => container::Status::Running,
+            ContainerStatus::Paused => container::Status::Paused,
+            ContainerStatus::Restarting => container::Status::Restarting,
+            ContainerStatus::Removing => container::Status::Removing,
+            ContainerStatus::Exited => container::Status::Exited,
+            ContainerStatus::Dead => container::Status::Dead,
+            ContainerStatus::Other => container::Status::Other,
+        },
+        image: found.image,
+        labels: labels_to_pairs(found.labels),
+        mounts: found
+            .mounts
+            .into_iter()
+            .map(|mount| container::Mounted {
+                target: mount.target,
+                source: match mount.source {
+                    MountSource::Volume(name) => container::MountSource::Volume(name),
+                    MountSource::Bind(path) => container::MountSource::Bind(path),
+                    MountSource::Tmpfs(bytes) => container::MountSource::Tmpfs(bytes),
+                },
+                read_only: mount.read_only,
+            })
+            .collect(),
+        exit_code: found.exit_code.map(exit_code),
+        out_of_memory: found.out_of_memory,
+        restart_count: found.restart_count,
+        error: (!found.error.is_empty()).then_some(found.error),
+    }
+}
+
+fn exit_code(code: i64) -> i32 {
+    i32::try_from(code).unwrap_or(-1)
+}
+
+fn missing(name: String) -> HostError {
+    HostError::Answer(Error::NotFound(contract::ObjectRef {
+        kind: contract::ObjectKind::Container,
+        name,
+    }))
+}
+
+fn check_file_path(path: &str) -> Result<(), HostError> {
+    let clean = !path.is_empty()
+        && !path.contains(['\\', '\0'])
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if clean {
+        Ok(())
+    } else {
+        Err(HostError::invalid(format!("{path:?} is not a relative path without '..'")))
+    }
+}

@@ -1,0 +1,42 @@
+//! The engine as a whole.
+
+use iechor_engine::Hijack;
+use wasmtime::component::Resource;
+
+use super::HostError;
+use super::transport::Connection;
+use crate::bindings::contract::Platform;
+use crate::bindings::iechor::driver::engine;
+use crate::operation::Host;
+
+impl engine::Host for Host {
+    async fn inspect(&mut self) -> Result<engine::Info, HostError> {
+        let info = self.called().engine()?.info().await?;
+        Ok(engine::Info {
+            name: info.name,
+            version: info.version,
+            api_version: info.api_version,
+            platform: Platform {
+                os: info.platform.os,
+                architecture: info.platform.architecture,
+                cpu_variant: info.platform.variant,
+            },
+            cgroup_driver: info.cgroup_driver,
+            rootless: info.rootless,
+            user_namespaces: info.user_namespaces,
+            gpu_runtimes: info.gpu_runtimes,
+            extra: Vec::new(),
+        })
+    }
+
+    async fn open(&mut self, what: engine::Hijack) -> Result<Resource<Connection>, HostError> {
+        let operation = self.called();
+        let (subject, what) = match what {
+            engine::Hijack::Control => ("control", Hijack::Control),
+            engine::Hijack::Session(headers) => ("session", Hijack::Session(headers)),
+        };
+        operation.grants.check("engine.open", subject)?;
+        let stream = operation.engine()?.hijack(&what).await?;
+        Ok(self.table.push(Connection::new(stream))?)
+    }
+}

@@ -1,0 +1,75 @@
+//! Images of the engine.
+
+use std::sync::Arc;
+
+use iechor_engine::model::{self, PullEvent};
+use iechor_engine::{EngineError, ObjectKind};
+use tokio::sync::mpsc;
+use wasmtime::component::Resource;
+
+use super::HostError;
+use super::progress::Task;
+use crate::bindings::contract::Platform;
+use crate::bindings::iechor::driver::image;
+use crate::operation::Host;
+
+impl image::Host for Host {
+    async fn resolve(
+        &mut self,
+        reference: String,
+        platform: Option<Platform>,
+        pull: image::Pull,
+        under: Option<Resource<Task>>,
+    ) -> Result<image::Resolved, HostError> {
+        let operation = self.called();
+        operation.grants.check("image.pull", &reference)?;
+        let engine = operation.engine()?;
+        let wanted = platform.map(|platform| model::Platform {
+            os: platform.os,
+            architecture: platform.architecture,
+            variant: platform.cpu_variant,
+        });
+        let mut found = match pull {
+            image::Pull::Always => None,
+            image::Pull::IfMissing | image::Pull::Never => engine.inspect_image(&reference).await?,
+        };
+        if found.is_none() && pull != image::Pull::Never {
+            let (sender, mut events) = mpsc::channel::<PullEvent>(64);
+            let task = {
+                let engine = Arc::clone(&engine);
+                let reference = reference.clone();
+                async move { engine.pull_image(&reference, wanted.as_ref(), sender).await }
+            };
+            let show = async {
+                while let Some(event) = events.recv().await {
+                    if let Some(step) = &under
+                        && event.total.is_some()
+                        && !event.id.is_empty()
+                        && let Ok(step) = self.table.get_mut(step)
+                    {
+                        let counter = format!("{} {}", event.id, event.status.to_lowercase());
+                        step.count(&operation, &counter, event.current, event.total);
+                    }
+                }
+            };
+            let (pulled, ()) = tokio::join!(task, show);
+            pulled?;
+            found = engine.inspect_image(&reference).await?;
+        }
+        let Some(found) = found else {
+            return Err(EngineError::NotFound { kind: ObjectKind::Image, name: reference }.into());
+        };
+        Ok(image::Resolved {
+            digest: found.repo_digests.first().and_then(|digest| {
+                digest.split_once('@').map(|(_, digest)| digest.to_owned())
+            }),
+            reference,
+            platform: Some(Platform {
+                os: found.platform.os,
+                architecture: found.platform.architecture,
+                cpu_variant: found.platform.variant,
+            }),
+            labels: super::labels_to_pairs(found.labels),
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! What a driver can call: the host's side of each interface of `wit/`.
+//!
+//! The rules are the same in all of them. The grant and the ownership are checked before anything
+//! happens; a refusal is an answer, never a trap; a trap means that the driver used a handle which
+//! is not its own.
+
+pub(crate) mod buildkit_session;
+pub(crate) mod clock;
+pub(crate) mod container;
+pub(crate) mod engine;
+pub(crate) mod image;
+pub(crate) mod log;
+pub(crate) mod network;
+pub(crate) mod progress;
+pub(crate) mod transport;
+pub(crate) mod volume;
+
+use std::collections::BTreeMap;
+
+use iechor_engine::{EngineError, ObjectKind};
+use wasmtime::component::ResourceTableError;
+
+use crate::bindings::contract::{self, Denial, EngineFailure, Error, ObjectRef};
+use crate::bindings::iechor::driver::types;
+use crate::operation::Host;
+
+/// How a capability fails: with an answer that the driver can handle, or by ending it.
+#[derive(Debug)]
+pub enum HostError {
+    /// An error of the contract.
+    Answer(Error),
+    /// The driver broke the contract.
+    Trap(wasmtime::Error),
+}
+
+impl HostError {
+    pub(crate) fn limit(what: String) -> Self {
+        Self::Answer(Error::LimitExceeded(what))
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>) -> Self {
+        Self::Answer(Error::InvalidArgument(what.into()))
+    }
+}
+
+impl From<Denial> for HostError {
+    fn from(denial: Denial) -> Self {
+        Self::Answer(Error::Denied(denial))
+    }
+}
+
+impl From<ResourceTableError> for HostError {
+    fn from(error: ResourceTableError) -> Self {
+        match error {
+            ResourceTableError::Full => Self::limit("too many handles open at a time".into()),
+            other => Self::Trap(other.into()),
+        }
+    }
+}
+
+impl From<EngineError> for HostError {
+    fn from(error: EngineError) -> Self {
+        Self::Answer(match error {
+            EngineError::NotFound { kind, name } => Error::NotFound(object(kind, name)),
+            EngineError::AlreadyExists { kind, name } => Error::AlreadyExists(object(kind, name)),
+            EngineError::Conflict(message) => Error::Conflict(message),
+            EngineError::Refused { status, message } => {
+                Error::Engine(EngineFailure { status, message })
+            }
+            EngineError::Unsupported(what) => Error::Unsupported(what),
+            EngineError::Invalid(message) => Error::InvalidArgument(message),
+            error @ (EngineError::Unreachable { .. }
+            | EngineError::Protocol(_)
+            | EngineError::CannotStart { .. }) => Error::Unavailable(error.to_string()),
+            error @ EngineError::Credentials { .. } => Error::Other(error.to_string()),
+        })
+    }
+}
+
+fn object(kind: ObjectKind, name: String) -> ObjectRef {
+    let kind = match kind {
+        ObjectKind::Container => contract::ObjectKind::Container,
+        ObjectKind::Volume => contract::ObjectKind::Volume,
+        ObjectKind::Network => contract::ObjectKind::Network,
+        ObjectKind::Image => contract::ObjectKind::Image,
+    };
+    ObjectRef { kind, name }
+}
+
+impl types::Host for Host {
+    fn convert_error(&mut self, error: HostError) -> wasmtime::Result<Error> {
+        match error {
+            HostError::Answer(error) => Ok(error),
+            HostError::Trap(error) => Err(error),
+        }
+    }
+}
+
+fn labels_to_pairs(labels: BTreeMap<String, String>) -> Vec<(String, String)> {
+    labels.into_iter().collect()
+}
+
+/// Whether `labels` has every one of `wanted`.
+fn has_labels(labels: &BTreeMap<String, String>, wanted: &[(String, String)]) -> bool {
+    wanted.iter().all(|(name, value)| labels.get(name) == Some(value))
+}

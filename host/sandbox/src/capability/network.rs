@@ -1,0 +1,138 @@
+//! Networks of the engine.
+
+use iechor_engine::model;
+use iechor_engine::{EngineError, ObjectKind};
+use wasmtime::component::Resource;
+
+use super::container::ContainerHandle;
+use super::{HostError, has_labels, labels_to_pairs};
+use crate::bindings::iechor::driver::network;
+use crate::limits;
+use crate::operation::Host;
+use crate::ownership::Verdict;
+
+/// One of the node's own networks.
+pub struct NetworkHandle {
+    name: String,
+}
+
+impl network::Host for Host {
+    async fn list_all(
+        &mut self,
+        labels: Vec<(String, String)>,
+    ) -> Result<Vec<network::Summary>, HostError> {
+        let operation = self.called();
+        let found = operation.engine()?.list_networks(&operation.owner.filter()).await?;
+        Ok(found
+            .into_iter()
+            .filter(|network| has_labels(&network.labels, &labels))
+            .take(limits::LISTED)
+            .map(summary)
+            .collect())
+    }
+}
+
+impl network::HostNetwork for Host {
+    async fn create(&mut self, spec: network::Spec) -> Result<Resource<NetworkHandle>, HostError> {
+        let operation = self.called();
+        let engine = operation.engine()?;
+        operation.owner.check_name(&spec.name).map_err(HostError::invalid)?;
+        if spec.driver.as_deref().is_some_and(|driver| driver != "bridge")
+            || !spec.driver_options.is_empty()
+        {
+            // Other drivers and their options reach the networks of the machine itself.
+            operation.grants.check("container.network", &format!("network {}", spec.name))?;
+        }
+        operation.check_creations()?;
+        let name = spec.name.clone();
+        let spec = model::NetworkSpec {
+            labels: operation.owner.labels(&operation.id, spec.labels),
+            name: spec.name,
+            driver: spec.driver,
+            internal: spec.internal,
+            driver_options: spec.driver_options.into_iter().collect(),
+        };
+        operation
+            .journal
+            .create(ObjectKind::Network, &name, async move { engine.create_network(&spec).await })
+            .await?;
+        Ok(self.table.push(NetworkHandle { name })?)
+    }
+
+    async fn find(&mut self, name: String) -> Result<Option<Resource<NetworkHandle>>, HostError> {
+        let operation = self.called();
+        operation.owner.check_name(&name).map_err(HostError::invalid)?;
+        match operation.engine()?.inspect_network(&name).await? {
+            Some(found)
+                if found.name == name
+                    && operation.owner.judge(&name, &found.labels) == Verdict::Own =>
+            {
+                Ok(Some(self.table.push(NetworkHandle { name })?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn inspect(
+        &mut self,
+        network: Resource<NetworkHandle>,
+    ) -> Result<network::Summary, HostError> {
+        let operation = self.called();
+        let name = self.network_name(&network)?;
+        match operation.engine()?.inspect_network(&name).await? {
+            Some(found) => Ok(summary(found)),
+            None => Err(EngineError::NotFound { kind: ObjectKind::Network, name }.into()),
+        }
+    }
+
+    async fn connect(
+        &mut self,
+        network: Resource<NetworkHandle>,
+        container: Resource<ContainerHandle>,
+        aliases: Vec<String>,
+    ) -> Result<(), HostError> {
+        let operation = self.called();
+        let network = self.network_name(&network)?;
+        let container = self.container_name(&container)?;
+        Ok(operation.engine()?.connect_network(&network, &container, &aliases).await?)
+    }
+
+    async fn disconnect(
+        &mut self,
+        network: Resource<NetworkHandle>,
+        container: Resource<ContainerHandle>,
+        force: bool,
+    ) -> Result<(), HostError> {
+        let operation = self.called();
+        let network = self.network_name(&network)?;
+        let container = self.container_name(&container)?;
+        Ok(operation.engine()?.disconnect_network(&network, &container, force).await?)
+    }
+
+    async fn remove(&mut self, network: Resource<NetworkHandle>) -> Result<(), HostError> {
+        let operation = self.called();
+        let name = self.network_name(&network)?;
+        Ok(operation.engine()?.remove_network(&name).await?)
+    }
+
+    async fn drop(&mut self, network: Resource<NetworkHandle>) -> wasmtime::Result<()> {
+        self.table.delete(network)?;
+        Ok(())
+    }
+}
+
+impl Host {
+    fn network_name(&self, network: &Resource<NetworkHandle>) -> Result<String, HostError> {
+        Ok(self.table.get(network)?.name.clone())
+    }
+}
+
+fn summary(found: model::Network) -> network::Summary {
+    network::Summary {
+        id: found.id,
+        name: found.name,
+        driver: found.driver,
+        internal: found.internal,
+        labels: labels_to_pairs(found.labels),
+    }
+}

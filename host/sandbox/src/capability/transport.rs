@@ -1,0 +1,128 @@
+//! Byte connections.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use iechor_engine::BoxByteStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc;
+use wasmtime::component::Resource;
+
+use super::HostError;
+use crate::bindings::contract::Error;
+use crate::bindings::iechor::driver::transport;
+use crate::limits;
+use crate::operation::{Host, Operation};
+use crate::report::LogLevel;
+use crate::text::clean_line;
+
+/// One end of a two-way byte stream.
+pub struct Connection {
+    pub(crate) stream: BoxByteStream,
+    /// The last line of the command's stderr, where the stream is a command's.
+    pub(crate) stderr: Arc<Mutex<String>>,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: BoxByteStream) -> Self {
+        Self { stream, stderr: Arc::default() }
+    }
+
+    /// Keeps the stderr of the command behind the stream: in the log, and its last line to explain
+    /// why the stream ended.
+    pub(crate) fn with_stderr(
+        stream: BoxByteStream,
+        operation: Arc<Operation>,
+        mut stderr: mpsc::Receiver<Bytes>,
+    ) -> Self {
+        let connection = Self::new(stream);
+        let last = Arc::clone(&connection.stderr);
+        tokio::spawn(async move {
+            while let Some(data) = stderr.recv().await {
+                for line in String::from_utf8_lossy(&data).lines() {
+                    let line = clean_line(line, limits::LINE);
+                    if line.is_empty() || !operation.spend_output(line.len()) {
+                        continue;
+                    }
+                    operation.log.write(LogLevel::Debug, &operation.driver, &line, &[]);
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = line;
+                }
+            }
+        });
+        connection
+    }
+}
+
+impl transport::Host for Host {
+    async fn dial_tcp(
+        &mut self,
+        host: String,
+        port: u16,
+        tls: Option<transport::Tls>,
+    ) -> Result<Resource<Connection>, HostError> {
+        let operation = self.called();
+        let address = format!("{host}:{port}");
+        operation.grants.check("transport.tcp", &address)?;
+        if tls.is_some() {
+            return Err(HostError::Answer(Error::Unsupported("TLS connections of drivers".into())));
+        }
+        let stream = TcpStream::connect((host.as_str(), port))
+            .await
+            .map_err(|error| unavailable(&address, &error))?;
+        Ok(self.table.push(Connection::new(Box::new(stream)))?)
+    }
+
+    async fn dial_local(&mut self, path: String) -> Result<Resource<Connection>, HostError> {
+        let operation = self.called();
+        operation.grants.check("transport.local", &path)?;
+        let stream =
+            UnixStream::connect(&path).await.map_err(|error| unavailable(&path, &error))?;
+        Ok(self.table.push(Connection::new(Box::new(stream)))?)
+    }
+}
+
+impl transport::HostConnection for Host {
+    async fn read(
+        &mut self,
+        connection: Resource<Connection>,
+        max: u32,
+    ) -> Result<Option<Vec<u8>>, HostError> {
+        self.called();
+        let stream = &mut self.table.get_mut(&connection)?.stream;
+        let mut buffer = vec![0; (max as usize).clamp(1, limits::READ_BYTES)];
+        let read = stream.read(&mut buffer).await.map_err(|error| broken(&error))?;
+        buffer.truncate(read);
+        Ok((read > 0).then_some(buffer))
+    }
+
+    async fn write(
+        &mut self,
+        connection: Resource<Connection>,
+        data: Vec<u8>,
+    ) -> Result<(), HostError> {
+        self.called();
+        let stream = &mut self.table.get_mut(&connection)?.stream;
+        stream.write_all(&data).await.map_err(|error| broken(&error))?;
+        stream.flush().await.map_err(|error| broken(&error))
+    }
+
+    async fn finish(&mut self, connection: Resource<Connection>) -> Result<(), HostError> {
+        self.called();
+        let stream = &mut self.table.get_mut(&connection)?.stream;
+        stream.shutdown().await.map_err(|error| broken(&error))
+    }
+
+    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+fn unavailable(address: &str, error: &std::io::Error) -> HostError {
+    HostError::Answer(Error::Unavailable(format!("cannot connect to {address}: {error}")))
+}
+
+fn broken(error: &std::io::Error) -> HostError {
+    HostError::Answer(Error::Unavailable(format!("the connection broke: {error}")))
+}

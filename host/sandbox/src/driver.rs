@@ -1,0 +1,263 @@
+//! Loads drivers and asks them what they are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::bindings::ContainerDriverPre;
+use crate::bindings::contract::{Config, Descriptor, Issue, Severity};
+use crate::error::DriverError;
+use crate::grant::{Grant, Grants};
+use crate::node::{self, Call, Node, NodeContext};
+use crate::operation::Host;
+use crate::runtime::Runtime;
+use crate::{cache, limits, options};
+
+/// The driver that is built in.
+pub const EMBEDDED: &str = "iechor-container";
+/// Names that people know it by.
+const EMBEDDED_ALIASES: &[&str] = &["docker-container"];
+
+static EMBEDDED_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/driver.wasm"));
+static EMBEDDED_MACHINE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/driver.cwasm"));
+
+/// Where a driver comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Built into this program.
+    Embedded,
+    /// A file.
+    File(PathBuf),
+}
+
+/// A component that was loaded and found to be a driver.
+pub struct Driver {
+    name: String,
+    source: Source,
+    digest: String,
+    imports: Vec<String>,
+    pub(crate) pre: ContainerDriverPre<Host>,
+    descriptor: OnceCell<Descriptor>,
+}
+
+/// Loads drivers.
+pub struct Sandbox;
+
+impl Sandbox {
+    /// Loads the driver of that name: a built-in one, or a file where the name is a path (it has a
+    /// `/` or ends in `.wasm`).
+    ///
+    /// # Errors
+    ///
+    /// That there is no such driver, or what keeps it from being loaded.
+    pub async fn load(name: &str) -> Result<Arc<Driver>, DriverError> {
+        if name == EMBEDDED || EMBEDDED_ALIASES.contains(&name) {
+            return Self::embedded(name);
+        }
+        if name.contains('/') || name.ends_with(".wasm") {
+            return Self::file(Path::new(name)).await;
+        }
+        let mut known = vec![EMBEDDED];
+        known.extend(EMBEDDED_ALIASES);
+        Err(DriverError::Unknown { name: name.into(), known })
+    }
+
+    fn embedded(name: &str) -> Result<Arc<Driver>, DriverError> {
+        let runtime = runtime(name)?;
+        // SAFETY: made by the build script of this crate, under the same settings.
+        let precompiled =
+            unsafe { Component::deserialize(&runtime.engine, EMBEDDED_MACHINE_CODE) };
+        let digest = digest(EMBEDDED_COMPONENT);
+        let component = match precompiled {
+            Ok(component) => component,
+            // A processor or build that the machine code does not suit.
+            Err(_) => cache::load(&runtime.engine, &digest, EMBEDDED_COMPONENT)
+                .map_err(|error| unloadable(name, &error))?,
+        };
+        Driver::new(name.into(), Source::Embedded, digest, component).map(Arc::new)
+    }
+
+    async fn file(path: &Path) -> Result<Arc<Driver>, DriverError> {
+        let name = path.display().to_string();
+        let bytes = read(path)?;
+        refuse_other_formats(&name, &bytes)?;
+        let runtime = runtime(&name)?;
+        let path = path.to_owned();
+        // Compilation takes seconds for a large component.
+        let loaded = tokio::task::spawn_blocking(move || {
+            let digest = digest(&bytes);
+            let component = cache::load(&runtime.engine, &digest, &bytes)
+                .map_err(|error| unloadable(&name, &error))?;
+            Driver::new(name, Source::File(path), digest, component).map(Arc::new)
+        })
+        .await;
+        loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}
+
+impl Driver {
+    fn new(
+        name: String,
+        source: Source,
+        digest: String,
+        component: Component,
+    ) -> Result<Self, DriverError> {
+        let runtime = runtime(&name)?;
+        let imports: Vec<String> = component
+            .component_type()
+            .imports(&runtime.engine)
+            .map(|(import, _)| import.to_owned())
+            .collect();
+        let unknown = Runtime::unknown_imports(imports.iter().map(String::as_str));
+        if !unknown.is_empty() {
+            return Err(DriverError::UnknownImports { driver: name, imports: unknown });
+        }
+        let pre = runtime
+            .linker
+            .instantiate_pre(&component)
+            .and_then(ContainerDriverPre::new)
+            .map_err(|error| unloadable(&name, &error))?;
+        Ok(Self { name, source, digest, imports, pre, descriptor: OnceCell::new() })
+    }
+
+    /// The name that the user gave: messages use it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// SHA-256 of the component, as `sha256:` and hexadecimal digits.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The interfaces that it imports: what it can reach at most.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// What it says that it is. Asked once.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong in the driver.
+    pub async fn descriptor(&self) -> Result<&Descriptor, DriverError> {
+        self.descriptor
+            .get_or_try_init(|| {
+                node::pure(self, "describe", async |Call { driver, store, .. }| {
+                    driver.iechor_driver_driver().call_describe(store).await
+                })
+            })
+            .await
+    }
+
+    /// How well it suits an endpoint; the lowest number wins, `None` does not take part.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong in the driver.
+    pub async fn priority(&self, endpoint: &str) -> Result<Option<u32>, DriverError> {
+        node::pure(self, "priority", async |Call { driver, store, .. }| {
+            driver.iechor_driver_driver().call_priority(store, endpoint).await
+        })
+        .await
+    }
+
+    /// Checks a configuration and returns it with each option once, and the warnings.
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError::InvalidConfiguration`] with every fault, or what went wrong in the driver.
+    pub async fn validate(&self, config: &Config) -> Result<(Config, Vec<Issue>), DriverError> {
+        let (right, mut issues) = options::check(self.descriptor().await?, &config.options);
+        let config = Config { options: right, ..config.clone() };
+        let found = node::pure(self, "validate", async |Call { driver, store, .. }| {
+            driver.iechor_driver_driver().call_validate(store, &config).await
+        })
+        .await?;
+        issues.extend(found.into_iter().map(|issue| Issue {
+            message: crate::text::clean(&issue.message, limits::LINE),
+            ..issue
+        }));
+        if issues.iter().any(|issue| issue.severity == Severity::Error) {
+            return Err(DriverError::InvalidConfiguration { driver: self.name.clone(), issues });
+        }
+        Ok((config, issues))
+    }
+
+    /// What it may do, where the user granted `granted`: everything that it asks for, for the
+    /// built-in driver.
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError::Untrusted`] where a request that it needs is not granted.
+    pub async fn grants(&self, granted: &[Grant]) -> Result<Grants, DriverError> {
+        let requests = &self.descriptor().await?.capabilities;
+        if self.source == Source::Embedded {
+            return Ok(Grants::trusted(requests));
+        }
+        let missing = Grants::missing(requests, granted);
+        if !missing.is_empty() {
+            return Err(DriverError::Untrusted { driver: self.name.clone(), requests: missing });
+        }
+        Ok(Grants::new(requests, granted.to_vec()))
+    }
+
+    /// Binds it to a node. The configuration is one that [`Driver::validate`] returned.
+    pub fn node(self: &Arc<Self>, config: Config, context: NodeContext) -> Node {
+        Node::new(Arc::clone(self), config, context)
+    }
+}
+
+fn runtime(driver: &str) -> Result<&'static Runtime, DriverError> {
+    Runtime::get().map_err(|error| unloadable(driver, &error))
+}
+
+fn unloadable(driver: &str, error: &wasmtime::Error) -> DriverError {
+    DriverError::Unloadable { driver: driver.into(), reason: format!("{error:#}") }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, DriverError> {
+    let unreadable = |reason: String| DriverError::Unreadable { path: path.to_owned(), reason };
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(unreadable("it is not a file".into()));
+    }
+    if metadata.len() > limits::COMPONENT_BYTES {
+        return Err(unreadable(format!(
+            "it has {} MiB; a driver may have {}",
+            metadata.len() >> 20,
+            limits::COMPONENT_BYTES >> 20
+        )));
+    }
+    std::fs::read(path).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Says what a file is that is not a component, in words that help.
+fn refuse_other_formats(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
+    let reason = if Engine::detect_precompiled(bytes).is_some() {
+        "it is machine code, which cannot be checked; give the component that it was made from"
+    } else if bytes.starts_with(b"\0asm\x01\0\0\0") {
+        "it is a WebAssembly module, not a component; build it for wasm32-wasip2, or make a \
+         component of it with wasm-tools"
+    } else if !bytes.starts_with(b"\0asm") {
+        "it is not WebAssembly"
+    } else {
+        return Ok(());
+    };
+    Err(DriverError::Unloadable { driver: name.into(), reason: reason.into() })
+}

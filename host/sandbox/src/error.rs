@@ -1,0 +1,193 @@
+//! What can go wrong with a driver.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bindings::contract::{Denial, Error, Issue};
+use crate::text::clean;
+
+/// A failure of a driver, by the name that the user knows it by.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// No driver of that name is built in.
+    #[error("there is no driver {name:?}; built in are: {}", .known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// The file cannot be read.
+    #[error("driver {}: {reason}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The file is not a driver.
+    #[error("driver {driver} cannot be loaded: {reason}")]
+    Unloadable {
+        /// The driver.
+        driver: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It imports what no host offers.
+    #[error(
+        "driver {driver} cannot be loaded: it imports {}, which this host does not offer to \
+         drivers (no file system, no sockets; see wit/ for what there is)",
+        .imports.join(", ")
+    )]
+    UnknownImports {
+        /// The driver.
+        driver: String,
+        /// What it imports.
+        imports: Vec<String>,
+    },
+    /// Options or other parts of a configuration are at fault.
+    #[error("{}", render_issues(.driver, .issues))]
+    InvalidConfiguration {
+        /// The driver.
+        driver: String,
+        /// Every fault.
+        issues: Vec<Issue>,
+    },
+    /// It asks for what was not granted.
+    #[error("driver {driver} is not trusted with what it asks for:{}", render_requests(.requests))]
+    Untrusted {
+        /// The driver.
+        driver: String,
+        /// Name and reason of each request that was not granted.
+        requests: Vec<(String, String)>,
+    },
+    /// It broke the contract or a rule of WebAssembly.
+    #[error("driver {driver} crashed in {operation}: {reason}")]
+    Crashed {
+        /// The driver.
+        driver: String,
+        /// The function of the contract.
+        operation: &'static str,
+        /// What happened, with what the driver wrote to its standard error.
+        reason: String,
+        /// Where in the driver, for its author.
+        backtrace: String,
+    },
+    /// It used up a budget of the host.
+    #[error("driver {driver} was stopped in {operation}: {budget}")]
+    OverBudget {
+        /// The driver.
+        driver: String,
+        /// The function of the contract.
+        operation: &'static str,
+        /// Which, and how much of it there was.
+        budget: String,
+    },
+    /// The operation took longer than it may.
+    #[error("driver {driver} did not finish {operation} within {}", humantime(.limit))]
+    TimedOut {
+        /// The driver.
+        driver: String,
+        /// The function of the contract.
+        operation: &'static str,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// The user gave up.
+    #[error("{operation} was cancelled")]
+    Cancelled {
+        /// The function of the contract.
+        operation: &'static str,
+    },
+    /// It lacks a grant.
+    #[error("driver {driver} may not do this: {}", render_denial(.denial))]
+    Denied {
+        /// The driver.
+        driver: String,
+        /// What was missing.
+        denial: Denial,
+    },
+    /// It reported a failure.
+    #[error("{}", describe(.error))]
+    Failed {
+        /// The driver.
+        driver: String,
+        /// The function of the contract.
+        operation: &'static str,
+        /// The failure.
+        error: Error,
+    },
+}
+
+fn humantime(limit: &Duration) -> String {
+    match limit.as_secs() {
+        0 => format!("{} ms", limit.as_millis()),
+        seconds @ 1..120 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
+}
+
+fn render_issues(driver: &str, issues: &[Issue]) -> String {
+    let mut text = format!("driver {driver}:");
+    for issue in issues {
+        let separator = if issues.len() == 1 { " " } else { "\n  " };
+        match &issue.subject {
+            Some(subject) => text += &format!("{separator}option {subject}: {}", issue.message),
+            None => text += &format!("{separator}{}", issue.message),
+        }
+    }
+    text
+}
+
+fn render_requests(requests: &[(String, String)]) -> String {
+    let mut text = String::new();
+    for (name, reason) in requests {
+        text += &format!("\n  {name}: {reason}");
+    }
+    text += "\nto grant it, add:";
+    for (name, _) in requests {
+        text += &format!(" --grant {name}");
+    }
+    text
+}
+
+fn render_denial(denial: &Denial) -> String {
+    format!("{} is not granted ({})", denial.capability, denial.detail)
+}
+
+/// An error of the contract in words for a person.
+pub(crate) fn describe(error: &Error) -> String {
+    let text = match error {
+        Error::NotFound(object) => format!("no such {}: {}", kind(object.kind), object.name),
+        Error::AlreadyExists(object) => {
+            format!("{} {} exists already", kind(object.kind), object.name)
+        }
+        Error::Conflict(text)
+        | Error::InvalidArgument(text)
+        | Error::Unavailable(text)
+        | Error::LimitExceeded(text)
+        | Error::Unsupported(text)
+        | Error::Other(text) => text.clone(),
+        Error::Denied(denial) => render_denial(denial),
+        Error::NotRunning => "the builder is not running".into(),
+        Error::Timeout => "out of time".into(),
+        Error::Cancelled => "cancelled".into(),
+        Error::Engine(failure) => {
+            format!("the engine answered {}: {}", failure.status, failure.message)
+        }
+    };
+    // A driver may have put anything into it.
+    clean(&text, 16 << 10)
+}
+
+fn kind(kind: crate::bindings::contract::ObjectKind) -> &'static str {
+    use crate::bindings::contract::ObjectKind;
+    match kind {
+        ObjectKind::Container => "container",
+        ObjectKind::Volume => "volume",
+        ObjectKind::Network => "network",
+        ObjectKind::Image => "image",
+        ObjectKind::Connection => "connection",
+        ObjectKind::Other => "object",
+    }
+}

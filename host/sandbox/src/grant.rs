@@ -1,0 +1,213 @@
+//! What a driver may do: what it asks for, as far as the user granted it.
+//!
+//! A grant is a name of the [`CATALOGUE`] and a scope: patterns that the subject of an action must
+//! match, `*` standing for any characters. An empty scope is any subject.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bindings::contract::{CapabilityRequest, Denial};
+
+/// A capability that is granted, not merely imported.
+pub struct Capability {
+    /// Dotted name.
+    pub name: &'static str,
+    /// What its scope is matched against.
+    pub subject: &'static str,
+    /// Whoever has it can get hold of the engine's machine.
+    pub high_risk: bool,
+}
+
+/// All of them.
+pub const CATALOGUE: &[Capability] = &[
+    Capability { name: "container.privileged", subject: "the container's image", high_risk: true },
+    Capability { name: "container.bind", subject: "a path of the engine's machine", high_risk: true },
+    Capability { name: "container.devices", subject: "the devices asked for", high_risk: true },
+    Capability { name: "container.network", subject: "the network's name or mode", high_risk: true },
+    Capability { name: "container.cgroup-parent", subject: "the parent cgroup", high_risk: false },
+    Capability { name: "image.pull", subject: "the image reference", high_risk: false },
+    Capability { name: "engine.open", subject: "control or session", high_risk: true },
+    Capability { name: "transport.tcp", subject: "host:port", high_risk: true },
+    Capability { name: "transport.local", subject: "the socket's path", high_risk: true },
+];
+
+/// One grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// A name of the [`CATALOGUE`].
+    pub name: String,
+    /// Patterns; empty is any subject.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<String>,
+}
+
+impl Grant {
+    /// Parses `NAME` or `NAME=PATTERN`.
+    ///
+    /// # Errors
+    ///
+    /// That there is no such capability, and which there are.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (name, scope) = match text.split_once('=') {
+            Some((name, pattern)) => (name, vec![pattern.to_owned()]),
+            None => (text, Vec::new()),
+        };
+        if !CATALOGUE.iter().any(|capability| capability.name == name) {
+            let names: Vec<_> = CATALOGUE.iter().map(|capability| capability.name).collect();
+            return Err(format!("no capability {name:?}; there are: {}", names.join(", ")));
+        }
+        Ok(Self { name: name.into(), scope })
+    }
+
+    fn covers(&self, subject: &str) -> bool {
+        self.scope.is_empty() || self.scope.iter().any(|pattern| matches(pattern, subject))
+    }
+}
+
+/// What one driver may do.
+#[derive(Debug, Clone, Default)]
+pub struct Grants {
+    requested: Vec<Grant>,
+    granted: Vec<Grant>,
+}
+
+impl Grants {
+    /// Nothing at all.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// What is both requested and granted.
+    pub fn new(requests: &[CapabilityRequest], granted: Vec<Grant>) -> Self {
+        Self { requested: as_grants(requests), granted }
+    }
+
+    /// All that is requested: the driver was trusted when this host was built.
+    pub fn trusted(requests: &[CapabilityRequest]) -> Self {
+        Self { requested: as_grants(requests), granted: as_grants(requests) }
+    }
+
+    /// The requests that are required and not granted at all, with their reasons.
+    pub fn missing(requests: &[CapabilityRequest], granted: &[Grant]) -> Vec<(String, String)> {
+        requests
+            .iter()
+            .filter(|request| {
+                request.required && !granted.iter().any(|grant| grant.name == request.name)
+            })
+            .map(|request| (request.name.clone(), request.reason.clone()))
+            .collect()
+    }
+
+    /// Checks one action.
+    ///
+    /// # Errors
+    ///
+    /// The denial that the driver is answered with.
+    pub fn check(&self, capability: &str, subject: &str) -> Result<(), Denial> {
+        debug_assert!(CATALOGUE.iter().any(|known| known.name == capability), "{capability}");
+        let allowed = |grants: &[Grant]| {
+            grants.iter().any(|grant| grant.name == capability && grant.covers(subject))
+        };
+        let detail = if !allowed(&self.requested) {
+            format!("the driver did not ask for it: {subject:?}")
+        } else if !allowed(&self.granted) {
+            format!("nobody granted it: {subject:?}; --grant {capability}={subject} would")
+        } else {
+            return Ok(());
+        };
+        Err(Denial { capability: capability.into(), detail })
+    }
+}
+
+fn as_grants(requests: &[CapabilityRequest]) -> Vec<Grant> {
+    requests
+        .iter()
+        .map(|request| Grant { name: request.name.clone(), scope: request.scope.clone() })
+        .collect()
+}
+
+/// Whether `*` of the pattern, each standing for any characters, can make it the subject.
+fn matches(pattern: &str, subject: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| subject.strip_prefix(first)) else {
+        return false;
+    };
+    let parts: Vec<_> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(name: &str, scope: &[&str]) -> CapabilityRequest {
+        CapabilityRequest {
+            name: name.into(),
+            scope: scope.iter().map(|s| (*s).into()).collect(),
+            required: true,
+            reason: "because".into(),
+        }
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, subject) in [
+            ("a", "a"),
+            ("*", ""),
+            ("*", "anything"),
+            ("moby/buildkit:*", "moby/buildkit:v0.31"),
+            ("*/buildkit:*-rootless", "moby/buildkit:v1-rootless"),
+            ("a*a", "aa"),
+        ] {
+            assert!(matches(pattern, subject), "{pattern} {subject}");
+        }
+        for (pattern, subject) in [
+            ("a", "ab"),
+            ("", "a"),
+            ("moby/buildkit:*", "evil/moby/buildkit:v1"),
+            ("a*a", "a"),
+            ("*b", "ba"),
+        ] {
+            assert!(!matches(pattern, subject), "{pattern} {subject}");
+        }
+    }
+
+    #[test]
+    fn both_the_author_and_the_user_must_have_said_so() {
+        let requests = [request("image.pull", &["moby/*"])];
+        let grants = Grants::new(&requests, vec![]);
+        let denial = grants.check("image.pull", "moby/buildkit").expect_err("not granted");
+        assert!(denial.detail.contains("--grant image.pull=moby/buildkit"), "{}", denial.detail);
+
+        let any = vec![Grant { name: "image.pull".into(), scope: vec![] }];
+        let grants = Grants::new(&requests, any.clone());
+        assert_eq!(grants.check("image.pull", "moby/buildkit").map_err(|d| d.detail), Ok(()));
+        let denial = grants.check("image.pull", "evil/image").expect_err("not requested");
+        assert!(denial.detail.contains("did not ask"), "{}", denial.detail);
+        assert!(grants.check("container.privileged", "moby/buildkit").is_err());
+
+        assert!(Grants::missing(&requests, &any).is_empty());
+        assert_eq!(
+            Grants::missing(&requests, &[]),
+            [("image.pull".to_owned(), "because".to_owned())]
+        );
+    }
+
+    #[test]
+    fn grants_are_parsed_and_unknown_ones_named() {
+        assert_eq!(
+            Grant::parse("container.network=host"),
+            Ok(Grant { name: "container.network".into(), scope: vec!["host".into()] })
+        );
+        let error = Grant::parse("root").expect_err("unknown");
+        assert!(error.contains("container.privileged"), "{error}");
+    }
+}

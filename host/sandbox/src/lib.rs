@@ -1,0 +1,38 @@
+//! Runs build drivers as sandboxed WebAssembly components.
+//!
+//! A [`Driver`] is a component that was loaded and checked; [`Driver::node`] binds it to one node
+//! of a builder and to what it may use: an engine, grants, a place for progress. Every operation on
+//! a [`Node`] runs in a store of its own, under budgets of memory, handles, processor time and wall
+//! time. What goes wrong is a [`DriverError`] that names the driver.
+//!
+//! - [`mod@driver`] loads components and asks them what they are.
+//! - [`mod@node`] runs the operations of the contract.
+//! - `capability` is what a driver can call, a file an interface of `wit/`.
+//! - [`grant`] decides what it may do with that; [`ownership`] which objects are its own.
+//! - [`limits`] has every budget.
+//!
+//! wasmtime is used in this crate only.
+
+mod bindings;
+mod cache;
+mod capability;
+pub mod driver;
+mod engine_config;
+mod error;
+pub mod grant;
+mod journal;
+pub mod limits;
+pub mod node;
+mod operation;
+mod options;
+pub mod ownership;
+pub mod report;
+mod runtime;
+mod text;
+
+pub use bindings::contract;
+pub use driver::{Driver, Sandbox, Source};
+pub use error::DriverError;
+pub use grant::{Grant, Grants};
+pub use node::{Node, NodeContext};
+pub use report::{BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Log, LogLevel, Progress, StepId};

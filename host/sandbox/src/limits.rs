@@ -1,0 +1,61 @@
+//! Every budget of a driver.
+//!
+//! They are generous for a driver that does its work and tight for one that does not. Memory,
+//! handles and processor time are wasmtime's to enforce; the rest is counted by the capabilities.
+
+use std::time::Duration;
+
+/// Largest component file, in bytes. A Python driver with its interpreter has about 18 MiB.
+pub const COMPONENT_BYTES: u64 = 64 << 20;
+/// Largest linear memory of a driver, in bytes.
+pub const MEMORY_BYTES: usize = 256 << 20;
+/// Most linear memories.
+pub const MEMORIES: usize = 8;
+/// Most core instances; a component of one language runtime has about five.
+pub const INSTANCES: usize = 64;
+/// Most elements of a table.
+pub const TABLE_ELEMENTS: usize = 64 << 10;
+/// Most handles that a driver holds at a time.
+pub const HANDLES: usize = 4096;
+/// Most entries of the host's own table of what is behind handles.
+pub const RESOURCES: usize = 1024;
+/// Most bytes that one call passes to the host.
+pub const CALL_BYTES: usize = 16 << 20;
+/// How often processor time is looked at.
+pub const TICK: Duration = Duration::from_millis(10);
+/// Most processor time between two calls to the host.
+pub const SPIN: Duration = Duration::from_secs(5);
+/// Wall time of the pure functions, the instantiation included.
+pub const PURE: Duration = Duration::from_secs(1);
+/// Wall time of questions: info, dial, version, features.
+pub const QUERY: Duration = Duration::from_secs(20);
+/// Wall time of stop and remove: an engine gives a container ten seconds to end.
+pub const CHANGE: Duration = Duration::from_secs(120);
+/// Wall time of boot: a slow network pulls an image in that time.
+pub const BOOT: Duration = Duration::from_secs(600);
+/// Wall time of undoing what a failed operation created.
+pub const UNDO: Duration = Duration::from_secs(30);
+/// Wall time for BuildKit to answer on a connection.
+pub const ANSWER: Duration = Duration::from_secs(10);
+/// Most requests to the engine in one operation.
+pub const ENGINE_REQUESTS: u32 = 10_000;
+/// Most objects that one operation creates.
+pub const CREATIONS: usize = 32;
+/// Most progress steps of one operation.
+pub const STEPS: u64 = 1000;
+/// Most bytes of output that one operation adds to its steps and to the log together.
+pub const OUTPUT_BYTES: u64 = 16 << 20;
+/// Most bytes of a driver's standard error that are kept, to explain a crash.
+pub const STDERR_BYTES: usize = 64 << 10;
+/// Most bytes kept of each output of a command.
+pub const COMMAND_OUTPUT_BYTES: usize = 1 << 20;
+/// Most bytes of a container's log that are copied.
+pub const LOG_BYTES: usize = 1 << 20;
+/// Most bytes of a container's log that are handed to the driver.
+pub const LAST_LOG_BYTES: usize = 16 << 10;
+/// Most bytes that one read of a connection returns.
+pub const READ_BYTES: usize = 64 << 10;
+/// Most objects in a list.
+pub const LISTED: usize = 10_000;
+/// Most characters of one line of a driver's words.
+pub const LINE: usize = 1000;

@@ -1,0 +1,215 @@
+//! One operation of one driver: the state behind its store.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Instant;
+
+use iechor_engine::Engine;
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::bindings::contract::{Denial, Error};
+use crate::capability::HostError;
+use crate::grant::Grants;
+use crate::journal::Journal;
+use crate::limits;
+use crate::ownership::Owner;
+use crate::report::{BuildKit, Log, Progress};
+
+/// What an operation may use and has used. Outlives the store, which a trap throws away.
+pub(crate) struct Operation {
+    /// Random; objects that this operation creates are labelled with it.
+    pub(crate) id: String,
+    /// The driver's name, for the log.
+    pub(crate) driver: String,
+    pub(crate) owner: Owner,
+    pub(crate) grants: Grants,
+    /// `None` in the pure functions.
+    pub(crate) engine: Option<Arc<dyn Engine>>,
+    pub(crate) buildkit: Arc<dyn BuildKit>,
+    pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) started: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) journal: Journal,
+    pub(crate) steps: AtomicU64,
+    requests: AtomicU32,
+    output: AtomicU64,
+}
+
+impl Operation {
+    #[expect(clippy::too_many_arguments, reason = "plain data, named at the one place that calls")]
+    pub(crate) fn new(
+        driver: String,
+        owner: Owner,
+        grants: Grants,
+        engine: Option<Arc<dyn Engine>>,
+        buildkit: Arc<dyn BuildKit>,
+        progress: Arc<dyn Progress>,
+        log: Arc<dyn Log>,
+        limit: std::time::Duration,
+    ) -> Self {
+        let started = Instant::now();
+        Self {
+            id: random_id(),
+            driver,
+            owner,
+            grants,
+            engine,
+            buildkit,
+            progress,
+            log,
+            started,
+            deadline: started + limit,
+            journal: Journal::default(),
+            steps: AtomicU64::new(0),
+            requests: AtomicU32::new(0),
+            output: AtomicU64::new(0),
+        }
+    }
+
+    /// The engine, for one more request.
+    pub(crate) fn engine(&self) -> Result<Arc<dyn Engine>, HostError> {
+        let Some(engine) = &self.engine else {
+            return Err(HostError::Answer(Error::Denied(Denial {
+                capability: "engine".into(),
+                detail: "describe, priority and validate are pure: they reach nothing".into(),
+            })));
+        };
+        if self.requests.fetch_add(1, Ordering::Relaxed) >= limits::ENGINE_REQUESTS {
+            return Err(HostError::limit(format!(
+                "more than {} requests to the engine in one operation",
+                limits::ENGINE_REQUESTS
+            )));
+        }
+        Ok(Arc::clone(engine))
+    }
+
+    /// Whether one more object may be created.
+    pub(crate) fn check_creations(&self) -> Result<(), HostError> {
+        if self.journal.len() >= limits::CREATIONS {
+            return Err(HostError::limit(format!(
+                "more than {} objects created in one operation",
+                limits::CREATIONS
+            )));
+        }
+        Ok(())
+    }
+
+    /// Takes so many bytes from the budget of output; `false` where it is spent.
+    pub(crate) fn spend_output(&self, bytes: usize) -> bool {
+        let spent = self.output.fetch_add(bytes as u64, Ordering::Relaxed);
+        spent.saturating_add(bytes as u64) <= limits::OUTPUT_BYTES
+    }
+}
+
+fn random_id() -> String {
+    let mut bytes = [0u8; 12];
+    // Never fails once the system is up; a constant would still only weaken the clean-up.
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The state of a store.
+pub(crate) struct Host {
+    pub(crate) table: ResourceTable,
+    pub(crate) operation: Arc<Operation>,
+    pub(crate) stderr: MemoryOutputPipe,
+    /// Ticks of processor time since the driver last called the host.
+    pub(crate) spins: u64,
+    /// Set when a memory or table was refused, since the trap itself does not say.
+    pub(crate) refused_growth: Option<String>,
+    wasi: WasiCtx,
+    limits: StoreLimits,
+}
+
+impl Host {
+    pub(crate) fn new(operation: Arc<Operation>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits::RESOURCES);
+        let stderr = MemoryOutputPipe::new(limits::STDERR_BYTES);
+        let wasi = WasiCtx::builder()
+            .stderr(stderr.clone())
+            // What a driver prints is for its author: the same place.
+            .stdout(stderr.clone())
+            .build();
+        Self {
+            table,
+            operation,
+            stderr,
+            spins: 0,
+            refused_growth: None,
+            wasi,
+            limits: StoreLimitsBuilder::new()
+                .memory_size(limits::MEMORY_BYTES)
+                .table_elements(limits::TABLE_ELEMENTS)
+                .memories(limits::MEMORIES)
+                .instances(limits::INSTANCES)
+                .tables(limits::INSTANCES)
+                .build(),
+        }
+    }
+
+    /// Notes that the driver called the host, and says where it is.
+    pub(crate) fn called(&mut self) -> Arc<Operation> {
+        self.spins = 0;
+        Arc::clone(&self.operation)
+    }
+}
+
+impl WasiView for Host {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let allowed = self.limits.memory_growing(current, desired, maximum)?;
+        if !allowed {
+            self.refused_growth = Some(format!(
+                "it wanted {} MiB of memory, more than the {} MiB that a driver may have",
+                desired >> 20,
+                limits::MEMORY_BYTES >> 20
+            ));
+            wasmtime::bail!("memory limit");
+        }
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let allowed = self.limits.table_growing(current, desired, maximum)?;
+        if !allowed {
+            self.refused_growth = Some(format!(
+                "it wanted a table of {desired} elements, more than the {} that a driver may have",
+                limits::TABLE_ELEMENTS
+            ));
+            wasmtime::bail!("table limit");
+        }
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        limits::INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        limits::INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        limits::MEMORIES
+    }
+}

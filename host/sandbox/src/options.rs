@@ -1,0 +1,183 @@
+//! The checks of options that need only the descriptor: names, and values of simple kinds.
+
+use crate::bindings::contract::{Descriptor, Issue, OptionKind, OptionSpec, Pair, Severity};
+
+/// Checks names and the values of the kinds `boolean`, `integer` and `choice`. Returns the
+/// options that are in order, each name once (the last one given), and every fault.
+pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> (Vec<Pair>, Vec<Issue>) {
+    let mut right: Vec<Pair> = Vec::new();
+    let mut issues = Vec::new();
+    for (name, value) in options {
+        let Some(spec) = find(&descriptor.options, name) else {
+            issues.push(fault(name, unknown(&descriptor.options, name)));
+            continue;
+        };
+        if let Err(message) = check_value(&spec.kind, value) {
+            issues.push(fault(name, message));
+            continue;
+        }
+        if let Some(reason) = &spec.deprecated {
+            issues.push(Issue {
+                severity: Severity::Warning,
+                subject: Some(name.clone()),
+                message: format!("deprecated: {reason}"),
+            });
+        }
+        right.retain(|(earlier, _)| earlier != name);
+        right.push((name.clone(), value.clone()));
+    }
+    for spec in &descriptor.options {
+        if spec.required && !options.iter().any(|(name, _)| *name == spec.name) {
+            issues.push(fault(&spec.name, "it must be given".into()));
+        }
+    }
+    (right, issues)
+}
+
+fn find<'a>(specs: &'a [OptionSpec], name: &str) -> Option<&'a OptionSpec> {
+    specs.iter().find(|spec| match spec.kind {
+        OptionKind::Table => {
+            name.strip_prefix(spec.name.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        }
+        _ => spec.name == name,
+    })
+}
+
+fn check_value(kind: &OptionKind, value: &str) -> Result<(), String> {
+    match kind {
+        OptionKind::Boolean => match value {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE"
+            | "False" => Ok(()),
+            _ => Err(format!("{value:?} is neither true nor false")),
+        },
+        OptionKind::Integer => value
+            .parse::<i64>()
+            .map(|_| ())
+            .map_err(|_| format!("{value:?} is not a whole number")),
+        OptionKind::Choice(choices) if !choices.iter().any(|choice| choice == value) => {
+            Err(format!("{value:?} is none of: {}", choices.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unknown(specs: &[OptionSpec], name: &str) -> String {
+    let shown = |spec: &OptionSpec| match spec.kind {
+        OptionKind::Table => format!("{}.NAME", spec.name),
+        _ => spec.name.clone(),
+    };
+    let nearest = specs
+        .iter()
+        .map(|spec| (distance(name, &spec.name), spec))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| *distance <= 2);
+    match nearest {
+        Some((_, spec)) => format!("there is no such option; did you mean {}?", shown(spec)),
+        None => {
+            let names: Vec<_> = specs.iter().map(shown).collect();
+            format!("there is no such option; there are: {}", names.join(", "))
+        }
+    }
+}
+
+/// Edits (insert, delete, replace) that make one word the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn fault(name: &str, message: String) -> Issue {
+    Issue { severity: Severity::Error, subject: Some(name.into()), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn descriptor() -> Descriptor {
+        let option = |name: &str, kind, required| OptionSpec {
+            name: name.into(),
+            kind,
+            help: String::new(),
+            default: None,
+            required,
+            secret: false,
+            deprecated: None,
+        };
+        Descriptor {
+            name: "d".into(),
+            version: "1".into(),
+            summary: String::new(),
+            vendor: None,
+            homepage: None,
+            license: None,
+            multi_node: true,
+            options: vec![
+                option("image", OptionKind::Text, false),
+                option("default-load", OptionKind::Boolean, false),
+                option("cpu-quota", OptionKind::Integer, false),
+                option("mode", OptionKind::Choice(vec!["fast".into(), "safe".into()]), true),
+                option("env", OptionKind::Table, false),
+            ],
+            capabilities: Vec::new(),
+        }
+    }
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<Pair> {
+        list.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    }
+
+    #[test]
+    fn every_fault_is_found_in_one_go_and_what_is_right_is_kept() {
+        let (right, issues) = check(
+            &descriptor(),
+            &pairs(&[
+                ("imag", "x"),
+                ("image", "a"),
+                ("image", "b"),
+                ("default-load", "maybe"),
+                ("cpu-quota", "many"),
+                ("env.A", "1"),
+                ("env", "1"),
+                ("colour", "red"),
+            ]),
+        );
+        assert_eq!(right, pairs(&[("image", "b"), ("env.A", "1")]));
+        let found: Vec<_> = issues
+            .iter()
+            .map(|issue| (issue.subject.as_deref().expect("named"), issue.message.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("imag", "there is no such option; did you mean image?"),
+                ("default-load", "\"maybe\" is neither true nor false"),
+                ("cpu-quota", "\"many\" is not a whole number"),
+                ("env", "there is no such option; did you mean env.NAME?"),
+                (
+                    "colour",
+                    "there is no such option; there are: image, default-load, cpu-quota, mode, \
+                     env.NAME"
+                ),
+                ("mode", "it must be given"),
+            ]
+        );
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("memory", "memory"), 0);
+        assert_eq!(distance("memroy", "memory"), 2);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}
