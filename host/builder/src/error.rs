@@ -69,7 +69,7 @@ pub enum BuilderError {
     BuildKit(#[from] iechor_buildkit::Error),
     /// A build failed on the daemon.
     #[error("failed to build: {0}")]
-    Build(#[source] iechor_buildkit::Error),
+    Build(iechor_buildkit::Error),
     /// What the user asked for makes no sense, or is not supported.
     #[error("{0}")]
     Usage(String),

@@ -60,7 +60,11 @@ async fn state(
     let Some(connected) = live.connect_running().await? else {
         return Ok(NodeState { status: Status::Stopped, version: None, workers: Vec::new() });
     };
-    let said = connected.workers.iter().find_map(|worker| worker.version.clone());
+    let said = connected
+        .workers
+        .iter()
+        .filter_map(|worker| worker.version.clone())
+        .find(|version| !version.version.is_empty());
     let version = match said {
         Some(version) => Some(version),
         None => connected.client.version().await?,

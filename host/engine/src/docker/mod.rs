@@ -3,7 +3,7 @@
 //! Bollard builds the requests and reads the answers where its types fit. Where they do not, the
 //! request is made here: bollard's enums are closed, so that one state or driver that it does not
 //! know makes a whole answer unreadable (Podman has such), its streams cut no errors apart, and it
-//! cannot hand over an upgraded connection. Both use one [`Dialer`].
+//! cannot hand over an upgraded connection. Both use one dialer.
 
 mod archive;
 mod container;

@@ -1,0 +1,1 @@
+//! End to end: the built binary, a real engine, a real BuildKit, a real registry.
