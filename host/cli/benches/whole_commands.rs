@@ -1,0 +1,200 @@
+//! Whole commands as processes: wall time, processor time (user and system) and peak memory.
+//!
+//! `tests/bench` runs this on the test machine's engine, beside docker buildx where it is there.
+//! Medians are what to quote: the figures of one run say little on a shared machine.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Files of the context of many files, and the bytes of each.
+const FILES: usize = 50_000;
+const FILE_BYTES: usize = 512;
+/// Bytes of the context of one large file.
+const LARGE: u64 = 1 << 30;
+
+fn main() {
+    let directory = tempfile::tempdir().expect("a directory for contexts");
+    let ours = Program {
+        name: "iechor",
+        path: env!("CARGO_BIN_EXE_iechor").into(),
+        prefix: &["buildx"],
+        config: directory.path().join("iechor"),
+        driver: "iechor-container",
+    };
+    let peer = std::env::var_os("IECHOR_BENCH_BUILDX").map(|path| Program {
+        name: "docker buildx",
+        path: path.into(),
+        prefix: &[],
+        config: directory.path().join("peer"),
+        driver: "docker-container",
+    });
+    println!("{:<34} {:<14} {:>9} {:>9} {:>9}", "what", "who", "wall", "cpu", "peak");
+
+    row("version", "iechor", 20, || measure(Command::new(&ours.path).arg("version")));
+
+    let programs: Vec<&Program> = std::iter::once(&ours).chain(&peer).collect();
+    for program in &programs {
+        for name in ["bench-a", "bench-b"] {
+            program.create(name);
+        }
+    }
+    for program in &programs {
+        row("ls, two running builders", program.name, 10, || measure(&mut program.command(&["ls"])));
+    }
+
+    let large = directory.path().join("large");
+    fs::create_dir(&large).expect("made");
+    fs::write(large.join("Dockerfile"), "FROM scratch\nCOPY data /\n").expect("written");
+    for program in &programs {
+        row("context of 1 GiB, changed", program.name, 3, || {
+            write_large(&large.join("data"));
+            program.build(&large)
+        });
+    }
+
+    let many = directory.path().join("many");
+    write_many(&many);
+    let mut current = many;
+    for program in &programs {
+        let mut turn = 0;
+        // Another name is another context: nothing of the last transfer is known.
+        row("context of 50,000 files, first", program.name, 3, || {
+            turn += 1;
+            let next = directory.path().join(format!("{}-{turn}", program.driver));
+            fs::rename(&current, &next).expect("renamed");
+            current = next;
+            program.build(&current)
+        });
+        row("context of 50,000 files, unchanged", program.name, 5, || program.build(&current));
+    }
+    for program in &programs {
+        for name in ["bench-a", "bench-b"] {
+            run(&mut program.command(&["rm", name]));
+        }
+    }
+}
+
+struct Program {
+    name: &'static str,
+    path: PathBuf,
+    prefix: &'static [&'static str],
+    config: PathBuf,
+    driver: &'static str,
+}
+
+impl Program {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(self.prefix).args(arguments).env("BUILDX_CONFIG", &self.config);
+        // What the peer sends beside the context is not what is compared.
+        command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
+        command
+    }
+
+    fn create(&self, name: &str) {
+        run(self.command(&["create", "--name", name, "--driver", self.driver, "--bootstrap"])
+            .arg("--node")
+            .arg(format!("{name}-{}", self.driver)));
+    }
+
+    fn build(&self, context: &Path) -> Figures {
+        let mut command = self.command(&["build", "--builder", "bench-a", "--progress", "quiet"]);
+        measure(command.arg(context))
+    }
+}
+
+/// What one run took.
+#[derive(Clone, Copy)]
+struct Figures {
+    wall: Duration,
+    cpu: Duration,
+    peak_kib: i64,
+}
+
+fn row(what: &str, who: &str, runs: usize, mut run: impl FnMut() -> Figures) {
+    // The first one fills caches.
+    run();
+    let figures: Vec<Figures> = (0..runs).map(|_| run()).collect();
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let wall = median(figures.iter().map(|f| f.wall.as_secs_f64() * 1000.0).collect());
+    let cpu = median(figures.iter().map(|f| f.cpu.as_secs_f64() * 1000.0).collect());
+    let peak = median(figures.iter().map(|f| f.peak_kib as f64 / 1024.0).collect());
+    println!("{what:<34} {who:<14} {wall:>6.1} ms {cpu:>6.1} ms {peak:>5.1} MiB");
+}
+
+/// Runs a command to its end, under the kernel's own accounting.
+fn measure(command: &mut Command) -> Figures {
+    let start = Instant::now();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("the program starts");
+    let mut status = 0;
+    // SAFETY: both pointers are to values of this function; the child is ours and not waited for
+    // elsewhere.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let waited = libc::wait4(child.id() as libc::pid_t, &mut status, 0, &mut usage);
+        assert_eq!(waited, child.id() as libc::pid_t, "the child can be waited for");
+        usage
+    };
+    let wall = start.elapsed();
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{command:?} failed");
+    let span = |time: libc::timeval| {
+        Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
+    };
+    Figures {
+        wall,
+        cpu: span(usage.ru_utime) + span(usage.ru_stime),
+        peak_kib: usage.ru_maxrss,
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A file that no earlier one is equal to.
+fn write_large(path: &Path) {
+    use std::io::Write;
+    let mut seed = Instant::now().elapsed().as_nanos() as u64 | 1;
+    seed ^= std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(1, |now| now.as_nanos() as u64);
+    let mut file = fs::File::create(path).expect("created");
+    let mut block = vec![0u8; 1 << 20];
+    for _ in 0..LARGE / block.len() as u64 {
+        for word in block.chunks_exact_mut(8) {
+            // Xorshift: not to be compressed, and quick.
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            word.copy_from_slice(&seed.to_le_bytes());
+        }
+        file.write_all(&block).expect("written");
+    }
+}
+
+fn write_many(directory: &Path) {
+    let contents = vec![b'x'; FILE_BYTES];
+    for number in 0..FILES {
+        let folder = directory.join(format!("d{:03}", number / 100));
+        fs::create_dir_all(&folder).expect("made");
+        fs::write(folder.join(format!("file-{number}")), &contents).expect("written");
+    }
+    fs::write(directory.join("Dockerfile"), "FROM scratch\nCOPY . /\n").expect("written");
+}
