@@ -101,7 +101,7 @@ pub async fn create(
     }
     let node = LiveNode::open(workspace, &group, &group.nodes[changed.index]).await?;
     // An endpoint where nothing answers is a mistake better found now than at the first build.
-    node.engine().info().await?;
+    workspace.engine_info(node.engine().as_ref()).await?;
     let mut warnings: Vec<String> = node
         .warnings
         .iter()
@@ -225,13 +225,18 @@ fn node_change(
         .as_ref()
         .or(known.map(|node| &node.driver_opts))
         .and_then(|options| options.get("network"));
+    let on_host_network = network.is_some_and(|network| network == "host");
+    let configured: &[String] =
+        configuration.as_ref().map_or(&[], |files| &files.insecure_entitlements);
     let flags = match (&request.buildkitd_flags, known) {
-        // A change of something else leaves them as they are.
-        (None, Some(_)) => None,
+        // A change of something else leaves them as they are, unless it needs more of them.
+        (None, Some(known)) => on_host_network.then(|| {
+            buildkitd_flags::with_default_entitlements(known.flags.clone(), true, configured)
+        }),
         (flags, _) => Some(buildkitd_flags::with_default_entitlements(
             buildkitd_flags::split(flags.as_deref().unwrap_or_default())?,
-            network.is_some_and(|network| network == "host"),
-            configuration.as_ref().map_or(&[], |files| &files.insecure_entitlements),
+            on_host_network,
+            configured,
         )),
     };
     Ok(NodeChange {

@@ -3,17 +3,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use iechor_engine::Engine;
 use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{self, Endpoint, Environment};
+use iechor_engine::model::EngineInfo;
 use iechor_sandbox::Log;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
 use crate::selection::{self, Selection, Surroundings};
 use crate::store::{NodeGroup, Store};
+
+/// How long an engine has to say what it is.
+const ENGINE_ANSWER: Duration = Duration::from_secs(20);
 
 /// The surroundings of one command.
 pub struct Workspace {
@@ -83,6 +88,24 @@ impl Workspace {
     /// As [`Workspace::current_engine`].
     pub fn engine(&self, endpoint: &str) -> Result<Arc<dyn Engine>, BuilderError> {
         self.connect(&endpoint::by_name(endpoint, &self.environment, &self.config)?)
+    }
+
+    /// What an engine says of itself: shows that it is there.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not answer in time, or the user gives up.
+    pub async fn engine_info(&self, engine: &dyn Engine) -> Result<EngineInfo, BuilderError> {
+        tokio::select! {
+            () = self.cancel.cancelled() => Err(BuilderError::Cancelled("asking the engine")),
+            answer = tokio::time::timeout(ENGINE_ANSWER, engine.info()) => match answer {
+                Ok(info) => Ok(info?),
+                Err(_) => Err(BuilderError::TimedOut {
+                    what: format!("the engine at {}", engine.endpoint()),
+                    seconds: ENGINE_ANSWER.as_secs(),
+                }),
+            },
+        }
     }
 
     fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Engine>, BuilderError> {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::{DriverError, Log, LogLevel};
@@ -20,22 +21,52 @@ pub struct Common {
     pub debug: bool,
 }
 
-/// Runs a command that works with builders or engines. The first Ctrl-C cancels what is in
-/// progress, which then leaves nothing behind; the second one ends the program.
-pub fn run<F>(common: &Common, command: impl FnOnce(Workspace) -> F) -> anyhow::Result<()>
+/// How long a cancelled command has to undo what it did.
+const UNDO: Duration = Duration::from_secs(45);
+
+/// Runs a command that changes something. The first Ctrl-C cancels what is in progress, which then
+/// leaves nothing behind; the second one ends the program.
+pub fn change<F>(common: &Common, command: impl FnOnce(Workspace) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    run(common, UNDO, command)
+}
+
+/// Runs a command that only looks: Ctrl-C ends it.
+pub fn query<F>(common: &Common, command: impl FnOnce(Workspace) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    run(common, Duration::ZERO, command)
+}
+
+fn run<F>(
+    common: &Common,
+    undo: Duration,
+    command: impl FnOnce(Workspace) -> F,
+) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let cancel = CancellationToken::new();
-        watch_signals(cancel.clone())?;
+        watch_signals(cancel.clone(), !undo.is_zero())?;
         let workspace = Workspace::from_process(
             common.builder.clone(),
             Arc::new(StderrLog { debug: common.debug }),
-            cancel,
+            cancel.clone(),
         )?;
-        command(workspace).await
+        let overdue = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(undo).await;
+        };
+        tokio::select! {
+            biased;
+            result = command(workspace) => result,
+            () = overdue => Err(BuilderError::Cancelled("the command").into()),
+        }
     });
     if common.debug
         && let Err(error) = &result
@@ -49,7 +80,7 @@ where
     result
 }
 
-fn watch_signals(cancel: CancellationToken) -> anyhow::Result<()> {
+fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -62,7 +93,9 @@ fn watch_signals(cancel: CancellationToken) -> anyhow::Result<()> {
                 console::say("ERROR: interrupted again, ending at once");
                 std::process::exit(i32::from(failure::CANCELLED));
             }
-            console::say("cancelling; once more to end at once");
+            if undoes {
+                console::say("cancelling; once more to end at once");
+            }
             cancel.cancel();
         }
     });

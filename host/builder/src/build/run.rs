@@ -236,7 +236,7 @@ async fn open(
         }
         Destination::Engine => {
             let engine = workspace.current_engine()?;
-            if engine.info().await?.containerd_image_store {
+            if workspace.engine_info(engine.as_ref()).await?.containerd_image_store {
                 // Such an engine takes what only an OCI layout holds: several platforms.
                 kind = "oci".into();
             } else if several_platforms {

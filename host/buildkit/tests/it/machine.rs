@@ -27,9 +27,10 @@ pub fn machine() -> &'static Machine {
 }
 
 fn setting(file: &HashMap<String, String>, name: &str) -> String {
-    std::env::var(name)
-        .ok()
-        .or_else(|| file.get(name).cloned())
+    // The file goes first: the DOCKER_HOST of whoever runs the tests is not for tests.
+    file.get(name)
+        .cloned()
+        .or_else(|| std::env::var(name).ok())
         .unwrap_or_else(|| {
             panic!(
                 "{name} is neither in the environment nor in target/machine/env: \

@@ -32,7 +32,7 @@ impl Driver {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         let Command::Inspect { driver, format } = self.command;
-        session::run(&Common::default(), |_| async move {
+        session::query(&Common::default(), |_| async move {
             let component =
                 Sandbox::load(&driver).await.map_err(iechor_builder::BuilderError::from)?;
             let descriptor =

@@ -20,7 +20,7 @@ pub struct Inspect {
 impl Inspect {
     /// Prints the engine's own JSON, or what a template takes of it.
     pub fn run(self) -> anyhow::Result<()> {
-        session::run(&Common::default(), |workspace| async move {
+        session::query(&Common::default(), |workspace| async move {
             let engine = workspace.current_engine()?;
             let Some(object) = engine.inspect_any(&self.name).await? else {
                 bail!(

@@ -48,7 +48,7 @@ enum Command {
 impl Network {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
-        session::run(&Common::default(), |workspace| async move {
+        session::change(&Common::default(), |workspace| async move {
             let engine = workspace.current_engine()?;
             match self.command {
                 Command::Create { name, driver, internal } => {

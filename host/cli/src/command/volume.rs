@@ -27,7 +27,7 @@ impl Volume {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         let Command::Ls { format } = self.command;
-        session::run(&Common::default(), |workspace| async move {
+        session::query(&Common::default(), |workspace| async move {
             let mut volumes = workspace.current_engine()?.list_volumes(&[]).await?;
             volumes.sort_by(|a, b| a.name.cmp(&b.name));
             match format {

@@ -98,7 +98,7 @@ impl Build {
             metadata_file: self.metadata_file,
             iid_file: self.iid_file,
         };
-        session::run(common, |workspace| async move {
+        session::change(common, |workspace| async move {
             let prepared = run::prepare(&workspace, request).await?;
             for warning in &prepared.warnings {
                 console::warn(warning);

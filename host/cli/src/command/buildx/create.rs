@@ -54,7 +54,7 @@ pub struct Create {
 impl Create {
     /// Creates the builder and prints its name.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        session::run(common, |workspace| async move {
+        session::change(common, |workspace| async move {
             let display = Display::start(Mode::Auto, None)?;
             let request = CreateRequest {
                 name: self.name,

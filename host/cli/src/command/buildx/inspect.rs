@@ -36,7 +36,7 @@ pub struct Inspect {
 impl Inspect {
     /// Boots the builder where that is asked for, and shows it.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        session::run(common, |workspace| async move {
+        session::change(common, |workspace| async move {
             let stored = match workspace.select(self.name.as_deref())?.chosen {
                 selection::Chosen::Stored(stored) => stored,
                 selection::Chosen::Context(_) => return Err(BuilderError::NoBuilder.into()),

@@ -33,7 +33,7 @@ pub struct Ls {
 impl Ls {
     /// Asks all nodes at the same time, and lists them.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        session::run(common, |workspace| async move {
+        session::query(common, |workspace| async move {
             let state = workspace.store.read()?;
             // A choice that leads nowhere is no reason not to list what there is.
             let current = match workspace.select(None) {

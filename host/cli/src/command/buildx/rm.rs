@@ -39,7 +39,7 @@ pub struct Rm {
 impl Rm {
     /// Removes the builders, each whatever becomes of the others.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        session::run(common, |workspace| async move {
+        session::change(common, |workspace| async move {
             let groups = if self.all_inactive {
                 if !self.names.is_empty() {
                     bail!("cannot specify builder name when --all-inactive is set");

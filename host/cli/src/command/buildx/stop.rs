@@ -15,7 +15,7 @@ pub struct Stop {
 impl Stop {
     /// Stops all nodes.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        session::run(common, |workspace| async move {
+        session::change(common, |workspace| async move {
             let group = workspace.stored(self.name.as_deref())?;
             Ok(lifecycle::stop(&workspace, &group).await?)
         })

@@ -21,7 +21,7 @@ pub struct Use {
 impl Use {
     /// Writes the choice.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        session::run(common, |workspace| async move {
+        session::change(common, |workspace| async move {
             let state = workspace.store.read().map_err(iechor_builder::BuilderError::from)?;
             let change = workspace.with_surroundings(|surroundings| {
                 let request =
