@@ -32,7 +32,9 @@ pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
         }
         None => {
             let image = obtain_image(&builder.options.image)?;
-            step(&format!("creating container {name}"), |task| create(builder, &image, task))?
+            step(&format!("creating container {name}"), |task| {
+                create(builder, &image, task)
+            })?
         }
     };
     wait_until_ready(&container, &name)
@@ -58,7 +60,9 @@ fn obtain_image(reference: &str) -> Result<String, Error> {
         Err(error) => error,
     };
     match image::resolve(reference, None, Pull::Never, None) {
-        Ok(resolved) => step(&format!("using local image {reference}"), |_| Ok(resolved.reference)),
+        Ok(resolved) => step(&format!("using local image {reference}"), |_| {
+            Ok(resolved.reference)
+        }),
         Err(Error::NotFound(_)) => Err(pull_error),
         Err(error) => Err(error),
     }
@@ -95,7 +99,10 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
     let mut command = Vec::new();
     if files.iter().any(|file| file.path == CONFIG_FILE) {
         // Before the user's own flags, so that a --config among them counts.
-        command.extend(["--config".to_owned(), format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}")]);
+        command.extend([
+            "--config".to_owned(),
+            format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}"),
+        ]);
     }
     command.extend(builder.config.buildkitd_flags.iter().cloned());
 

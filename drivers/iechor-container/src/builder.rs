@@ -29,9 +29,15 @@ impl ContainerBuilder {
 impl GuestBuilder for ContainerBuilder {
     fn open(config: Config) -> Result<iechor_driver::Builder, Error> {
         let (options, issues) = Options::read(&config);
-        if let Some(issue) = issues.into_iter().find(|issue| issue.severity == Severity::Error) {
+        if let Some(issue) = issues
+            .into_iter()
+            .find(|issue| issue.severity == Severity::Error)
+        {
             let subject = issue.subject.unwrap_or_default();
-            return Err(Error::InvalidArgument(format!("option {subject}: {}", issue.message)));
+            return Err(Error::InvalidArgument(format!(
+                "option {subject}: {}",
+                issue.message
+            )));
         }
         Ok(iechor_driver::Builder::new(Self { config, options }))
     }
@@ -51,7 +57,10 @@ impl GuestBuilder for ContainerBuilder {
                 },
             },
         };
-        Ok(Info { status, nodes: Vec::new() })
+        Ok(Info {
+            status,
+            nodes: Vec::new(),
+        })
     }
 
     fn boot(&self) -> Result<(), Error> {
@@ -66,8 +75,7 @@ impl GuestBuilder for ContainerBuilder {
     }
 
     fn version(&self) -> Result<String, Error> {
-        let container =
-            Container::find(&self.container_name())?.ok_or(Error::NotRunning)?;
+        let container = Container::find(&self.container_name())?.ok_or(Error::NotRunning)?;
         let output = container.run(&command(&["buildkitd", "--version"]))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         // "buildkitd github.com/moby/buildkit v0.31.0 <revision>"
@@ -116,7 +124,9 @@ impl GuestBuilder for ContainerBuilder {
     }
 
     fn host_gateway(&self) -> Result<String, Error> {
-        Err(Error::Unsupported("host-gateway is not supported by the container driver".into()))
+        Err(Error::Unsupported(
+            "host-gateway is not supported by the container driver".into(),
+        ))
     }
 }
 

@@ -7,9 +7,7 @@ mod boot;
 mod builder;
 mod options;
 
-use iechor_driver::{
-    CapabilityRequest, Config, Descriptor, Guest, Issue,
-};
+use iechor_driver::{CapabilityRequest, Config, Descriptor, Guest, Issue};
 
 struct ContainerDriver;
 

@@ -30,19 +30,38 @@ impl Options {
     pub fn read(config: &Config) -> (Self, Vec<Issue>) {
         let mut reader = Reader::new(&config.options);
         let options = Self {
-            image: reader.parsed("image", image).unwrap_or_else(|| DEFAULT_IMAGE.into()),
+            image: reader
+                .parsed("image", image)
+                .unwrap_or_else(|| DEFAULT_IMAGE.into()),
             // As for the engine's own command line, zero is "not set".
-            memory: reader.parsed("memory", values::bytes).filter(|bytes| *bytes != 0),
+            memory: reader
+                .parsed("memory", values::bytes)
+                .filter(|bytes| *bytes != 0),
             memory_swap: reader
                 .parsed("memory-swap", values::bytes_or_unlimited)
                 .filter(|bytes| *bytes != 0),
-            cpu_quota: reader.parsed("cpu-quota", values::integer).filter(|n| *n != 0),
-            cpu_period: reader.parsed("cpu-period", not_negative).filter(|n| *n != 0),
-            cpu_shares: reader.parsed("cpu-shares", not_negative).filter(|n| *n != 0),
-            cpuset_cpus: reader.parsed("cpuset-cpus", optional(values::cpuset)).flatten(),
-            cpuset_mems: reader.parsed("cpuset-mems", optional(values::cpuset)).flatten(),
-            default_load: reader.parsed("default-load", values::boolean).unwrap_or(false),
-            network: reader.text("network").filter(|name| !name.is_empty()).map(str::to_owned),
+            cpu_quota: reader
+                .parsed("cpu-quota", values::integer)
+                .filter(|n| *n != 0),
+            cpu_period: reader
+                .parsed("cpu-period", not_negative)
+                .filter(|n| *n != 0),
+            cpu_shares: reader
+                .parsed("cpu-shares", not_negative)
+                .filter(|n| *n != 0),
+            cpuset_cpus: reader
+                .parsed("cpuset-cpus", optional(values::cpuset))
+                .flatten(),
+            cpuset_mems: reader
+                .parsed("cpuset-mems", optional(values::cpuset))
+                .flatten(),
+            default_load: reader
+                .parsed("default-load", values::boolean)
+                .unwrap_or(false),
+            network: reader
+                .text("network")
+                .filter(|name| !name.is_empty())
+                .map(str::to_owned),
             requested_cgroup_parent: reader
                 .text("cgroup-parent")
                 .filter(|parent| !parent.is_empty())
@@ -54,7 +73,10 @@ impl Options {
         };
         for (name, value) in &options.env {
             if name.contains(['=', '\0']) || value.contains('\0') {
-                reader.refuse(&format!("env.{name}"), "a name has no '=', and neither part a NUL");
+                reader.refuse(
+                    &format!("env.{name}"),
+                    "a name has no '=', and neither part a NUL",
+                );
             }
         }
         if let (Some(memory), Some(swap)) = (options.memory, options.memory_swap)
@@ -77,7 +99,9 @@ impl Options {
 
     /// The cgroup that the container goes below, on an engine that makes cgroups itself.
     pub fn cgroup_parent(&self) -> String {
-        self.requested_cgroup_parent.clone().unwrap_or_else(|| DEFAULT_CGROUP_PARENT.into())
+        self.requested_cgroup_parent
+            .clone()
+            .unwrap_or_else(|| DEFAULT_CGROUP_PARENT.into())
     }
 }
 
@@ -85,13 +109,34 @@ impl Options {
 pub fn schema() -> Vec<OptionSpec> {
     use OptionKind::{Boolean, Integer, Size, Table, Text};
     vec![
-        option_with_default("image", Text, DEFAULT_IMAGE, "Image that BuildKit runs from"),
+        option_with_default(
+            "image",
+            Text,
+            DEFAULT_IMAGE,
+            "Image that BuildKit runs from",
+        ),
         option("memory", Size, "Memory that the container may use"),
-        option("memory-swap", Size, "Memory and swap together; -1 is no limit"),
-        option("cpu-quota", Integer, "CPU time in each period, in microseconds"),
+        option(
+            "memory-swap",
+            Size,
+            "Memory and swap together; -1 is no limit",
+        ),
+        option(
+            "cpu-quota",
+            Integer,
+            "CPU time in each period, in microseconds",
+        ),
         option("cpu-period", Integer, "Length of a period, in microseconds"),
-        option("cpu-shares", Integer, "Relative weight of the container's CPU use"),
-        option("cpuset-cpus", Text, "Processors to run on, for example 0-2,4"),
+        option(
+            "cpu-shares",
+            Integer,
+            "Relative weight of the container's CPU use",
+        ),
+        option(
+            "cpuset-cpus",
+            Text,
+            "Processors to run on, for example 0-2,4",
+        ),
         option("cpuset-mems", Text, "Memory nodes to use, for example 0"),
         option_with_default(
             "default-load",
@@ -112,13 +157,19 @@ pub fn schema() -> Vec<OptionSpec> {
             "unless-stopped",
             "no, always, unless-stopped, on-failure or on-failure:N",
         ),
-        option("env", Table, "Environment variable of BuildKit, as env.NAME=VALUE"),
+        option(
+            "env",
+            Table,
+            "Environment variable of BuildKit, as env.NAME=VALUE",
+        ),
     ]
 }
 
 fn image(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(char::is_whitespace) {
-        return Err(format!("{text:?} is not an image reference (for example {DEFAULT_IMAGE})"));
+        return Err(format!(
+            "{text:?} is not an image reference (for example {DEFAULT_IMAGE})"
+        ));
     }
     Ok(text.to_owned())
 }
@@ -135,5 +186,11 @@ fn not_negative(text: &str) -> Result<i64, String> {
 fn optional<T>(
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> impl FnOnce(&str) -> Result<Option<T>, String> {
-    move |text| if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+    move |text| {
+        if text.is_empty() {
+            Ok(None)
+        } else {
+            parse(text).map(Some)
+        }
+    }
 }

@@ -18,7 +18,10 @@ pub fn option(name: &str, kind: OptionKind, help: &str) -> OptionSpec {
 
 /// Declares an option with a default.
 pub fn option_with_default(name: &str, kind: OptionKind, default: &str, help: &str) -> OptionSpec {
-    OptionSpec { default: Some(default.into()), ..option(name, kind, help) }
+    OptionSpec {
+        default: Some(default.into()),
+        ..option(name, kind, help)
+    }
 }
 
 /// Reads the options of a configuration one by one; a value that does not parse becomes an issue
@@ -31,12 +34,19 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Begins to read.
     pub fn new(options: &'a [Pair]) -> Self {
-        Self { options, issues: Vec::new() }
+        Self {
+            options,
+            issues: Vec::new(),
+        }
     }
 
     /// The value of an option as it was given.
     pub fn text(&self, name: &str) -> Option<&'a str> {
-        self.options.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.options
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value of an option, parsed; `None` where it was not given or does not parse.
@@ -58,7 +68,9 @@ impl<'a> Reader<'a> {
     pub fn table(&mut self, name: &str) -> Vec<Pair> {
         let mut pairs = Vec::new();
         for (option, value) in self.options {
-            let Some(key) = option.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'))
+            let Some(key) = option
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('.'))
             else {
                 continue;
             };
@@ -92,20 +104,30 @@ mod tests {
     use crate::values;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<Pair> {
-        list.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+        list.iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()))
+            .collect()
     }
 
     #[test]
     fn every_fault_is_collected_by_name() {
-        let options = pairs(&[("memory", "banana"), ("cpu-quota", "x"), ("env.", "v"), ("image", "i")]);
+        let options = pairs(&[
+            ("memory", "banana"),
+            ("cpu-quota", "x"),
+            ("env.", "v"),
+            ("image", "i"),
+        ]);
         let mut reader = Reader::new(&options);
         assert_eq!(reader.text("image"), Some("i"));
         assert_eq!(reader.parsed("memory", values::bytes), None);
         assert_eq!(reader.parsed("cpu-quota", values::integer), None);
         assert_eq!(reader.parsed("cpu-period", values::integer), None);
         assert!(reader.table("env").is_empty());
-        let subjects: Vec<_> =
-            reader.finish().into_iter().filter_map(|issue| issue.subject).collect();
+        let subjects: Vec<_> = reader
+            .finish()
+            .into_iter()
+            .filter_map(|issue| issue.subject)
+            .collect();
         assert_eq!(subjects, ["memory", "cpu-quota", "env."]);
     }
 

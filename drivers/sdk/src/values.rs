@@ -37,7 +37,11 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         .parse()
         .map_err(|_| wrong("the number must be a positive decimal one"))?;
     let suffix = suffix.to_ascii_lowercase();
-    let exponent = match suffix.strip_suffix("ib").or(suffix.strip_suffix('b')).unwrap_or(&suffix) {
+    let exponent = match suffix
+        .strip_suffix("ib")
+        .or(suffix.strip_suffix('b'))
+        .unwrap_or(&suffix)
+    {
         // "ib" alone is no unit; "b" alone is bytes.
         "" if suffix != "ib" => 0,
         "k" => 1,
@@ -107,14 +111,16 @@ pub fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
     let retries = match count {
         None => None,
         Some(count) => Some(count.parse::<u32>().map_err(|_| {
-            wrong(format!("{text:?}: the number of attempts must be a whole number"))
+            wrong(format!(
+                "{text:?}: the number of attempts must be a whole number"
+            ))
         })?),
     };
     match (name, retries) {
         ("on-failure", retries) => Ok(RestartPolicy::OnFailure(retries.unwrap_or(0))),
-        ("no" | "always" | "unless-stopped", Some(_)) => {
-            Err(wrong(format!("{text:?}: only on-failure takes a number of attempts")))
-        }
+        ("no" | "always" | "unless-stopped", Some(_)) => Err(wrong(format!(
+            "{text:?}: only on-failure takes a number of attempts"
+        ))),
         ("no", None) => Ok(RestartPolicy::No),
         ("always", None) => Ok(RestartPolicy::Always),
         ("unless-stopped", None) => Ok(RestartPolicy::UnlessStopped),
@@ -192,7 +198,15 @@ mod tests {
         ] {
             assert_eq!(restart_policy(text), Ok(expected), "{text}");
         }
-        for text in ["", "sometimes", "always:2", "on-failure:x", "on-failure:-1", ":2", "No"] {
+        for text in [
+            "",
+            "sometimes",
+            "always:2",
+            "on-failure:x",
+            "on-failure:-1",
+            ":2",
+            "No",
+        ] {
             let error = restart_policy(text).expect_err(text);
             assert!(error.contains("unless-stopped"), "{error}");
         }

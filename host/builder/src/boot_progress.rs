@@ -1,7 +1,7 @@
 //! The progress of a driver, as the vertex of a build.
 
-use std::sync::{Mutex, PoisonError};
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -134,7 +134,9 @@ impl Progress for VertexProgress {
     }
 
     fn finish(&self, step: StepId, outcome: Result<(), String>) {
-        let Some((name, started)) = self.steps().remove(&step) else { return };
+        let Some((name, started)) = self.steps().remove(&step) else {
+            return;
+        };
         if let Err(reason) = outcome {
             self.send_log(2, Bytes::from(format!("{name} failed: {reason}\n")));
         }

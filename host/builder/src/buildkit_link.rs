@@ -14,7 +14,9 @@ struct Connected(Client);
 #[async_trait]
 impl BuildKit for BuildKitLink {
     async fn connect(&self, stream: BoxByteStream) -> Result<Box<dyn BuildKitClient>, String> {
-        let client = Client::connect(stream).await.map_err(|error| error.to_string())?;
+        let client = Client::connect(stream)
+            .await
+            .map_err(|error| error.to_string())?;
         // The handshake is not enough: only an answer shows that a daemon is there.
         client.version().await.map_err(|error| error.to_string())?;
         Ok(Box::new(Connected(client)))

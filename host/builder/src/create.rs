@@ -76,7 +76,11 @@ pub async fn create(
     {
         return Err(BuilderError::Exists {
             name: group.name.clone(),
-            node: group.nodes.first().map(|node| node.name.clone()).unwrap_or_default(),
+            node: group
+                .nodes
+                .first()
+                .map(|node| node.name.clone())
+                .unwrap_or_default(),
         });
     }
     if existing.is_none() && request.append {
@@ -87,17 +91,26 @@ pub async fn create(
     }
 
     let driver = choose_driver(existing.as_ref(), request.driver.as_deref())?;
-    let mut group = existing.clone().unwrap_or_else(|| NodeGroup::new(&name, &driver));
+    let mut group = existing
+        .clone()
+        .unwrap_or_else(|| NodeGroup::new(&name, &driver));
     let change = node_change(workspace, existing.as_ref(), &request)?;
     let changed = group.change(change)?;
 
     let component = Sandbox::load(&driver).await?;
     if !request.grants.is_empty() {
         let granted = trust::granted(workspace.store.directory(), component.digest())?;
-        let all: Vec<_> = granted.into_iter().chain(request.grants.iter().cloned()).collect();
+        let all: Vec<_> = granted
+            .into_iter()
+            .chain(request.grants.iter().cloned())
+            .collect();
         // Before anything is written: what is missing is an error.
         component.grants(&all).await?;
-        trust::grant(workspace.store.directory(), component.digest(), &request.grants)?;
+        trust::grant(
+            workspace.store.directory(),
+            component.digest(),
+            &request.grants,
+        )?;
     }
     let node = LiveNode::open(workspace, &group, &group.nodes[changed.index]).await?;
     // An endpoint where nothing answers is a mistake better found now than at the first build.
@@ -123,9 +136,15 @@ pub async fn create(
         let chosen = workspace.with_surroundings(|surroundings| {
             Ok::<_, BuilderError>(selection::choose_created(&name, surroundings))
         })?;
-        workspace.store.lock()?.set_current(&chosen.current, chosen.default)?;
+        workspace
+            .store
+            .lock()?
+            .set_current(&chosen.current, chosen.default)?;
     }
-    Ok(Created { name: group.name, warnings })
+    Ok(Created {
+        name: group.name,
+        warnings,
+    })
 }
 
 fn choose_name(
@@ -134,12 +153,14 @@ fn choose_name(
     request: &CreateRequest,
 ) -> Result<Name, BuilderError> {
     let taken = |candidate: &str| {
-        state.builders().any(|(name, _)| name.eq_ignore_ascii_case(candidate))
+        state
+            .builders()
+            .any(|(name, _)| name.eq_ignore_ascii_case(candidate))
     };
     match request.name.as_deref().filter(|name| !name.is_empty()) {
-        None if request.append => {
-            Err(BuilderError::Usage("append requires a builder name: --name".into()))
-        }
+        None if request.append => Err(BuilderError::Usage(
+            "append requires a builder name: --name".into(),
+        )),
         None => Ok(name::generate(&mut rand::rng(), taken)?),
         Some(text) => {
             let name = Name::for_new_builder(text)?;
@@ -208,8 +229,10 @@ fn node_change(
         [] => None,
         values => Some(driver_options::parse(values)?),
     };
-    let config_path =
-        buildkitd_config::find(request.buildkitd_config.as_deref(), workspace.store.directory());
+    let config_path = buildkitd_config::find(
+        request.buildkitd_config.as_deref(),
+        workspace.store.directory(),
+    );
     let configuration = match config_path {
         None => None,
         Some(path) => {
@@ -226,8 +249,9 @@ fn node_change(
         .or(known.map(|node| &node.driver_opts))
         .and_then(|options| options.get("network"));
     let on_host_network = network.is_some_and(|network| network == "host");
-    let configured: &[String] =
-        configuration.as_ref().map_or(&[], |files| &files.insecure_entitlements);
+    let configured: &[String] = configuration
+        .as_ref()
+        .map_or(&[], |files| &files.insecure_entitlements);
     let flags = match (&request.buildkitd_flags, known) {
         // A change of something else leaves them as they are, unless it needs more of them.
         (None, Some(known)) => on_host_network.then(|| {
@@ -270,7 +294,13 @@ fn save(
     expected: Option<&NodeGroup>,
 ) -> Result<(), BuilderError> {
     let mut transaction = workspace.store.lock()?;
-    unchanged(transaction.builder(&group.name)?.map(|stored| stored.group).as_ref(), expected)?;
+    unchanged(
+        transaction
+            .builder(&group.name)?
+            .map(|stored| stored.group)
+            .as_ref(),
+        expected,
+    )?;
     Ok(transaction.save(group)?)
 }
 

@@ -12,10 +12,18 @@ pub struct DockerCredentials(pub Arc<DockerConfig>);
 #[async_trait]
 impl CredentialSource for DockerCredentials {
     async fn credentials(&self, host: &str) -> Result<Option<Credential>, String> {
-        let found = self.0.credentials(host).await.map_err(|error| error.to_string())?;
+        let found = self
+            .0
+            .credentials(host)
+            .await
+            .map_err(|error| error.to_string())?;
         Ok(found.map(|found| Credential {
             // As the protocol has it: an identity token comes without a user.
-            username: if found.is_identity_token { String::new() } else { found.username },
+            username: if found.is_identity_token {
+                String::new()
+            } else {
+                found.username
+            },
             secret: found.secret,
         }))
     }

@@ -42,7 +42,10 @@ pub async fn report(workspace: &Workspace, group: &NodeGroup, limit: Duration) -
                 seconds: limit.as_secs(),
             }),
         };
-        NodeReport { node: node.clone(), state }
+        NodeReport {
+            node: node.clone(),
+            state,
+        }
     }))
     .await
 }
@@ -55,10 +58,18 @@ async fn state(
     let live = LiveNode::open(workspace, group, node).await?;
     let status = live.status().await?;
     if status != Status::Running {
-        return Ok(NodeState { status, version: None, workers: Vec::new() });
+        return Ok(NodeState {
+            status,
+            version: None,
+            workers: Vec::new(),
+        });
     }
     let Some(connected) = live.connect_running().await? else {
-        return Ok(NodeState { status: Status::Stopped, version: None, workers: Vec::new() });
+        return Ok(NodeState {
+            status: Status::Stopped,
+            version: None,
+            workers: Vec::new(),
+        });
     };
     let said = connected
         .workers
@@ -74,7 +85,11 @@ async fn state(
         // Older than 0.11: BuildKit cannot be asked.
         None => live.version().await?,
     };
-    Ok(NodeState { status, version: Some(version), workers: connected.workers })
+    Ok(NodeState {
+        status,
+        version: Some(version),
+        workers: connected.workers,
+    })
 }
 
 /// Boots the nodes of a builder that do not run.
@@ -88,7 +103,10 @@ pub async fn boot(
     status: &StatusSender,
 ) -> Result<(), BuilderError> {
     for node in &group.nodes {
-        LiveNode::open(workspace, group, node).await?.connect(status).await?;
+        LiveNode::open(workspace, group, node)
+            .await?
+            .connect(status)
+            .await?;
     }
     Ok(())
 }
@@ -99,9 +117,12 @@ pub async fn boot(
 ///
 /// Every failure; the other nodes are stopped all the same.
 pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
-    let stopped = join_all(group.nodes.iter().map(|node| async {
-        LiveNode::open(workspace, group, node).await?.stop().await
-    }))
+    let stopped = join_all(
+        group
+            .nodes
+            .iter()
+            .map(|node| async { LiveNode::open(workspace, group, node).await?.stop().await }),
+    )
     .await;
     gather(group, stopped, "stop")
 }
@@ -159,7 +180,10 @@ pub async fn remove(
 ///
 /// Where the store cannot be written.
 pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
-    Ok(workspace.store.lock()?.touch(&group.name, SystemTime::now())?)
+    Ok(workspace
+        .store
+        .lock()?
+        .touch(&group.name, SystemTime::now())?)
 }
 
 fn gather(

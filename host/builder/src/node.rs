@@ -140,7 +140,10 @@ impl LiveNode {
         let (vertex, forwarder) =
             VertexProgress::begin("[internal] booting buildkit", status.clone());
         let vertex = Arc::new(vertex);
-        let result = self.bound(Arc::clone(&vertex) as Arc<dyn Progress>).boot().await;
+        let result = self
+            .bound(Arc::clone(&vertex) as Arc<dyn Progress>)
+            .boot()
+            .await;
         vertex.end(match &result {
             Ok(()) => Ok(()),
             // The words by which a renderer knows that it was no failure.
@@ -160,7 +163,10 @@ impl LiveNode {
     pub async fn connect_running(&self) -> Result<Option<Connected>, BuilderError> {
         let stream = match self.quiet().dial().await {
             Ok(stream) => stream,
-            Err(DriverError::Failed { error: Error::NotRunning, .. }) => return Ok(None),
+            Err(DriverError::Failed {
+                error: Error::NotRunning,
+                ..
+            }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let asked = tokio::time::timeout(ANSWER, async {
@@ -207,7 +213,13 @@ impl LiveNode {
     ///
     /// What the driver or the engine reported.
     pub async fn stop(&self) -> Result<(), BuilderError> {
-        Ok(self.quiet().stop(StopOptions { force: false, grace: None }).await?)
+        Ok(self
+            .quiet()
+            .stop(StopOptions {
+                force: false,
+                grace: None,
+            })
+            .await?)
     }
 
     /// Removes what it has in the engine.

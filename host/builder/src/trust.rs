@@ -12,7 +12,9 @@ use iechor_sandbox::Grant;
 use crate::error::BuilderError;
 
 fn path(store: &Path, digest: &str) -> PathBuf {
-    store.join("drivers").join(format!("{}.json", digest.replace(':', "-")))
+    store
+        .join("drivers")
+        .join(format!("{}.json", digest.replace(':', "-")))
 }
 
 /// What was granted to the component of that digest.
@@ -60,7 +62,8 @@ pub fn grant(store: &Path, digest: &str, more: &[Grant]) -> Result<Vec<Grant>, B
         serde_json::to_writer_pretty(&mut file, &grants)
             .map_err(|error| unwritable(error.into()))?;
         file.flush().map_err(unwritable)?;
-        file.persist(&path).map_err(|error| unwritable(error.error))?;
+        file.persist(&path)
+            .map_err(|error| unwritable(error.error))?;
     }
     Ok(grants)
 }
@@ -72,14 +75,32 @@ mod tests {
     #[test]
     fn grants_add_up_per_digest() {
         let store = tempfile::tempdir().expect("directory");
-        let grant_of = |name: &str| Grant { name: name.into(), scope: vec![] };
-        assert!(granted(store.path(), "sha256:1").expect("none yet").is_empty());
+        let grant_of = |name: &str| Grant {
+            name: name.into(),
+            scope: vec![],
+        };
+        assert!(
+            granted(store.path(), "sha256:1")
+                .expect("none yet")
+                .is_empty()
+        );
         grant(store.path(), "sha256:1", &[grant_of("image.pull")]).expect("written");
-        grant(store.path(), "sha256:1", &[grant_of("image.pull"), grant_of("engine.open")])
-            .expect("written");
-        let names: Vec<_> =
-            granted(store.path(), "sha256:1").expect("read").into_iter().map(|g| g.name).collect();
+        grant(
+            store.path(),
+            "sha256:1",
+            &[grant_of("image.pull"), grant_of("engine.open")],
+        )
+        .expect("written");
+        let names: Vec<_> = granted(store.path(), "sha256:1")
+            .expect("read")
+            .into_iter()
+            .map(|g| g.name)
+            .collect();
         assert_eq!(names, ["image.pull", "engine.open"]);
-        assert!(granted(store.path(), "sha256:2").expect("another").is_empty());
+        assert!(
+            granted(store.path(), "sha256:2")
+                .expect("another")
+                .is_empty()
+        );
     }
 }

@@ -87,7 +87,11 @@ impl Workspace {
     ///
     /// As [`Workspace::current_engine`].
     pub fn engine(&self, endpoint: &str) -> Result<Arc<dyn Engine>, BuilderError> {
-        self.connect(&endpoint::by_name(endpoint, &self.environment, &self.config)?)
+        self.connect(&endpoint::by_name(
+            endpoint,
+            &self.environment,
+            &self.config,
+        )?)
     }
 
     /// What an engine says of itself: shows that it is there.
@@ -152,7 +156,13 @@ impl Workspace {
     pub fn select(&self, name: Option<&str>) -> Result<Selection, BuilderError> {
         let state = self.store.read()?;
         self.with_surroundings(|surroundings| {
-            selection::select(&state, &Surroundings { flag: name.or(surroundings.flag), ..*surroundings })
+            selection::select(
+                &state,
+                &Surroundings {
+                    flag: name.or(surroundings.flag),
+                    ..*surroundings
+                },
+            )
         })
     }
 

@@ -2,8 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -41,10 +39,6 @@ pub(crate) async fn receive(
     incoming: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,
     outgoing: mpsc::Sender<Bytes>,
 ) -> Result<(), Failure> {
-    let incoming = Paced {
-        stream: incoming,
-        ready: 0,
-    };
     iechor_fsutil::receive(directory, ReceiveOptions::default(), incoming, outgoing)
         .await
         .map(drop)
@@ -57,27 +51,4 @@ pub(crate) async fn receive(
                 _ => Failure::Local(words),
             }
         })
-}
-
-/// Works around a loss in `iechor_fsutil::receive` (2026-11-24): it takes up to 64 items that are
-/// ready at once and drops the one after them. A stream that pauses before that loses nothing.
-/// To be removed when that is fixed; the test `many_small_files` tells.
-struct Paced<S> {
-    stream: S,
-    ready: u32,
-}
-
-impl<S: Stream + Unpin> Stream for Paced<S> {
-    type Item = S::Item;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        const AT_ONCE: u32 = 32;
-        if self.ready == AT_ONCE {
-            self.ready = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.ready += 1;
-        Pin::new(&mut self.stream).poll_next(context)
-    }
 }

@@ -31,9 +31,14 @@ fn main() {
         config: directory.path().join("peer"),
         driver: "docker-container",
     });
-    println!("{:<34} {:<14} {:>9} {:>9} {:>9}", "what", "who", "wall", "cpu", "peak");
+    println!(
+        "{:<34} {:<14} {:>9} {:>9} {:>9}",
+        "what", "who", "wall", "cpu", "peak"
+    );
 
-    row("version", "iechor", 20, || measure(Command::new(&ours.path).arg("version")));
+    row("version", "iechor", 20, || {
+        measure(Command::new(&ours.path).arg("version"))
+    });
 
     let programs: Vec<&Program> = std::iter::once(&ours).chain(&peer).collect();
     for program in &programs {
@@ -42,7 +47,9 @@ fn main() {
         }
     }
     for program in &programs {
-        row("ls, two running builders", program.name, 10, || measure(&mut program.command(&["ls"])));
+        row("ls, two running builders", program.name, 10, || {
+            measure(&mut program.command(&["ls"]))
+        });
     }
 
     let large = directory.path().join("large");
@@ -68,7 +75,12 @@ fn main() {
             current = next;
             program.build(&current)
         });
-        row("context of 50,000 files, unchanged", program.name, 5, || program.build(&current));
+        row(
+            "context of 50,000 files, unchanged",
+            program.name,
+            5,
+            || program.build(&current),
+        );
     }
     for program in &programs {
         for name in ["bench-a", "bench-b"] {
@@ -88,14 +100,25 @@ struct Program {
 impl Program {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
-        command.args(self.prefix).args(arguments).env("BUILDX_CONFIG", &self.config);
+        command
+            .args(self.prefix)
+            .args(arguments)
+            .env("BUILDX_CONFIG", &self.config);
         // What the peer sends beside the context is not what is compared.
         command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
         command
     }
 
     fn create(&self, name: &str) {
-        run(self.command(&["create", "--name", name, "--driver", self.driver, "--bootstrap"])
+        run(self
+            .command(&[
+                "create",
+                "--name",
+                name,
+                "--driver",
+                self.driver,
+                "--bootstrap",
+            ])
             .arg("--node")
             .arg(format!("{name}-{}", self.driver)));
     }
@@ -122,8 +145,18 @@ fn row(what: &str, who: &str, runs: usize, mut run: impl FnMut() -> Figures) {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let wall = median(figures.iter().map(|f| f.wall.as_secs_f64() * 1000.0).collect());
-    let cpu = median(figures.iter().map(|f| f.cpu.as_secs_f64() * 1000.0).collect());
+    let wall = median(
+        figures
+            .iter()
+            .map(|f| f.wall.as_secs_f64() * 1000.0)
+            .collect(),
+    );
+    let cpu = median(
+        figures
+            .iter()
+            .map(|f| f.cpu.as_secs_f64() * 1000.0)
+            .collect(),
+    );
     let peak = median(figures.iter().map(|f| f.peak_kib as f64 / 1024.0).collect());
     println!("{what:<34} {who:<14} {wall:>6.1} ms {cpu:>6.1} ms {peak:>5.1} MiB");
 }
@@ -144,11 +177,18 @@ fn measure(command: &mut Command) -> Figures {
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         let waited = libc::wait4(child.id() as libc::pid_t, &mut status, 0, &mut usage);
-        assert_eq!(waited, child.id() as libc::pid_t, "the child can be waited for");
+        assert_eq!(
+            waited,
+            child.id() as libc::pid_t,
+            "the child can be waited for"
+        );
         usage
     };
     let wall = start.elapsed();
-    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{command:?} failed");
+    assert!(
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0,
+        "{command:?} failed"
+    );
     let span = |time: libc::timeval| {
         Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
     };

@@ -12,7 +12,10 @@ use iechor_builder::boot_progress::StatusSender;
 /// Prints a result. A reader that went away is no error: whoever wrote `| head` has what they want.
 pub fn result(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }

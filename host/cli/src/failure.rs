@@ -5,8 +5,8 @@
 
 use std::process::ExitCode;
 
-use iechor_buildkit::{Code, source_snippet};
 use iechor_builder::BuilderError;
+use iechor_buildkit::{Code, source_snippet};
 use iechor_sandbox::DriverError;
 
 use crate::console;
@@ -21,7 +21,11 @@ pub const CANCELLED: u8 = 130;
 pub fn usage(error: &clap::Error) -> ExitCode {
     // A console that is gone has nobody to tell.
     let _ = error.print();
-    if error.use_stderr() { ExitCode::from(GENERAL) } else { ExitCode::SUCCESS }
+    if error.use_stderr() {
+        ExitCode::from(GENERAL)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 /// Prints an error with what belongs to it, and returns the exit code.

@@ -49,13 +49,17 @@ fn run<F>(
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(async {
         let cancel = CancellationToken::new();
         watch_signals(cancel.clone(), !undo.is_zero())?;
         let workspace = Workspace::from_process(
             common.builder.clone(),
-            Arc::new(StderrLog { debug: common.debug }),
+            Arc::new(StderrLog {
+                debug: common.debug,
+            }),
             cancel.clone(),
         )?;
         let overdue = async {
@@ -123,8 +127,10 @@ impl Log for StderrLog {
             LogLevel::Warn => "WARNING",
             LogLevel::Error => "ERROR",
         };
-        let fields: String =
-            fields.iter().map(|(field, value)| format!(" {field}={value}")).collect();
+        let fields: String = fields
+            .iter()
+            .map(|(field, value)| format!(" {field}={value}"))
+            .collect();
         console::say(&format!("{name}: driver {driver}: {message}{fields}"));
     }
 }

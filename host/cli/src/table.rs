@@ -32,7 +32,11 @@ pub fn render(rows: &[Vec<String>]) -> String {
 
 /// Renders `Key: value` lines with the values in one column.
 pub fn fields(rows: &[(String, String)]) -> String {
-    let width = rows.iter().map(|(key, _)| key.chars().count() + 2).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(key, _)| key.chars().count() + 2)
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for (key, value) in rows {
         let key = format!("{key}:");
@@ -48,19 +52,31 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["DRIVER", "VOLUME NAME"], vec!["local", "state"], vec!["a-long-driver", "x"]];
-        let rows: Vec<Vec<String>> =
-            rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect();
+        let rows = [
+            vec!["DRIVER", "VOLUME NAME"],
+            vec!["local", "state"],
+            vec!["a-long-driver", "x"],
+        ];
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| (*cell).to_owned()).collect())
+            .collect();
         assert_eq!(
             render(&rows),
             "DRIVER          VOLUME NAME\nlocal           state\na-long-driver   x\n"
         );
-        assert_eq!(render(&rows[..2]), "DRIVER    VOLUME NAME\nlocal     state\n");
+        assert_eq!(
+            render(&rows[..2]),
+            "DRIVER    VOLUME NAME\nlocal     state\n"
+        );
     }
 
     #[test]
     fn values_line_up() {
-        let rows = [("Name".to_owned(), "b".to_owned()), ("Last Activity".to_owned(), "now".to_owned())];
+        let rows = [
+            ("Name".to_owned(), "b".to_owned()),
+            ("Last Activity".to_owned(), "now".to_owned()),
+        ];
         assert_eq!(fields(&rows), "Name:          b\nLast Activity: now\n");
     }
 }

@@ -82,8 +82,10 @@ fn as_go_writes(value: &Value) -> String {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(key, _)| key.as_str());
-            let fields: Vec<_> =
-                fields.iter().map(|(key, value)| format!("{key}:{}", as_go_writes(value))).collect();
+            let fields: Vec<_> = fields
+                .iter()
+                .map(|(key, value)| format!("{key}:{}", as_go_writes(value)))
+                .collect();
             format!("map[{}]", fields.join(" "))
         }
     }
@@ -105,7 +107,10 @@ mod tests {
             ("{{.Name}}", "/x"),
             ("{{ .Net }}", "map[foonet:map[Aliases:<nil> IP:10.0.0.2]]"),
             ("a {{.Net.foonet.IP}} b{{.List}}", "a 10.0.0.2 b[1 true a]"),
-            ("{{json .Net.foonet}}", r#"{"Aliases":null,"IP":"10.0.0.2"}"#),
+            (
+                "{{json .Net.foonet}}",
+                r#"{"Aliases":null,"IP":"10.0.0.2"}"#,
+            ),
             ("{{index .Labels \"a.b\"}}{{index .List 2}}", "ca"),
             ("none", "none"),
         ] {

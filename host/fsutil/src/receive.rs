@@ -200,31 +200,30 @@ async fn transfer(
         tokio::select! {
             outcome = &mut thread => break outcome,
             item = incoming.next(), if held.is_none() && packets_in.is_some() => {
+                // What is taken from the stream is handed on before anything more is taken.
                 let mut next = Some(item);
-                for _ in 0..AT_ONCE {
-                    match next {
-                        None => break,
-                        Some(Some(Ok(payload))) => {
+                let mut budget = AT_ONCE;
+                while let Some(item) = next {
+                    match item {
+                        Some(Ok(payload)) => {
                             // A closed channel means that the thread has ended: see above.
                             if let Some(packets) = &packets_in
                                 && let Err(mpsc::error::TrySendError::Full(payload)) =
                                     packets.try_send(payload)
                             {
                                 held = Some(payload);
-                                break;
                             }
                         }
-                        Some(Some(Err(error))) => {
+                        Some(Err(error)) => {
                             failure = Some(ReceiveError::Stream(error));
                             is_over = true;
-                            break;
                         }
-                        Some(None) => {
-                            is_over = true;
-                            break;
-                        }
+                        None => is_over = true,
                     }
-                    next = incoming.next().now_or_never();
+                    budget -= 1;
+                    next = (budget > 0 && held.is_none() && !is_over)
+                        .then(|| incoming.next().now_or_never())
+                        .flatten();
                 }
             }
             Some(permit) = reserve(packets_in.as_ref()), if held.is_some() => {

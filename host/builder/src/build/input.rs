@@ -77,13 +77,14 @@ impl Input {
                 reason: "there is no such file; name one with --file".into(),
             });
         }
-        let name = file.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-            BuilderError::File {
+        let name = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| BuilderError::File {
                 what: "Dockerfile",
                 path: file.clone(),
                 reason: "its name is not Unicode".into(),
-            }
-        })?;
+            })?;
         let parent = match file.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -100,13 +101,24 @@ impl Input {
 fn default_dockerfile(directory: &Path) -> PathBuf {
     let usual = directory.join("Dockerfile");
     let lower = directory.join("dockerfile");
-    if !usual.exists() && lower.exists() { lower } else { usual }
+    if !usual.exists() && lower.exists() {
+        lower
+    } else {
+        usual
+    }
 }
 
 fn is_url(context: &str) -> bool {
-    ["http://", "https://", "git://", "ssh://", "git@", "github.com/"]
-        .iter()
-        .any(|prefix| context.starts_with(prefix))
+    [
+        "http://",
+        "https://",
+        "git://",
+        "ssh://",
+        "git@",
+        "github.com/",
+    ]
+    .iter()
+    .any(|prefix| context.starts_with(prefix))
 }
 
 /// What tells BuildKit that two transfers are of the same directory, so that the second sends only
@@ -118,7 +130,10 @@ fn is_url(context: &str) -> bool {
 pub fn shared_key(context: &Path, store: &Path) -> Result<String, BuilderError> {
     let base = fs::canonicalize(context)
         .ok()
-        .and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()))
+        .and_then(|path| {
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        })
         .unwrap_or_default();
     Ok(format!("{base}:{}", machine_id(store)?))
 }
@@ -144,7 +159,9 @@ fn machine_id(store: &Path) -> Result<String, BuilderError> {
     // Of two processes the first counts.
     match file.persist_noclobber(&path) {
         Ok(_) => Ok(id),
-        Err(_) => fs::read_to_string(&path).map(|id| id.trim().to_owned()).map_err(failed),
+        Err(_) => fs::read_to_string(&path)
+            .map(|id| id.trim().to_owned())
+            .map_err(failed),
     }
 }
 
@@ -195,8 +212,16 @@ mod tests {
         let store = tempfile::tempdir().expect("directory");
         let context = tempfile::tempdir().expect("directory");
         let first = shared_key(context.path(), store.path()).expect("made");
-        assert_eq!(shared_key(context.path(), store.path()).expect("kept"), first);
-        let base = context.path().file_name().expect("named").to_string_lossy().into_owned();
+        assert_eq!(
+            shared_key(context.path(), store.path()).expect("kept"),
+            first
+        );
+        let base = context
+            .path()
+            .file_name()
+            .expect("named")
+            .to_string_lossy()
+            .into_owned();
         assert!(first.starts_with(&format!("{base}:")), "{first}");
     }
 }

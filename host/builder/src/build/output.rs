@@ -52,7 +52,11 @@ pub fn plan(request: &BuildRequest, default_load: bool) -> Result<Vec<Output>, B
         push(&mut outputs);
     }
     let asked = request.load || (default_load && outputs.is_empty() && !only_cache);
-    if asked && !outputs.iter().any(|output| output.destination == Destination::Engine) {
+    if asked
+        && !outputs
+            .iter()
+            .any(|output| output.destination == Destination::Engine)
+    {
         outputs.push(Output {
             kind: "docker".into(),
             attributes: BTreeMap::new(),
@@ -66,8 +70,10 @@ pub fn plan(request: &BuildRequest, default_load: bool) -> Result<Vec<Output>, B
 
 /// Reads one `--output`; `None` for `type=cacheonly`.
 fn parse(text: &str) -> Result<Option<Output>, BuilderError> {
-    let fields = driver_options::fields(text)
-        .map_err(|error| BuilderError::Output { value: text.into(), error })?;
+    let fields = driver_options::fields(text).map_err(|error| BuilderError::Output {
+        value: text.into(),
+        error,
+    })?;
     let mut attributes = BTreeMap::new();
     let mut kind = None;
     let mut destination = None;
@@ -80,7 +86,9 @@ fn parse(text: &str) -> Result<Option<Output>, BuilderError> {
         fields => {
             for field in fields {
                 let (key, value) = field.split_once('=').ok_or_else(|| {
-                    usage(format!("--output: invalid value {field:?} in {text:?}, expecting KEY=VALUE"))
+                    usage(format!(
+                        "--output: invalid value {field:?} in {text:?}, expecting KEY=VALUE"
+                    ))
                 })?;
                 match key.trim().to_ascii_lowercase().as_str() {
                     "type" => kind = Some(value.to_owned()),
@@ -92,7 +100,8 @@ fn parse(text: &str) -> Result<Option<Output>, BuilderError> {
             }
         }
     }
-    let kind = kind.ok_or_else(|| usage(format!("--output: type is required for output {text:?}")))?;
+    let kind =
+        kind.ok_or_else(|| usage(format!("--output: type is required for output {text:?}")))?;
     let path_or_stdout = |destination: Option<String>| match destination.as_deref() {
         None | Some("-" | "") => Destination::Stdout,
         Some(path) => Destination::File(path.into()),
@@ -100,9 +109,15 @@ fn parse(text: &str) -> Result<Option<Output>, BuilderError> {
     let (kind, destination) = match kind.as_str() {
         "cacheonly" => return Ok(None),
         "local" => match destination.filter(|path| !path.is_empty()) {
-            None => return Err(usage("--output: dest is required for local exporter".into())),
+            None => {
+                return Err(usage(
+                    "--output: dest is required for local exporter".into(),
+                ));
+            }
             Some(path) if path == "-" => {
-                return Err(usage("--output: dest cannot be stdout for local exporter".into()));
+                return Err(usage(
+                    "--output: dest cannot be stdout for local exporter".into(),
+                ));
             }
             Some(path) => (kind, Destination::Directory(path.into())),
         },
@@ -126,7 +141,9 @@ fn parse(text: &str) -> Result<Option<Output>, BuilderError> {
                 return Err(usage(format!("--output: type={kind} takes no dest")));
             }
             if kind == "registry" {
-                attributes.entry("push".into()).or_insert_with(|| "true".into());
+                attributes
+                    .entry("push".into())
+                    .or_insert_with(|| "true".into());
             }
             ("image".to_owned(), Destination::None)
         }
@@ -137,7 +154,11 @@ fn parse(text: &str) -> Result<Option<Output>, BuilderError> {
             )));
         }
     };
-    Ok(Some(Output { kind, attributes, destination }))
+    Ok(Some(Output {
+        kind,
+        attributes,
+        destination,
+    }))
 }
 
 /// `--push`: every image is pushed; where there is none, one is made for it.
@@ -175,26 +196,43 @@ fn name_images(outputs: &mut [Output], tags: &[String]) -> Result<(), BuilderErr
 }
 
 fn check(outputs: &[Output], request: &BuildRequest) -> Result<(), BuilderError> {
-    let stdout = outputs.iter().filter(|output| output.destination == Destination::Stdout);
+    let stdout = outputs
+        .iter()
+        .filter(|output| output.destination == Destination::Stdout);
     if stdout.count() > 1 {
-        return Err(usage("multiple outputs configured to write to stdout".into()));
+        return Err(usage(
+            "multiple outputs configured to write to stdout".into(),
+        ));
     }
     for output in outputs {
-        let pushes = output.attributes.get("push").is_some_and(|push| push == "true");
+        let pushes = output
+            .attributes
+            .get("push")
+            .is_some_and(|push| push == "true");
         if pushes && !output.attributes.contains_key("name") {
-            return Err(usage("tag is needed when pushing to registry; name it with --tag".into()));
+            return Err(usage(
+                "tag is needed when pushing to registry; name it with --tag".into(),
+            ));
         }
         match &output.destination {
             Destination::Directory(path) if path.is_file() => {
-                return Err(usage(format!("destination directory {} is a file", path.display())));
+                return Err(usage(format!(
+                    "destination directory {} is a file",
+                    path.display()
+                )));
             }
             Destination::File(path) if path.is_dir() => {
-                return Err(usage(format!("destination file {} is a directory", path.display())));
+                return Err(usage(format!(
+                    "destination file {} is a directory",
+                    path.display()
+                )));
             }
             _ => {}
         }
         if request.iid_file.is_some() && matches!(output.kind.as_str(), "local" | "tar") {
-            return Err(usage("local and tar exporters are incompatible with image ID file".into()));
+            return Err(usage(
+                "local and tar exporters are incompatible with image ID file".into(),
+            ));
         }
     }
     Ok(())
@@ -218,10 +256,13 @@ fn check_tag(tag: &str) -> Result<(), BuilderError> {
     }
     let mut parts: Vec<&str> = name.split('/').collect();
     let has_host = parts.len() > 1
-        && (parts[0].contains(['.', ':']) || parts[0] == "localhost" || parts[0].contains(char::is_uppercase));
+        && (parts[0].contains(['.', ':'])
+            || parts[0] == "localhost"
+            || parts[0].contains(char::is_uppercase));
     if has_host {
         let host = parts.remove(0);
-        let host_character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        let host_character =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
         if host.is_empty() || !host.chars().all(host_character) {
             return Err(invalid());
         }
@@ -230,7 +271,9 @@ fn check_tag(tag: &str) -> Result<(), BuilderError> {
         let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         part.starts_with(edge)
             && part.ends_with(edge)
-            && part.chars().all(|c| edge(c) || matches!(c, '.' | '_' | '-'))
+            && part
+                .chars()
+                .all(|c| edge(c) || matches!(c, '.' | '_' | '-'))
     };
     if parts.is_empty() || !parts.iter().all(component) {
         return Err(invalid());
@@ -258,8 +301,11 @@ mod tests {
             .expect("well-formed")
             .into_iter()
             .map(|output| {
-                let attributes: Vec<_> =
-                    output.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                let attributes: Vec<_> = output
+                    .attributes
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
                 (output.kind, attributes.join(";"), output.destination)
             })
             .collect()
@@ -276,13 +322,28 @@ mod tests {
         };
         case("out", "local", "", Destination::Directory("out".into()));
         case("-", "tar", "", Destination::Stdout);
-        case("type=local,dest=out", "local", "", Destination::Directory("out".into()));
-        case("type=tar,dest=o.tar", "tar", "", Destination::File("o.tar".into()));
+        case(
+            "type=local,dest=out",
+            "local",
+            "",
+            Destination::Directory("out".into()),
+        );
+        case(
+            "type=tar,dest=o.tar",
+            "tar",
+            "",
+            Destination::File("o.tar".into()),
+        );
         case("type=oci", "oci", "", Destination::Stdout);
         case("type=docker", "docker", "", Destination::Engine);
         case("type=docker,dest=-", "docker", "", Destination::Stdout);
         case("type=image,name=a", "image", "name=a", Destination::None);
-        case("type=registry,name=a", "image", "name=a;push=true", Destination::None);
+        case(
+            "type=registry,name=a",
+            "image",
+            "name=a;push=true",
+            Destination::None,
+        );
         case(
             "type=image,\"compression=zstd\",name=a",
             "image",
@@ -308,14 +369,21 @@ mod tests {
                     "name=demo,host:5000/x/demo:1;push=true;unpack=false".into(),
                     Destination::None
                 ),
-                ("docker".into(), "name=demo,host:5000/x/demo:1".into(), Destination::Engine),
+                (
+                    "docker".into(),
+                    "name=demo,host:5000/x/demo:1".into(),
+                    Destination::Engine
+                ),
             ]
         );
         assert_eq!(planned(&tagged(&["type=docker"], true, false)).len(), 1);
         let only_cache = tagged(&["type=cacheonly"], false, false);
         assert!(plan(&only_cache, true).expect("well-formed").is_empty());
         let nothing = tagged(&[], false, false);
-        assert_eq!(plan(&nothing, true).expect("well-formed")[0].destination, Destination::Engine);
+        assert_eq!(
+            plan(&nothing, true).expect("well-formed")[0].destination,
+            Destination::Engine
+        );
         assert!(plan(&nothing, false).expect("well-formed").is_empty());
     }
 
@@ -340,10 +408,19 @@ mod tests {
 
     #[test]
     fn tags() {
-        for tag in ["demo", "demo:1.0", "a/b_c/d-e", "localhost:5000/x", "ghcr.io/o/n:v1", "a:A_b"] {
+        for tag in [
+            "demo",
+            "demo:1.0",
+            "a/b_c/d-e",
+            "localhost:5000/x",
+            "ghcr.io/o/n:v1",
+            "a:A_b",
+        ] {
             assert!(check_tag(tag).is_ok(), "{tag}");
         }
-        for tag in ["", "Demo", "demo:", "a//b", ":tag", "a b", "demo:-x", "-a", "a/", "x:y z"] {
+        for tag in [
+            "", "Demo", "demo:", "a//b", ":tag", "a b", "demo:-x", "-a", "a/", "x:y z",
+        ] {
             assert!(check_tag(tag).is_err(), "{tag}");
         }
     }

@@ -61,8 +61,15 @@ impl BuildRequest {
                 None => arguments.extend(environment(text).map(|value| (text.clone(), value))),
             }
         }
-        let given = |name: &str| arguments.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
-        let proxies: Vec<_> = proxies.into_iter().filter(|(name, _)| !given(name)).collect();
+        let given = |name: &str| {
+            arguments
+                .iter()
+                .any(|(key, _)| key.eq_ignore_ascii_case(name))
+        };
+        let proxies: Vec<_> = proxies
+            .into_iter()
+            .filter(|(name, _)| !given(name))
+            .collect();
         if !given("SOURCE_DATE_EPOCH")
             && let Some(epoch) = environment("SOURCE_DATE_EPOCH")
         {
@@ -112,7 +119,9 @@ impl BuildRequest {
 }
 
 fn empty_key(flag: &str, text: &str) -> BuilderError {
-    BuilderError::Usage(format!("{flag}: invalid key-value pair {text:?}: empty key"))
+    BuilderError::Usage(format!(
+        "{flag}: invalid key-value pair {text:?}: empty key"
+    ))
 }
 
 #[cfg(test)]
@@ -145,7 +154,9 @@ mod tests {
             ("HTTP_PROXY".to_owned(), "configured".to_owned()),
             ("NO_PROXY".to_owned(), "none".to_owned()),
         ];
-        let attributes = request.frontend_attributes(environment, proxies).expect("well-formed");
+        let attributes = request
+            .frontend_attributes(environment, proxies)
+            .expect("well-formed");
         let expected: BTreeMap<String, String> = [
             ("build-arg:A", "1"),
             ("build-arg:B", "x=y"),
@@ -168,11 +179,20 @@ mod tests {
     #[test]
     fn malformed_flags_are_named() {
         for (build_args, labels) in [(words(&["=v"]), vec![]), (vec![], words(&["=v"]))] {
-            let request = BuildRequest { build_args, labels, ..BuildRequest::default() };
-            let error = request.frontend_attributes(environment, vec![]).expect_err("refused");
+            let request = BuildRequest {
+                build_args,
+                labels,
+                ..BuildRequest::default()
+            };
+            let error = request
+                .frontend_attributes(environment, vec![])
+                .expect_err("refused");
             assert!(error.to_string().contains("empty key"), "{error}");
         }
-        let request = BuildRequest { platforms: words(&["banana"]), ..BuildRequest::default() };
+        let request = BuildRequest {
+            platforms: words(&["banana"]),
+            ..BuildRequest::default()
+        };
         assert!(request.frontend_attributes(environment, vec![]).is_err());
     }
 }

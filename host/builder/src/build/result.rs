@@ -36,7 +36,10 @@ impl BuildResult {
         for (key, value) in &self.response {
             metadata.insert(key.clone(), decoded(value));
         }
-        metadata.insert("buildx.build.ref".into(), Value::String(self.reference.clone()));
+        metadata.insert(
+            "buildx.build.ref".into(),
+            Value::String(self.reference.clone()),
+        );
         Value::Object(metadata)
     }
 
@@ -55,7 +58,11 @@ impl BuildResult {
             write_whole("metadata file", path, text.as_bytes())?;
         }
         if let Some(path) = iid_file {
-            write_whole("image ID file", path, self.image_id().unwrap_or_default().as_bytes())?;
+            write_whole(
+                "image ID file",
+                path,
+                self.image_id().unwrap_or_default().as_bytes(),
+            )?;
         }
         Ok(())
     }
@@ -73,7 +80,11 @@ fn decoded(value: &str) -> Value {
 
 /// Whole or not at all.
 fn write_whole(what: &'static str, path: &Path, contents: &[u8]) -> Result<(), BuilderError> {
-    let failed = |reason: String| BuilderError::File { what, path: path.to_owned(), reason };
+    let failed = |reason: String| BuilderError::File {
+        what,
+        path: path.to_owned(),
+        reason,
+    };
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -82,8 +93,10 @@ fn write_whole(what: &'static str, path: &Path, contents: &[u8]) -> Result<(), B
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(directory)
         .map_err(|error| failed(error.to_string()))?;
-    file.write_all(contents).map_err(|error| failed(error.to_string()))?;
-    file.persist(path).map_err(|error| failed(error.error.to_string()))?;
+    file.write_all(contents)
+        .map_err(|error| failed(error.to_string()))?;
+    file.persist(path)
+        .map_err(|error| failed(error.error.to_string()))?;
     Ok(())
 }
 
@@ -97,7 +110,10 @@ mod tests {
             reference: "b/b0/xyz".into(),
             response: BTreeMap::from([
                 ("containerimage.digest".to_owned(), "sha256:1".to_owned()),
-                ("containerimage.descriptor".to_owned(), "eyJzaXplIjoxfQ==".to_owned()),
+                (
+                    "containerimage.descriptor".to_owned(),
+                    "eyJzaXplIjoxfQ==".to_owned(),
+                ),
                 // Base64 by chance, of something that is no JSON.
                 ("image.name".to_owned(), "demo".to_owned()),
             ]),
@@ -118,7 +134,9 @@ mod tests {
         let path = directory.path().join("iid");
         result.write(None, Some(&path)).expect("written");
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "sha256:1");
-        let error = result.write(Some(Path::new("/nonexistent/x")), None).expect_err("no directory");
+        let error = result
+            .write(Some(Path::new("/nonexistent/x")), None)
+            .expect_err("no directory");
         assert!(error.to_string().contains("/nonexistent/x"), "{error}");
     }
 }

@@ -60,7 +60,11 @@ pub async fn prepare(
     let platforms = request.parsed_platforms()?;
     let node = choose_node(workspace, &group, &platforms).await?;
     let default_load = !no_default_load()
-        && node.features().await?.iter().any(|feature| matches!(feature, Feature::DefaultLoad));
+        && node
+            .features()
+            .await?
+            .iter()
+            .any(|feature| matches!(feature, Feature::DefaultLoad));
     let outputs = output::plan(&request, default_load)?;
     let mut warnings = Vec::new();
     if outputs.is_empty() && request.outputs.is_empty() && !no_default_load() {
@@ -71,7 +75,14 @@ pub async fn prepare(
             group.driver
         ));
     }
-    Ok(Prepared { request, input, outputs, node, group, warnings })
+    Ok(Prepared {
+        request,
+        input,
+        outputs,
+        node,
+        group,
+        warnings,
+    })
 }
 
 fn no_default_load() -> bool {
@@ -87,7 +98,9 @@ async fn choose_node(
 ) -> Result<LiveNode, BuilderError> {
     let declares = |node: &&crate::store::Node| {
         !platforms.is_empty()
-            && platforms.iter().all(|platform| node.platforms.contains(platform))
+            && platforms
+                .iter()
+                .all(|platform| node.platforms.contains(platform))
     };
     let node = group
         .nodes
@@ -108,7 +121,14 @@ pub async fn run(
     prepared: Prepared,
     status: &StatusSender,
 ) -> Result<BuildResult, BuilderError> {
-    let Prepared { request, input, outputs, node, group, warnings: _ } = prepared;
+    let Prepared {
+        request,
+        input,
+        outputs,
+        node,
+        group,
+        warnings: _,
+    } = prepared;
     let Connected { client, .. } = node.connect(status).await?;
     lifecycle::touch(workspace, &group)?;
 
@@ -119,20 +139,28 @@ pub async fn run(
         |name| std::env::var(name).ok(),
         workspace.config.proxies(node.engine().endpoint()),
     )?;
-    let mut session = Session::builder()
-        .credentials(Arc::new(DockerCredentials(Arc::clone(&workspace.config))));
+    let mut session =
+        Session::builder().credentials(Arc::new(DockerCredentials(Arc::clone(&workspace.config))));
     match &input {
-        Input::Local { context, dockerfile_directory, dockerfile } => {
+        Input::Local {
+            context,
+            dockerfile_directory,
+            dockerfile,
+        } => {
             session = session
                 .shared_key(input::shared_key(context, workspace.store.directory())?)
                 .directory("context", context)
                 .directory("dockerfile", dockerfile_directory);
-            solve.frontend_attrs.insert("filename".into(), dockerfile.clone());
+            solve
+                .frontend_attrs
+                .insert("filename".into(), dockerfile.clone());
         }
         Input::Remote { url, dockerfile } => {
             solve.frontend_attrs.insert("context".into(), url.clone());
             if let Some(dockerfile) = dockerfile {
-                solve.frontend_attrs.insert("filename".into(), dockerfile.clone());
+                solve
+                    .frontend_attrs
+                    .insert("filename".into(), dockerfile.clone());
             }
         }
     }
@@ -146,7 +174,12 @@ pub async fn run(
     }
 
     let solved = client
-        .solve(solve, session.build(), status.clone(), workspace.cancel.clone())
+        .solve(
+            solve,
+            session.build(),
+            status.clone(),
+            workspace.cancel.clone(),
+        )
         .await;
     let response = match solved {
         Ok(response) => response,
@@ -173,14 +206,20 @@ pub async fn run(
         response: response.exporter_response,
         warnings: response.status_failure.into_iter().collect(),
     };
-    result.write(request.metadata_file.as_deref(), request.iid_file.as_deref())?;
+    result.write(
+        request.metadata_file.as_deref(),
+        request.iid_file.as_deref(),
+    )?;
     Ok(result)
 }
 
 /// A result on its way to this side.
 enum Delivery {
     /// A file under a temporary name.
-    File { temporary: tempfile::TempPath, path: PathBuf },
+    File {
+        temporary: tempfile::TempPath,
+        path: PathBuf,
+    },
     /// `docker load`, with its vertex.
     Load(tokio::task::JoinHandle<Result<(), EngineError>>),
 }
@@ -217,7 +256,11 @@ async fn open(
     several_platforms: bool,
     status: &StatusSender,
 ) -> Result<(Exporter, Option<Delivery>), BuilderError> {
-    let Output { mut kind, attributes: attrs, destination } = output;
+    let Output {
+        mut kind,
+        attributes: attrs,
+        destination,
+    } = output;
     let (target, delivery) = match destination {
         Destination::None => (ExportTarget::None, None),
         Destination::Directory(path) => (ExportTarget::Directory(path), None),
@@ -236,7 +279,11 @@ async fn open(
         }
         Destination::Engine => {
             let engine = workspace.current_engine()?;
-            if workspace.engine_info(engine.as_ref()).await?.containerd_image_store {
+            if workspace
+                .engine_info(engine.as_ref())
+                .await?
+                .containerd_image_store
+            {
                 // Such an engine takes what only an OCI layout holds: several platforms.
                 kind = "oci".into();
             } else if several_platforms {
@@ -247,10 +294,20 @@ async fn open(
                 ));
             }
             let (target, task) = load(engine, status.clone());
-            (ExportTarget::Stream(Box::new(target)), Some(Delivery::Load(task)))
+            (
+                ExportTarget::Stream(Box::new(target)),
+                Some(Delivery::Load(task)),
+            )
         }
     };
-    Ok((Exporter { kind, attrs, target }, delivery))
+    Ok((
+        Exporter {
+            kind,
+            attrs,
+            target,
+        },
+        delivery,
+    ))
 }
 
 /// A file that takes the place of `path` only when it is whole.
@@ -268,19 +325,28 @@ fn create_beside(path: &Path) -> Result<(std::fs::File, tempfile::TempPath), Bui
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> BuilderError {
-    BuilderError::File { what: "output", path: path.to_owned(), reason: error.to_string() }
+    BuilderError::File {
+        what: "output",
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 /// Starts `docker load` of what is written to the returned end.
 fn load(
     engine: Arc<dyn Engine>,
     status: StatusSender,
-) -> (tokio::io::DuplexStream, tokio::task::JoinHandle<Result<(), EngineError>>) {
+) -> (
+    tokio::io::DuplexStream,
+    tokio::task::JoinHandle<Result<(), EngineError>>,
+) {
     let (ours, theirs) = tokio::io::duplex(LOAD_PIPE);
     let task = tokio::spawn(async move {
         let mut body = ReaderStream::with_capacity(theirs, LOAD_PIPE);
         // Nothing to load where the build fails first: the engine is not even asked.
-        let Some(first) = body.next().await else { return Ok(()) };
+        let Some(first) = body.next().await else {
+            return Ok(());
+        };
         let (vertex, forwarder) = VertexProgress::begin("importing to docker", status);
         let (sender, mut events) = mpsc::channel::<LoadEvent>(64);
         let body = futures_util::stream::once(async move { first }).chain(body);

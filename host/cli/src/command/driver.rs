@@ -33,10 +33,13 @@ impl Driver {
     pub fn run(self) -> anyhow::Result<()> {
         let Command::Inspect { driver, format } = self.command;
         session::query(&Common::default(), |_| async move {
-            let component =
-                Sandbox::load(&driver).await.map_err(iechor_builder::BuilderError::from)?;
-            let descriptor =
-                component.descriptor().await.map_err(iechor_builder::BuilderError::from)?;
+            let component = Sandbox::load(&driver)
+                .await
+                .map_err(iechor_builder::BuilderError::from)?;
+            let descriptor = component
+                .descriptor()
+                .await
+                .map_err(iechor_builder::BuilderError::from)?;
             match format {
                 Format::Table => console::result(&text(&component, descriptor)),
                 Format::Json => console::line(&format!("{:#}", json(&component, descriptor))),
@@ -80,7 +83,12 @@ fn text(component: &Component, descriptor: &Descriptor) -> String {
         rows.push(vec![
             format!("  {}", shown(&request.name)),
             shown(&scope),
-            if request.required { "required" } else { "optional" }.to_owned(),
+            if request.required {
+                "required"
+            } else {
+                "optional"
+            }
+            .to_owned(),
             if high_risk { "high risk" } else { "" }.to_owned(),
             shown(&request.reason),
         ]);

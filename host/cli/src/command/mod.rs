@@ -12,7 +12,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 /// Builds with BuildKit, whose life is in the hands of drivers that run as sandboxed WebAssembly
 /// components.
 #[derive(Debug, Parser)]
-#[command(name = "iechor", subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "iechor",
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 #[command(disable_help_subcommand = true)]
 pub struct Iechor {
     #[command(subcommand)]

@@ -51,7 +51,11 @@ impl Network {
         session::change(&Common::default(), |workspace| async move {
             let engine = workspace.current_engine()?;
             match self.command {
-                Command::Create { name, driver, internal } => {
+                Command::Create {
+                    name,
+                    driver,
+                    internal,
+                } => {
                     let spec = NetworkSpec {
                         name,
                         driver: Some(driver),

@@ -33,7 +33,11 @@ impl Volume {
             match format {
                 Format::Table => {
                     let mut rows = vec![vec!["DRIVER".to_owned(), "VOLUME NAME".to_owned()]];
-                    rows.extend(volumes.into_iter().map(|volume| vec![volume.driver, volume.name]));
+                    rows.extend(
+                        volumes
+                            .into_iter()
+                            .map(|volume| vec![volume.driver, volume.name]),
+                    );
                     console::result(&table::render(&rows))
                 }
                 Format::Json => {

@@ -5,6 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use iechor_fsutil::receive::OrderError;
 use iechor_fsutil::wire::{self, PacketKind, StatRef};
 use iechor_fsutil::{ReceiveError, ReceiveOptions, Received, mode, receive};
@@ -588,4 +589,43 @@ fn read_only_directories() {
         assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o7777, expected);
         set_mode(&directory, 0o755);
     }
+}
+
+/// Packets that are always there, more than are taken at once.
+#[test]
+fn packets_in_bulk() {
+    const FILES: u32 = 2_000;
+    let to = tree(&[]);
+    let mut frames = bytes::BytesMut::new();
+    let mut payloads = Vec::new();
+    for id in 0..FILES {
+        let path = format!("{id:05}");
+        let stat = StatRef {
+            path: path.as_bytes(),
+            mode: 0o644,
+            ..StatRef::default()
+        };
+        wire::put_stat(&mut frames, &stat);
+        let mut frame = frames.split().freeze();
+        payloads.push(Ok(wire::next_message(&mut frame).unwrap().unwrap()));
+    }
+    run(async {
+        let (mut peer, silence, outgoing) = peer();
+        // Slow enough for the thread to keep up, and yet never pending.
+        let payloads = payloads.into_iter().inspect(|_| {
+            std::thread::sleep(Duration::from_micros(50));
+        });
+        let incoming = futures_util::stream::iter(payloads).chain(silence);
+        let receiving = receive(to.path(), ReceiveOptions::default(), incoming, outgoing);
+        let (received, ()) = tokio::join!(receiving, async {
+            for id in 0..FILES {
+                assert_eq!(peer.expect(PacketKind::Request).await.id, id);
+            }
+            peer.close();
+        });
+        assert!(
+            matches!(received, Err(ReceiveError::Closed)),
+            "{received:?}"
+        );
+    });
 }

@@ -33,7 +33,11 @@ pub struct Build {
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
     /// Platforms to build for
-    #[arg(long = "platform", value_name = "PLATFORM,...", env = "DOCKER_DEFAULT_PLATFORM")]
+    #[arg(
+        long = "platform",
+        value_name = "PLATFORM,...",
+        env = "DOCKER_DEFAULT_PLATFORM"
+    )]
     platforms: Vec<String>,
     /// Use nothing of the cache
     #[arg(long)]

@@ -92,8 +92,11 @@ fn node_text(report: &NodeReport) -> String {
     let node = &report.node;
     let mut rows = vec![field("Name", &node.name), field("Endpoint", &node.endpoint)];
     if !node.driver_opts.is_empty() {
-        let options: Vec<_> =
-            node.driver_opts.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
+        let options: Vec<_> = node
+            .driver_opts
+            .iter()
+            .map(|(key, value)| format!("{key}={value:?}"))
+            .collect();
         rows.push(field("Driver Options", &options.join(" ")));
     }
     let state = match &report.state {
@@ -118,8 +121,11 @@ fn node_text(report: &NodeReport) -> String {
     for worker in &state.workers {
         if !worker.labels.is_empty() {
             text += "Labels:\n";
-            let rows: Vec<_> =
-                worker.labels.iter().map(|(key, value)| (format!(" {key}"), value.clone())).collect();
+            let rows: Vec<_> = worker
+                .labels
+                .iter()
+                .map(|(key, value)| (format!(" {key}"), value.clone()))
+                .collect();
             text += &table::fields(&rows);
         }
         for (number, policy) in worker.gc_policy.iter().enumerate() {
@@ -146,7 +152,10 @@ fn policy_rows(policy: &iechor_buildkit::GcPolicy) -> Vec<(String, String)> {
         rows.push(field(" Filters", &policy.filters.join(",")));
     }
     if !policy.keep_duration.is_zero() {
-        rows.push(field(" Keep Duration", &format!("{}s", policy.keep_duration.as_secs())));
+        rows.push(field(
+            " Keep Duration",
+            &format!("{}s", policy.keep_duration.as_secs()),
+        ));
     }
     for (name, bytes) in [
         (" Reserved Space", policy.reserved_space),
@@ -233,9 +242,12 @@ mod tests {
 
     #[test]
     fn sizes_have_four_digits() {
-        for (bytes, expected) in
-            [(0, "0B"), (512_000_000, "488.3MiB"), (1 << 30, "1GiB"), (1536, "1.5KiB")]
-        {
+        for (bytes, expected) in [
+            (0, "0B"),
+            (512_000_000, "488.3MiB"),
+            (1 << 30, "1GiB"),
+            (1536, "1.5KiB"),
+        ] {
             assert_eq!(size(bytes), expected);
         }
     }

@@ -103,7 +103,13 @@ pub(super) fn status_name(status: Status) -> &'static str {
 fn write_table(mut listed: Vec<Listed<'_>>, whole: bool) -> anyhow::Result<()> {
     // What cannot be used stands last; the rest keeps its order.
     listed.sort_by_key(Listed::has_error);
-    let header = ["NAME/NODE", "DRIVER/ENDPOINT", "STATUS", "BUILDKIT", "PLATFORMS"];
+    let header = [
+        "NAME/NODE",
+        "DRIVER/ENDPOINT",
+        "STATUS",
+        "BUILDKIT",
+        "PLATFORMS",
+    ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     let mut complaints = Vec::new();
     for builder in &listed {
@@ -134,7 +140,11 @@ fn write_table(mut listed: Vec<Listed<'_>>, whole: bool) -> anyhow::Result<()> {
                     ("error", String::new(), Vec::new())
                 }
             };
-            let names = if whole { names.join(", ") } else { platforms::shorten(&names) };
+            let names = if whole {
+                names.join(", ")
+            } else {
+                platforms::shorten(&names)
+            };
             rows.push(vec![
                 format!(" \\_ {}", report.node.name),
                 format!(" \\_ {}", report.node.endpoint),
@@ -155,12 +165,17 @@ fn write_table(mut listed: Vec<Listed<'_>>, whole: bool) -> anyhow::Result<()> {
 }
 
 fn complaint(builder: &str, report: &NodeReport, error: &BuilderError) -> String {
-    format!("Failed to get status for {builder} ({}): {error}", report.node.name)
+    format!(
+        "Failed to get status for {builder} ({}): {error}",
+        report.node.name
+    )
 }
 
 /// Without the spaces at line ends that empty last columns leave.
 fn trimmed(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    text.lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 fn as_json(builder: &Listed<'_>) -> Value {
@@ -171,8 +186,12 @@ fn as_json(builder: &Listed<'_>) -> Value {
             object["Driver"] = json!(stored.group.driver);
             object["Dynamic"] = json!(stored.group.dynamic);
             object["LastActivity"] = json!(super::inspect::last_activity_rfc3339(stored));
-            object["Nodes"] =
-                builder.nodes.iter().map(super::inspect::node_json).collect::<Vec<_>>().into();
+            object["Nodes"] = builder
+                .nodes
+                .iter()
+                .map(super::inspect::node_json)
+                .collect::<Vec<_>>()
+                .into();
         }
         Err(reason) => object["Err"] = json!(reason),
     }

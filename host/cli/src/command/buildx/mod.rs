@@ -54,7 +54,10 @@ enum Command {
 impl Buildx {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
-        let common = Common { builder: self.builder, debug: self.debug };
+        let common = Common {
+            builder: self.builder,
+            debug: self.debug,
+        };
         match self.command {
             Command::Build(command) => command.run(&common),
             Command::Create(command) => command.run(&common),
@@ -74,7 +77,9 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(wrong)?;
         let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
         let unit_end = rest[digits..]
             .find(|c: char| c.is_ascii_digit() || c == '.')
@@ -89,7 +94,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         total += Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
         rest = &rest[unit_end..];
     }
-    if text.is_empty() { Err(wrong()) } else { Ok(total) }
+    if text.is_empty() {
+        Err(wrong())
+    } else {
+        Ok(total)
+    }
 }
 
 #[cfg(test)]

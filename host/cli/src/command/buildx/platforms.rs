@@ -18,11 +18,17 @@ const MOST_GROUPS: usize = 4;
 /// The platforms of a node, each once: those that the user declared, with a star, then those of its
 /// workers.
 pub fn list(declared: &[Platform], workers: &[Worker]) -> Vec<String> {
-    let mut names: Vec<String> =
-        declared.iter().map(|platform| format!("{platform}*")).collect();
+    let mut names: Vec<String> = declared
+        .iter()
+        .map(|platform| format!("{platform}*"))
+        .collect();
     for platform in workers.iter().flat_map(|worker| &worker.platforms) {
-        let name = Platform::new(&platform.os, &platform.architecture, &platform.variant).to_string();
-        if !names.iter().any(|known| known.trim_end_matches('*') == name) {
+        let name =
+            Platform::new(&platform.os, &platform.architecture, &platform.variant).to_string();
+        if !names
+            .iter()
+            .any(|known| known.trim_end_matches('*') == name)
+        {
             names.push(name);
         }
     }
@@ -33,17 +39,28 @@ pub fn list(declared: &[Platform], workers: &[Worker]) -> Vec<String> {
 pub fn shorten(names: &[String]) -> String {
     let group_of = |name: &str| {
         let mut parts = name.trim_end_matches('*').splitn(3, '/');
-        format!("{}/{}", parts.next().unwrap_or(""), parts.next().unwrap_or(""))
+        format!(
+            "{}/{}",
+            parts.next().unwrap_or(""),
+            parts.next().unwrap_or("")
+        )
     };
     let mut shown = Vec::new();
     let mut counted = 0;
     for group in GROUPS {
-        let members: Vec<_> = names.iter().filter(|name| group_of(name) == *group).collect();
+        let members: Vec<_> = names
+            .iter()
+            .filter(|name| group_of(name) == *group)
+            .collect();
         if members.is_empty() || shown.len() == MOST_GROUPS {
             continue;
         }
         counted += members.len();
-        let star = if members.iter().any(|name| name.ends_with('*')) { "*" } else { "" };
+        let star = if members.iter().any(|name| name.ends_with('*')) {
+            "*"
+        } else {
+            ""
+        };
         shown.push(match members.len() {
             1 => members[0].clone(),
             count => format!("{group}{star} (+{count})"),
@@ -61,7 +78,11 @@ mod tests {
 
     #[test]
     fn long_lists_are_counted() {
-        let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let names = |list: &[&str]| {
+            list.iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(shorten(&names(&["linux/amd64"])), "linux/amd64");
         assert_eq!(
             shorten(&names(&[
@@ -86,8 +107,10 @@ mod tests {
             architecture: architecture.into(),
             ..Default::default()
         };
-        let worker =
-            Worker { platforms: vec![platform("amd64"), platform("arm64")], ..Worker::default() };
+        let worker = Worker {
+            platforms: vec![platform("amd64"), platform("arm64")],
+            ..Worker::default()
+        };
         assert_eq!(list(&declared, &[worker]), ["linux/arm64*", "linux/amd64"]);
     }
 }

@@ -109,13 +109,18 @@ async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Ve
             continue;
         };
         let reports = lifecycle::report(workspace, &stored.group, timeout).await;
-        let unknown = reports.iter().find_map(|report| report.state.as_ref().err());
+        let unknown = reports
+            .iter()
+            .find_map(|report| report.state.as_ref().err());
         if let Some(error) = unknown {
             console::warn(&format!("{name} is left alone: {error}"));
             continue;
         }
         let stopped = |status: Status| matches!(status, Status::Inactive | Status::Stopped);
-        if reports.iter().all(|report| report.state.as_ref().is_ok_and(|s| stopped(s.status))) {
+        if reports
+            .iter()
+            .all(|report| report.state.as_ref().is_ok_and(|s| stopped(s.status)))
+        {
             found.push(stored.group.clone());
         }
     }

@@ -22,13 +22,22 @@ impl Use {
     /// Writes the choice.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
-            let state = workspace.store.read().map_err(iechor_builder::BuilderError::from)?;
+            let state = workspace
+                .store
+                .read()
+                .map_err(iechor_builder::BuilderError::from)?;
             let change = workspace.with_surroundings(|surroundings| {
-                let request =
-                    UseRequest { name: &self.name, global: self.global, default: self.default };
+                let request = UseRequest {
+                    name: &self.name,
+                    global: self.global,
+                    default: self.default,
+                };
                 selection::choose(&state, surroundings, &request)
             })?;
-            workspace.store.lock()?.set_current(&change.current, change.default)?;
+            workspace
+                .store
+                .lock()?
+                .set_current(&change.current, change.default)?;
             Ok(())
         })
     }
