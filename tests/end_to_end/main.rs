@@ -1,1 +1,24 @@
 //! End to end: the built binary, a real engine, a real BuildKit, a real registry.
+//!
+//! - `support` runs the binary in a sandbox of its own, and removes what it made.
+//! - `context` makes build contexts; `registry` runs registries.
+//! - every other module shows one part of the product.
+//!
+//! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
+
+mod context;
+mod registry;
+mod support;
+
+mod bad_input;
+mod builders;
+mod builds;
+mod drivers;
+mod failures;
+mod interrupt;
+mod networks;
+mod options;
+mod outputs;
+mod push;
+mod removal;
+mod store;

@@ -1,0 +1,122 @@
+//! Registries: the program `docker-registry` at a loopback port.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{machine, wait_until};
+
+/// The user of a registry that asks for one.
+pub const USER: &str = "tester";
+/// The password of [`USER`].
+pub const PASSWORD: &str = "opensesame";
+/// [`PASSWORD`], as bcrypt hashes it.
+const HASH: &str = "$2b$04$4qyDeswImabkzAzuxEa8cOjK1VdCFC1ZmNIHxisQHoQvj3Mzl9N3i";
+
+/// What a client accepts: a list of manifests for several platforms, or one manifest.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+
+/// A registry that runs as long as this value lives.
+pub struct Registry {
+    address: String,
+    child: Child,
+    _directory: TempDir,
+}
+
+impl Registry {
+    /// One that lets everybody in.
+    pub fn open() -> Self {
+        Self::start(false)
+    }
+
+    /// One that lets [`USER`] in.
+    pub fn with_password() -> Self {
+        Self::start(true)
+    }
+
+    fn start(password: bool) -> Self {
+        // Between our look for a free port and its use somebody else may take it.
+        (0..5).find_map(|_| Self::try_start(password)).expect("docker-registry starts")
+    }
+
+    fn try_start(password: bool) -> Option<Self> {
+        let directory = tempfile::Builder::new().prefix("iechor-registry-").tempdir().expect("directory");
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
+        let address = format!("127.0.0.1:{port}");
+        let mut configuration = serde_json::json!({
+            "version": 0.1,
+            "log": {"level": "warn", "accesslog": {"disabled": true}},
+            "storage": {"filesystem": {"rootdirectory": directory.path().join("images")}},
+            "http": {"addr": address},
+        });
+        if password {
+            let users = directory.path().join("htpasswd");
+            fs::write(&users, format!("{USER}:{HASH}\n")).expect("written");
+            configuration["auth"] = serde_json::json!({"htpasswd": {"realm": "test", "path": users}});
+        }
+        let file = directory.path().join("registry.yml");
+        // JSON is YAML too.
+        fs::write(&file, configuration.to_string()).expect("written");
+        let mut child = Command::new(&machine().registry)
+            .arg("serve")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("docker-registry runs");
+        let mut ended = false;
+        wait_until("the registry answers", || {
+            ended = child.try_wait().expect("a child").is_some();
+            ended || TcpStream::connect(&address).is_ok()
+        });
+        (!ended).then_some(Self { address, child, _directory: directory })
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The manifest, or list of manifests, of an image of this registry.
+    #[track_caller]
+    pub fn manifest(&self, repository: &str, tag: &str) -> Value {
+        self.get(&format!("/v2/{repository}/manifests/{tag}"))
+            .unwrap_or_else(|answer| panic!("no manifest of {repository}:{tag}: {answer}"))
+    }
+
+    /// A blob that is JSON.
+    #[track_caller]
+    pub fn blob(&self, repository: &str, digest: &str) -> Value {
+        self.get(&format!("/v2/{repository}/blobs/{digest}"))
+            .unwrap_or_else(|answer| panic!("no blob {digest} of {repository}: {answer}"))
+    }
+
+    fn get(&self, path: &str) -> Result<Value, String> {
+        let mut stream = TcpStream::connect(&self.address).expect("the registry answers");
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: {MANIFESTS}\r\n\r\n", self.address)
+            .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        match serde_json::from_str(body) {
+            Ok(value) if head.split(' ').nth(1) == Some("200") => Ok(value),
+            _ => Err(answer),
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // It has ended, or ends now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

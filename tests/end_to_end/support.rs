@@ -1,0 +1,518 @@
+//! What every test stands on: a sandbox that runs the binary, and the engine beside it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a command may take before it counts as hung. Says nothing about how fast it should be.
+const HUNG: Duration = Duration::from_secs(240);
+
+/// Where the parts of the test machine are.
+pub struct Machine {
+    /// The engine.
+    pub docker_host: String,
+    /// The image of BuildKit that the engine has.
+    pub buildkit_image: String,
+    /// The program `docker-registry`.
+    pub registry: PathBuf,
+    /// A folder for each architecture, with busybox in a tar.
+    pub base: PathBuf,
+    arm64: Result<(), String>,
+}
+
+/// The machine, from the environment or the file that `tests/machine/prepare` writes.
+pub fn machine() -> &'static Machine {
+    static MACHINE: OnceLock<Machine> = OnceLock::new();
+    MACHINE.get_or_init(|| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/machine/env");
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let optional = |name: &str| {
+            std::env::var(name).ok().or_else(|| {
+                let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}=")))?;
+                Some(line.trim_matches('\'').to_owned())
+            })
+        };
+        let setting = |name: &str| {
+            optional(name).filter(|value| !value.is_empty()).unwrap_or_else(|| {
+                panic!(
+                    "{name} is neither in the environment nor in {}: run tests/machine/prepare",
+                    file.display()
+                )
+            })
+        };
+        let arm64 = match optional("IECHOR_TEST_QEMU_ARM64").as_deref() {
+            Some("1") => Ok(()),
+            _ => Err(optional("IECHOR_TEST_QEMU_ARM64_REASON").unwrap_or_default()),
+        };
+        Machine {
+            docker_host: setting("DOCKER_HOST"),
+            buildkit_image: setting("IECHOR_TEST_BUILDKIT_IMAGE"),
+            registry: setting("IECHOR_TEST_REGISTRY").into(),
+            base: setting("IECHOR_TEST_BASE").into(),
+            arm64,
+        }
+    })
+}
+
+/// Fails the test where programs for arm64 do not run.
+pub fn require_arm64() {
+    if let Err(reason) = &machine().arm64 {
+        panic!("arm64 programs do not run on this machine ({reason}): run tests/machine/prepare");
+    }
+}
+
+/// The architecture of this machine, as platforms name it.
+pub fn native_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// A command that ended.
+pub struct Finished {
+    what: String,
+    status: ExitStatus,
+    /// Standard output as it came.
+    pub bytes: Vec<u8>,
+    /// Standard output as text.
+    pub stdout: String,
+    /// Standard error as text.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Asserts that it succeeded.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert!(self.status.success(), "failed: {}", self.transcript());
+        self
+    }
+
+    /// Asserts that it failed with that exit status.
+    #[track_caller]
+    pub fn failure(self, code: i32) -> Self {
+        assert_eq!(self.status.code(), Some(code), "{}", self.transcript());
+        self
+    }
+
+    /// Asserts that standard error has that text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "{text:?} is not said by {}", self.transcript());
+        self
+    }
+
+    /// Asserts that standard error has a line that is that text.
+    #[track_caller]
+    pub fn says_line(self, text: &str) -> Self {
+        assert!(
+            self.stderr.lines().any(|line| line == text),
+            "{text:?} is no line said by {}",
+            self.transcript()
+        );
+        self
+    }
+
+    /// Asserts that standard error does not have that text.
+    #[track_caller]
+    pub fn does_not_say(self, text: &str) -> Self {
+        assert!(!self.stderr.contains(text), "{text:?} is said by {}", self.transcript());
+        self
+    }
+
+    /// Asserts what standard output is.
+    #[track_caller]
+    pub fn prints(self, text: &str) -> Self {
+        assert_eq!(self.stdout, text, "{}", self.transcript());
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error} in {}", self.transcript()))
+    }
+
+    /// Everything about it, for a message.
+    pub fn transcript(&self) -> String {
+        format!(
+            "{}\n{}\n--- standard output\n{}\n--- standard error\n{}",
+            self.what, self.status, self.stdout, self.stderr
+        )
+    }
+}
+
+/// A command that runs; one that is dropped is killed.
+pub struct Running {
+    what: String,
+    child: Child,
+    stdout: Collector,
+    stderr: Collector,
+}
+
+impl Running {
+    /// Starts a command with nothing on its standard input.
+    pub fn start(mut command: Command) -> Self {
+        let what = format!("{command:?}").split("\"/").last().unwrap_or_default().to_owned();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {what}: {error}"));
+        Self {
+            stdout: Collector::start(child.stdout.take().expect("piped")),
+            stderr: Collector::start(child.stderr.take().expect("piped")),
+            what,
+            child,
+        }
+    }
+
+    /// Waits until standard error has that text.
+    #[track_caller]
+    pub fn wait_until_it_says(&mut self, text: &str) {
+        wait_until(&format!("{} says {text:?}", self.what), || {
+            let said = self.stderr.text();
+            let found = said.contains(text);
+            if !found && let Ok(Some(status)) = self.child.try_wait() {
+                // What it said last may not have been collected yet.
+                std::thread::sleep(Duration::from_millis(100));
+                let said = self.stderr.text();
+                assert!(said.contains(text), "{} ended with {status}: {said}", self.what);
+            }
+            found
+        });
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&self) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        kill_process(Pid::from_raw(id).expect("a process id"), Signal::INT).expect("it runs");
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub fn finish(mut self) -> Finished {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(
+                start.elapsed() < HUNG,
+                "{} hangs; it said: {}",
+                self.what,
+                self.stderr.text()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let bytes = self.stdout.finish();
+        Finished {
+            what: self.what.clone(),
+            status,
+            stdout: String::from_utf8_lossy(&bytes).into_owned(),
+            stderr: String::from_utf8_lossy(&self.stderr.finish()).into_owned(),
+            bytes,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, or is to end now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a stream to its end beside everything else.
+struct Collector {
+    collected: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Collector {
+    fn start(mut stream: impl Read + Send + 'static) -> Self {
+        let collected = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&collected);
+        let reader = std::thread::spawn(move || {
+            let mut buffer = vec![0; 64 << 10];
+            while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                sink.lock().expect("not poisoned").extend_from_slice(&buffer[..length]);
+            }
+        });
+        Self { collected, reader: Some(reader) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.collected.lock().expect("not poisoned")).into_owned()
+    }
+
+    fn finish(&mut self) -> Vec<u8> {
+        self.reader.take().map(|reader| reader.join().expect("no panic"));
+        std::mem::take(&mut *self.collected.lock().expect("not poisoned"))
+    }
+}
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < HUNG, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Runs the engine's own command line. Arguments are the words of `line`.
+#[track_caller]
+pub fn docker(line: &str) -> Finished {
+    docker_at(&machine().docker_host, line.split_whitespace())
+}
+
+/// Runs the engine's own command line at an endpoint.
+#[track_caller]
+pub fn docker_at(
+    endpoint: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Finished {
+    let mut command = Command::new("docker");
+    command.arg("--host").arg(endpoint).args(arguments);
+    // Nothing of the user's: no credentials, no context.
+    command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT").env("DOCKER_CONFIG", "/nonexistent");
+    Running::start(command).finish()
+}
+
+/// What the engine says of an object.
+#[track_caller]
+pub fn inspect(object: &str) -> Value {
+    docker(&format!("inspect {object}")).success().json()[0].take()
+}
+
+/// The container of a builder's first node.
+pub fn container_of(builder: &str) -> String {
+    format!("buildx_buildkit_{builder}0")
+}
+
+/// The state volume of a builder's first node.
+pub fn volume_of(builder: &str) -> String {
+    format!("buildx_buildkit_{builder}0_state")
+}
+
+/// A home, configuration and names of a test's own. What it made is removed with it, also when the
+/// test fails.
+pub struct Sandbox {
+    directory: TempDir,
+    prefix: String,
+}
+
+impl Sandbox {
+    /// A new one.
+    pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        machine();
+        let directory = tempfile::Builder::new().prefix("iechor-test-").tempdir().expect("directory");
+        for name in ["home", "docker", "work"] {
+            fs::create_dir(directory.path().join(name)).expect("directory");
+        }
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self { directory, prefix: format!("e2e{}x{number}-", std::process::id()) }
+    }
+
+    /// A name that no other test has.
+    pub fn name(&self, suffix: &str) -> String {
+        format!("{}{suffix}", self.prefix)
+    }
+
+    /// A path in a directory that is the sandbox's own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join("work").join(name)
+    }
+
+    /// Writes a file at [`Sandbox::path`].
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, contents).expect("written");
+        path
+    }
+
+    /// The home of the user.
+    pub fn home(&self) -> PathBuf {
+        self.directory.path().join("home")
+    }
+
+    /// The store of builders.
+    pub fn store(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
+    /// Writes the Docker CLI's configuration.
+    pub fn configure_docker(&self, configuration: &Value) {
+        let path = self.directory.path().join("docker/config.json");
+        fs::write(path, configuration.to_string()).expect("written");
+    }
+
+    /// The binary with the words of `line`.
+    pub fn iechor(&self, line: &str) -> Invocation {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_iechor"));
+        command
+            .args(line.split_whitespace())
+            .current_dir(self.directory.path().join("work"))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home())
+            .env("BUILDX_CONFIG", self.store())
+            .env("DOCKER_CONFIG", self.directory.path().join("docker"))
+            .env("DOCKER_HOST", &machine().docker_host);
+        Invocation { command }
+    }
+
+    /// `iechor buildx` with the words of `line`.
+    pub fn buildx(&self, line: &str) -> Invocation {
+        self.iechor("buildx").words(line)
+    }
+
+    /// Creates and boots the current builder, with the flags of `line`; returns its name.
+    #[track_caller]
+    pub fn booted(&self, suffix: &str, line: &str) -> String {
+        let name = self.name(suffix);
+        self.buildx(&format!("create --name {name} --driver iechor-container --use --bootstrap"))
+            .words(line)
+            .success();
+        name
+    }
+
+    /// The names of all builders.
+    #[track_caller]
+    pub fn builders(&self) -> Vec<String> {
+        let listed = self.buildx("ls --format json").success();
+        listed
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .map(|builder| builder["Name"].as_str().expect("a name").to_owned())
+            .collect()
+    }
+
+    /// The containers, volumes, networks and images in the engine that carry a name of this sandbox.
+    pub fn left_in_engine(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for (kind, name) in self.objects() {
+            found.insert(format!("{kind} {name}"));
+        }
+        found
+    }
+
+    /// Asserts that there is neither a builder nor anything in the engine.
+    #[track_caller]
+    pub fn assert_nothing_left(&self) {
+        assert_eq!(self.builders(), Vec::<String>::new(), "saved");
+        let instances = fs::read_dir(self.store().join("instances"));
+        let saved: Vec<_> = instances
+            .map(|entries| entries.map(|entry| entry.expect("readable").file_name()).collect())
+            .unwrap_or_default();
+        assert!(saved.is_empty(), "saved: {saved:?}");
+        assert_eq!(self.left_in_engine(), BTreeSet::new(), "left in the engine");
+    }
+
+    fn objects(&self) -> Vec<(&'static str, String)> {
+        let prefix = &self.prefix;
+        let mut objects = Vec::new();
+        for (kind, line) in [
+            ("container", format!("ps --all --filter name={prefix} --format {{{{.Names}}}}")),
+            ("volume", format!("volume ls --quiet --filter name={prefix}")),
+            ("network", format!("network ls --filter name={prefix} --format {{{{.Name}}}}")),
+            ("image", "images --format {{.Repository}}:{{.Tag}}".to_owned()),
+        ] {
+            let listed = docker(&line);
+            objects.extend(
+                listed
+                    .stdout
+                    .lines()
+                    .filter(|name| name.contains(prefix.as_str()))
+                    .map(|name| (kind, name.to_owned())),
+            );
+        }
+        objects
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // Straight in the engine: a product that is broken must not litter. In this order, since
+        // what is in use cannot be removed.
+        for (kind, name) in self.objects() {
+            let removed = match kind {
+                "container" => docker(&format!("rm --force --volumes {name}")),
+                _ => docker(&format!("{kind} rm {name}")),
+            };
+            if !removed.status.success() {
+                eprintln!("left behind: {kind} {name}: {}", removed.stderr);
+            }
+        }
+    }
+}
+
+/// A command line that is being put together.
+pub struct Invocation {
+    command: Command,
+}
+
+impl Invocation {
+    /// Adds the words of `line`.
+    pub fn words(mut self, line: &str) -> Self {
+        self.command.args(line.split_whitespace());
+        self
+    }
+
+    /// Adds one argument.
+    pub fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Sets a variable.
+    pub fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Takes a variable away.
+    pub fn without_variable(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// Starts it.
+    #[track_caller]
+    pub fn start(self) -> Running {
+        Running::start(self.command)
+    }
+
+    /// Runs it; it has to succeed.
+    #[track_caller]
+    pub fn success(self) -> Finished {
+        self.start().finish().success()
+    }
+
+    /// Runs it; it has to fail with that exit status.
+    #[track_caller]
+    pub fn failure(self, code: i32) -> Finished {
+        self.start().finish().failure(code)
+    }
+}
+
+/// The cells of a row of a table.
+pub fn cells(row: &str) -> Vec<&str> {
+    row.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
+}
