@@ -28,8 +28,16 @@ fn run() -> Result<(), String> {
     let out = PathBuf::from(env::var("OUT_DIR").map_err(|e| e.to_string())?);
     let manifest = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(|e| e.to_string())?);
     let workspace = manifest.join("../..");
-    for input in ["drivers/iechor-container", "drivers/sdk", "wit", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    for input in [
+        "drivers/iechor-container",
+        "drivers/sdk",
+        "wit",
+        "Cargo.lock",
+    ] {
+        println!(
+            "cargo::rerun-if-changed={}",
+            workspace.join(input).display()
+        );
     }
     println!("cargo::rerun-if-changed=src/engine_config.rs");
 
@@ -70,14 +78,29 @@ fn build_driver(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
     let mut command = Command::new(cargo);
     command
         .current_dir(workspace)
-        .args(["build", "--quiet", "--locked", "--package", DRIVER, "--profile", "guest"])
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--package",
+            DRIVER,
+            "--profile",
+            "guest",
+        ])
         .args(["--target", GUEST_TARGET, "--target-dir"])
         .arg(&target_directory);
     // What was set for the outer build is about its target, not about this one.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"] {
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "CARGO_TARGET_DIR",
+    ] {
         command.env_remove(name);
     }
-    let output = command.output().map_err(|e| format!("cargo cannot be run: {e}"))?;
+    let output = command
+        .output()
+        .map_err(|e| format!("cargo cannot be run: {e}"))?;
     if !output.status.success() {
         return Err(format!(
             "building the driver {DRIVER} failed:\n{}",
@@ -85,5 +108,8 @@ fn build_driver(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
         )
         .replace('\n', "\ncargo::error="));
     }
-    Ok(target_directory.join(GUEST_TARGET).join("guest").join("iechor_container.wasm"))
+    Ok(target_directory
+        .join(GUEST_TARGET)
+        .join("guest")
+        .join("iechor_container.wasm"))
 }

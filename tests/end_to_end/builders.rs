@@ -26,7 +26,10 @@ fn create_makes_a_name_up() {
     let name = created.stdout.trim_end();
     let (left, right) = name.split_once('_').expect("two words");
     for word in [left, right] {
-        assert!(!word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()), "{name}");
+        assert!(
+            !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()),
+            "{name}"
+        );
     }
     assert_eq!(sandbox.builders(), [name]);
 }
@@ -35,29 +38,47 @@ fn create_makes_a_name_up() {
 fn create_refuses_a_name_that_is_taken() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("twice");
-    sandbox.buildx(&format!("create --name {name} --driver iechor-container")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --driver iechor-container"))
+        .success();
     let before = fs::read(sandbox.store().join("instances").join(&name)).expect("saved");
     sandbox
-        .buildx(&format!("create --name {name} --driver iechor-container --driver-opt memory=1g"))
+        .buildx(&format!(
+            "create --name {name} --driver iechor-container --driver-opt memory=1g"
+        ))
         .failure(1)
         .says_line(&format!(
             "ERROR: existing instance for {name:?} but no append mode, specify the node name to \
              make changes for existing instances: --node {name}0"
         ));
-    assert_eq!(fs::read(sandbox.store().join("instances").join(&name)).expect("saved"), before);
+    assert_eq!(
+        fs::read(sandbox.store().join("instances").join(&name)).expect("saved"),
+        before
+    );
 }
 
 #[test]
 fn create_changes_a_node() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("edited");
-    sandbox.buildx(&format!("create --name {name} --driver-opt memory=1g")).success();
     sandbox
-        .buildx(&format!("create --name {name} --node {name}0 --driver-opt memory=2g"))
+        .buildx(&format!("create --name {name} --driver-opt memory=1g"))
+        .success();
+    sandbox
+        .buildx(&format!(
+            "create --name {name} --node {name}0 --driver-opt memory=2g"
+        ))
         .success()
         .prints(&format!("{name}\n"));
-    let builder = sandbox.buildx(&format!("inspect {name} --format json")).success().json();
-    assert_eq!(builder["Nodes"].as_array().map(Vec::len), Some(1), "{builder}");
+    let builder = sandbox
+        .buildx(&format!("inspect {name} --format json"))
+        .success()
+        .json();
+    assert_eq!(
+        builder["Nodes"].as_array().map(Vec::len),
+        Some(1),
+        "{builder}"
+    );
     assert_eq!(builder["Nodes"][0]["DriverOpts"]["memory"], "2g");
 }
 
@@ -65,9 +86,13 @@ fn create_changes_a_node() {
 fn create_refuses_another_driver_for_a_node() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("edited");
-    sandbox.buildx(&format!("create --name {name} --driver iechor-container")).success();
     sandbox
-        .buildx(&format!("create --name {name} --node {name}0 --driver docker-container"))
+        .buildx(&format!("create --name {name} --driver iechor-container"))
+        .success();
+    sandbox
+        .buildx(&format!(
+            "create --name {name} --node {name}0 --driver docker-container"
+        ))
         .failure(1)
         .says(r#"has mismatched driver "iechor-container""#);
 }
@@ -80,8 +105,14 @@ fn create_takes_an_endpoint() {
         .buildx(&format!("create --name {name} {}", machine().docker_host))
         .variable("DOCKER_HOST", "unix:///nonexistent.sock")
         .success();
-    let builder = sandbox.buildx(&format!("inspect {name} --format json")).success().json();
-    assert_eq!(builder["Nodes"][0]["Endpoint"], machine().docker_host.as_str());
+    let builder = sandbox
+        .buildx(&format!("inspect {name} --format json"))
+        .success()
+        .json();
+    assert_eq!(
+        builder["Nodes"][0]["Endpoint"],
+        machine().docker_host.as_str()
+    );
 }
 
 #[test]
@@ -89,7 +120,9 @@ fn the_peers_driver_name_means_the_same_driver() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("peer");
     sandbox
-        .buildx(&format!("create --name {name} --driver docker-container --bootstrap"))
+        .buildx(&format!(
+            "create --name {name} --driver docker-container --bootstrap"
+        ))
         .success();
     assert_eq!(inspect(&container_of(&name))["State"]["Running"], true);
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
@@ -108,7 +141,9 @@ fn bootstrap_shows_what_it_does() {
     let name = sandbox.name("boot");
     let image = &machine().buildkit_image;
     sandbox
-        .buildx(&format!("create --name {name} --bootstrap --driver-opt image={image}"))
+        .buildx(&format!(
+            "create --name {name} --bootstrap --driver-opt image={image}"
+        ))
         .success()
         .prints(&format!("{name}\n"))
         .says_line("#1 [internal] booting buildkit")
@@ -148,22 +183,47 @@ fn ls_shows_builders_and_their_nodes() {
     let sandbox = Sandbox::new();
     let running = sandbox.booted("a-running", "");
     let idle = sandbox.name("b-idle");
-    sandbox.buildx(&format!("create --name {idle} --driver docker-container")).success();
+    sandbox
+        .buildx(&format!("create --name {idle} --driver docker-container"))
+        .success();
 
     let listed = sandbox.buildx("ls").success();
     let rows: Vec<_> = listed.stdout.lines().collect();
     assert_eq!(
         cells(rows[0]),
-        ["NAME/NODE", "DRIVER/ENDPOINT", "STATUS", "BUILDKIT", "PLATFORMS"]
+        [
+            "NAME/NODE",
+            "DRIVER/ENDPOINT",
+            "STATUS",
+            "BUILDKIT",
+            "PLATFORMS"
+        ]
     );
     let endpoint = format!("\\_ {}", machine().docker_host);
-    assert_eq!(cells(rows[1]), [format!("{running}*").as_str(), "iechor-container"]);
+    assert_eq!(
+        cells(rows[1]),
+        [format!("{running}*").as_str(), "iechor-container"]
+    );
     let node = cells(rows[2]);
-    assert_eq!(node[..3], [format!("\\_ {running}0").as_str(), &endpoint, "running"]);
-    assert!(node[3].starts_with('v') && node[3].contains('.'), "version: {}", node[3]);
-    assert!(node[4].contains("linux/amd64") || node[4].contains("linux/arm64"), "{}", node[4]);
+    assert_eq!(
+        node[..3],
+        [format!("\\_ {running}0").as_str(), &endpoint, "running"]
+    );
+    assert!(
+        node[3].starts_with('v') && node[3].contains('.'),
+        "version: {}",
+        node[3]
+    );
+    assert!(
+        node[4].contains("linux/amd64") || node[4].contains("linux/arm64"),
+        "{}",
+        node[4]
+    );
     assert_eq!(cells(rows[3]), [idle.as_str(), "docker-container"]);
-    assert_eq!(cells(rows[4]), [format!("\\_ {idle}0").as_str(), &endpoint, "inactive"]);
+    assert_eq!(
+        cells(rows[4]),
+        [format!("\\_ {idle}0").as_str(), &endpoint, "inactive"]
+    );
     assert_eq!(rows.len(), 5);
     // The columns line up.
     let column = rows[0].find("STATUS").expect("a column");
@@ -176,7 +236,10 @@ fn ls_shows_what_became_of_a_container() {
     let name = sandbox.booted("fate", "");
     let status = || {
         let listed = sandbox.buildx("ls --format json").success().json();
-        listed["Nodes"][0]["Status"].as_str().expect("a status").to_owned()
+        listed["Nodes"][0]["Status"]
+            .as_str()
+            .expect("a status")
+            .to_owned()
     };
     assert_eq!(status(), "running");
     sandbox.buildx(&format!("stop {name}")).success().prints("");
@@ -197,9 +260,19 @@ fn ls_writes_json() {
     assert_eq!(node["Name"], format!("{name}0"));
     assert_eq!(node["Status"], "running");
     assert_eq!(node["DriverOpts"]["env.A"], "b");
-    assert!(node["Version"].as_str().is_some_and(|version| version.starts_with('v')), "{node}");
+    assert!(
+        node["Version"]
+            .as_str()
+            .is_some_and(|version| version.starts_with('v')),
+        "{node}"
+    );
     assert_eq!(node["IDs"].as_array().map(Vec::len), Some(1), "{node}");
-    assert!(node["Platforms"].as_array().is_some_and(|list| !list.is_empty()), "{node}");
+    assert!(
+        node["Platforms"]
+            .as_array()
+            .is_some_and(|list| !list.is_empty()),
+        "{node}"
+    );
 }
 
 #[test]
@@ -209,13 +282,20 @@ fn ls_lists_a_builder_whose_engine_is_gone() {
     sandbox.buildx(&format!("create --name {name}")).success();
     let file = sandbox.store().join("instances").join(&name);
     let saved = fs::read_to_string(&file).expect("saved");
-    fs::write(&file, saved.replace(&machine().docker_host, "unix:///nonexistent.sock"))
-        .expect("written");
+    fs::write(
+        &file,
+        saved.replace(&machine().docker_host, "unix:///nonexistent.sock"),
+    )
+    .expect("written");
     let listed = sandbox
         .buildx("ls")
         .success()
         .says("cannot reach the engine at unix:///nonexistent.sock");
-    let row = listed.stdout.lines().find(|row| row.contains("\\_")).expect("the node");
+    let row = listed
+        .stdout
+        .lines()
+        .find(|row| row.contains("\\_"))
+        .expect("the node");
     assert_eq!(cells(row)[2], "error");
 }
 
@@ -223,9 +303,15 @@ fn ls_lists_a_builder_whose_engine_is_gone() {
 fn declared_platforms_are_starred() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("platforms");
-    sandbox.buildx(&format!("create --name {name} --platform linux/riscv64")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --platform linux/riscv64"))
+        .success();
     let listed = sandbox.buildx("ls").success();
-    assert!(listed.stdout.contains("linux/riscv64*"), "{}", listed.stdout);
+    assert!(
+        listed.stdout.contains("linux/riscv64*"),
+        "{}",
+        listed.stdout
+    );
 }
 
 #[test]
@@ -234,16 +320,28 @@ fn inspect_shows_a_builder() {
     let name = sandbox.booted("shown", "--driver-opt memory=1g,env.A=b");
     let shown = sandbox.buildx("inspect").success();
     let value = |key: &str| {
-        let line = shown.stdout.lines().rev().find_map(|line| line.strip_prefix(key));
-        line.unwrap_or_else(|| panic!("no {key} in {}", shown.stdout)).trim().to_owned()
+        let line = shown
+            .stdout
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix(key));
+        line.unwrap_or_else(|| panic!("no {key} in {}", shown.stdout))
+            .trim()
+            .to_owned()
     };
-    assert_eq!(shown.stdout.lines().next(), Some(format!("Name:          {name}").as_str()));
+    assert_eq!(
+        shown.stdout.lines().next(),
+        Some(format!("Name:          {name}").as_str())
+    );
     assert_eq!(value("Driver:"), "iechor-container");
     assert_eq!(value("Name:"), format!("{name}0"));
     assert_eq!(value("Endpoint:"), machine().docker_host);
     assert_eq!(value("Driver Options:"), r#"env.A="b" memory="1g""#);
     assert_eq!(value("Status:"), "running");
-    assert_eq!(value("BuildKit daemon flags:"), "--allow-insecure-entitlement=network.host");
+    assert_eq!(
+        value("BuildKit daemon flags:"),
+        "--allow-insecure-entitlement=network.host"
+    );
     assert!(value("BuildKit version:").starts_with('v'));
     assert!(value("Platforms:").contains("linux/"));
     assert!(value("GC Policy rule#0:").is_empty());
@@ -259,9 +357,15 @@ fn use_chooses_the_current_builder() {
     });
     for name in [&first, &second] {
         sandbox.buildx(&format!("use {name}")).success();
-        assert_eq!(sandbox.buildx("inspect --format json").success().json()["Name"], name.as_str());
+        assert_eq!(
+            sandbox.buildx("inspect --format json").success().json()["Name"],
+            name.as_str()
+        );
     }
-    sandbox.buildx("use nothing-of-that-name").failure(1).says("nothing-of-that-name");
+    sandbox
+        .buildx("use nothing-of-that-name")
+        .failure(1)
+        .says("nothing-of-that-name");
 }
 
 #[test]
@@ -308,15 +412,25 @@ fn a_stopped_builder_starts_again_by_a_build() {
         .success()
         .says("[internal] booting buildkit")
         .says(&format!("starting container {}", container_of(&name)));
-    assert_eq!(inspect(&container_of(&name))["Id"], first, "the same container");
+    assert_eq!(
+        inspect(&container_of(&name))["Id"],
+        first,
+        "the same container"
+    );
 }
 
 #[test]
 fn version_is_one_line() {
     let sandbox = Sandbox::new();
     let version = env!("CARGO_PKG_VERSION");
-    sandbox.iechor("version").success().prints(&format!("iechor v{version}\n"));
-    sandbox.buildx("version").success().prints(&format!("iechor/buildx v{version}\n"));
+    sandbox
+        .iechor("version")
+        .success()
+        .prints(&format!("iechor v{version}\n"));
+    sandbox
+        .buildx("version")
+        .success()
+        .prints(&format!("iechor/buildx v{version}\n"));
     let json: Value = sandbox.iechor("version --format json").success().json();
     assert_eq!(json["Version"], version);
 }

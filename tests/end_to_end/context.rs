@@ -25,7 +25,10 @@ impl Context {
 
     /// A context with nothing but the Dockerfile.
     pub fn bare(dockerfile: &str) -> Self {
-        let directory = tempfile::Builder::new().prefix("iechor-context-").tempdir().expect("directory");
+        let directory = tempfile::Builder::new()
+            .prefix("iechor-context-")
+            .tempdir()
+            .expect("directory");
         let context = Self { directory };
         context.file("Dockerfile", dockerfile);
         context

@@ -10,15 +10,6 @@ mod context;
 mod registry;
 mod support;
 
-mod bad_input;
 mod builders;
-mod builds;
-mod drivers;
-mod failures;
-mod interrupt;
-mod networks;
-mod options;
-mod outputs;
-mod push;
 mod removal;
 mod store;

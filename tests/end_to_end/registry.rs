@@ -43,12 +43,21 @@ impl Registry {
 
     fn start(password: bool) -> Self {
         // Between our look for a free port and its use somebody else may take it.
-        (0..5).find_map(|_| Self::try_start(password)).expect("docker-registry starts")
+        (0..5)
+            .find_map(|_| Self::try_start(password))
+            .expect("docker-registry starts")
     }
 
     fn try_start(password: bool) -> Option<Self> {
-        let directory = tempfile::Builder::new().prefix("iechor-registry-").tempdir().expect("directory");
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound").port();
+        let directory = tempfile::Builder::new()
+            .prefix("iechor-registry-")
+            .tempdir()
+            .expect("directory");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .expect("a port")
+            .local_addr()
+            .expect("bound")
+            .port();
         let address = format!("127.0.0.1:{port}");
         let mut configuration = serde_json::json!({
             "version": 0.1,
@@ -59,7 +68,8 @@ impl Registry {
         if password {
             let users = directory.path().join("htpasswd");
             fs::write(&users, format!("{USER}:{HASH}\n")).expect("written");
-            configuration["auth"] = serde_json::json!({"htpasswd": {"realm": "test", "path": users}});
+            configuration["auth"] =
+                serde_json::json!({"htpasswd": {"realm": "test", "path": users}});
         }
         let file = directory.path().join("registry.yml");
         // JSON is YAML too.
@@ -77,7 +87,11 @@ impl Registry {
             ended = child.try_wait().expect("a child").is_some();
             ended || TcpStream::connect(&address).is_ok()
         });
-        (!ended).then_some(Self { address, child, _directory: directory })
+        (!ended).then_some(Self {
+            address,
+            child,
+            _directory: directory,
+        })
     }
 
     /// `host:port`.
@@ -101,8 +115,12 @@ impl Registry {
 
     fn get(&self, path: &str) -> Result<Value, String> {
         let mut stream = TcpStream::connect(&self.address).expect("the registry answers");
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: {MANIFESTS}\r\n\r\n", self.address)
-            .expect("sent");
+        write!(
+            stream,
+            "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: {MANIFESTS}\r\n\r\n",
+            self.address
+        )
+        .expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");

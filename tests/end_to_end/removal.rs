@@ -21,7 +21,10 @@ fn rm_without_a_name_removes_the_current_builder() {
     let other = sandbox.name("other");
     sandbox.buildx(&format!("create --name {other}")).success();
     let current = sandbox.booted("current", "");
-    sandbox.buildx("rm").success().says_line(&format!("{current} removed"));
+    sandbox
+        .buildx("rm")
+        .success()
+        .says_line(&format!("{current} removed"));
     assert_eq!(sandbox.builders(), [other]);
     assert!(sandbox.left_in_engine().is_empty());
 }
@@ -29,7 +32,10 @@ fn rm_without_a_name_removes_the_current_builder() {
 #[test]
 fn rm_of_an_unknown_builder_names_it() {
     let sandbox = Sandbox::new();
-    sandbox.buildx("rm nothing-of-that-name").failure(1).says("nothing-of-that-name");
+    sandbox
+        .buildx("rm nothing-of-that-name")
+        .failure(1)
+        .says("nothing-of-that-name");
 }
 
 #[test]
@@ -49,16 +55,24 @@ fn rm_keep_state_leaves_the_cache_for_the_next_builder() {
 
     assert_eq!(sandbox.booted("warm", ""), name);
     let built = sandbox.buildx(&build).success();
-    let step = built.stderr.lines().find(|line| line.ends_with("RUN echo once > /made"));
-    let number = step.and_then(|line| line.split(' ').next()).expect("the step is shown");
-    built.says_line(&format!("{number} CACHED"));
+    let step = built
+        .stderr
+        .lines()
+        .find(|line| line.ends_with("RUN echo once > /made"));
+    let number = step
+        .and_then(|line| line.split(' ').next())
+        .expect("the step is shown");
+    let cached = format!("{number} CACHED");
+    built.says_line(&cached);
 }
 
 #[test]
 fn rm_keep_daemon_leaves_the_container_running() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted("daemon", "");
-    sandbox.buildx(&format!("rm --keep-daemon {name}")).success();
+    sandbox
+        .buildx(&format!("rm --keep-daemon {name}"))
+        .success();
     assert!(sandbox.builders().is_empty());
     assert_eq!(inspect(&container_of(&name))["State"]["Running"], true);
     // A builder of that name takes it over.

@@ -62,7 +62,13 @@ fn without_buildx_config_the_store_is_in_the_home() {
         .buildx(&format!("create --name {name}"))
         .without_variable("BUILDX_CONFIG")
         .success();
-    assert!(sandbox.home().join(".iechor/buildx/instances").join(&name).is_file());
+    assert!(
+        sandbox
+            .home()
+            .join(".iechor/buildx/instances")
+            .join(&name)
+            .is_file()
+    );
     assert!(!sandbox.store().exists());
 }
 
@@ -94,7 +100,13 @@ fn a_builder_of_the_peer_works_unchanged() {
         .success()
         .says("docker-container driver");
     let environment = inspect(&container_of(&name))["Config"]["Env"].take();
-    assert!(environment.as_array().expect("a list").contains(&json!("FROM=peer")), "{environment}");
+    assert!(
+        environment
+            .as_array()
+            .expect("a list")
+            .contains(&json!("FROM=peer")),
+        "{environment}"
+    );
     assert_eq!(fs::read_to_string(&file).expect("kept"), text);
 }
 
@@ -103,7 +115,9 @@ fn a_build_is_noted_as_activity() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted("activity", "");
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
-    sandbox.buildx(&format!("build {}", context.word())).success();
+    sandbox
+        .buildx(&format!("build {}", context.word()))
+        .success();
     let noted = fs::read_to_string(sandbox.store().join("activity").join(&name)).expect("noted");
     let shown = sandbox.buildx("inspect --format json").success().json();
     assert_eq!(shown["LastActivity"], noted.trim());
@@ -113,10 +127,25 @@ fn a_build_is_noted_as_activity() {
 fn a_broken_file_is_listed_and_harms_no_other_builder() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("whole");
-    sandbox.buildx(&format!("create --name {name} --use")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --use"))
+        .success();
     fs::write(sandbox.store().join("instances/broken"), "{").expect("written");
-    let listed = sandbox.buildx("ls").success().says("Cannot load builder broken:");
-    assert!(listed.stdout.lines().any(|row| row.starts_with(&format!("{name}* "))), "{}", listed.stdout);
+    let listed = sandbox
+        .buildx("ls")
+        .success()
+        .says("Cannot load builder broken:");
+    assert!(
+        listed
+            .stdout
+            .lines()
+            .any(|row| row.starts_with(&format!("{name}* "))),
+        "{}",
+        listed.stdout
+    );
     sandbox.buildx("inspect").success();
-    sandbox.buildx("inspect broken").failure(1).says("instances/broken");
+    sandbox
+        .buildx("inspect broken")
+        .failure(1)
+        .says("instances/broken");
 }

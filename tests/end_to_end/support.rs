@@ -39,18 +39,21 @@ pub fn machine() -> &'static Machine {
         let text = fs::read_to_string(&file).unwrap_or_default();
         let optional = |name: &str| {
             std::env::var(name).ok().or_else(|| {
-                let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}=")))?;
+                let line = text
+                    .lines()
+                    .find_map(|line| line.strip_prefix(&format!("{name}=")))?;
                 Some(line.trim_matches('\'').to_owned())
             })
         };
-        let setting = |name: &str| {
-            optional(name).filter(|value| !value.is_empty()).unwrap_or_else(|| {
+        let setting =
+            |name: &str| {
+                optional(name).filter(|value| !value.is_empty()).unwrap_or_else(|| {
                 panic!(
                     "{name} is neither in the environment nor in {}: run tests/machine/prepare",
                     file.display()
                 )
             })
-        };
+            };
         let arm64 = match optional("IECHOR_TEST_QEMU_ARM64").as_deref() {
             Some("1") => Ok(()),
             _ => Err(optional("IECHOR_TEST_QEMU_ARM64_REASON").unwrap_or_default()),
@@ -111,7 +114,11 @@ impl Finished {
     /// Asserts that standard error has that text.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "{text:?} is not said by {}", self.transcript());
+        assert!(
+            self.stderr.contains(text),
+            "{text:?} is not said by {}",
+            self.transcript()
+        );
         self
     }
 
@@ -129,7 +136,11 @@ impl Finished {
     /// Asserts that standard error does not have that text.
     #[track_caller]
     pub fn does_not_say(self, text: &str) -> Self {
-        assert!(!self.stderr.contains(text), "{text:?} is said by {}", self.transcript());
+        assert!(
+            !self.stderr.contains(text),
+            "{text:?} is said by {}",
+            self.transcript()
+        );
         self
     }
 
@@ -167,9 +178,18 @@ pub struct Running {
 impl Running {
     /// Starts a command with nothing on its standard input.
     pub fn start(mut command: Command) -> Self {
-        let what = format!("{command:?}").split("\"/").last().unwrap_or_default().to_owned();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot run {what}: {error}"));
+        let what = format!("{command:?}")
+            .split("\"/")
+            .last()
+            .unwrap_or_default()
+            .to_owned();
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot run {what}: {error}"));
         Self {
             stdout: Collector::start(child.stdout.take().expect("piped")),
             stderr: Collector::start(child.stderr.take().expect("piped")),
@@ -188,7 +208,11 @@ impl Running {
                 // What it said last may not have been collected yet.
                 std::thread::sleep(Duration::from_millis(100));
                 let said = self.stderr.text();
-                assert!(said.contains(text), "{} ended with {status}: {said}", self.what);
+                assert!(
+                    said.contains(text),
+                    "{} ended with {status}: {said}",
+                    self.what
+                );
             }
             found
         });
@@ -248,10 +272,15 @@ impl Collector {
         let reader = std::thread::spawn(move || {
             let mut buffer = vec![0; 64 << 10];
             while let Ok(length @ 1..) = stream.read(&mut buffer) {
-                sink.lock().expect("not poisoned").extend_from_slice(&buffer[..length]);
+                sink.lock()
+                    .expect("not poisoned")
+                    .extend_from_slice(&buffer[..length]);
             }
         });
-        Self { collected, reader: Some(reader) }
+        Self {
+            collected,
+            reader: Some(reader),
+        }
     }
 
     fn text(&self) -> String {
@@ -259,7 +288,9 @@ impl Collector {
     }
 
     fn finish(&mut self) -> Vec<u8> {
-        self.reader.take().map(|reader| reader.join().expect("no panic"));
+        self.reader
+            .take()
+            .map(|reader| reader.join().expect("no panic"));
         std::mem::take(&mut *self.collected.lock().expect("not poisoned"))
     }
 }
@@ -289,7 +320,10 @@ pub fn docker_at(
     let mut command = Command::new("docker");
     command.arg("--host").arg(endpoint).args(arguments);
     // Nothing of the user's: no credentials, no context.
-    command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT").env("DOCKER_CONFIG", "/nonexistent");
+    command
+        .env_remove("DOCKER_HOST")
+        .env_remove("DOCKER_CONTEXT")
+        .env("DOCKER_CONFIG", "/nonexistent");
     Running::start(command).finish()
 }
 
@@ -321,12 +355,18 @@ impl Sandbox {
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         machine();
-        let directory = tempfile::Builder::new().prefix("iechor-test-").tempdir().expect("directory");
+        let directory = tempfile::Builder::new()
+            .prefix("iechor-test-")
+            .tempdir()
+            .expect("directory");
         for name in ["home", "docker", "work"] {
             fs::create_dir(directory.path().join(name)).expect("directory");
         }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self { directory, prefix: format!("e2e{}x{number}-", std::process::id()) }
+        Self {
+            directory,
+            prefix: format!("e2e{}x{number}-", std::process::id()),
+        }
     }
 
     /// A name that no other test has.
@@ -386,9 +426,11 @@ impl Sandbox {
     #[track_caller]
     pub fn booted(&self, suffix: &str, line: &str) -> String {
         let name = self.name(suffix);
-        self.buildx(&format!("create --name {name} --driver iechor-container --use --bootstrap"))
-            .words(line)
-            .success();
+        self.buildx(&format!(
+            "create --name {name} --driver iechor-container --use --bootstrap"
+        ))
+        .words(line)
+        .success();
         name
     }
 
@@ -419,7 +461,11 @@ impl Sandbox {
         assert_eq!(self.builders(), Vec::<String>::new(), "saved");
         let instances = fs::read_dir(self.store().join("instances"));
         let saved: Vec<_> = instances
-            .map(|entries| entries.map(|entry| entry.expect("readable").file_name()).collect())
+            .map(|entries| {
+                entries
+                    .map(|entry| entry.expect("readable").file_name())
+                    .collect()
+            })
             .unwrap_or_default();
         assert!(saved.is_empty(), "saved: {saved:?}");
         assert_eq!(self.left_in_engine(), BTreeSet::new(), "left in the engine");
@@ -429,10 +475,22 @@ impl Sandbox {
         let prefix = &self.prefix;
         let mut objects = Vec::new();
         for (kind, line) in [
-            ("container", format!("ps --all --filter name={prefix} --format {{{{.Names}}}}")),
-            ("volume", format!("volume ls --quiet --filter name={prefix}")),
-            ("network", format!("network ls --filter name={prefix} --format {{{{.Name}}}}")),
-            ("image", "images --format {{.Repository}}:{{.Tag}}".to_owned()),
+            (
+                "container",
+                format!("ps --all --filter name={prefix} --format {{{{.Names}}}}"),
+            ),
+            (
+                "volume",
+                format!("volume ls --quiet --filter name={prefix}"),
+            ),
+            (
+                "network",
+                format!("network ls --filter name={prefix} --format {{{{.Name}}}}"),
+            ),
+            (
+                "image",
+                "images --format {{.Repository}}:{{.Tag}}".to_owned(),
+            ),
         ] {
             let listed = docker(&line);
             objects.extend(
@@ -514,5 +572,8 @@ impl Invocation {
 
 /// The cells of a row of a table.
 pub fn cells(row: &str) -> Vec<&str> {
-    row.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
+    row.split("   ")
+        .map(str::trim)
+        .filter(|cell| !cell.is_empty())
+        .collect()
 }

@@ -103,7 +103,7 @@ impl GuestBuilder for ContainerBuilder {
     fn stop(&self, options: StopOptions) -> Result<(), Error> {
         match Container::find(&self.container_name())? {
             None => Ok(()),
-            Some(container) => container.stop(options.grace),
+            Some(container) => ignore_missing(container.stop(options.grace)),
         }
     }
 

@@ -10,8 +10,8 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use wasmtime::component::Component;
 use wasmtime::Engine;
+use wasmtime::component::Component;
 
 /// The component's machine code, from the cache where it is there; compiled, and kept where it
 /// can be, otherwise.
@@ -27,7 +27,10 @@ pub(crate) fn load(engine: &Engine, digest: &str, bytes: &[u8]) -> wasmtime::Res
     let component = Component::new(engine, bytes)?;
     if let Some(path) = path {
         // The cache saves time; without it everything works.
-        let _ = component.serialize().map_err(drop).and_then(|code| write(&path, &code));
+        let _ = component
+            .serialize()
+            .map_err(drop)
+            .and_then(|code| write(&path, &code));
     }
     Ok(component)
 }
@@ -47,7 +50,11 @@ fn directory() -> Option<PathBuf> {
         .filter(|path| path.is_absolute())
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))?;
     let directory = base.join("iechor").join("drivers");
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory)
+        .ok()?;
     let metadata = fs::symlink_metadata(&directory).ok()?;
     let private = metadata.is_dir()
         && metadata.mode() & 0o077 == 0

@@ -9,12 +9,15 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::bindings::ContainerDriverPre;
-use crate::bindings::contract::{Config, Descriptor, Issue, Severity};
+use crate::bindings::contract::{
+    CapabilityRequest, Config, Descriptor, Issue, OptionKind, OptionSpec, Severity,
+};
 use crate::error::DriverError;
 use crate::grant::{Grant, Grants};
 use crate::node::{self, Call, Node, NodeContext};
 use crate::operation::Host;
 use crate::runtime::Runtime;
+use crate::text::{clean, clean_line};
 use crate::{cache, limits, options};
 
 /// The driver that is built in.
@@ -63,14 +66,16 @@ impl Sandbox {
         }
         let mut known = vec![EMBEDDED];
         known.extend(EMBEDDED_ALIASES);
-        Err(DriverError::Unknown { name: name.into(), known })
+        Err(DriverError::Unknown {
+            name: name.into(),
+            known,
+        })
     }
 
     fn embedded(name: &str) -> Result<Arc<Driver>, DriverError> {
         let runtime = runtime(name)?;
         // SAFETY: made by the build script of this crate, under the same settings.
-        let precompiled =
-            unsafe { Component::deserialize(&runtime.engine, EMBEDDED_MACHINE_CODE) };
+        let precompiled = unsafe { Component::deserialize(&runtime.engine, EMBEDDED_MACHINE_CODE) };
         let digest = digest(EMBEDDED_COMPONENT);
         let component = match precompiled {
             Ok(component) => component,
@@ -114,14 +119,24 @@ impl Driver {
             .collect();
         let unknown = Runtime::unknown_imports(imports.iter().map(String::as_str));
         if !unknown.is_empty() {
-            return Err(DriverError::UnknownImports { driver: name, imports: unknown });
+            return Err(DriverError::UnknownImports {
+                driver: name,
+                imports: unknown,
+            });
         }
         let pre = runtime
             .linker
             .instantiate_pre(&component)
             .and_then(ContainerDriverPre::new)
             .map_err(|error| unloadable(&name, &error))?;
-        Ok(Self { name, source, digest, imports, pre, descriptor: OnceCell::new() })
+        Ok(Self {
+            name,
+            source,
+            digest,
+            imports,
+            pre,
+            descriptor: OnceCell::new(),
+        })
     }
 
     /// The name that the user gave: messages use it.
@@ -151,10 +166,11 @@ impl Driver {
     /// What went wrong in the driver.
     pub async fn descriptor(&self) -> Result<&Descriptor, DriverError> {
         self.descriptor
-            .get_or_try_init(|| {
-                node::pure(self, "describe", async |Call { driver, store, .. }| {
+            .get_or_try_init(async || {
+                let said = node::pure(self, "describe", async |Call { driver, store, .. }| {
                     driver.iechor_driver_driver().call_describe(store).await
-                })
+                });
+                said.await.map(cleaned)
             })
             .await
     }
@@ -166,7 +182,10 @@ impl Driver {
     /// What went wrong in the driver.
     pub async fn priority(&self, endpoint: &str) -> Result<Option<u32>, DriverError> {
         node::pure(self, "priority", async |Call { driver, store, .. }| {
-            driver.iechor_driver_driver().call_priority(store, endpoint).await
+            driver
+                .iechor_driver_driver()
+                .call_priority(store, endpoint)
+                .await
         })
         .await
     }
@@ -178,17 +197,31 @@ impl Driver {
     /// [`DriverError::InvalidConfiguration`] with every fault, or what went wrong in the driver.
     pub async fn validate(&self, config: &Config) -> Result<(Config, Vec<Issue>), DriverError> {
         let (right, mut issues) = options::check(self.descriptor().await?, &config.options);
-        let config = Config { options: right, ..config.clone() };
+        let config = Config {
+            options: right,
+            ..config.clone()
+        };
         let found = node::pure(self, "validate", async |Call { driver, store, .. }| {
-            driver.iechor_driver_driver().call_validate(store, &config).await
+            driver
+                .iechor_driver_driver()
+                .call_validate(store, &config)
+                .await
         })
         .await?;
-        issues.extend(found.into_iter().map(|issue| Issue {
-            message: crate::text::clean(&issue.message, limits::LINE),
-            ..issue
+        issues.extend(found.into_iter().map(|issue| {
+            Issue {
+                subject: issue
+                    .subject
+                    .map(|subject| clean_line(&subject, limits::LINE)),
+                message: clean(&issue.message, limits::LINE),
+                ..issue
+            }
         }));
         if issues.iter().any(|issue| issue.severity == Severity::Error) {
-            return Err(DriverError::InvalidConfiguration { driver: self.name.clone(), issues });
+            return Err(DriverError::InvalidConfiguration {
+                driver: self.name.clone(),
+                issues,
+            });
         }
         Ok((config, issues))
     }
@@ -206,7 +239,10 @@ impl Driver {
         }
         let missing = Grants::missing(requests, granted);
         if !missing.is_empty() {
-            return Err(DriverError::Untrusted { driver: self.name.clone(), requests: missing });
+            return Err(DriverError::Untrusted {
+                driver: self.name.clone(),
+                requests: missing,
+            });
         }
         Ok(Grants::new(requests, granted.to_vec()))
     }
@@ -217,12 +253,56 @@ impl Driver {
     }
 }
 
+/// A descriptor with its words cleaned: they are shown where the user decides about the driver.
+fn cleaned(descriptor: Descriptor) -> Descriptor {
+    let line = |text: String| clean_line(&text, limits::LINE);
+    Descriptor {
+        name: line(descriptor.name),
+        version: line(descriptor.version),
+        summary: line(descriptor.summary),
+        vendor: descriptor.vendor.map(line),
+        homepage: descriptor.homepage.map(line),
+        license: descriptor.license.map(line),
+        multi_node: descriptor.multi_node,
+        options: descriptor
+            .options
+            .into_iter()
+            .map(|option| OptionSpec {
+                name: line(option.name),
+                kind: match option.kind {
+                    OptionKind::Choice(choices) => {
+                        OptionKind::Choice(choices.into_iter().map(line).collect())
+                    }
+                    other => other,
+                },
+                help: line(option.help),
+                default: option.default.map(line),
+                deprecated: option.deprecated.map(line),
+                ..option
+            })
+            .collect(),
+        capabilities: descriptor
+            .capabilities
+            .into_iter()
+            .map(|request| CapabilityRequest {
+                name: line(request.name),
+                scope: request.scope.into_iter().map(line).collect(),
+                reason: line(request.reason),
+                required: request.required,
+            })
+            .collect(),
+    }
+}
+
 fn runtime(driver: &str) -> Result<&'static Runtime, DriverError> {
     Runtime::get().map_err(|error| unloadable(driver, &error))
 }
 
 fn unloadable(driver: &str, error: &wasmtime::Error) -> DriverError {
-    DriverError::Unloadable { driver: driver.into(), reason: format!("{error:#}") }
+    DriverError::Unloadable {
+        driver: driver.into(),
+        reason: format!("{error:#}"),
+    }
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -232,7 +312,10 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DriverError> {
-    let unreadable = |reason: String| DriverError::Unreadable { path: path.to_owned(), reason };
+    let unreadable = |reason: String| DriverError::Unreadable {
+        path: path.to_owned(),
+        reason,
+    };
     let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
     if !metadata.is_file() {
         return Err(unreadable("it is not a file".into()));
@@ -259,5 +342,8 @@ fn refuse_other_formats(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
     } else {
         return Ok(());
     };
-    Err(DriverError::Unloadable { driver: name.into(), reason: reason.into() })
+    Err(DriverError::Unloadable {
+        driver: name.into(),
+        reason: reason.into(),
+    })
 }

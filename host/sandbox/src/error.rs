@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::bindings::contract::{Denial, Error, Issue};
-use crate::text::clean;
+use crate::bindings::contract::{Denial, EngineFailure, Error, Issue, ObjectRef};
+use crate::limits;
+use crate::text::{clean, clean_line};
 
 /// A failure of a driver, by the name that the user knows it by.
 #[derive(Debug, thiserror::Error)]
@@ -155,9 +156,38 @@ fn render_denial(denial: &Denial) -> String {
     format!("{} is not granted ({})", denial.capability, denial.detail)
 }
 
+/// An error of a driver with its words cleaned: it may have put anything into them.
+pub(crate) fn cleaned(error: Error) -> Error {
+    let text = |text: String| clean(&text, 16 << 10);
+    let line = |text: String| clean_line(&text, limits::LINE);
+    let object = |object: ObjectRef| ObjectRef {
+        name: line(object.name),
+        ..object
+    };
+    match error {
+        Error::NotFound(of) => Error::NotFound(object(of)),
+        Error::AlreadyExists(of) => Error::AlreadyExists(object(of)),
+        Error::Conflict(words) => Error::Conflict(text(words)),
+        Error::InvalidArgument(words) => Error::InvalidArgument(text(words)),
+        Error::Unavailable(words) => Error::Unavailable(text(words)),
+        Error::LimitExceeded(words) => Error::LimitExceeded(text(words)),
+        Error::Unsupported(words) => Error::Unsupported(text(words)),
+        Error::Other(words) => Error::Other(text(words)),
+        Error::Denied(denial) => Error::Denied(Denial {
+            capability: line(denial.capability),
+            detail: line(denial.detail),
+        }),
+        Error::Engine(failure) => Error::Engine(EngineFailure {
+            message: text(failure.message),
+            ..failure
+        }),
+        plain @ (Error::NotRunning | Error::Timeout | Error::Cancelled) => plain,
+    }
+}
+
 /// An error of the contract in words for a person.
 pub(crate) fn describe(error: &Error) -> String {
-    let text = match error {
+    match error {
         Error::NotFound(object) => format!("no such {}: {}", kind(object.kind), object.name),
         Error::AlreadyExists(object) => {
             format!("{} {} exists already", kind(object.kind), object.name)
@@ -173,11 +203,12 @@ pub(crate) fn describe(error: &Error) -> String {
         Error::Timeout => "out of time".into(),
         Error::Cancelled => "cancelled".into(),
         Error::Engine(failure) => {
-            format!("the engine answered {}: {}", failure.status, failure.message)
+            format!(
+                "the engine answered {}: {}",
+                failure.status, failure.message
+            )
         }
-    };
-    // A driver may have put anything into it.
-    clean(&text, 16 << 10)
+    }
 }
 
 fn kind(kind: crate::bindings::contract::ObjectKind) -> &'static str {

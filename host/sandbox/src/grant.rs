@@ -19,15 +19,51 @@ pub struct Capability {
 
 /// All of them.
 pub const CATALOGUE: &[Capability] = &[
-    Capability { name: "container.privileged", subject: "the container's image", high_risk: true },
-    Capability { name: "container.bind", subject: "a path of the engine's machine", high_risk: true },
-    Capability { name: "container.devices", subject: "the devices asked for", high_risk: true },
-    Capability { name: "container.network", subject: "the network's name or mode", high_risk: true },
-    Capability { name: "container.cgroup-parent", subject: "the parent cgroup", high_risk: false },
-    Capability { name: "image.pull", subject: "the image reference", high_risk: false },
-    Capability { name: "engine.open", subject: "control or session", high_risk: true },
-    Capability { name: "transport.tcp", subject: "host:port", high_risk: true },
-    Capability { name: "transport.local", subject: "the socket's path", high_risk: true },
+    Capability {
+        name: "container.privileged",
+        subject: "the container's image",
+        high_risk: true,
+    },
+    Capability {
+        name: "container.bind",
+        subject: "a path of the engine's machine",
+        high_risk: true,
+    },
+    Capability {
+        name: "container.devices",
+        subject: "the devices asked for",
+        high_risk: true,
+    },
+    Capability {
+        name: "container.network",
+        subject: "the network's name or mode",
+        high_risk: true,
+    },
+    Capability {
+        name: "container.cgroup-parent",
+        subject: "the parent cgroup",
+        high_risk: false,
+    },
+    Capability {
+        name: "image.pull",
+        subject: "the image reference",
+        high_risk: false,
+    },
+    Capability {
+        name: "engine.open",
+        subject: "control or session",
+        high_risk: true,
+    },
+    Capability {
+        name: "transport.tcp",
+        subject: "host:port",
+        high_risk: true,
+    },
+    Capability {
+        name: "transport.local",
+        subject: "the socket's path",
+        high_risk: true,
+    },
 ];
 
 /// One grant.
@@ -53,9 +89,15 @@ impl Grant {
         };
         if !CATALOGUE.iter().any(|capability| capability.name == name) {
             let names: Vec<_> = CATALOGUE.iter().map(|capability| capability.name).collect();
-            return Err(format!("no capability {name:?}; there are: {}", names.join(", ")));
+            return Err(format!(
+                "no capability {name:?}; there are: {}",
+                names.join(", ")
+            ));
         }
-        Ok(Self { name: name.into(), scope })
+        Ok(Self {
+            name: name.into(),
+            scope,
+        })
     }
 
     fn covers(&self, subject: &str) -> bool {
@@ -78,12 +120,18 @@ impl Grants {
 
     /// What is both requested and granted.
     pub fn new(requests: &[CapabilityRequest], granted: Vec<Grant>) -> Self {
-        Self { requested: as_grants(requests), granted }
+        Self {
+            requested: as_grants(requests),
+            granted,
+        }
     }
 
     /// All that is requested: the driver was trusted when this host was built.
     pub fn trusted(requests: &[CapabilityRequest]) -> Self {
-        Self { requested: as_grants(requests), granted: as_grants(requests) }
+        Self {
+            requested: as_grants(requests),
+            granted: as_grants(requests),
+        }
     }
 
     /// The requests that are required and not granted at all, with their reasons.
@@ -103,25 +151,50 @@ impl Grants {
     ///
     /// The denial that the driver is answered with.
     pub fn check(&self, capability: &str, subject: &str) -> Result<(), Denial> {
-        debug_assert!(CATALOGUE.iter().any(|known| known.name == capability), "{capability}");
+        debug_assert!(
+            CATALOGUE.iter().any(|known| known.name == capability),
+            "{capability}"
+        );
         let allowed = |grants: &[Grant]| {
-            grants.iter().any(|grant| grant.name == capability && grant.covers(subject))
+            grants
+                .iter()
+                .any(|grant| grant.name == capability && grant.covers(subject))
         };
         let detail = if !allowed(&self.requested) {
             format!("the driver did not ask for it: {subject:?}")
         } else if !allowed(&self.granted) {
-            format!("nobody granted it: {subject:?}; --grant {capability}={subject} would")
+            format!(
+                "nobody granted it: {subject:?}{}",
+                hint(capability, subject)
+            )
         } else {
             return Ok(());
         };
-        Err(Denial { capability: capability.into(), detail })
+        Err(Denial {
+            capability: capability.into(),
+            detail,
+        })
+    }
+}
+
+/// The flag that would grant an action. None where the driver's word for the subject would mean
+/// more than it says: to a shell, or as a pattern.
+fn hint(capability: &str, subject: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:@,".contains(c);
+    if !subject.is_empty() && subject.chars().all(plain) {
+        format!("; --grant {capability}={subject} would")
+    } else {
+        String::new()
     }
 }
 
 fn as_grants(requests: &[CapabilityRequest]) -> Vec<Grant> {
     requests
         .iter()
-        .map(|request| Grant { name: request.name.clone(), scope: request.scope.clone() })
+        .map(|request| Grant {
+            name: request.name.clone(),
+            scope: request.scope.clone(),
+        })
         .collect()
 }
 
@@ -184,15 +257,35 @@ mod tests {
     fn both_the_author_and_the_user_must_have_said_so() {
         let requests = [request("image.pull", &["moby/*"])];
         let grants = Grants::new(&requests, vec![]);
-        let denial = grants.check("image.pull", "moby/buildkit").expect_err("not granted");
-        assert!(denial.detail.contains("--grant image.pull=moby/buildkit"), "{}", denial.detail);
+        let denial = grants
+            .check("image.pull", "moby/buildkit")
+            .expect_err("not granted");
+        assert!(
+            denial.detail.contains("--grant image.pull=moby/buildkit"),
+            "{}",
+            denial.detail
+        );
 
-        let any = vec![Grant { name: "image.pull".into(), scope: vec![] }];
+        let any = vec![Grant {
+            name: "image.pull".into(),
+            scope: vec![],
+        }];
         let grants = Grants::new(&requests, any.clone());
-        assert_eq!(grants.check("image.pull", "moby/buildkit").map_err(|d| d.detail), Ok(()));
-        let denial = grants.check("image.pull", "evil/image").expect_err("not requested");
+        assert_eq!(
+            grants
+                .check("image.pull", "moby/buildkit")
+                .map_err(|d| d.detail),
+            Ok(())
+        );
+        let denial = grants
+            .check("image.pull", "evil/image")
+            .expect_err("not requested");
         assert!(denial.detail.contains("did not ask"), "{}", denial.detail);
-        assert!(grants.check("container.privileged", "moby/buildkit").is_err());
+        assert!(
+            grants
+                .check("container.privileged", "moby/buildkit")
+                .is_err()
+        );
 
         assert!(Grants::missing(&requests, &any).is_empty());
         assert_eq!(
@@ -205,7 +298,10 @@ mod tests {
     fn grants_are_parsed_and_unknown_ones_named() {
         assert_eq!(
             Grant::parse("container.network=host"),
-            Ok(Grant { name: "container.network".into(), scope: vec!["host".into()] })
+            Ok(Grant {
+                name: "container.network".into(),
+                scope: vec!["host".into()]
+            })
         );
         let error = Grant::parse("root").expect_err("unknown");
         assert!(error.contains("container.privileged"), "{error}");

@@ -37,7 +37,9 @@ impl Journal {
         self.intents().push((kind, name.to_owned()));
         match self.requests.spawn(request).await {
             Ok(result) => result,
-            Err(panic) => Err(EngineError::Protocol(format!("the request failed: {panic}"))),
+            Err(panic) => Err(EngineError::Protocol(format!(
+                "the request failed: {panic}"
+            ))),
         }
     }
 
@@ -70,10 +72,15 @@ impl Journal {
         };
         if tokio::time::timeout(limit, work).await.is_err() {
             failures.extend(
-                left.iter().map(|(kind, name)| format!("{kind} {name} may be left behind: out of time")),
+                left.iter()
+                    .map(|(kind, name)| format!("{kind} {name} may be left behind: out of time")),
             );
         }
-        if failures.is_empty() { Ok(()) } else { Err(failures) }
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(failures)
+        }
     }
 
     fn intents(&self) -> std::sync::MutexGuard<'_, Vec<(ObjectKind, String)>> {
@@ -88,13 +95,21 @@ async fn remove(
     operation: &str,
 ) -> Result<(), EngineError> {
     let labels = match kind {
-        ObjectKind::Container => engine.inspect_container(name).await?.map(|found| found.labels),
+        ObjectKind::Container => engine
+            .inspect_container(name)
+            .await?
+            .map(|found| found.labels),
         ObjectKind::Volume => engine.inspect_volume(name).await?.map(|found| found.labels),
-        ObjectKind::Network => engine.inspect_network(name).await?.map(|found| found.labels),
+        ObjectKind::Network => engine
+            .inspect_network(name)
+            .await?
+            .map(|found| found.labels),
         ObjectKind::Image => None,
     };
     let ours = labels.is_some_and(|labels| {
-        labels.get(OPERATION_LABEL).is_some_and(|label| label == operation)
+        labels
+            .get(OPERATION_LABEL)
+            .is_some_and(|label| label == operation)
     });
     if !ours {
         return Ok(());

@@ -21,6 +21,7 @@ mod engine_config;
 mod error;
 pub mod grant;
 mod journal;
+mod last_words;
 pub mod limits;
 pub mod node;
 mod operation;
@@ -35,4 +36,6 @@ pub use driver::{Driver, Sandbox, Source};
 pub use error::DriverError;
 pub use grant::{Grant, Grants};
 pub use node::{Node, NodeContext};
-pub use report::{BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Log, LogLevel, Progress, StepId};
+pub use report::{
+    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Log, LogLevel, Progress, StepId,
+};

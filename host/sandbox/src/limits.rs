@@ -45,6 +45,8 @@ pub const CREATIONS: usize = 32;
 pub const STEPS: u64 = 1000;
 /// Most bytes of output that one operation adds to its steps and to the log together.
 pub const OUTPUT_BYTES: u64 = 16 << 20;
+/// What a record of output costs beside its bytes, so that empty ones come to an end too.
+pub const RECORD_BYTES: usize = 64;
 /// Most bytes of a driver's standard error that are kept, to explain a crash.
 pub const STDERR_BYTES: usize = 64 << 10;
 /// Most bytes kept of each output of a command.

@@ -6,20 +6,20 @@ use std::time::Duration;
 use iechor_engine::model::Platform;
 use iechor_engine::{BoxByteStream, Engine};
 use tokio_util::sync::CancellationToken;
-use wasmtime::component::ResourceAny;
+use wasmtime::component::{ResourceAny, ResourceTableError};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::bindings::ContainerDriver;
 use crate::bindings::contract::{Config, Error, Feature, Info, RemoveOptions, StopOptions};
 use crate::driver::Driver;
-use crate::error::DriverError;
+use crate::error::{DriverError, cleaned};
 use crate::grant::Grants;
 use crate::limits;
 use crate::operation::{Host, Operation};
 use crate::ownership::Owner;
 use crate::report::{BuildKit, BuildKitClient, Log, LogLevel, NoLog, NoProgress, Progress};
 use crate::runtime::Runtime;
-use crate::text::clean;
+use crate::text::{clean, clean_line};
 
 /// What a node's operations may use.
 #[derive(Clone)]
@@ -59,7 +59,11 @@ pub(crate) struct Call<'a> {
 
 impl Node {
     pub(crate) fn new(driver: Arc<Driver>, config: Config, context: NodeContext) -> Self {
-        Self { driver, config, context }
+        Self {
+            driver,
+            config,
+            context,
+        }
     }
 
     /// What state it is in; a builder that does not exist is inactive.
@@ -69,7 +73,11 @@ impl Node {
     /// What went wrong, by the driver's name.
     pub async fn info(&self) -> Result<Info, DriverError> {
         self.operate("info", limits::QUERY, async |call, builder| {
-            call.driver.iechor_driver_driver().builder().call_info(call.store, builder).await
+            call.driver
+                .iechor_driver_driver()
+                .builder()
+                .call_info(call.store, builder)
+                .await
         })
         .await
     }
@@ -81,7 +89,11 @@ impl Node {
     /// What went wrong, by the driver's name; nothing that it created is left.
     pub async fn boot(&self) -> Result<(), DriverError> {
         self.operate("boot", self.context.boot_limit, async |call, builder| {
-            call.driver.iechor_driver_driver().builder().call_boot(call.store, builder).await
+            call.driver
+                .iechor_driver_driver()
+                .builder()
+                .call_boot(call.store, builder)
+                .await
         })
         .await
     }
@@ -115,9 +127,14 @@ impl Node {
     /// What went wrong, by the driver's name.
     pub async fn version(&self) -> Result<String, DriverError> {
         self.operate("version", limits::QUERY, async |call, builder| {
-            call.driver.iechor_driver_driver().builder().call_version(call.store, builder).await
+            call.driver
+                .iechor_driver_driver()
+                .builder()
+                .call_version(call.store, builder)
+                .await
         })
         .await
+        .map(|version| clean_line(&version, limits::LINE))
     }
 
     /// What a build may ask of this node.
@@ -127,7 +144,11 @@ impl Node {
     /// What went wrong, by the driver's name.
     pub async fn features(&self) -> Result<Vec<Feature>, DriverError> {
         self.operate("features", limits::QUERY, async |call, builder| {
-            call.driver.iechor_driver_driver().builder().call_features(call.store, builder).await
+            call.driver
+                .iechor_driver_driver()
+                .builder()
+                .call_features(call.store, builder)
+                .await
         })
         .await
     }
@@ -169,6 +190,7 @@ impl Node {
             driver.call_host_gateway(call.store, builder).await
         })
         .await
+        .map(|address| clean_line(&address, limits::LINE))
     }
 
     /// Opens the builder in a fresh store and makes one call. A failed operation has what it
@@ -214,11 +236,15 @@ impl Node {
             }),
         };
         if result.is_err()
-            && let Err(left) =
-                operation.journal.undo(&context.engine, &operation.id, limits::UNDO).await
+            && let Err(left) = operation
+                .journal
+                .undo(&context.engine, &operation.id, limits::UNDO)
+                .await
         {
             for line in left {
-                context.log.write(LogLevel::Warn, self.driver.name(), &line, &[]);
+                context
+                    .log
+                    .write(LogLevel::Warn, self.driver.name(), &line, &[]);
             }
         }
         result
@@ -226,18 +252,29 @@ impl Node {
 
     fn failure(&self, operation: &'static str, error: Error, limit: Duration) -> DriverError {
         let driver = self.driver.name().to_owned();
-        match error {
+        match cleaned(error) {
             Error::Denied(denial) => DriverError::Denied { driver, denial },
-            Error::Timeout => DriverError::TimedOut { driver, operation, limit },
+            Error::Timeout => DriverError::TimedOut {
+                driver,
+                operation,
+                limit,
+            },
             Error::Cancelled => DriverError::Cancelled { operation },
-            error => DriverError::Failed { driver, operation, error },
+            error => DriverError::Failed {
+                driver,
+                operation,
+                error,
+            },
         }
     }
 }
 
 impl Call<'_> {
     fn reborrow(&mut self) -> Call<'_> {
-        Call { driver: self.driver, store: self.store }
+        Call {
+            driver: self.driver,
+            store: self.store,
+        }
     }
 }
 
@@ -247,8 +284,11 @@ pub(crate) async fn pure<T>(
     name: &'static str,
     call: impl AsyncFnOnce(Call<'_>) -> wasmtime::Result<T>,
 ) -> Result<T, DriverError> {
-    let owner =
-        Owner { builder: String::new(), node: String::new(), driver: driver.name().to_owned() };
+    let owner = Owner {
+        builder: String::new(),
+        node: String::new(),
+        driver: driver.name().to_owned(),
+    };
     let operation = Arc::new(Operation::new(
         driver.name().to_owned(),
         owner,
@@ -293,7 +333,11 @@ async fn run<T>(
     });
     let outcome = tokio::time::timeout(limit, async {
         let driver = driver.pre.instantiate_async(&mut store).await?;
-        call(Call { driver: &driver, store: &mut store }).await
+        call(Call {
+            driver: &driver,
+            store: &mut store,
+        })
+        .await
     })
     .await;
     match outcome {
@@ -316,7 +360,11 @@ fn explain(
 ) -> DriverError {
     let driver = driver.name().to_owned();
     if let Some(budget) = &host.refused_growth {
-        return DriverError::OverBudget { driver, operation, budget: budget.clone() };
+        return DriverError::OverBudget {
+            driver,
+            operation,
+            budget: budget.clone(),
+        };
     }
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::Interrupt) {
@@ -324,22 +372,50 @@ fn explain(
             "it computed for more than {} s without a call to the host",
             limits::SPIN.as_secs()
         );
-        return DriverError::OverBudget { driver, operation, budget };
+        return DriverError::OverBudget {
+            driver,
+            operation,
+            budget,
+        };
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        let budget = format!(
+            "it held more than {} things of the host at a time",
+            limits::RESOURCES
+        );
+        return DriverError::OverBudget {
+            driver,
+            operation,
+            budget,
+        };
     }
     let root = error.root_cause().to_string();
     if root.contains("hostcall") {
-        let budget =
-            format!("it passed more than {} MiB in one call to the host", limits::CALL_BYTES >> 20);
-        return DriverError::OverBudget { driver, operation, budget };
+        let budget = format!(
+            "it passed more than {} MiB in one call to the host",
+            limits::CALL_BYTES >> 20
+        );
+        return DriverError::OverBudget {
+            driver,
+            operation,
+            budget,
+        };
     }
     let mut reason = root;
     let stderr = host.stderr.contents();
-    let said = clean(&String::from_utf8_lossy(&stderr), 2000);
+    // The end of it: a panic has the last word.
+    let stderr = &stderr[stderr.len().saturating_sub(2000)..];
+    let said = clean(&String::from_utf8_lossy(stderr), 2000);
     if !said.trim().is_empty() {
         reason += "; it said:\n  ";
         reason += &said.trim().replace('\n', "\n  ");
     }
-    DriverError::Crashed { driver, operation, reason, backtrace: format!("{error:?}") }
+    DriverError::Crashed {
+        driver,
+        operation,
+        reason,
+        backtrace: clean(&format!("{error:?}"), 16 << 10),
+    }
 }
 
 /// Stands where pure functions have no BuildKit to reach.

@@ -1,19 +1,19 @@
 //! One operation of one driver: the state behind its store.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use iechor_engine::Engine;
+use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::contract::{Denial, Error};
 use crate::capability::HostError;
 use crate::grant::Grants;
 use crate::journal::Journal;
+use crate::last_words::LastWords;
 use crate::limits;
 use crate::ownership::Owner;
 use crate::report::{BuildKit, Log, Progress};
@@ -40,7 +40,10 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    #[expect(clippy::too_many_arguments, reason = "plain data, named at the one place that calls")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "plain data, named at the one place that calls"
+    )]
     pub(crate) fn new(
         driver: String,
         owner: Owner,
@@ -98,8 +101,10 @@ impl Operation {
         Ok(())
     }
 
-    /// Takes so many bytes from the budget of output; `false` where it is spent.
+    /// Takes so many bytes, and what any record costs, from the budget of output; `false` where it
+    /// is spent.
     pub(crate) fn spend_output(&self, bytes: usize) -> bool {
+        let bytes = bytes.saturating_add(limits::RECORD_BYTES);
         let spent = self.output.fetch_add(bytes as u64, Ordering::Relaxed);
         spent.saturating_add(bytes as u64) <= limits::OUTPUT_BYTES
     }
@@ -116,7 +121,7 @@ fn random_id() -> String {
 pub(crate) struct Host {
     pub(crate) table: ResourceTable,
     pub(crate) operation: Arc<Operation>,
-    pub(crate) stderr: MemoryOutputPipe,
+    pub(crate) stderr: LastWords,
     /// Ticks of processor time since the driver last called the host.
     pub(crate) spins: u64,
     /// Set when a memory or table was refused, since the trap itself does not say.
@@ -129,7 +134,7 @@ impl Host {
     pub(crate) fn new(operation: Arc<Operation>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::RESOURCES);
-        let stderr = MemoryOutputPipe::new(limits::STDERR_BYTES);
+        let stderr = LastWords::default();
         let wasi = WasiCtx::builder()
             .stderr(stderr.clone())
             // What a driver prints is for its author: the same place.
@@ -161,7 +166,10 @@ impl Host {
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 

@@ -36,9 +36,9 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> (Vec<Pair>, Ve
 
 fn find<'a>(specs: &'a [OptionSpec], name: &str) -> Option<&'a OptionSpec> {
     specs.iter().find(|spec| match spec.kind {
-        OptionKind::Table => {
-            name.strip_prefix(spec.name.as_str()).is_some_and(|rest| rest.starts_with('.'))
-        }
+        OptionKind::Table => name
+            .strip_prefix(spec.name.as_str())
+            .is_some_and(|rest| rest.starts_with('.')),
         _ => spec.name == name,
     })
 }
@@ -97,7 +97,11 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 fn fault(name: &str, message: String) -> Issue {
-    Issue { severity: Severity::Error, subject: Some(name.into()), message }
+    Issue {
+        severity: Severity::Error,
+        subject: Some(name.into()),
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +130,11 @@ mod tests {
                 option("image", OptionKind::Text, false),
                 option("default-load", OptionKind::Boolean, false),
                 option("cpu-quota", OptionKind::Integer, false),
-                option("mode", OptionKind::Choice(vec!["fast".into(), "safe".into()]), true),
+                option(
+                    "mode",
+                    OptionKind::Choice(vec!["fast".into(), "safe".into()]),
+                    true,
+                ),
                 option("env", OptionKind::Table, false),
             ],
             capabilities: Vec::new(),
@@ -134,7 +142,9 @@ mod tests {
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<Pair> {
-        list.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        list.iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect()
     }
 
     #[test]
@@ -155,7 +165,12 @@ mod tests {
         assert_eq!(right, pairs(&[("image", "b"), ("env.A", "1")]));
         let found: Vec<_> = issues
             .iter()
-            .map(|issue| (issue.subject.as_deref().expect("named"), issue.message.as_str()))
+            .map(|issue| {
+                (
+                    issue.subject.as_deref().expect("named"),
+                    issue.message.as_str(),
+                )
+            })
             .collect();
         assert_eq!(
             found,

@@ -102,7 +102,9 @@ impl Owner {
         let base = self.base_name();
         match name.strip_prefix(&base) {
             Some(rest) if rest.is_empty() || rest.starts_with('_') => Ok(()),
-            _ => Err(format!("names of this node are {base} or begin with {base}_, not {name:?}")),
+            _ => Err(format!(
+                "names of this node are {base} or begin with {base}_, not {name:?}"
+            )),
         }
     }
 }
@@ -112,22 +114,41 @@ mod tests {
     use super::*;
 
     fn owner() -> Owner {
-        Owner { builder: "b".into(), node: "b0".into(), driver: "d".into() }
+        Owner {
+            builder: "b".into(),
+            node: "b0".into(),
+            driver: "d".into(),
+        }
     }
 
     #[test]
     fn names_that_are_not_the_nodes_are_refused() {
-        for name in ["buildx_buildkit_b0", "buildx_buildkit_b0_state", "buildx_buildkit_b0_x.1"] {
+        for name in [
+            "buildx_buildkit_b0",
+            "buildx_buildkit_b0_state",
+            "buildx_buildkit_b0_x.1",
+        ] {
             assert_eq!(owner().check_name(name), Ok(()), "{name}");
         }
         for name in [
-            "", "b0", "../b0", "buildx_buildkit_b01", "buildx_buildkit_b0/../x",
-            "buildx_buildkit_b0?force=1", "buildx_buildkit_c0", "buildx_buildkit_b0 x",
-            "-buildx_buildkit_b0", "buildx_buildkit_b0\n",
+            "",
+            "b0",
+            "../b0",
+            "buildx_buildkit_b01",
+            "buildx_buildkit_b0/../x",
+            "buildx_buildkit_b0?force=1",
+            "buildx_buildkit_c0",
+            "buildx_buildkit_b0 x",
+            "-buildx_buildkit_b0",
+            "buildx_buildkit_b0\n",
         ] {
             assert!(owner().check_name(name).is_err(), "{name}");
         }
-        assert!(owner().check_name(&format!("buildx_buildkit_b0_{}", "x".repeat(300))).is_err());
+        assert!(
+            owner()
+                .check_name(&format!("buildx_buildkit_b0_{}", "x".repeat(300)))
+                .is_err()
+        );
     }
 
     #[test]
@@ -136,10 +157,26 @@ mod tests {
         assert_eq!(owner().judge("anything", &own), Verdict::Own);
         let bare = BTreeMap::new();
         assert_eq!(owner().judge("buildx_buildkit_b0", &bare), Verdict::Own);
-        assert_eq!(owner().judge("buildx_buildkit_b0_state", &bare), Verdict::Own);
-        assert!(matches!(owner().judge("buildx_buildkit_b0_more", &bare), Verdict::Foreign(_)));
-        assert!(matches!(owner().judge("postgres", &bare), Verdict::Foreign(_)));
-        let other = Owner { builder: "c".into(), ..owner() }.labels("1", []);
-        assert!(matches!(owner().judge("buildx_buildkit_b0", &other), Verdict::Foreign(_)));
+        assert_eq!(
+            owner().judge("buildx_buildkit_b0_state", &bare),
+            Verdict::Own
+        );
+        assert!(matches!(
+            owner().judge("buildx_buildkit_b0_more", &bare),
+            Verdict::Foreign(_)
+        ));
+        assert!(matches!(
+            owner().judge("postgres", &bare),
+            Verdict::Foreign(_)
+        ));
+        let other = Owner {
+            builder: "c".into(),
+            ..owner()
+        }
+        .labels("1", []);
+        assert!(matches!(
+            owner().judge("buildx_buildkit_b0", &other),
+            Verdict::Foreign(_)
+        ));
     }
 }

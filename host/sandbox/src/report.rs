@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use iechor_engine::model::{LogStream, Platform};
 use iechor_engine::BoxByteStream;
+use iechor_engine::model::{LogStream, Platform};
 
 /// A progress step, unique in one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use wasmtime::component::{HasSelf, Linker};
 use wasmtime::Engine;
+use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::p2::bindings::cli;
 
@@ -65,9 +65,11 @@ impl Runtime {
         Ok(RUNTIME.get_or_init(|| {
             let engine = made.engine.clone();
             // Ends with the process; costs one wake-up a tick.
-            std::thread::spawn(move || loop {
-                std::thread::sleep(limits::TICK);
-                engine.increment_epoch();
+            std::thread::spawn(move || {
+                loop {
+                    std::thread::sleep(limits::TICK);
+                    engine.increment_epoch();
+                }
             });
             made
         }))

@@ -184,17 +184,14 @@ pub async fn run(
     let response = match solved {
         Ok(response) => response,
         Err(error) => {
-            let mut loading = None;
+            let mut refusal = None;
             for delivery in deliveries {
-                loading = loading.or(delivery.give_up().await);
+                refusal = refusal.or(delivery.give_up().await);
             }
-            // A result that the engine did not take breaks the build's stream off: the engine's
-            // words are the reason.
-            return match loading {
-                Some(reason) if !matches!(error, iechor_buildkit::Error::Cancelled) => {
-                    Err(reason.into())
-                }
-                _ => Err(BuilderError::Build(error)),
+            // Where a result could not be written, the engine that did not take it knows why.
+            return match (error, refusal) {
+                (iechor_buildkit::Error::Export { .. }, Some(refusal)) => Err(refusal.into()),
+                (error, _) => Err(BuilderError::Build(error)),
             };
         }
     };
@@ -234,7 +231,7 @@ impl Delivery {
         }
     }
 
-    /// Ends it after the build failed; returns what the engine said, where it was the reason.
+    /// Ends it after the build failed; returns what the engine said against it, if anything.
     async fn give_up(self) -> Option<EngineError> {
         match self {
             // Dropping the path removes the file.

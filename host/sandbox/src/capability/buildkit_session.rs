@@ -26,22 +26,29 @@ pub enum Session {}
 impl buildkit_session::Host for Host {}
 
 impl buildkit_session::HostClient for Host {
-    async fn open(
-        &mut self,
-        on: Resource<Connection>,
-    ) -> Result<Resource<Client>, HostError> {
+    async fn open(&mut self, on: Resource<Connection>) -> Result<Resource<Client>, HostError> {
         let operation = self.called();
         let Connection { stream, stderr } = self.table.delete(on)?;
         let connected = tokio::time::timeout(limits::ANSWER, operation.buildkit.connect(stream))
             .await
             .unwrap_or_else(|_| {
-                Err(format!("BuildKit did not answer within {} s", limits::ANSWER.as_secs()))
+                Err(format!(
+                    "BuildKit did not answer within {} s",
+                    limits::ANSWER.as_secs()
+                ))
             });
         match connected {
             Ok(client) => Ok(self.table.push(Client { client })?),
             Err(reason) => {
-                let said = stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                Err(unavailable(if said.is_empty() { reason } else { format!("{reason}: {said}") }))
+                let said = stderr
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                Err(unavailable(if said.is_empty() {
+                    reason
+                } else {
+                    format!("{reason}: {said}")
+                }))
             }
         }
     }
@@ -51,7 +58,13 @@ impl buildkit_session::HostClient for Host {
         client: Resource<Client>,
     ) -> Result<buildkit_session::Version, HostError> {
         self.called();
-        let version = self.table.get(&client)?.client.version().await.map_err(unavailable)?;
+        let version = self
+            .table
+            .get(&client)?
+            .client
+            .version()
+            .await
+            .map_err(unavailable)?;
         Ok(buildkit_session::Version {
             version: version.version,
             revision: version.revision,
@@ -64,7 +77,13 @@ impl buildkit_session::HostClient for Host {
         client: Resource<Client>,
     ) -> Result<Vec<buildkit_session::Worker>, HostError> {
         self.called();
-        let workers = self.table.get(&client)?.client.workers().await.map_err(unavailable)?;
+        let workers = self
+            .table
+            .get(&client)?
+            .client
+            .workers()
+            .await
+            .map_err(unavailable)?;
         Ok(workers
             .into_iter()
             .map(|worker| buildkit_session::Worker {

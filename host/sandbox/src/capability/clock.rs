@@ -1,6 +1,8 @@
 //! Time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::HostError;
 use crate::bindings::contract::Error;
@@ -13,14 +15,24 @@ impl clock::Host for Host {
     }
 
     async fn sleep(&mut self, span: u64) -> Result<(), HostError> {
-        let left = self.called().deadline.saturating_duration_since(Instant::now());
+        let left = self
+            .called()
+            .deadline
+            .saturating_duration_since(Instant::now());
         let span = Duration::from_nanos(span);
         tokio::time::sleep(span.min(left)).await;
-        if span >= left { Err(HostError::Answer(Error::Timeout)) } else { Ok(()) }
+        if span >= left {
+            Err(HostError::Answer(Error::Timeout))
+        } else {
+            Ok(())
+        }
     }
 
     async fn remaining(&mut self) -> wasmtime::Result<Option<u64>> {
-        let left = self.called().deadline.saturating_duration_since(Instant::now());
+        let left = self
+            .called()
+            .deadline
+            .saturating_duration_since(Instant::now());
         Ok(Some(nanoseconds(left)))
     }
 }

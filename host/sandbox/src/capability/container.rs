@@ -1,7 +1,7 @@
 //! Containers of the engine.
 
-use iechor_engine::model::{self, ContainerSpec, ContainerStatus, MountSource};
 use iechor_engine::ObjectKind;
+use iechor_engine::model::{self, ContainerSpec, ContainerStatus, MountSource};
 use wasmtime::component::Resource;
 
 use super::progress::{Task, forward};
@@ -25,7 +25,10 @@ impl container::Host for Host {
         labels: Vec<(String, String)>,
     ) -> Result<Vec<container::Summary>, HostError> {
         let operation = self.called();
-        let found = operation.engine()?.list_containers(&operation.owner.filter()).await?;
+        let found = operation
+            .engine()?
+            .list_containers(&operation.owner.filter())
+            .await?;
         Ok(found
             .into_iter()
             .filter(|container| has_labels(&container.labels, &labels))
@@ -43,6 +46,8 @@ impl container::HostContainer for Host {
         let operation = self.called();
         let engine = operation.engine()?;
         let spec = checked_spec(&operation, spec)?;
+        check_volumes(&operation, &spec).await?;
+        check_network(&operation, &spec).await?;
         operation.check_creations()?;
         let name = spec.name.clone();
         let created = operation
@@ -74,12 +79,12 @@ impl container::HostContainer for Host {
         }
     }
 
-    async fn find(
-        &mut self,
-        name: String,
-    ) -> Result<Option<Resource<ContainerHandle>>, HostError> {
+    async fn find(&mut self, name: String) -> Result<Option<Resource<ContainerHandle>>, HostError> {
         let operation = self.called();
-        operation.owner.check_name(&name).map_err(HostError::invalid)?;
+        operation
+            .owner
+            .check_name(&name)
+            .map_err(HostError::invalid)?;
         match operation.engine()?.inspect_container(&name).await? {
             Some(found)
                 if found.name == name
@@ -147,10 +152,17 @@ impl container::HostContainer for Host {
             .into_iter()
             .map(|file| {
                 check_file_path(&file.path)?;
-                Ok(model::File { path: file.path, mode: file.mode & 0o7777, contents: file.contents })
+                Ok(model::File {
+                    path: file.path,
+                    mode: file.mode & 0o7777,
+                    contents: file.contents,
+                })
             })
             .collect::<Result<Vec<_>, HostError>>()?;
-        Ok(operation.engine()?.copy_into_container(&name, &target, &files).await?)
+        Ok(operation
+            .engine()?
+            .copy_into_container(&name, &target, &files)
+            .await?)
     }
 
     async fn run(
@@ -184,7 +196,10 @@ impl container::HostContainer for Host {
             Some(task) => Some(self.table.get(&task)?.step),
             None => None,
         };
-        let dialled = operation.engine()?.dial_in_container(&name, &exec(spec)).await?;
+        let dialled = operation
+            .engine()?
+            .dial_in_container(&name, &exec(spec))
+            .await?;
         let connection = match step {
             Some(step) => {
                 forward(operation, step, dialled.stderr);
@@ -203,7 +218,10 @@ impl container::HostContainer for Host {
     ) -> Result<(), HostError> {
         let operation = self.called();
         let name = self.container_name(&container)?;
-        let logs = operation.engine()?.container_logs(&name, tail, limits::LOG_BYTES).await?;
+        let logs = operation
+            .engine()?
+            .container_logs(&name, tail, limits::LOG_BYTES)
+            .await?;
         let task = self.table.get(&to)?;
         for chunk in logs {
             task.output(&operation, chunk.stream, chunk.data);
@@ -218,14 +236,19 @@ impl container::HostContainer for Host {
     ) -> Result<Vec<String>, HostError> {
         let operation = self.called();
         let name = self.container_name(&container)?;
-        let logs =
-            operation.engine()?.container_logs(&name, Some(tail), limits::LAST_LOG_BYTES).await?;
+        let logs = operation
+            .engine()?
+            .container_logs(&name, Some(tail), limits::LAST_LOG_BYTES)
+            .await?;
         let mut bytes = Vec::new();
         for chunk in logs {
             bytes.extend_from_slice(&chunk.data);
         }
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<_> = text.lines().map(|line| clean_line(line, limits::LINE)).collect();
+        let lines: Vec<_> = text
+            .lines()
+            .map(|line| clean_line(line, limits::LINE))
+            .collect();
         let first = lines.len().saturating_sub(tail as usize);
         Ok(lines[first..].to_vec())
     }
@@ -248,20 +271,23 @@ impl Host {
 /// Checks names and grants, and turns the driver's words into the engine's.
 fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<ContainerSpec, HostError> {
     let grants = &operation.grants;
-    operation.owner.check_name(&spec.name).map_err(HostError::invalid)?;
+    operation
+        .owner
+        .check_name(&spec.name)
+        .map_err(HostError::invalid)?;
     if let Some((name, _)) = spec.extra.first() {
-        return Err(HostError::Answer(Error::Unsupported(format!("container setting {name:?}"))));
+        return Err(HostError::Answer(Error::Unsupported(format!(
+            "container setting {name:?}"
+        ))));
     }
     if spec.privileged || spec.host_user_namespace {
         grants.check("container.privileged", &spec.image)?;
     }
-    if let Some(network) = &spec.network {
-        let own = operation.owner.check_name(network).is_ok();
-        if !own && !matches!(network.as_str(), "none" | "bridge" | "default") {
-            grants.check("container.network", network)?;
-        }
-    }
     if let Some(parent) = &spec.limits.cgroup_parent {
+        // A `..` would lead out of what a pattern covers.
+        if parent.split('/').any(|part| part == "..") {
+            return Err(HostError::invalid(format!("{parent:?} has a '..'")));
+        }
         grants.check("container.cgroup-parent", parent)?;
     }
     if let Some(gpus) = &spec.gpus {
@@ -269,9 +295,15 @@ fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<Containe
     }
     for mount in &spec.mounts {
         match &mount.source {
-            container::MountSource::Bind(path) => grants.check("container.bind", path)?,
+            container::MountSource::Bind(path) => {
+                check_bind_path(path)?;
+                grants.check("container.bind", path)?;
+            }
             container::MountSource::Volume(name) => {
-                operation.owner.check_name(name).map_err(HostError::invalid)?;
+                operation
+                    .owner
+                    .check_name(name)
+                    .map_err(HostError::invalid)?;
             }
             container::MountSource::Tmpfs(_) => {}
         }
@@ -307,6 +339,61 @@ fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<Containe
             cgroup_parent: spec.limits.cgroup_parent,
         },
     })
+}
+
+/// A driver mounts volumes of its own that exist: a name alone could be another node's, and the
+/// engine would make what is missing without labels, for nobody to remove.
+async fn check_volumes(operation: &Operation, spec: &ContainerSpec) -> Result<(), HostError> {
+    for mount in &spec.mounts {
+        let MountSource::Volume(name) = &mount.source else {
+            continue;
+        };
+        let found = operation.engine()?.inspect_volume(name).await?;
+        let found = found.ok_or_else(|| {
+            HostError::from(iechor_engine::EngineError::NotFound {
+                kind: ObjectKind::Volume,
+                name: name.clone(),
+            })
+        })?;
+        if let Verdict::Foreign(whose) = operation.owner.judge(name, &found.labels) {
+            return Err(HostError::Answer(Error::Conflict(format!(
+                "volume {name}: {whose}"
+            ))));
+        }
+    }
+    Ok(())
+}
+
+/// A driver joins networks of its own, those that lead nowhere else, and those it was granted.
+async fn check_network(operation: &Operation, spec: &ContainerSpec) -> Result<(), HostError> {
+    let Some(network) = &spec.network else {
+        return Ok(());
+    };
+    if matches!(network.as_str(), "none" | "bridge" | "default") {
+        return Ok(());
+    }
+    if operation.owner.check_name(network).is_ok()
+        && let Some(found) = operation.engine()?.inspect_network(network).await?
+        && operation.owner.judge(network, &found.labels) == Verdict::Own
+    {
+        return Ok(());
+    }
+    Ok(operation.grants.check("container.network", network)?)
+}
+
+/// A path that says where it leads: the engine would resolve a `..` after the grant was checked.
+fn check_bind_path(path: &str) -> Result<(), HostError> {
+    let clean = path == "/"
+        || path
+            .strip_prefix('/')
+            .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")));
+    if clean {
+        Ok(())
+    } else {
+        Err(HostError::invalid(format!(
+            "{path:?} is not an absolute path without '.' and '..'"
+        )))
+    }
 }
 
 fn mount(mount: container::Mounted) -> model::Mount {
@@ -384,6 +471,8 @@ fn check_file_path(path: &str) -> Result<(), HostError> {
     if clean {
         Ok(())
     } else {
-        Err(HostError::invalid(format!("{path:?} is not a relative path without '..'")))
+        Err(HostError::invalid(format!(
+            "{path:?} is not a relative path without '..'"
+        )))
     }
 }

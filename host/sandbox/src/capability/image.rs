@@ -57,12 +57,17 @@ impl image::Host for Host {
             found = engine.inspect_image(&reference).await?;
         }
         let Some(found) = found else {
-            return Err(EngineError::NotFound { kind: ObjectKind::Image, name: reference }.into());
+            return Err(EngineError::NotFound {
+                kind: ObjectKind::Image,
+                name: reference,
+            }
+            .into());
         };
         Ok(image::Resolved {
-            digest: found.repo_digests.first().and_then(|digest| {
-                digest.split_once('@').map(|(_, digest)| digest.to_owned())
-            }),
+            digest: found
+                .repo_digests
+                .first()
+                .and_then(|digest| digest.split_once('@').map(|(_, digest)| digest.to_owned())),
             reference,
             platform: Some(Platform {
                 os: found.platform.os,

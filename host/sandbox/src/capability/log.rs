@@ -20,15 +20,22 @@ impl log::Host for Host {
     ) -> wasmtime::Result<()> {
         let operation = self.called();
         let level = level_of(level);
-        let size = message.len() + fields.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
-        if operation.log.enabled(level) && operation.spend_output(size.min(limits::LINE)) {
+        if operation.log.enabled(level) {
             let fields: Vec<_> = fields
                 .iter()
                 .take(16)
                 .map(|(name, value)| (clean_line(name, 100), clean_line(value, limits::LINE)))
                 .collect();
             let message = clean_line(&message, limits::LINE);
-            operation.log.write(level, &operation.driver, &message, &fields);
+            let size = fields
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum::<usize>();
+            if operation.spend_output(message.len() + size) {
+                operation
+                    .log
+                    .write(level, &operation.driver, &message, &fields);
+            }
         }
         Ok(())
     }

@@ -102,5 +102,7 @@ fn labels_to_pairs(labels: BTreeMap<String, String>) -> Vec<(String, String)> {
 
 /// Whether `labels` has every one of `wanted`.
 fn has_labels(labels: &BTreeMap<String, String>, wanted: &[(String, String)]) -> bool {
-    wanted.iter().all(|(name, value)| labels.get(name) == Some(value))
+    wanted
+        .iter()
+        .all(|(name, value)| labels.get(name) == Some(value))
 }

@@ -22,7 +22,10 @@ impl network::Host for Host {
         labels: Vec<(String, String)>,
     ) -> Result<Vec<network::Summary>, HostError> {
         let operation = self.called();
-        let found = operation.engine()?.list_networks(&operation.owner.filter()).await?;
+        let found = operation
+            .engine()?
+            .list_networks(&operation.owner.filter())
+            .await?;
         Ok(found
             .into_iter()
             .filter(|network| has_labels(&network.labels, &labels))
@@ -36,12 +39,20 @@ impl network::HostNetwork for Host {
     async fn create(&mut self, spec: network::Spec) -> Result<Resource<NetworkHandle>, HostError> {
         let operation = self.called();
         let engine = operation.engine()?;
-        operation.owner.check_name(&spec.name).map_err(HostError::invalid)?;
-        if spec.driver.as_deref().is_some_and(|driver| driver != "bridge")
+        operation
+            .owner
+            .check_name(&spec.name)
+            .map_err(HostError::invalid)?;
+        if spec
+            .driver
+            .as_deref()
+            .is_some_and(|driver| driver != "bridge")
             || !spec.driver_options.is_empty()
         {
             // Other drivers and their options reach the networks of the machine itself.
-            operation.grants.check("container.network", &format!("network {}", spec.name))?;
+            operation
+                .grants
+                .check("container.network", &format!("network {}", spec.name))?;
         }
         operation.check_creations()?;
         let name = spec.name.clone();
@@ -54,14 +65,19 @@ impl network::HostNetwork for Host {
         };
         operation
             .journal
-            .create(ObjectKind::Network, &name, async move { engine.create_network(&spec).await })
+            .create(ObjectKind::Network, &name, async move {
+                engine.create_network(&spec).await
+            })
             .await?;
         Ok(self.table.push(NetworkHandle { name })?)
     }
 
     async fn find(&mut self, name: String) -> Result<Option<Resource<NetworkHandle>>, HostError> {
         let operation = self.called();
-        operation.owner.check_name(&name).map_err(HostError::invalid)?;
+        operation
+            .owner
+            .check_name(&name)
+            .map_err(HostError::invalid)?;
         match operation.engine()?.inspect_network(&name).await? {
             Some(found)
                 if found.name == name
@@ -81,7 +97,11 @@ impl network::HostNetwork for Host {
         let name = self.network_name(&network)?;
         match operation.engine()?.inspect_network(&name).await? {
             Some(found) => Ok(summary(found)),
-            None => Err(EngineError::NotFound { kind: ObjectKind::Network, name }.into()),
+            None => Err(EngineError::NotFound {
+                kind: ObjectKind::Network,
+                name,
+            }
+            .into()),
         }
     }
 
@@ -94,7 +114,10 @@ impl network::HostNetwork for Host {
         let operation = self.called();
         let network = self.network_name(&network)?;
         let container = self.container_name(&container)?;
-        Ok(operation.engine()?.connect_network(&network, &container, &aliases).await?)
+        Ok(operation
+            .engine()?
+            .connect_network(&network, &container, &aliases)
+            .await?)
     }
 
     async fn disconnect(
@@ -106,7 +129,10 @@ impl network::HostNetwork for Host {
         let operation = self.called();
         let network = self.network_name(&network)?;
         let container = self.container_name(&container)?;
-        Ok(operation.engine()?.disconnect_network(&network, &container, force).await?)
+        Ok(operation
+            .engine()?
+            .disconnect_network(&network, &container, force)
+            .await?)
     }
 
     async fn remove(&mut self, network: Resource<NetworkHandle>) -> Result<(), HostError> {

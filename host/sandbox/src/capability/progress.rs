@@ -1,8 +1,8 @@
 //! What the user sees while the driver works.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,9 +21,15 @@ const COUNTER_INTERVAL: Duration = Duration::from_millis(100);
 /// A step that has begun.
 pub struct Task {
     pub(crate) step: StepId,
-    counters: HashMap<String, Instant>,
+    counters: HashMap<String, Shown>,
     /// The budget of steps was spent when it began: nothing of it is shown.
     silent: bool,
+}
+
+/// When a counter was last shown, and whether it was at its end.
+struct Shown {
+    at: Instant,
+    finished: bool,
 }
 
 impl Task {
@@ -32,9 +38,15 @@ impl Task {
         let step = StepId(number);
         let silent = number >= limits::STEPS;
         if !silent {
-            operation.progress.begin(step, parent, &clean_line(name, limits::LINE));
+            operation
+                .progress
+                .begin(step, parent, &clean_line(name, limits::LINE));
         }
-        Self { step, counters: HashMap::new(), silent }
+        Self {
+            step,
+            counters: HashMap::new(),
+            silent,
+        }
     }
 
     pub(crate) fn output(&self, operation: &Operation, stream: LogStream, data: Bytes) {
@@ -52,16 +64,19 @@ impl Task {
     ) {
         let now = Instant::now();
         let finished = total.is_some_and(|total| current >= total);
-        let due = self
-            .counters
-            .get(counter)
-            .is_none_or(|shown| finished || now.duration_since(*shown) >= COUNTER_INTERVAL);
+        // An end is shown at once, and once.
+        let due = self.counters.get(counter).is_none_or(|shown| {
+            finished && !shown.finished || now.duration_since(shown.at) >= COUNTER_INTERVAL
+        });
         // As many counters as steps are plenty: an image has a hundred layers at most.
         if self.silent || !due || self.counters.len() as u64 >= limits::STEPS {
             return;
         }
-        self.counters.insert(counter.to_owned(), now);
-        operation.progress.count(self.step, &clean_line(counter, 100), current, total);
+        self.counters
+            .insert(counter.to_owned(), Shown { at: now, finished });
+        operation
+            .progress
+            .count(self.step, &clean_line(counter, 100), current, total);
     }
 }
 
@@ -80,7 +95,9 @@ impl progress::HostTask for Host {
     ) -> wasmtime::Result<Resource<Task>> {
         let operation = self.called();
         let parent = self.table.get(&parent)?.step;
-        Ok(self.table.push(Task::begin(&operation, Some(parent), &name))?)
+        Ok(self
+            .table
+            .push(Task::begin(&operation, Some(parent), &name))?)
     }
 
     async fn write(
@@ -95,7 +112,9 @@ impl progress::HostTask for Host {
             progress::Output::Stdout => LogStream::Stdout,
             progress::Output::Stderr => LogStream::Stderr,
         };
-        self.table.get(&task)?.output(&operation, stream, data.into());
+        self.table
+            .get(&task)?
+            .output(&operation, stream, data.into());
         Ok(())
     }
 
@@ -107,7 +126,9 @@ impl progress::HostTask for Host {
         total: Option<u64>,
     ) -> wasmtime::Result<()> {
         let operation = self.called();
-        self.table.get_mut(&task)?.count(&operation, &id, current, total);
+        self.table
+            .get_mut(&task)?
+            .count(&operation, &id, current, total);
         Ok(())
     }
 

@@ -26,7 +26,10 @@ pub struct Connection {
 
 impl Connection {
     pub(crate) fn new(stream: BoxByteStream) -> Self {
-        Self { stream, stderr: Arc::default() }
+        Self {
+            stream,
+            stderr: Arc::default(),
+        }
     }
 
     /// Keeps the stderr of the command behind the stream: in the log, and its last line to explain
@@ -45,7 +48,9 @@ impl Connection {
                     if line.is_empty() || !operation.spend_output(line.len()) {
                         continue;
                     }
-                    operation.log.write(LogLevel::Debug, &operation.driver, &line, &[]);
+                    operation
+                        .log
+                        .write(LogLevel::Debug, &operation.driver, &line, &[]);
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = line;
                 }
             }
@@ -65,7 +70,9 @@ impl transport::Host for Host {
         let address = format!("{host}:{port}");
         operation.grants.check("transport.tcp", &address)?;
         if tls.is_some() {
-            return Err(HostError::Answer(Error::Unsupported("TLS connections of drivers".into())));
+            return Err(HostError::Answer(Error::Unsupported(
+                "TLS connections of drivers".into(),
+            )));
         }
         let stream = TcpStream::connect((host.as_str(), port))
             .await
@@ -76,8 +83,9 @@ impl transport::Host for Host {
     async fn dial_local(&mut self, path: String) -> Result<Resource<Connection>, HostError> {
         let operation = self.called();
         operation.grants.check("transport.local", &path)?;
-        let stream =
-            UnixStream::connect(&path).await.map_err(|error| unavailable(&path, &error))?;
+        let stream = UnixStream::connect(&path)
+            .await
+            .map_err(|error| unavailable(&path, &error))?;
         Ok(self.table.push(Connection::new(Box::new(stream)))?)
     }
 }
@@ -91,7 +99,10 @@ impl transport::HostConnection for Host {
         self.called();
         let stream = &mut self.table.get_mut(&connection)?.stream;
         let mut buffer = vec![0; (max as usize).clamp(1, limits::READ_BYTES)];
-        let read = stream.read(&mut buffer).await.map_err(|error| broken(&error))?;
+        let read = stream
+            .read(&mut buffer)
+            .await
+            .map_err(|error| broken(&error))?;
         buffer.truncate(read);
         Ok((read > 0).then_some(buffer))
     }
@@ -103,7 +114,10 @@ impl transport::HostConnection for Host {
     ) -> Result<(), HostError> {
         self.called();
         let stream = &mut self.table.get_mut(&connection)?.stream;
-        stream.write_all(&data).await.map_err(|error| broken(&error))?;
+        stream
+            .write_all(&data)
+            .await
+            .map_err(|error| broken(&error))?;
         stream.flush().await.map_err(|error| broken(&error))
     }
 
@@ -120,7 +134,9 @@ impl transport::HostConnection for Host {
 }
 
 fn unavailable(address: &str, error: &std::io::Error) -> HostError {
-    HostError::Answer(Error::Unavailable(format!("cannot connect to {address}: {error}")))
+    HostError::Answer(Error::Unavailable(format!(
+        "cannot connect to {address}: {error}"
+    )))
 }
 
 fn broken(error: &std::io::Error) -> HostError {

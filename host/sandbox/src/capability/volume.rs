@@ -22,7 +22,10 @@ impl volume::Host for Host {
         labels: Vec<(String, String)>,
     ) -> Result<Vec<volume::Summary>, HostError> {
         let operation = self.called();
-        let found = operation.engine()?.list_volumes(&operation.owner.filter()).await?;
+        let found = operation
+            .engine()?
+            .list_volumes(&operation.owner.filter())
+            .await?;
         Ok(found
             .into_iter()
             .filter(|volume| has_labels(&volume.labels, &labels))
@@ -36,24 +39,31 @@ impl volume::HostVolume for Host {
     async fn create(&mut self, spec: volume::Spec) -> Result<Resource<VolumeHandle>, HostError> {
         let operation = self.called();
         let engine = operation.engine()?;
-        operation.owner.check_name(&spec.name).map_err(HostError::invalid)?;
+        operation
+            .owner
+            .check_name(&spec.name)
+            .map_err(HostError::invalid)?;
         if spec.driver.is_some() || !spec.driver_options.is_empty() {
             // The options of the `local` driver can name any directory of the machine.
-            operation.grants.check("container.bind", &format!("volume {}", spec.name))?;
+            operation
+                .grants
+                .check("container.bind", &format!("volume {}", spec.name))?;
         }
         operation.check_creations()?;
         let name = spec.name.clone();
         // An engine answers the creation of a volume that exists with that volume.
         if let Some(found) = engine.inspect_volume(&name).await? {
-            return Err(HostError::Answer(match operation.owner.judge(&name, &found.labels) {
-                Verdict::Own => Error::AlreadyExists(contract::ObjectRef {
-                    kind: contract::ObjectKind::Volume,
-                    name,
-                }),
-                Verdict::Foreign(whose) => {
-                    Error::Conflict(format!("volume {name} exists: {whose}"))
-                }
-            }));
+            return Err(HostError::Answer(
+                match operation.owner.judge(&name, &found.labels) {
+                    Verdict::Own => Error::AlreadyExists(contract::ObjectRef {
+                        kind: contract::ObjectKind::Volume,
+                        name,
+                    }),
+                    Verdict::Foreign(whose) => {
+                        Error::Conflict(format!("volume {name} exists: {whose}"))
+                    }
+                },
+            ));
         }
         let spec = model::VolumeSpec {
             labels: operation.owner.labels(&operation.id, spec.labels),
@@ -63,14 +73,19 @@ impl volume::HostVolume for Host {
         };
         operation
             .journal
-            .create(ObjectKind::Volume, &name, async move { engine.create_volume(&spec).await })
+            .create(ObjectKind::Volume, &name, async move {
+                engine.create_volume(&spec).await
+            })
             .await?;
         Ok(self.table.push(VolumeHandle { name })?)
     }
 
     async fn find(&mut self, name: String) -> Result<Option<Resource<VolumeHandle>>, HostError> {
         let operation = self.called();
-        operation.owner.check_name(&name).map_err(HostError::invalid)?;
+        operation
+            .owner
+            .check_name(&name)
+            .map_err(HostError::invalid)?;
         match operation.engine()?.inspect_volume(&name).await? {
             Some(found) if operation.owner.judge(&name, &found.labels) == Verdict::Own => {
                 Ok(Some(self.table.push(VolumeHandle { name })?))
@@ -87,7 +102,11 @@ impl volume::HostVolume for Host {
         let name = self.table.get(&volume)?.name.clone();
         match operation.engine()?.inspect_volume(&name).await? {
             Some(found) => Ok(summary(found)),
-            None => Err(EngineError::NotFound { kind: ObjectKind::Volume, name }.into()),
+            None => Err(EngineError::NotFound {
+                kind: ObjectKind::Volume,
+                name,
+            }
+            .into()),
         }
     }
 

@@ -1,0 +1,366 @@
+//! What a driver may not do, and that nothing of it happens.
+
+use std::collections::BTreeMap;
+
+use iechor_engine::Engine;
+use iechor_engine::model::{ContainerSpec, NetworkSpec, VolumeSpec};
+use iechor_sandbox::contract::Error;
+use iechor_sandbox::{DriverError, Grant};
+
+use crate::support::{
+    Answers, Bench, CONTAINER, VOLUME, embedded_component, guest, load, ordered_guest,
+};
+
+/// Boots the guest with a behaviour on the bench.
+async fn boot(bench: &Bench, behaviour: &str, value: &str) -> Result<(), DriverError> {
+    let driver = load(guest()).await;
+    let node = bench
+        .node(&driver, &[("behave", behaviour), ("value", value)])
+        .await;
+    node.boot().await
+}
+
+async fn boot_granted(granted: &[&str], behaviour: &str, value: &str) -> Result<(), DriverError> {
+    let driver = load(guest()).await;
+    boot(&Bench::granting(&driver, granted).await, behaviour, value).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_untrusted_driver_is_told_what_it_lacks_and_which_flags_grant_it() {
+    for path in [guest().to_owned(), embedded_component()] {
+        let driver = load(&path).await;
+        let error = driver.grants(&[]).await.unwrap_err();
+        let DriverError::Untrusted {
+            driver: named,
+            requests,
+        } = &error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(named, path.to_str().unwrap());
+        let names: Vec<_> = requests.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["container.privileged", "image.pull"]);
+        let text = error.to_string();
+        assert!(
+            text.contains("--grant container.privileged --grant image.pull"),
+            "{text}"
+        );
+
+        let one = [Grant::parse("image.pull").unwrap()];
+        let error = driver.grants(&one).await.unwrap_err().to_string();
+        assert!(!error.contains("image.pull"), "{error}");
+        let all = [
+            one[0].clone(),
+            Grant::parse("container.privileged").unwrap(),
+        ];
+        driver.grants(&all).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_granted_is_denied_by_name_and_does_not_happen() {
+    for (behaviour, value, capability) in [
+        ("privileged", "", "container.privileged"),
+        ("host user namespace", "", "container.privileged"),
+        ("bind", "/etc", "container.bind"),
+        ("network", "host", "container.network"),
+        ("network", "container:other", "container.network"),
+        ("network", "foonet", "container.network"),
+        ("network", "buildx_buildkit_node0_net", "container.network"),
+        ("devices", "", "container.devices"),
+        ("cgroup-parent", "/other", "container.cgroup-parent"),
+        ("volume options", "", "container.bind"),
+        ("pull", "image", "image.pull"),
+        ("dial tcp", "", "transport.tcp"),
+        ("dial local", "/run/docker.sock", "transport.local"),
+        ("hijack", "", "engine.open"),
+    ] {
+        let bench = Bench::granting(&*load(guest()).await, &[]).await;
+        let error = boot(&bench, behaviour, value).await.unwrap_err();
+        let DriverError::Denied { driver, denial } = &error else {
+            panic!("{behaviour}: {error:?}")
+        };
+        assert_eq!(denial.capability, capability, "{behaviour}");
+        assert_eq!(driver, guest().to_str().unwrap());
+        bench.assert_no_creations();
+        let journal = bench.engine.journal();
+        assert!(
+            !journal
+                .iter()
+                .any(|line| line.starts_with("pull") || line.starts_with("hijack"))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_reaches_as_far_as_its_pattern() {
+    boot_granted(&["container.bind=/srv/*"], "bind", "/srv/data")
+        .await
+        .unwrap();
+    boot_granted(&["container.privileged"], "privileged", "")
+        .await
+        .unwrap();
+    boot_granted(&["container.network=host"], "network", "host")
+        .await
+        .unwrap();
+    for (granted, behaviour, value) in [
+        ("container.bind=/srv/*", "bind", "/etc"),
+        ("container.privileged=moby/*", "privileged", ""),
+        ("container.network=host", "network", "container:other"),
+    ] {
+        let error = boot_granted(&[granted], behaviour, value)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, DriverError::Denied { .. }),
+            "{behaviour}: {error:?}"
+        );
+    }
+    // The engine resolves these after the pattern was matched.
+    for path in ["/srv/../etc", "/srv/./../etc", "/srv//etc", "srv/data", ""] {
+        let error = boot_granted(&["container.bind=/srv/*"], "bind", path)
+            .await
+            .unwrap_err();
+        let DriverError::Failed {
+            error: Error::InvalidArgument(_),
+            ..
+        } = error
+        else {
+            panic!("{path}: {error:?}")
+        };
+    }
+    let error = boot_granted(
+        &["container.cgroup-parent=/iechor/*"],
+        "cgroup-parent",
+        "/iechor/../x",
+    );
+    let error = error.await.unwrap_err();
+    assert!(matches!(
+        error,
+        DriverError::Failed {
+            error: Error::InvalidArgument(_),
+            ..
+        }
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flag_is_proposed_only_where_it_grants_no_more_than_was_asked() {
+    let denial = |granted, value| async move {
+        boot_granted(granted, "network", value)
+            .await
+            .unwrap_err()
+            .to_string()
+    };
+    let text = denial(&[], "foonet").await;
+    assert!(text.contains("--grant container.network=foonet"), "{text}");
+    for value in ["*", "x --grant container.privileged", "$(reboot)"] {
+        let text = denial(&[], value).await;
+        assert!(
+            !text.contains("=*") && !text.contains("; --grant"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_outside_the_node_are_refused_before_the_engine_is_asked() {
+    for behaviour in [
+        "create",
+        "create volume",
+        "mount volume",
+        "find",
+        "find volume",
+        "find network",
+    ] {
+        for name in [
+            "postgres",
+            "../x",
+            "buildx_buildkit_node01",
+            "buildx_buildkit_node0/../x",
+            "",
+        ] {
+            let bench = Bench::new(Answers::AtOnce);
+            let error = boot(&bench, behaviour, name).await.unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    DriverError::Failed {
+                        error: Error::InvalidArgument(_),
+                        ..
+                    }
+                ),
+                "{behaviour} {name}: {error:?}"
+            );
+            assert_eq!(bench.engine.calls(), 0);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_stay_below_their_target() {
+    for (behaviour, path) in [
+        ("copy", "../x"),
+        ("copy", "a/../../x"),
+        ("copy", "/etc/passwd"),
+        ("copy", ""),
+        ("copy", "a\0b"),
+        ("copy to", "relative"),
+        ("copy to", "/etc/../root"),
+    ] {
+        let bench = Bench::new(Answers::AtOnce);
+        let error = boot(&bench, behaviour, path).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                DriverError::Failed {
+                    error: Error::InvalidArgument(_),
+                    ..
+                }
+            ),
+            "{path:?}: {error:?}"
+        );
+        let journal = bench.engine.journal();
+        assert!(
+            !journal.iter().any(|line| line.starts_with("copy_into")),
+            "{journal:?}"
+        );
+        assert_eq!(bench.objects().await, [""; 0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_the_host_does_not_know_are_unsupported() {
+    let error = boot(&Bench::new(Answers::AtOnce), "extra", "")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            DriverError::Failed {
+                error: Error::Unsupported(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
+
+/// Labels of the builder of that name, for the tests' node.
+fn labels(builder: &str) -> BTreeMap<String, String> {
+    [
+        ("dev.iechor.builder", builder),
+        ("dev.iechor.node", "node0"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// An engine on which another builder has everything that a driver may want.
+async fn beside_another_builder() -> Bench {
+    let bench = Bench::new(Answers::AtOnce);
+    let engine = &bench.engine;
+    for name in [CONTAINER, "buildx_buildkit_node0_two"] {
+        let spec = ContainerSpec {
+            name: name.into(),
+            image: "image".into(),
+            labels: labels("other"),
+            ..ContainerSpec::default()
+        };
+        engine.create_container(&spec).await.unwrap();
+    }
+    for name in [VOLUME, "buildx_buildkit_node0_0_state"] {
+        let spec = VolumeSpec {
+            name: name.into(),
+            labels: labels("other"),
+            ..VolumeSpec::default()
+        };
+        engine.create_volume(&spec).await.unwrap();
+    }
+    let name = "buildx_buildkit_node0_net".to_owned();
+    let spec = NetworkSpec {
+        name,
+        labels: labels("other"),
+        ..NetworkSpec::default()
+    };
+    engine.create_network(&spec).await.unwrap();
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_belongs_to_another_builder_is_not_there() {
+    let bench = beside_another_builder().await;
+    let before = bench.objects().await;
+    for (behaviour, name) in [
+        ("find", CONTAINER),
+        ("find", "buildx_buildkit_node0_two"),
+        ("find volume", VOLUME),
+        ("find network", "buildx_buildkit_node0_net"),
+        ("list", ""),
+    ] {
+        let error = boot(&bench, behaviour, name).await.unwrap_err();
+        let DriverError::Failed {
+            error: Error::Other(found),
+            ..
+        } = &error
+        else {
+            panic!("{error:?}")
+        };
+        assert!(
+            ["not found", ""].contains(&found.as_str()),
+            "{behaviour} {name}: {found}"
+        );
+    }
+    for (behaviour, name) in [
+        ("create", CONTAINER),
+        ("create volume", VOLUME),
+        // The state volume of a node whose name begins as this one's does.
+        ("mount volume", "buildx_buildkit_node0_0_state"),
+    ] {
+        let error = boot(&bench, behaviour, name).await.unwrap_err();
+        let DriverError::Failed {
+            error: Error::Conflict(words),
+            ..
+        } = &error
+        else {
+            panic!("{behaviour}: {error:?}")
+        };
+        assert!(
+            words.contains(name) && words.contains("builder other"),
+            "{words}"
+        );
+    }
+    let error = boot(&bench, "network", "buildx_buildkit_node0_net")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, DriverError::Denied { .. }), "{error:?}");
+    assert_eq!(bench.objects().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_is_not_there_is_not_mounted_into_being() {
+    let bench = Bench::new(Answers::AtOnce);
+    let error = boot(&bench, "mount volume", VOLUME).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            DriverError::Failed {
+                error: Error::NotFound(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(bench.objects().await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_environment_is_empty_and_pure_functions_reach_nothing() {
+    let error = boot(&Bench::new(Answers::AtOnce), "see the environment", "")
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "0 0");
+    let driver = ordered_guest("reach out in describe").await;
+    let summary = &driver.descriptor().await.unwrap().summary;
+    assert!(summary.starts_with("denied: "), "{summary}");
+}

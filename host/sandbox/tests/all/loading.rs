@@ -1,0 +1,263 @@
+//! What can be loaded, what cannot, and the cache of compiled code.
+//!
+//! The cache's place comes from the environment, which a process has one of: those tests run
+//! [`in_a_process_of_its_own`] again, in a child.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use iechor_sandbox::{DriverError, Sandbox};
+
+use crate::support::{Bench, embedded_component, guest, load, patched_guest};
+
+const DRIVER: &str = "IECHOR_TEST_DRIVER";
+
+#[tokio::test(start_paused = true)]
+#[ignore = "the other half of the tests that run it in a child"]
+async fn in_a_process_of_its_own() {
+    let driver = Sandbox::load(&std::env::var(DRIVER).unwrap())
+        .await
+        .unwrap();
+    println!("describes {}", driver.descriptor().await.unwrap().name);
+}
+
+/// What a driver calls itself that a fresh process loads with this cache.
+fn describe_in_child(driver: &str, cache: &Path) -> String {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "loading::in_a_process_of_its_own",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("XDG_CACHE_HOME", cache)
+        .env(DRIVER, driver)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let name = text
+        .lines()
+        .find_map(|line| line.split_once("describes "))
+        .unwrap()
+        .1;
+    name.to_owned()
+}
+
+/// The one file of a cache.
+fn cached(cache: &Path) -> PathBuf {
+    let entries: Vec<_> = std::fs::read_dir(cache.join("iechor/drivers"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries.into_iter().next().unwrap()
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+async fn refusal(path: &Path) -> DriverError {
+    Sandbox::load(path.to_str().unwrap())
+        .await
+        .err()
+        .expect("it was loaded")
+}
+
+#[test]
+fn the_embedded_driver_needs_no_compilation() {
+    let cache = tempfile::tempdir().unwrap();
+    assert_eq!(
+        describe_in_child("iechor-container", cache.path()),
+        "iechor-container"
+    );
+    // Whatever is compiled at run time is kept there.
+    assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_component_from_disk_behaves_the_same() {
+    let embedded = Sandbox::load("docker-container").await.unwrap();
+    let file = load(&embedded_component()).await;
+    assert_eq!(embedded.name(), "docker-container");
+    assert_eq!(embedded.digest(), file.digest());
+    assert_eq!(embedded.imports(), file.imports());
+    let described = format!("{:?}", embedded.descriptor().await.unwrap());
+    assert_eq!(described, format!("{:?}", file.descriptor().await.unwrap()));
+
+    let requests = &file.descriptor().await.unwrap().capabilities;
+    let all: Vec<_> = requests
+        .iter()
+        .map(|request| request.name.as_str())
+        .collect();
+    let mut journals = Vec::new();
+    for driver in [&embedded, &file] {
+        let bench = Bench::granting(&file, &all).await;
+        bench.engine.add_image(crate::support::IMAGE);
+        let node = bench
+            .node(driver, &[("memory", "1g"), ("env.A", "b")])
+            .await;
+        node.boot().await.unwrap();
+        node.dial().await.unwrap();
+        // What differs by design: the driver's name as the user gave it, and the operation's id.
+        let journal = bench.engine.journal().into_iter().map(|line| {
+            let mut words: Vec<_> = line.split([' ', ',']).collect();
+            words.retain(|word| {
+                !word.starts_with("dev.iechor.driver=")
+                    && !word.starts_with("dev.iechor.operation=")
+            });
+            words.join(" ")
+        });
+        journals.push(journal.collect::<Vec<_>>());
+    }
+    assert_eq!(journals[0], journals[1]);
+    assert!(journals[0].len() > 5, "{:?}", journals[0]);
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("driver.wasm");
+    for (bytes, expected) in [
+        (&b""[..], "it is not WebAssembly"),
+        (b"#!/bin/sh\n", "it is not WebAssembly"),
+        (
+            b"\0asm\x01\0\0\0",
+            "it is a WebAssembly module, not a component",
+        ),
+        (b"\0asm\x0d\0\x01\0garbage", ""),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let error = refusal(&file).await;
+        let DriverError::Unloadable { driver, reason } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(driver, file.to_str().unwrap());
+        assert!(reason.contains(expected), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_a_readable_file_of_a_sensible_size_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let large = directory.path().join("large.wasm");
+    std::fs::File::create(&large)
+        .unwrap()
+        .set_len((64 << 20) + 1)
+        .unwrap();
+    for (path, expected) in [
+        (directory.path().join("missing.wasm"), "No such file"),
+        (directory.path().to_owned(), "it is not a file"),
+        (large, "it has 64 MiB; a driver may have 64"),
+    ] {
+        let error = refusal(&path).await;
+        let DriverError::Unreadable {
+            path: named,
+            reason,
+        } = &error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(*named, path);
+        assert!(reason.contains(expected), "{reason}");
+    }
+    let error = Sandbox::load("docker-contianer")
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("docker-contianer") && error.contains("iechor-container"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_import_that_no_host_offers_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = patched_guest(directory.path(), "iechor:driver/log@", "iechor:driver/lag@");
+    let error = refusal(&path).await;
+    let DriverError::UnknownImports { imports, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(*imports, ["iechor:driver/lag@0.1.0"]);
+    assert!(error.to_string().contains("patched.wasm"), "{error}");
+}
+
+#[tokio::test]
+async fn a_component_that_is_no_driver_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = patched_guest(
+        directory.path(),
+        "iechor:driver/driver@",
+        "iechor:driver/drover@",
+    );
+    let error = refusal(&path).await;
+    let DriverError::Unloadable { reason, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(reason.contains("iechor:driver/driver"), "{reason}");
+}
+
+#[tokio::test]
+async fn machine_code_is_kept_in_private_and_refused_from_anywhere_else() {
+    let cache = tempfile::tempdir().unwrap();
+    assert_eq!(
+        describe_in_child(guest().to_str().unwrap(), cache.path()),
+        "misbehaving"
+    );
+    let code = cached(cache.path());
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(code.parent().unwrap()), 0o700);
+    assert_eq!(mode(&code), 0o600);
+
+    let elsewhere = cache.path().join("driver.wasm");
+    std::fs::copy(&code, &elsewhere).unwrap();
+    let error = refusal(&elsewhere).await;
+    let DriverError::Unloadable { reason, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(reason.contains("it is machine code"), "{reason}");
+}
+
+/// Machine code of another driver under the guest's name tells whether the cache was used.
+#[test]
+fn the_cache_is_used_only_while_it_is_private() {
+    let (cache, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let driver = guest().to_str().unwrap();
+    describe_in_child(driver, cache.path());
+    describe_in_child(embedded_component().to_str().unwrap(), other.path());
+    let code = cached(cache.path());
+    std::fs::copy(cached(other.path()), &code).unwrap();
+    assert_eq!(describe_in_child(driver, cache.path()), "iechor-container");
+
+    for mode in [0o770, 0o755, 0o701] {
+        set_mode(code.parent().unwrap(), mode);
+        assert_eq!(
+            describe_in_child(driver, cache.path()),
+            "misbehaving",
+            "{mode:o}"
+        );
+    }
+    set_mode(code.parent().unwrap(), 0o700);
+    let drivers = code.parent().unwrap();
+    std::fs::rename(drivers, cache.path().join("moved")).unwrap();
+    std::os::unix::fs::symlink(cache.path().join("moved"), drivers).unwrap();
+    assert_eq!(describe_in_child(driver, cache.path()), "misbehaving");
+}
+
+#[test]
+fn a_damaged_cache_is_made_anew() {
+    let cache = tempfile::tempdir().unwrap();
+    let driver = guest().to_str().unwrap();
+    describe_in_child(driver, cache.path());
+    let whole = std::fs::read(cached(cache.path())).unwrap();
+    std::fs::write(cached(cache.path()), b"garbage").unwrap();
+    assert_eq!(describe_in_child(driver, cache.path()), "misbehaving");
+    assert_eq!(
+        std::fs::read(cached(cache.path())).unwrap().len(),
+        whole.len()
+    );
+}

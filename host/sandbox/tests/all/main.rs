@@ -1,0 +1,11 @@
+//! The sandbox from outside: what it loads, what it refuses, and what it lets happen to an engine.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where it goes wrong, in its helpers too"
+)]
+
+mod budgets;
+mod container_driver;
+mod denials;
+mod loading;
+mod support;

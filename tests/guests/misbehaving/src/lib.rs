@@ -1,0 +1,178 @@
+//! A driver that does what no driver should, for the tests of the sandbox.
+//!
+//! What it does in `boot` and `validate` stands in its option `behave`. What takes no
+//! configuration, `describe` and the code that runs at instantiation, reads [`ORDER`], which a
+//! test overwrites in the component's bytes.
+#![cfg(target_arch = "wasm32")]
+
+mod behave;
+
+use iechor_driver::options::option;
+use iechor_driver::transport::Connection;
+use iechor_driver::{
+    Builder, CapabilityRequest, Config, Descriptor, Error, Feature, Guest, GuestBuilder, Info,
+    Issue, OptionKind, RemoveOptions, Severity, Status, StopOptions, clock, container,
+};
+
+/// Overwritten by tests, with as many bytes.
+static ORDER: [u8; 32] = *b"order to the driver: be good....";
+
+fn order() -> String {
+    // Volatile, or the compiler would take what it sees here for what it is when it runs.
+    let bytes = unsafe { std::ptr::read_volatile(&ORDER) };
+    String::from_utf8_lossy(&bytes)
+        .trim_end_matches('.')
+        .to_owned()
+}
+
+/// Runs when the component is instantiated, before any export is called.
+extern "C" fn at_start() {
+    if order() == "spin at start" {
+        behave::spin();
+    }
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_START: extern "C" fn() = at_start;
+
+struct Misbehaving;
+
+iechor_driver::export!(Misbehaving with_types_in iechor_driver::bindings);
+
+impl Guest for Misbehaving {
+    type Builder = Node;
+
+    fn describe() -> Descriptor {
+        let mut summary = "does what no driver should".to_owned();
+        match order().as_str() {
+            "spin in describe" => behave::spin(),
+            "panic in describe" => panic!("describe was told to panic"),
+            "recurse in describe" => summary = behave::recurse(1).to_string(),
+            "huge describe" => summary = "x".repeat(200 << 20),
+            "colour describe" => summary = "\x1b[31mred\x1b[0m".into(),
+            "reach out in describe" => {
+                summary = match container::list_all(&[]) {
+                    Err(Error::Denied(denial)) => format!("denied: {}", denial.detail),
+                    other => format!("{:?}", other.map(|found| found.len())),
+                }
+            }
+            _ => {}
+        }
+        let reason = if order() == "colour describe" {
+            "for\x1b[2J you"
+        } else {
+            "to do harm"
+        };
+        let request = |name: &str, required| CapabilityRequest {
+            name: name.into(),
+            scope: Vec::new(),
+            required,
+            reason: reason.into(),
+        };
+        Descriptor {
+            name: "misbehaving".into(),
+            version: "1".into(),
+            summary,
+            vendor: None,
+            homepage: None,
+            license: None,
+            multi_node: true,
+            options: vec![
+                option("behave", OptionKind::Text, "What to do"),
+                option("value", OptionKind::Text, "With what"),
+            ],
+            capabilities: vec![
+                request("container.privileged", true),
+                request("image.pull", true),
+                request("container.bind", false),
+                request("container.network", false),
+                request("container.devices", false),
+                request("container.cgroup-parent", false),
+                request("transport.local", false),
+            ],
+        }
+    }
+
+    fn priority(_: String) -> Option<u32> {
+        None
+    }
+
+    fn validate(config: Config) -> Vec<Issue> {
+        match behaviour(&config) {
+            "panic in validate" => panic!("validate was told to panic"),
+            "colour in validate" => vec![Issue {
+                severity: Severity::Error,
+                subject: Some("be\x1b[2Jhave".into()),
+                message: "\x1b[31mred\x07".into(),
+            }],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn behaviour(config: &Config) -> &str {
+    option_value(config, "behave")
+}
+
+fn option_value<'a>(config: &'a Config, name: &str) -> &'a str {
+    config
+        .options
+        .iter()
+        .find(|(key, _)| key == name)
+        .map_or("", |(_, value)| value)
+}
+
+/// A node; it does its worst in `boot`, and everything else well.
+pub struct Node {
+    config: Config,
+}
+
+impl GuestBuilder for Node {
+    fn open(config: Config) -> Result<Builder, Error> {
+        if behaviour(&config) == "panic in open" {
+            panic!("open was told to panic");
+        }
+        Ok(Builder::new(Self { config }))
+    }
+
+    fn info(&self) -> Result<Info, Error> {
+        Ok(Info {
+            status: Status::Inactive,
+            nodes: Vec::new(),
+        })
+    }
+
+    fn boot(&self) -> Result<(), Error> {
+        let name = format!("buildx_buildkit_{}", self.config.name);
+        behave::boot(
+            behaviour(&self.config),
+            option_value(&self.config, "value"),
+            &name,
+        )
+    }
+
+    fn dial(&self) -> Result<Connection, Error> {
+        behave::dial(behaviour(&self.config))
+    }
+
+    fn version(&self) -> Result<String, Error> {
+        Ok("v1\x1b[2J".into())
+    }
+
+    fn features(&self) -> Result<Vec<Feature>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn stop(&self, _: StopOptions) -> Result<(), Error> {
+        clock::sleep(u64::MAX)
+    }
+
+    fn remove(&self, _: RemoveOptions) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn host_gateway(&self) -> Result<String, Error> {
+        Err(Error::Unsupported("host-gateway".into()))
+    }
+}
