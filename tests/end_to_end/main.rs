@@ -10,6 +10,13 @@ mod context;
 mod registry;
 mod support;
 
+mod bad_input;
 mod builders;
+mod builds;
+mod drivers;
+mod interrupt;
+mod options;
+mod outputs;
+mod push;
 mod removal;
 mod store;

@@ -36,7 +36,7 @@ fn a_builder_is_a_file_as_the_peer_writes_it() {
             "Name": name,
             "Driver": "docker-container",
             "Nodes": [{
-                "Name": format!("{name}0"),
+                "Name": format!("{name}0").to_lowercase(),
                 "Endpoint": machine().docker_host,
                 "Platforms": [
                     {"architecture": "amd64", "os": "linux"},

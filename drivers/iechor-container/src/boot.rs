@@ -19,6 +19,8 @@ const MILLISECOND: u64 = 1_000_000;
 /// The first try is made at once; waits double up to the longest.
 const FIRST_WAIT: u64 = 20 * MILLISECOND;
 const LONGEST_WAIT: u64 = 500 * MILLISECOND;
+/// Looks at a container that restarts, [`FIRST_WAIT`] apart, for the exit code: two seconds.
+const MOST_LOOKS: u32 = 100;
 
 /// Creates and starts what is missing, and returns once BuildKit answers.
 pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
@@ -179,7 +181,7 @@ fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
             Err(error) => {
                 let now = container.inspect()?;
                 if now.status != container::Status::Running || now.restart_count > restarts_before {
-                    return Err(death(container, name, &now));
+                    return Err(death(container, name, now));
                 }
                 if clock::remaining().is_some_and(|left| left <= wait) {
                     return Err(Error::Unavailable(format!(
@@ -204,7 +206,8 @@ fn try_connection(container: &Container) -> Result<(), Error> {
 }
 
 /// Why the container is not running any more, as far as the engine knows.
-fn death(container: &Container, name: &str, now: &container::Summary) -> Error {
+fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
+    let now = ended(container, seen);
     let mut text = format!("container {name} ended while BuildKit was starting");
     if let Some(code) = now.exit_code {
         text += &format!(", exit code {code}");
@@ -216,6 +219,21 @@ fn death(container: &Container, name: &str, now: &container::Summary) -> Error {
         text += &format!(": {reason}");
     }
     Error::Unavailable(text + &log_lines(container))
+}
+
+/// The container as it is after an end. Where the engine was quicker and started it again, the exit
+/// code is gone; the engine waits longer and longer between its starts, so the next end is seen.
+fn ended(container: &Container, mut seen: container::Summary) -> container::Summary {
+    for _ in 0..MOST_LOOKS {
+        if seen.exit_code.is_some() || clock::sleep(FIRST_WAIT).is_err() {
+            break;
+        }
+        match container.inspect() {
+            Ok(now) => seen = now,
+            Err(_) => break,
+        }
+    }
+    seen
 }
 
 fn log_lines(container: &Container) -> String {

@@ -1,5 +1,6 @@
 //! Builds on a node and delivers the results.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ const LOAD_PIPE: usize = 256 << 10;
 /// A build whose request was found to be in order, with the node that it will run on.
 pub struct Prepared {
     request: BuildRequest,
+    attributes: BTreeMap<String, String>,
     input: Input,
     outputs: Vec<Output>,
     node: LiveNode,
@@ -66,6 +68,10 @@ pub async fn prepare(
             .iter()
             .any(|feature| matches!(feature, Feature::DefaultLoad));
     let outputs = output::plan(&request, default_load)?;
+    let attributes = request.frontend_attributes(
+        |name| std::env::var(name).ok(),
+        workspace.config.proxies(node.engine().endpoint()),
+    )?;
     let mut warnings = Vec::new();
     if outputs.is_empty() && request.outputs.is_empty() && !no_default_load() {
         warnings.push(format!(
@@ -77,6 +83,7 @@ pub async fn prepare(
     }
     Ok(Prepared {
         request,
+        attributes,
         input,
         outputs,
         node,
@@ -123,6 +130,7 @@ pub async fn run(
 ) -> Result<BuildResult, BuilderError> {
     let Prepared {
         request,
+        attributes,
         input,
         outputs,
         node,
@@ -135,10 +143,7 @@ pub async fn run(
     let mut solve = SolveRequest::dockerfile();
     solve.reference = iechor_buildkit::new_id();
     let reference = format!("{}/{}/{}", group.name, node.name, solve.reference);
-    solve.frontend_attrs = request.frontend_attributes(
-        |name| std::env::var(name).ok(),
-        workspace.config.proxies(node.engine().endpoint()),
-    )?;
+    solve.frontend_attrs = attributes;
     let mut session =
         Session::builder().credentials(Arc::new(DockerCredentials(Arc::clone(&workspace.config))));
     match &input {

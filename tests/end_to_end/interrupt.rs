@@ -1,0 +1,117 @@
+//! Ctrl-C.
+
+use std::process::Command;
+
+use crate::context::Context;
+use crate::support::{
+    Running, Sandbox, container_of, docker, inspect, machine, native_architecture, wait_until,
+};
+
+/// An image whose container runs and never answers.
+fn sleeper(sandbox: &Sandbox) -> String {
+    let image = sandbox.name("sleeper:1");
+    let tar = machine().base.join(native_architecture()).join("busybox.tar");
+    let mut import = Command::new("docker");
+    import
+        .args(["--host", &machine().docker_host, "import", "--change"])
+        .arg(r#"ENTRYPOINT ["/bin/sh", "-c", "trap : TERM; while true; do sleep 1; done"]"#)
+        .arg(tar)
+        .arg(&image);
+    Running::start(import).finish().success();
+    image
+}
+
+fn wait_until_running(container: &str) {
+    wait_until(&format!("{container} runs"), || {
+        docker(&format!("ps --quiet --filter name=^{container}$")).stdout.trim() != ""
+    });
+}
+
+#[test]
+fn during_boot_nothing_is_left() {
+    let sandbox = Sandbox::new();
+    let image = sleeper(&sandbox);
+    let name = sandbox.name("boots");
+    let create = sandbox
+        .buildx(&format!("create --name {name} --bootstrap --driver-opt image={image}"))
+        .start();
+    wait_until_running(&container_of(&name));
+    create.interrupt();
+    create.finish().failure(130).prints("");
+    docker(&format!("rmi {image}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn during_the_boot_for_a_build_the_builder_stays() {
+    let sandbox = Sandbox::new();
+    let image = sleeper(&sandbox);
+    let name = sandbox.name("boots");
+    sandbox.buildx(&format!("create --name {name} --driver-opt image={image}")).success();
+    let context = Context::on_base("RUN echo hello\n");
+    let line = format!("build --builder {name} {}", context.word());
+    let build = sandbox.buildx(&line).start();
+    wait_until_running(&container_of(&name));
+    build.interrupt();
+    build.finish().failure(130);
+    assert_eq!(sandbox.builders(), [name.clone()]);
+    docker(&format!("rmi {image}")).success();
+    assert!(sandbox.left_in_engine().is_empty(), "{:?}", sandbox.left_in_engine());
+
+    let option = format!("--driver-opt image={}", machine().buildkit_image);
+    sandbox.buildx(&format!("create --name {name} --node {name}0 {option}")).success();
+    sandbox.buildx(&line).success();
+}
+
+#[test]
+fn during_a_build_the_builder_goes_on() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.booted("builds", "");
+    let context = Context::on_base("RUN echo underway; sleep 600\n");
+    let file = sandbox.write("out.tar", "the old one");
+    let mut build =
+        sandbox.buildx(&format!("build -o type=tar,dest=out.tar {}", context.word())).start();
+    build.wait_until_it_says(" underway\n");
+    build.interrupt();
+    build.finish().failure(130).says("cancelling").says("CANCELED");
+    assert_eq!(std::fs::read_to_string(file).expect("there"), "the old one");
+    assert_eq!(inspect(&container_of(&name))["State"]["Running"], true);
+
+    // The step is not running on either.
+    wait_until("the step has ended", || {
+        !docker(&format!("exec {} ps", container_of(&name))).stdout.contains("sleep 600")
+    });
+    let context = Context::on_base("RUN echo hello\n");
+    sandbox.buildx(&format!("build {}", context.word())).success();
+}
+
+#[test]
+fn twice_ends_at_once() {
+    let sandbox = Sandbox::new();
+    let image = sleeper(&sandbox);
+    let name = sandbox.name("twice");
+    let mut create = sandbox
+        .buildx(&format!("create --name {name} --bootstrap --driver-opt image={image}"))
+        .start();
+    wait_until_running(&container_of(&name));
+    create.interrupt();
+    create.wait_until_it_says("cancelling; once more to end at once");
+    create.interrupt();
+    create.finish().failure(130);
+}
+
+#[test]
+fn before_the_engine_answers() {
+    // A place that takes connections and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = format!("tcp://{}", listener.local_addr().expect("bound"));
+    let sandbox = Sandbox::new();
+    let create = sandbox
+        .buildx(&format!("create --name {}", sandbox.name("mute")))
+        .variable("DOCKER_HOST", host)
+        .start();
+    let _connection = listener.accept().expect("it connects");
+    create.interrupt();
+    create.finish().failure(130);
+    sandbox.assert_nothing_left();
+}
