@@ -193,7 +193,15 @@ impl LiveNode {
         match self.connect_running().await {
             Ok(Some(connected)) if !connected.workers.is_empty() => return Ok(connected),
             // Another process may have started it a moment ago: booting waits until it is ready.
-            Ok(_) | Err(BuilderError::BuildKit(_) | BuilderError::TimedOut { .. }) => {}
+            Ok(_)
+            | Err(
+                BuilderError::BuildKit(_)
+                | BuilderError::TimedOut { .. }
+                | BuilderError::Driver(DriverError::Failed {
+                    error: Error::Unavailable(_),
+                    ..
+                }),
+            ) => {}
             Err(error) => return Err(error),
         }
         self.boot(status).await?;

@@ -29,14 +29,7 @@ impl buildkit_session::HostClient for Host {
     async fn open(&mut self, on: Resource<Connection>) -> Result<Resource<Client>, HostError> {
         let operation = self.called();
         let Connection { stream, stderr } = self.table.delete(on)?;
-        let connected = tokio::time::timeout(limits::ANSWER, operation.buildkit.connect(stream))
-            .await
-            .unwrap_or_else(|_| {
-                Err(format!(
-                    "BuildKit did not answer within {} s",
-                    limits::ANSWER.as_secs()
-                ))
-            });
+        let connected = in_time(operation.buildkit.connect(stream)).await;
         match connected {
             Ok(client) => Ok(self.table.push(Client { client })?),
             Err(reason) => {
@@ -58,13 +51,8 @@ impl buildkit_session::HostClient for Host {
         client: Resource<Client>,
     ) -> Result<buildkit_session::Version, HostError> {
         self.called();
-        let version = self
-            .table
-            .get(&client)?
-            .client
-            .version()
-            .await
-            .map_err(unavailable)?;
+        let client = &self.table.get(&client)?.client;
+        let version = in_time(client.version()).await.map_err(unavailable)?;
         Ok(buildkit_session::Version {
             version: version.version,
             revision: version.revision,
@@ -77,13 +65,8 @@ impl buildkit_session::HostClient for Host {
         client: Resource<Client>,
     ) -> Result<Vec<buildkit_session::Worker>, HostError> {
         self.called();
-        let workers = self
-            .table
-            .get(&client)?
-            .client
-            .workers()
-            .await
-            .map_err(unavailable)?;
+        let client = &self.table.get(&client)?.client;
+        let workers = in_time(client.workers()).await.map_err(unavailable)?;
         Ok(workers
             .into_iter()
             .map(|worker| buildkit_session::Worker {
@@ -136,6 +119,18 @@ impl buildkit_session::HostSession for Host {
     async fn drop(&mut self, session: Resource<Session>) -> wasmtime::Result<()> {
         match self.table.delete(session)? {}
     }
+}
+
+/// Waits for an answer as long as BuildKit may take: a driver tries again on a new connection.
+async fn in_time<T>(answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    tokio::time::timeout(limits::ANSWER, answer)
+        .await
+        .unwrap_or_else(|_| {
+            Err(format!(
+                "BuildKit did not answer within {} s",
+                limits::ANSWER.as_secs()
+            ))
+        })
 }
 
 fn unavailable(reason: String) -> HostError {

@@ -196,10 +196,12 @@ impl container::HostContainer for Host {
             Some(task) => Some(self.table.get(&task)?.step),
             None => None,
         };
-        let dialled = operation
-            .engine()?
-            .dial_in_container(&name, &exec(spec))
-            .await?;
+        let engine = operation.engine()?;
+        let spec = exec(spec);
+        // An engine has been seen to take a command and never start it; another try helps.
+        let dialled = tokio::time::timeout(limits::ANSWER, engine.dial_in_container(&name, &spec))
+            .await
+            .map_err(|_| not_started(&name))??;
         let connection = match step {
             Some(step) => {
                 forward(operation, step, dialled.stderr);
@@ -455,6 +457,13 @@ fn summary(found: model::Container) -> container::Summary {
 
 fn exit_code(code: i64) -> i32 {
     i32::try_from(code).unwrap_or(-1)
+}
+
+fn not_started(name: &str) -> HostError {
+    HostError::Answer(Error::Unavailable(format!(
+        "the engine did not start a command in container {name} within {} s",
+        limits::ANSWER.as_secs()
+    )))
 }
 
 fn missing(name: String) -> HostError {
