@@ -11,7 +11,10 @@ use crate::support::{Finished, Sandbox, docker_at, machine};
 fn create_fails(flags: &str) -> Finished {
     let sandbox = Sandbox::new();
     let finished = sandbox
-        .buildx(&format!("create --name {} --driver iechor-container {flags}", sandbox.name("bad")))
+        .buildx(&format!(
+            "create --name {} --driver iechor-container {flags}",
+            sandbox.name("bad")
+        ))
         .failure(1)
         .prints("");
     sandbox.assert_nothing_left();
@@ -31,10 +34,19 @@ fn all_bad_options_are_named_at_once() {
 #[test]
 fn each_bad_option_is_named() {
     for (option, words) in [
-        ("banana=1", "ERROR: driver iechor-container: option banana: there is no such option"),
+        (
+            "banana=1",
+            "ERROR: driver iechor-container: option banana: there is no such option",
+        ),
         ("memory=-1", "option memory: "),
-        ("memory-swap=2g", "option memory-swap: it needs the option memory beside it"),
-        ("memory=2g,memory-swap=1g", "option memory-swap: it counts memory and swap together"),
+        (
+            "memory-swap=2g",
+            "option memory-swap: it needs the option memory beside it",
+        ),
+        (
+            "memory=2g,memory-swap=1g",
+            "option memory-swap: it counts memory and swap together",
+        ),
         ("cpu-quota=much", "option cpu-quota: "),
         ("cpu-period=-5", "option cpu-period: "),
         ("cpu-shares=1.5", "option cpu-shares: "),
@@ -65,7 +77,10 @@ fn bad_names() {
         ("default", "default is a reserved name"),
     ] {
         let sandbox = Sandbox::new();
-        sandbox.buildx(&format!("create --name {name}")).failure(1).says(words);
+        sandbox
+            .buildx(&format!("create --name {name}"))
+            .failure(1)
+            .says(words);
         sandbox.assert_nothing_left();
     }
 }
@@ -81,7 +96,10 @@ fn bad_configuration_files() {
     let sandbox = Sandbox::new();
     sandbox.write("broken.toml", "debug = [\n");
     sandbox
-        .buildx(&format!("create --name {} --buildkitd-config broken.toml", sandbox.name("bad")))
+        .buildx(&format!(
+            "create --name {} --buildkitd-config broken.toml",
+            sandbox.name("bad")
+        ))
         .failure(1)
         .says("broken.toml");
     sandbox.assert_nothing_left();
@@ -99,7 +117,9 @@ fn no_engine_at_the_endpoint() {
                 .buildx(command)
                 .variable("DOCKER_HOST", host)
                 .failure(1)
-                .says(&format!("ERROR: cannot reach the engine at {host}: {reason}"))
+                .says(&format!(
+                    "ERROR: cannot reach the engine at {host}: {reason}"
+                ))
                 .says("hint: check that the engine runs");
         }
         sandbox.assert_nothing_left();
@@ -115,7 +135,10 @@ fn an_endpoint_that_makes_no_sense() {
         .failure(1)
         .says("banana");
     sandbox.assert_nothing_left();
-    sandbox.buildx("create --name nobody no-such-context").failure(1).says("no-such-context");
+    sandbox
+        .buildx("create --name nobody no-such-context")
+        .failure(1)
+        .says("no-such-context");
     sandbox.assert_nothing_left();
 }
 
@@ -139,7 +162,11 @@ fn a_daemon_that_dies_at_boot() {
 fn a_build_on_a_daemon_that_dies_at_boot_leaves_the_builder() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("dies");
-    sandbox.buildx(&format!("create --name {name} --buildkitd-flags=--no-such-flag")).success();
+    sandbox
+        .buildx(&format!(
+            "create --name {name} --buildkitd-flags=--no-such-flag"
+        ))
+        .success();
     let context = Context::bare("FROM scratch\n");
     sandbox
         .buildx(&format!("build --builder {name} {}", context.word()))
@@ -170,7 +197,10 @@ fn an_engine_that_refuses_privileged_containers() {
     }
     let sandbox = Sandbox::new();
     let image = ImageOf(host, sandbox.name("tiny:1"));
-    let tar = machine().base.join(crate::support::native_architecture()).join("busybox.tar");
+    let tar = machine()
+        .base
+        .join(crate::support::native_architecture())
+        .join("busybox.tar");
     let imported = std::process::Command::new("docker")
         .args(["--host", host, "import"])
         .args([tar.to_str().expect("Unicode"), image.1.as_str()])
@@ -184,15 +214,22 @@ fn an_engine_that_refuses_privileged_containers() {
     }
     let name = sandbox.name("refused");
     sandbox
-        .buildx(&format!("create --name {name} --bootstrap --driver-opt image={}", image.1))
+        .buildx(&format!(
+            "create --name {name} --bootstrap --driver-opt image={}",
+            image.1
+        ))
         .variable("DOCKER_HOST", host)
         .failure(1)
         .says("hint: the engine refuses privileged containers, which BuildKit needs")
         .says("DOCKER_HOST");
     sandbox.assert_nothing_left();
     let filter = format!("name={name}");
-    docker_at(host, ["ps", "--all", "--quiet", "--filter", &filter]).success().prints("");
-    docker_at(host, ["volume", "ls", "--quiet", "--filter", &filter]).success().prints("");
+    docker_at(host, ["ps", "--all", "--quiet", "--filter", &filter])
+        .success()
+        .prints("");
+    docker_at(host, ["volume", "ls", "--quiet", "--filter", &filter])
+        .success()
+        .prints("");
 }
 
 #[test]

@@ -14,7 +14,10 @@ fn without_an_output_there_is_a_warning() {
     let name = sandbox.booted("silent", "");
     let context = Context::on_base("RUN echo hello\n");
     sandbox
-        .buildx(&format!("build -t demo --builder={name} {}", context.word()))
+        .buildx(&format!(
+            "build -t demo --builder={name} {}",
+            context.word()
+        ))
         .success()
         .prints("")
         .says_line(
@@ -22,7 +25,9 @@ fn without_an_output_there_is_a_warning() {
              remain in the build cache. To push result image into registry use --push or to load \
              image into docker use --load",
         )
-        .says_line(&format!("#0 building with {name:?} instance using iechor-container driver"));
+        .says_line(&format!(
+            "#0 building with {name:?} instance using iechor-container driver"
+        ));
 }
 
 #[test]
@@ -46,7 +51,11 @@ fn the_second_build_is_cached() {
     let build = format!("build {}", context.word());
     sandbox.buildx(&build).success().does_not_say("CACHED");
     sandbox.buildx(&build).success().says(" CACHED");
-    sandbox.buildx(&build).words("--no-cache").success().does_not_say("CACHED");
+    sandbox
+        .buildx(&build)
+        .words("--no-cache")
+        .success()
+        .does_not_say("CACHED");
     // And what changed is built anew.
     context.file("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
     sandbox.buildx(&build).success().does_not_say("CACHED");
@@ -61,16 +70,23 @@ fn flags_reach_the_dockerfile() {
          RUN echo \"$GIVEN $INHERITED\" > /arguments\nCMD [\"cat\", \"/arguments\"]\n\
          FROM base AS other\nRUN exit 1\n",
     );
-    fs::rename(context.path().join("Dockerfile"), context.path().join("Other.Dockerfile"))
-        .expect("renamed");
+    fs::rename(
+        context.path().join("Dockerfile"),
+        context.path().join("Other.Dockerfile"),
+    )
+    .expect("renamed");
     let tag = sandbox.name("flags:1");
     sandbox
-        .buildx(&format!("build -t {tag} --load --target wanted --label kind=test --pull"))
+        .buildx(&format!(
+            "build -t {tag} --load --target wanted --label kind=test --pull"
+        ))
         .words("--build-arg GIVEN=value --build-arg INHERITED")
         .variable("INHERITED", "from outside")
         .words(&format!("-f {0}/Other.Dockerfile {0}", context.word()))
         .success();
-    docker(&format!("run --rm {tag}")).success().prints("value from outside\n");
+    docker(&format!("run --rm {tag}"))
+        .success()
+        .prints("value from outside\n");
     let image = docker(&format!("image inspect {tag}")).success().json();
     assert_eq!(image[0]["Config"]["Labels"]["kind"], "test");
 }
@@ -83,7 +99,11 @@ fn a_dockerfile_outside_of_the_context() {
     context.file("inside", "content\n");
     let file = sandbox.write("Elsewhere", "FROM scratch\nCOPY inside /\n");
     let built = sandbox
-        .buildx(&format!("build -f {} -o - {}", file.display(), context.word()))
+        .buildx(&format!(
+            "build -f {} -o - {}",
+            file.display(),
+            context.word()
+        ))
         .success();
     assert_eq!(files_in_tar(&built.bytes), ["inside"]);
 }
@@ -96,7 +116,10 @@ fn a_platform() {
     let context = Context::bare("FROM scratch\nARG TARGETPLATFORM\nCOPY ${TARGETPLATFORM}.txt /\n");
     context.file(&format!("linux/{native}.txt"), "");
     let built = sandbox
-        .buildx(&format!("build --platform linux/{native} -o - {}", context.word()))
+        .buildx(&format!(
+            "build --platform linux/{native} -o - {}",
+            context.word()
+        ))
         .success();
     assert_eq!(files_in_tar(&built.bytes), [format!("{native}.txt")]);
 }
@@ -106,12 +129,26 @@ fn dockerignore_is_honoured() {
     let sandbox = Sandbox::new();
     sandbox.booted("ignore", "");
     let context = Context::bare("FROM scratch\nCOPY . /\n");
-    for name in ["kept", "dropped", "logs/a.log", "logs/b.txt", "logs/keep.log"] {
+    for name in [
+        "kept",
+        "dropped",
+        "logs/a.log",
+        "logs/b.txt",
+        "logs/keep.log",
+    ] {
         context.file(name, name);
     }
-    context.file(".dockerignore", "# a comment\ndropped\n**/*.log\n!logs/keep.log\nDockerfile\n.dockerignore\n");
-    let built = sandbox.buildx(&format!("build -o - {}", context.word())).success();
-    assert_eq!(files_in_tar(&built.bytes), ["kept", "logs/b.txt", "logs/keep.log"]);
+    context.file(
+        ".dockerignore",
+        "# a comment\ndropped\n**/*.log\n!logs/keep.log\nDockerfile\n.dockerignore\n",
+    );
+    let built = sandbox
+        .buildx(&format!("build -o - {}", context.word()))
+        .success();
+    assert_eq!(
+        files_in_tar(&built.bytes),
+        ["kept", "logs/b.txt", "logs/keep.log"]
+    );
 }
 
 #[test]
@@ -127,7 +164,10 @@ fn symbolic_links_in_the_context() {
     sandbox
         .buildx(&format!("build -o {} {}", target.display(), context.word()))
         .success();
-    assert_eq!(fs::read_to_string(target.join("linked")).expect("copied"), "content");
+    assert_eq!(
+        fs::read_to_string(target.join("linked")).expect("copied"),
+        "content"
+    );
     for (name, to) in [("beside", "file"), ("away", "/etc/hostname")] {
         let link = fs::read_link(target.join("directory").join(name)).expect("a link");
         assert_eq!(link.to_str(), Some(to));
@@ -144,16 +184,27 @@ fn a_changed_file_is_sent_again_and_a_removed_one_is_gone() {
     context.file("files/removed", "here");
     let build = |directory: &str| {
         let target = sandbox.path(directory);
-        sandbox.buildx(&format!("build -o {} {}", target.display(), context.word())).success();
+        sandbox
+            .buildx(&format!("build -o {} {}", target.display(), context.word()))
+            .success();
         target
     };
     let first = build("first");
-    assert_eq!(fs::read_to_string(first.join("changed")).expect("there"), "before");
+    assert_eq!(
+        fs::read_to_string(first.join("changed")).expect("there"),
+        "before"
+    );
     context.file("files/changed", "after!");
     fs::remove_file(context.path().join("files/removed")).expect("removed");
     let second = build("second");
-    assert_eq!(fs::read_to_string(second.join("changed")).expect("there"), "after!");
-    assert_eq!(fs::read_to_string(second.join("same")).expect("there"), "same");
+    assert_eq!(
+        fs::read_to_string(second.join("changed")).expect("there"),
+        "after!"
+    );
+    assert_eq!(
+        fs::read_to_string(second.join("same")).expect("there"),
+        "same"
+    );
     assert!(!second.join("removed").exists());
 }
 
@@ -163,15 +214,25 @@ fn quiet_prints_the_id_alone() {
     sandbox.booted("quiet", "");
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     let tag = sandbox.name("quiet:1");
-    let built =
-        sandbox.buildx(&format!("build -q --load -t {tag} {}", context.word())).success();
+    let built = sandbox
+        .buildx(&format!("build -q --load -t {tag} {}", context.word()))
+        .success();
     assert_eq!(built.stderr, "");
     let image = docker(&format!("image inspect {tag}")).success().json();
-    assert_eq!(built.stdout, format!("{}\n", image[0]["Id"].as_str().expect("an id")));
+    assert_eq!(
+        built.stdout,
+        format!("{}\n", image[0]["Id"].as_str().expect("an id"))
+    );
     let by_progress = sandbox
-        .buildx(&format!("build --progress quiet --load -t {tag} {}", context.word()))
+        .buildx(&format!(
+            "build --progress quiet --load -t {tag} {}",
+            context.word()
+        ))
         .success();
-    assert_eq!((by_progress.stdout, by_progress.stderr), (built.stdout, String::new()));
+    assert_eq!(
+        (by_progress.stdout, by_progress.stderr),
+        (built.stdout, String::new())
+    );
 }
 
 #[test]
@@ -179,12 +240,21 @@ fn plain_progress_has_the_output_of_steps() {
     let sandbox = Sandbox::new();
     sandbox.booted("plain", "");
     let context = Context::on_base("RUN echo to stdout; echo to stderr >&2\n");
-    let built = sandbox.buildx(&format!("build --progress plain {}", context.word())).success();
-    let step = built.stderr.lines().find(|line| line.contains("] RUN ")).expect("the step");
+    let built = sandbox
+        .buildx(&format!("build --progress plain {}", context.word()))
+        .success();
+    let step = built
+        .stderr
+        .lines()
+        .find(|line| line.contains("] RUN "))
+        .expect("the step");
     let number = step.split(' ').next().expect("a number");
     for text in ["to stdout", "to stderr"] {
         assert!(
-            built.stderr.lines().any(|line| line.starts_with(&format!("{number} ")) && line.ends_with(text)),
+            built
+                .stderr
+                .lines()
+                .any(|line| line.starts_with(&format!("{number} ")) && line.ends_with(text)),
             "{}",
             built.transcript()
         );
@@ -195,10 +265,15 @@ fn plain_progress_has_the_output_of_steps() {
 fn rawjson_progress_is_a_json_object_a_line() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("raw");
-    sandbox.buildx(&format!("create --name {name} --use")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --use"))
+        .success();
     let context = Context::on_base("RUN echo hello\n");
     let built = sandbox
-        .buildx(&format!("build --progress rawjson -o type=tar,dest=out.tar {}", context.word()))
+        .buildx(&format!(
+            "build --progress rawjson -o type=tar,dest=out.tar {}",
+            context.word()
+        ))
         .success()
         .prints("");
     let lines: Vec<Value> = built
@@ -212,7 +287,10 @@ fn rawjson_progress_is_a_json_object_a_line() {
         .flatten()
         .filter_map(|vertex| vertex["name"].as_str())
         .collect();
-    for name in ["[internal] booting buildkit", "[internal] load build definition from Dockerfile"] {
+    for name in [
+        "[internal] booting buildkit",
+        "[internal] load build definition from Dockerfile",
+    ] {
         assert!(names.contains(&name), "{names:?}");
     }
 }
@@ -223,10 +301,21 @@ fn the_environment_chooses_progress() {
     sandbox.booted("progress", "");
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     let build = format!("build -o type=tar,dest=out.tar {}", context.word());
-    let built = sandbox.buildx(&build).variable("BUILDKIT_PROGRESS", "rawjson").success();
+    let built = sandbox
+        .buildx(&build)
+        .variable("BUILDKIT_PROGRESS", "rawjson")
+        .success();
     assert!(built.stderr.starts_with('{'), "{}", built.stderr);
-    sandbox.buildx(&build).words("--progress banana").failure(1).says("banana");
-    sandbox.buildx(&build).words("--quiet --progress plain").failure(1).says("cannot be used together");
+    sandbox
+        .buildx(&build)
+        .words("--progress banana")
+        .failure(1)
+        .says("banana");
+    sandbox
+        .buildx(&build)
+        .words("--quiet --progress plain")
+        .failure(1)
+        .says("cannot be used together");
 }
 
 #[test]
@@ -236,15 +325,23 @@ fn metadata_file_and_iidfile() {
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     let tag = sandbox.name("metadata:1");
     sandbox
-        .buildx(&format!("build --load -t {tag} --metadata-file about.json --iidfile id"))
+        .buildx(&format!(
+            "build --load -t {tag} --metadata-file about.json --iidfile id"
+        ))
         .words(context.word())
         .success();
     let text = fs::read_to_string(sandbox.path("about.json")).expect("written");
     let metadata: Value = serde_json::from_str(&text).expect("JSON");
     let reference = metadata["buildx.build.ref"].as_str().expect("a reference");
-    assert!(reference.starts_with(&format!("{name}/{name}0/")), "{reference}");
+    assert!(
+        reference.starts_with(&format!("{name}/{name}0/")),
+        "{reference}"
+    );
     assert_eq!(metadata["image.name"], format!("docker.io/library/{tag}"));
-    assert_eq!(metadata["containerimage.descriptor"]["digest"], metadata["containerimage.digest"]);
+    assert_eq!(
+        metadata["containerimage.descriptor"]["digest"],
+        metadata["containerimage.digest"]
+    );
     let id = fs::read_to_string(sandbox.path("id")).expect("written");
     assert_eq!(metadata["containerimage.config.digest"], id.as_str());
     let image = docker(&format!("image inspect {tag}")).success().json();
@@ -257,14 +354,21 @@ fn an_old_id_does_not_outlive_a_build_that_fails() {
     sandbox.booted("iidfile", "");
     let file = sandbox.write("id", "sha256:old");
     let context = Context::on_base("RUN exit 1\n");
-    sandbox.buildx(&format!("build --iidfile {} {}", file.display(), context.word())).failure(1);
+    sandbox
+        .buildx(&format!(
+            "build --iidfile {} {}",
+            file.display(),
+            context.word()
+        ))
+        .failure(1);
     assert!(!file.exists());
 }
 
 #[test]
 fn two_builders_build_at_once() {
     let sandbox = Sandbox::new();
-    let context = Context::on_base("RUN echo $RANDOM > /made && sleep 1\nCMD [\"echo\", \"both\"]\n");
+    let context =
+        Context::on_base("RUN echo $RANDOM > /made && sleep 1\nCMD [\"echo\", \"both\"]\n");
     let builds = ["left", "right"].map(|suffix| {
         let name = sandbox.name(suffix);
         sandbox.buildx(&format!("create --name {name}")).success();
@@ -274,7 +378,9 @@ fn two_builders_build_at_once() {
     });
     for (tag, build) in builds {
         build.finish().success();
-        docker(&format!("run --rm {tag}")).success().prints("both\n");
+        docker(&format!("run --rm {tag}"))
+            .success()
+            .prints("both\n");
     }
 }
 
@@ -282,7 +388,9 @@ fn two_builders_build_at_once() {
 fn one_builder_builds_twice_at_once() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("shared");
-    sandbox.buildx(&format!("create --name {name} --use")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --use"))
+        .success();
     // Both find nothing there, and one of them makes it.
     let builds = ["one", "two"].map(|word| {
         let context = Context::on_base(&format!("RUN echo {word}\n"));

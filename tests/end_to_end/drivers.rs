@@ -33,7 +33,10 @@ fn refused(file: &str, contents: &[u8], words: &str) {
         .says(file)
         .says(words);
     sandbox.assert_nothing_left();
-    sandbox.iechor(&format!("driver inspect {}", path.display())).failure(1).says(words);
+    sandbox
+        .iechor(&format!("driver inspect {}", path.display()))
+        .failure(1)
+        .says(words);
 }
 
 #[test]
@@ -48,12 +51,20 @@ fn an_empty_file_is_no_driver() {
 
 #[test]
 fn a_module_is_no_driver() {
-    refused("module.wasm", &MODULE, "it is a WebAssembly module, not a component");
+    refused(
+        "module.wasm",
+        &MODULE,
+        "it is a WebAssembly module, not a component",
+    );
 }
 
 #[test]
 fn a_component_cut_short_is_no_driver() {
-    refused("short.wasm", &component_that_imports("wasi:cli/run@0.2.6")[..20], "cannot be loaded");
+    refused(
+        "short.wasm",
+        &component_that_imports("wasi:cli/run@0.2.6")[..20],
+        "cannot be loaded",
+    );
 }
 
 #[test]
@@ -64,20 +75,31 @@ fn a_component_that_exports_nothing_is_no_driver() {
 #[test]
 fn a_component_that_wants_files_is_no_driver() {
     let name = "wasi:filesystem/types@0.2.6";
-    refused("files.wasm", &component_that_imports(name), &format!("it imports {name}"));
+    refused(
+        "files.wasm",
+        &component_that_imports(name),
+        &format!("it imports {name}"),
+    );
 }
 
 #[test]
 fn a_component_that_wants_what_nobody_has_is_no_driver() {
     let name = "else:where/things@1.0.0";
-    refused("things.wasm", &component_that_imports(name), &format!("it imports {name}"));
+    refused(
+        "things.wasm",
+        &component_that_imports(name),
+        &format!("it imports {name}"),
+    );
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let sandbox = Sandbox::new();
     sandbox
-        .buildx(&format!("create --name {} --driver ./nowhere.wasm", sandbox.name("lost")))
+        .buildx(&format!(
+            "create --name {} --driver ./nowhere.wasm",
+            sandbox.name("lost")
+        ))
         .failure(1)
         .says("./nowhere.wasm");
     sandbox.assert_nothing_left();
@@ -87,16 +109,24 @@ fn a_file_that_is_not_there_is_named() {
 fn an_unknown_driver_is_named_with_those_there_are() {
     let sandbox = Sandbox::new();
     sandbox
-        .buildx(&format!("create --name {} --driver nope", sandbox.name("unknown")))
+        .buildx(&format!(
+            "create --name {} --driver nope",
+            sandbox.name("unknown")
+        ))
         .failure(1)
-        .says_line(r#"ERROR: there is no driver "nope"; built in are: iechor-container, docker-container"#);
+        .says_line(
+            r#"ERROR: there is no driver "nope"; built in are: iechor-container, docker-container"#,
+        );
     sandbox.assert_nothing_left();
 }
 
 #[test]
 fn the_built_in_driver_is_inspected() {
     let sandbox = Sandbox::new();
-    let driver = sandbox.iechor("driver inspect iechor-container --format json").success().json();
+    let driver = sandbox
+        .iechor("driver inspect iechor-container --format json")
+        .success()
+        .json();
     assert_eq!(driver["Name"], "iechor-container");
     let names = |list: &str| -> Vec<String> {
         driver[list]
@@ -109,11 +139,26 @@ fn the_built_in_driver_is_inspected() {
     assert_eq!(
         names("Options"),
         [
-            "image", "memory", "memory-swap", "cpu-quota", "cpu-period", "cpu-shares", "cpuset-cpus",
-            "cpuset-mems", "default-load", "network", "cgroup-parent", "restart-policy", "env",
+            "image",
+            "memory",
+            "memory-swap",
+            "cpu-quota",
+            "cpu-period",
+            "cpu-shares",
+            "cpuset-cpus",
+            "cpuset-mems",
+            "default-load",
+            "network",
+            "cgroup-parent",
+            "restart-policy",
+            "env",
         ]
     );
-    assert!(names("Capabilities").iter().any(|name| name == "container.privileged"));
+    assert!(
+        names("Capabilities")
+            .iter()
+            .any(|name| name == "container.privileged")
+    );
     let imports = driver["Imports"].as_array().expect("a list");
     for import in imports {
         let import = import.as_str().expect("a name");
@@ -121,7 +166,10 @@ fn the_built_in_driver_is_inspected() {
             assert!(!import.contains(forbidden), "{import}");
         }
     }
-    let text = sandbox.iechor("driver inspect iechor-container").success().stdout;
+    let text = sandbox
+        .iechor("driver inspect iechor-container")
+        .success()
+        .stdout;
     for heading in ["Imports:", "Requested capabilities:", "Options:"] {
         assert!(text.lines().any(|line| line == heading), "{text}");
     }
@@ -135,25 +183,36 @@ fn the_same_driver_from_a_file_has_to_be_trusted() {
     fs::copy(&built, &path).expect("copied");
     let name = sandbox.name("own");
     sandbox
-        .buildx(&format!("create --name {name} --bootstrap --driver {}", path.display()))
+        .buildx(&format!(
+            "create --name {name} --bootstrap --driver {}",
+            path.display()
+        ))
         .failure(1)
         .says("is not trusted with what it asks for:")
         .says("--grant container.privileged");
     sandbox.assert_nothing_left();
     sandbox
-        .buildx(&format!("create --name {name} --bootstrap --use --driver {}", path.display()))
+        .buildx(&format!(
+            "create --name {name} --bootstrap --use --driver {}",
+            path.display()
+        ))
         .words("--grant container.privileged --grant image.pull")
         .words("--grant container.network --grant container.cgroup-parent")
         .success();
     let context = crate::context::Context::on_base("RUN echo hello\n");
-    sandbox.buildx(&format!("build {}", context.word())).success();
+    sandbox
+        .buildx(&format!("build {}", context.word()))
+        .success();
     sandbox.buildx("rm").success();
     sandbox.assert_nothing_left();
 }
 
 /// The component that the build script made and embedded.
 fn built_driver() -> std::path::PathBuf {
-    let target = std::path::Path::new(env!("CARGO_BIN_EXE_iechor")).ancestors().nth(2).expect("above");
+    let target = std::path::Path::new(env!("CARGO_BIN_EXE_iechor"))
+        .ancestors()
+        .nth(2)
+        .expect("above");
     let mut found = Vec::new();
     let mut pending = vec![target.join("guests"), target.join("../guests")];
     while let Some(directory) = pending.pop() {
@@ -161,10 +220,15 @@ fn built_driver() -> std::path::PathBuf {
             let path = entry.path();
             if path.is_dir() {
                 pending.push(path);
-            } else if path.file_name().is_some_and(|name| name == "iechor_container.wasm") {
+            } else if path
+                .file_name()
+                .is_some_and(|name| name == "iechor_container.wasm")
+            {
                 found.push(path);
             }
         }
     }
-    found.pop().expect("the build script left iechor_container.wasm below target/guests")
+    found
+        .pop()
+        .expect("the build script left iechor_container.wasm below target/guests")
 }

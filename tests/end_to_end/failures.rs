@@ -75,7 +75,7 @@ fn missing_inputs_are_named_before_anything_runs() {
         (format!("{word}/file"), format!("path \"{word}/file\" is not a directory")),
         (word.to_owned(), format!("Dockerfile {word}/Dockerfile: there is no such file")),
         (format!("-f {word}/none {word}"), format!("Dockerfile {word}/none: there is no such file")),
-        (format!("--platform banana {word}"), "banana".to_owned()),
+        (format!("--platform banana -f {word}/file {word}"), "banana".to_owned()),
         (format!("--build-arg =x -f {word}/file {word}"), "empty key".to_owned()),
         (format!("-t Bad:Tag:1 -f {word}/file {word}"), "Bad:Tag:1".to_owned()),
         (format!("--builder nobody -f {word}/file {word}"), "nobody".to_owned()),

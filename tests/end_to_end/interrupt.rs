@@ -10,7 +10,10 @@ use crate::support::{
 /// An image whose container runs and never answers.
 fn sleeper(sandbox: &Sandbox) -> String {
     let image = sandbox.name("sleeper:1");
-    let tar = machine().base.join(native_architecture()).join("busybox.tar");
+    let tar = machine()
+        .base
+        .join(native_architecture())
+        .join("busybox.tar");
     let mut import = Command::new("docker");
     import
         .args(["--host", &machine().docker_host, "import", "--change"])
@@ -23,7 +26,10 @@ fn sleeper(sandbox: &Sandbox) -> String {
 
 fn wait_until_running(container: &str) {
     wait_until(&format!("{container} runs"), || {
-        docker(&format!("ps --quiet --filter name=^{container}$")).stdout.trim() != ""
+        docker(&format!("ps --quiet --filter name=^{container}$"))
+            .stdout
+            .trim()
+            != ""
     });
 }
 
@@ -33,7 +39,9 @@ fn during_boot_nothing_is_left() {
     let image = sleeper(&sandbox);
     let name = sandbox.name("boots");
     let create = sandbox
-        .buildx(&format!("create --name {name} --bootstrap --driver-opt image={image}"))
+        .buildx(&format!(
+            "create --name {name} --bootstrap --driver-opt image={image}"
+        ))
         .start();
     wait_until_running(&container_of(&name));
     create.interrupt();
@@ -47,7 +55,9 @@ fn during_the_boot_for_a_build_the_builder_stays() {
     let sandbox = Sandbox::new();
     let image = sleeper(&sandbox);
     let name = sandbox.name("boots");
-    sandbox.buildx(&format!("create --name {name} --driver-opt image={image}")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --driver-opt image={image}"))
+        .success();
     let context = Context::on_base("RUN echo hello\n");
     let line = format!("build --builder {name} {}", context.word());
     let build = sandbox.buildx(&line).start();
@@ -56,10 +66,16 @@ fn during_the_boot_for_a_build_the_builder_stays() {
     build.finish().failure(130);
     assert_eq!(sandbox.builders(), [name.clone()]);
     docker(&format!("rmi {image}")).success();
-    assert!(sandbox.left_in_engine().is_empty(), "{:?}", sandbox.left_in_engine());
+    assert!(
+        sandbox.left_in_engine().is_empty(),
+        "{:?}",
+        sandbox.left_in_engine()
+    );
 
     let option = format!("--driver-opt image={}", machine().buildkit_image);
-    sandbox.buildx(&format!("create --name {name} --node {name}0 {option}")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --node {name}0 {option}"))
+        .success();
     sandbox.buildx(&line).success();
 }
 
@@ -69,20 +85,32 @@ fn during_a_build_the_builder_goes_on() {
     let name = sandbox.booted("builds", "");
     let context = Context::on_base("RUN echo underway; sleep 600\n");
     let file = sandbox.write("out.tar", "the old one");
-    let mut build =
-        sandbox.buildx(&format!("build -o type=tar,dest=out.tar {}", context.word())).start();
+    let mut build = sandbox
+        .buildx(&format!(
+            "build -o type=tar,dest=out.tar {}",
+            context.word()
+        ))
+        .start();
     build.wait_until_it_says(" underway\n");
     build.interrupt();
-    build.finish().failure(130).says("cancelling").says("CANCELED");
+    build
+        .finish()
+        .failure(130)
+        .says("cancelling")
+        .says("CANCELED");
     assert_eq!(std::fs::read_to_string(file).expect("there"), "the old one");
     assert_eq!(inspect(&container_of(&name))["State"]["Running"], true);
 
     // The step is not running on either.
     wait_until("the step has ended", || {
-        !docker(&format!("exec {} ps", container_of(&name))).stdout.contains("sleep 600")
+        !docker(&format!("exec {} ps", container_of(&name)))
+            .stdout
+            .contains("sleep 600")
     });
     let context = Context::on_base("RUN echo hello\n");
-    sandbox.buildx(&format!("build {}", context.word())).success();
+    sandbox
+        .buildx(&format!("build {}", context.word()))
+        .success();
 }
 
 #[test]
@@ -91,7 +119,9 @@ fn twice_ends_at_once() {
     let image = sleeper(&sandbox);
     let name = sandbox.name("twice");
     let mut create = sandbox
-        .buildx(&format!("create --name {name} --bootstrap --driver-opt image={image}"))
+        .buildx(&format!(
+            "create --name {name} --bootstrap --driver-opt image={image}"
+        ))
         .start();
     wait_until_running(&container_of(&name));
     create.interrupt();

@@ -15,8 +15,10 @@ fn container_with(sandbox: &Sandbox, options: &str) -> Value {
 /// What `iechor inspect --format` makes of a container.
 #[track_caller]
 fn formatted(sandbox: &Sandbox, container: &str, template: &str) -> String {
-    let inspected =
-        sandbox.iechor(&format!("inspect {container} --format")).argument(template).success();
+    let inspected = sandbox
+        .iechor(&format!("inspect {container} --format"))
+        .argument(template)
+        .success();
     inspected.stdout.trim_end().to_owned()
 }
 
@@ -26,11 +28,20 @@ fn defaults() {
     let name = sandbox.booted("defaults", "");
     let container = inspect(&container_of(&name));
     let host = &container["HostConfig"];
-    assert_eq!(container["Config"]["Image"], machine().buildkit_image.as_str());
-    assert_eq!(container["Config"]["Cmd"], json!(["--allow-insecure-entitlement=network.host"]));
+    assert_eq!(
+        container["Config"]["Image"],
+        machine().buildkit_image.as_str()
+    );
+    assert_eq!(
+        container["Config"]["Cmd"],
+        json!(["--allow-insecure-entitlement=network.host"])
+    );
     assert_eq!(host["Privileged"], true);
     assert_eq!(host["Init"], true);
-    assert_eq!(host["RestartPolicy"], json!({"Name": "unless-stopped", "MaximumRetryCount": 0}));
+    assert_eq!(
+        host["RestartPolicy"],
+        json!({"Name": "unless-stopped", "MaximumRetryCount": 0})
+    );
     assert_eq!(host["Memory"], 0);
     assert_eq!(host["CpuShares"], 0);
     assert_eq!(host["CgroupParent"], "/iechor/buildx");
@@ -50,10 +61,15 @@ fn image() {
     docker(&format!("tag {} {image}", machine().buildkit_image)).success();
     let name = sandbox.name("options");
     sandbox
-        .buildx(&format!("create --name {name} --bootstrap --driver-opt image={image}"))
+        .buildx(&format!(
+            "create --name {name} --bootstrap --driver-opt image={image}"
+        ))
         .success()
         .says(&format!("#1 using local image {image}"));
-    assert_eq!(formatted(&sandbox, &container_of(&name), "{{.Config.Image}}"), image);
+    assert_eq!(
+        formatted(&sandbox, &container_of(&name), "{{.Config.Image}}"),
+        image
+    );
 }
 
 #[test]
@@ -74,8 +90,7 @@ fn memory_swap_without_limit() {
 #[test]
 fn cpu_options() {
     let sandbox = Sandbox::new();
-    let options =
-        "cpu-quota=150000,cpu-period=100000,cpu-shares=512,cpuset-cpus=0,cpuset-mems=0";
+    let options = "cpu-quota=150000,cpu-period=100000,cpu-shares=512,cpuset-cpus=0,cpuset-mems=0";
     let container = container_with(&sandbox, options);
     let host = &container["HostConfig"];
     assert_eq!(host["CpuQuota"], 150_000);
@@ -94,9 +109,11 @@ fn cgroup_parent() {
 
 #[test]
 fn restart_policies() {
-    for (policy, name, attempts) in
-        [("no", "no", 0), ("always", "always", 0), ("on-failure:3", "on-failure", 3)]
-    {
+    for (policy, name, attempts) in [
+        ("no", "no", 0),
+        ("always", "always", 0),
+        ("on-failure:3", "on-failure", 3),
+    ] {
         let sandbox = Sandbox::new();
         let container = container_with(&sandbox, &format!("restart-policy={policy}"));
         assert_eq!(
@@ -118,7 +135,10 @@ fn environment() {
     let container = inspect(&container_of(&name));
     let environment = container["Config"]["Env"].as_array().expect("a list");
     for expected in ["FIRST=1", "NO_PROXY=a,b", "SPACED=two words"] {
-        assert!(environment.contains(&json!(expected)), "{expected} is not in {environment:?}");
+        assert!(
+            environment.contains(&json!(expected)),
+            "{expected} is not in {environment:?}"
+        );
     }
 }
 
@@ -129,12 +149,20 @@ fn default_load() {
     let tag = sandbox.name("loaded:1");
     let context = Context::on_base("CMD [\"echo\", \"loaded by default\"]\n");
     let build = format!("build -t {tag} {}", context.word());
-    sandbox.buildx(&build).success().does_not_say("No output specified");
-    docker(&format!("run --rm {tag}")).success().prints("loaded by default\n");
+    sandbox
+        .buildx(&build)
+        .success()
+        .does_not_say("No output specified");
+    docker(&format!("run --rm {tag}"))
+        .success()
+        .prints("loaded by default\n");
     docker(&format!("rmi {tag}")).success();
 
     // Whoever says where the result goes gets it there alone.
-    sandbox.buildx(&build).words("--output type=cacheonly").success();
+    sandbox
+        .buildx(&build)
+        .words("--output type=cacheonly")
+        .success();
     docker(&format!("image inspect {tag}")).failure(1);
 }
 
@@ -146,9 +174,17 @@ fn buildkitd_flags() {
         "--buildkitd-flags=--debug --buildkitd-config /dev/null",
     );
     let command = inspect(&container_of(&name))["Config"]["Cmd"].take();
-    let words: Vec<_> = command.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let words: Vec<_> = command
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
     assert!(words.contains(&"--debug"), "{words:?}");
-    assert!(words.contains(&"--allow-insecure-entitlement=network.host"), "{words:?}");
+    assert!(
+        words.contains(&"--allow-insecure-entitlement=network.host"),
+        "{words:?}"
+    );
 }
 
 #[test]
@@ -182,24 +218,38 @@ fn buildkitd_config_and_certificates() {
             place("cert.pem"),
         ),
     );
-    let name =
-        sandbox.booted("config", &format!("--buildkitd-config {}", configuration.display()));
+    let name = sandbox.booted(
+        "config",
+        &format!("--buildkitd-config {}", configuration.display()),
+    );
     let container = container_of(&name);
 
-    let read = |path: &str| docker(&format!("exec {container} cat {path}")).success().stdout;
+    let read = |path: &str| {
+        docker(&format!("exec {container} cat {path}"))
+            .success()
+            .stdout
+    };
     let taken = read("/etc/buildkit/buildkitd.toml");
     assert!(taken.starts_with("debug = true\n"), "{taken}");
     for name in ["ca.pem", "cert.pem", "key.pem"] {
         let path = format!("/etc/buildkit/certs/reg.test_5000/{name}");
-        assert!(taken.contains(&format!("\"{path}\"")), "{path} is not in {taken}");
+        assert!(
+            taken.contains(&format!("\"{path}\"")),
+            "{path} is not in {taken}"
+        );
         assert_eq!(read(&path), format!("contents of {name}\n"));
     }
-    docker(&format!("exec {container} stat -c %a:%u:%g /etc/buildkit/certs/reg.test_5000/key.pem"))
-        .success()
-        .prints("600:0:0\n");
+    docker(&format!(
+        "exec {container} stat -c %a:%u:%g /etc/buildkit/certs/reg.test_5000/key.pem"
+    ))
+    .success()
+    .prints("600:0:0\n");
 
     let shown = sandbox.buildx("inspect").success().stdout;
-    assert!(shown.contains("File#buildkitd.toml:\n > debug = true\n"), "{shown}");
+    assert!(
+        shown.contains("File#buildkitd.toml:\n > debug = true\n"),
+        "{shown}"
+    );
     let named = sandbox.buildx("inspect --format json").success().json();
     assert_eq!(
         named["Nodes"][0]["Files"],
@@ -224,7 +274,10 @@ fn private_keys_are_not_shown() {
     );
     let name = sandbox.name("secret");
     sandbox
-        .buildx(&format!("create --name {name} --buildkitd-config {}", configuration.display()))
+        .buildx(&format!(
+            "create --name {name} --buildkitd-config {}",
+            configuration.display()
+        ))
         .success();
     for line in ["inspect", "inspect --format json"] {
         let shown = sandbox.buildx(line).words(&name).success();

@@ -21,11 +21,16 @@ fn load() {
     let tag = sandbox.name("demo");
     let context = Context::on_base("RUN echo hello > /out\nCMD [\"cat\", \"/out\"]\n");
     sandbox
-        .buildx(&format!("build -t {tag} --builder={name} --load {}", context.word()))
+        .buildx(&format!(
+            "build -t {tag} --builder={name} --load {}",
+            context.word()
+        ))
         .success()
         .does_not_say("WARNING")
         .says("importing to docker");
-    docker(&format!("run --rm {tag}")).success().prints("hello\n");
+    docker(&format!("run --rm {tag}"))
+        .success()
+        .prints("hello\n");
 }
 
 #[test]
@@ -37,10 +42,21 @@ fn a_directory() {
     fs::create_dir(&target).expect("made");
     fs::write(target.join("mine"), "stays").expect("written");
     for output in ["out", "type=local,dest=out"] {
-        sandbox.buildx(&format!("build -o {output} {}", context.word())).success();
-        assert_eq!(fs::read_to_string(target.join("first")).expect("there"), "1");
-        assert_eq!(fs::read_to_string(target.join("deep/second")).expect("there"), "2");
-        assert_eq!(fs::read_to_string(target.join("mine")).expect("there"), "stays");
+        sandbox
+            .buildx(&format!("build -o {output} {}", context.word()))
+            .success();
+        assert_eq!(
+            fs::read_to_string(target.join("first")).expect("there"),
+            "1"
+        );
+        assert_eq!(
+            fs::read_to_string(target.join("deep/second")).expect("there"),
+            "2"
+        );
+        assert_eq!(
+            fs::read_to_string(target.join("mine")).expect("there"),
+            "stays"
+        );
         fs::remove_file(target.join("first")).expect("removed");
     }
 }
@@ -50,7 +66,12 @@ fn a_tar_file() {
     let sandbox = Sandbox::new();
     sandbox.booted("tar", "");
     let context = two_files();
-    sandbox.buildx(&format!("build -o type=tar,dest=out.tar {}", context.word())).success();
+    sandbox
+        .buildx(&format!(
+            "build -o type=tar,dest=out.tar {}",
+            context.word()
+        ))
+        .success();
     let bytes = fs::read(sandbox.path("out.tar")).expect("written");
     assert_eq!(files_in_tar(&bytes), ["deep/second", "first"]);
 }
@@ -61,7 +82,9 @@ fn a_tar_stream() {
     sandbox.booted("tar", "");
     let context = two_files();
     for output in ["-", "type=tar"] {
-        let built = sandbox.buildx(&format!("build -o {output} {}", context.word())).success();
+        let built = sandbox
+            .buildx(&format!("build -o {output} {}", context.word()))
+            .success();
         assert_eq!(files_in_tar(&built.bytes), ["deep/second", "first"]);
     }
 }
@@ -71,7 +94,12 @@ fn an_oci_layout() {
     let sandbox = Sandbox::new();
     sandbox.booted("oci", "");
     let context = two_files();
-    sandbox.buildx(&format!("build -o type=oci,dest=out.tar {}", context.word())).success();
+    sandbox
+        .buildx(&format!(
+            "build -o type=oci,dest=out.tar {}",
+            context.word()
+        ))
+        .success();
     let names = files_in_tar(&fs::read(sandbox.path("out.tar")).expect("written"));
     for name in ["index.json", "oci-layout"] {
         assert!(names.iter().any(|known| known == name), "{names:?}");
@@ -85,11 +113,20 @@ fn a_docker_archive() {
     let tag = sandbox.name("archive:1");
     let context = Context::on_base("CMD [\"echo\", \"from the archive\"]\n");
     sandbox
-        .buildx(&format!("build -t {tag} -o type=docker,dest=out.tar {}", context.word()))
+        .buildx(&format!(
+            "build -t {tag} -o type=docker,dest=out.tar {}",
+            context.word()
+        ))
         .success();
     docker(&format!("image inspect {tag}")).failure(1);
-    docker(&format!("load --input {}", sandbox.path("out.tar").display())).success();
-    docker(&format!("run --rm {tag}")).success().prints("from the archive\n");
+    docker(&format!(
+        "load --input {}",
+        sandbox.path("out.tar").display()
+    ))
+    .success();
+    docker(&format!("run --rm {tag}"))
+        .success()
+        .prints("from the archive\n");
 }
 
 #[test]
@@ -99,7 +136,10 @@ fn several_outputs_of_one_build() {
     let context = two_files();
     let tag = sandbox.name("several:1");
     sandbox
-        .buildx(&format!("build -t {tag} --load -o type=tar,dest=out.tar -o out {}", context.word()))
+        .buildx(&format!(
+            "build -t {tag} --load -o type=tar,dest=out.tar -o out {}",
+            context.word()
+        ))
         .success();
     docker(&format!("image inspect {tag}")).success();
     assert!(sandbox.path("out.tar").is_file());
@@ -112,24 +152,38 @@ fn a_file_is_replaced_only_by_a_whole_one() {
     sandbox.booted("whole", "");
     let file = sandbox.write("out.tar", "the old one");
     let context = Context::on_base("RUN exit 1\n");
-    sandbox.buildx(&format!("build -o type=tar,dest=out.tar {}", context.word())).failure(1);
+    sandbox
+        .buildx(&format!(
+            "build -o type=tar,dest=out.tar {}",
+            context.word()
+        ))
+        .failure(1);
     assert_eq!(fs::read_to_string(&file).expect("there"), "the old one");
     let directory = file.parent().expect("in a directory");
-    assert_eq!(fs::read_dir(directory).expect("readable").count(), 1, "nothing beside it");
+    assert_eq!(
+        fs::read_dir(directory).expect("readable").count(),
+        1,
+        "nothing beside it"
+    );
 }
 
 #[test]
 fn wrong_outputs_are_named() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("wrong");
-    sandbox.buildx(&format!("create --name {name} --use")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --use"))
+        .success();
     let context = two_files();
     for (output, words) in [
         ("type=banana", r#"unknown type "banana""#),
         ("type=local", "dest is required for local exporter"),
         ("type=registry", "tag is needed when pushing to registry"),
     ] {
-        sandbox.buildx(&format!("build -o {output} {}", context.word())).failure(1).says(words);
+        sandbox
+            .buildx(&format!("build -o {output} {}", context.word()))
+            .failure(1)
+            .says(words);
     }
     assert!(sandbox.left_in_engine().is_empty(), "not even booted");
 }
@@ -145,11 +199,18 @@ fn a_full_disk_is_an_error() {
     let mut command = Command::new("sh");
     // Standard output is a device that takes nothing.
     command
-        .args(["-c", "exec \"$0\" buildx build -o - \"$1\" >/dev/full", env!("CARGO_BIN_EXE_iechor")])
+        .args([
+            "-c",
+            "exec \"$0\" buildx build -o - \"$1\" >/dev/full",
+            env!("CARGO_BIN_EXE_iechor"),
+        ])
         .arg(context.path())
         .env("HOME", sandbox.home())
         .env("BUILDX_CONFIG", sandbox.store())
         .env("DOCKER_HOST", &crate::support::machine().docker_host)
         .stdin(File::open("/dev/null").expect("there"));
-    crate::support::Running::start(command).finish().failure(1).says("No space left on device");
+    crate::support::Running::start(command)
+        .finish()
+        .failure(1)
+        .says("No space left on device");
 }

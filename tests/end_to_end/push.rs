@@ -21,12 +21,22 @@ fn an_image_is_pushed_and_pulled_back() {
     let repository = sandbox.name("demo");
     let tag = format!("{}/{repository}:1", registry.address());
     sandbox
-        .buildx(&format!("build -t {tag} --push --metadata-file about.json {}", context.word()))
+        .buildx(&format!(
+            "build -t {tag} --push --metadata-file about.json {}",
+            context.word()
+        ))
         .success()
         .says(&format!("pushing manifest for {tag}"));
     let manifest = registry.manifest(&repository, "1");
-    assert!(manifest["layers"].as_array().is_some_and(|layers| layers.len() == 1), "{manifest}");
-    docker(&format!("run --rm {tag}")).success().prints("from the registry\n");
+    assert!(
+        manifest["layers"]
+            .as_array()
+            .is_some_and(|layers| layers.len() == 1),
+        "{manifest}"
+    );
+    docker(&format!("run --rm {tag}"))
+        .success()
+        .prints("from the registry\n");
 }
 
 #[test]
@@ -41,11 +51,16 @@ fn the_output_registry_pushes_as_well() {
         ("type=image,oci-mediatypes=true,push=true", "c"),
     ] {
         let name = format!("{}/outputs:{tag}", registry.address());
-        sandbox.buildx(&format!("build -t {name} -o {output} {}", context.word())).success();
+        sandbox
+            .buildx(&format!("build -t {name} -o {output} {}", context.word()))
+            .success();
         registry.manifest("outputs", tag);
     }
     let oci = registry.manifest("outputs", "c");
-    assert_eq!(oci["config"]["mediaType"], "application/vnd.oci.image.config.v1+json");
+    assert_eq!(
+        oci["config"]["mediaType"],
+        "application/vnd.oci.image.config.v1+json"
+    );
 }
 
 #[test]
@@ -55,7 +70,9 @@ fn an_image_that_is_not_pushed_stays_away() {
     near_builder(&sandbox);
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     let tag = format!("{}/stays:1", registry.address());
-    sandbox.buildx(&format!("build -t {tag} -o type=image {}", context.word())).success();
+    sandbox
+        .buildx(&format!("build -t {tag} -o type=image {}", context.word()))
+        .success();
     docker(&format!("pull {tag}")).failure(1);
 }
 
@@ -70,7 +87,9 @@ fn two_platforms_are_built_and_pushed() {
     context.add_busybox("arm64");
     let tag = format!("{}/demo", registry.address());
     sandbox
-        .buildx(&format!("build --builder={name} --platform=linux/amd64,linux/arm64"))
+        .buildx(&format!(
+            "build --builder={name} --platform=linux/amd64,linux/arm64"
+        ))
         .words(&format!("-t {tag} --push {}", context.word()))
         .success();
 
@@ -81,8 +100,16 @@ fn two_platforms_are_built_and_pushed() {
         let manifest = registry.manifest("demo", digest);
         let image = manifest["config"]["digest"].as_str().expect("a digest");
         let configuration = registry.blob("demo", image);
-        assert_eq!(configuration["architecture"], entry["platform"]["architecture"]);
-        platforms.push(entry["platform"]["architecture"].as_str().expect("text").to_owned());
+        assert_eq!(
+            configuration["architecture"],
+            entry["platform"]["architecture"]
+        );
+        platforms.push(
+            entry["platform"]["architecture"]
+                .as_str()
+                .expect("text")
+                .to_owned(),
+        );
     }
     platforms.sort();
     assert_eq!(platforms, ["amd64", "arm64"]);
@@ -94,7 +121,11 @@ fn two_platforms_are_built_and_pushed() {
         .success();
     for (platform, machine) in [("linux_amd64", "x86_64\n"), ("linux_arm64", "aarch64\n")] {
         let file = sandbox.path("out").join(platform).join("machine");
-        assert_eq!(std::fs::read_to_string(&file).expect("built"), machine, "{platform}");
+        assert_eq!(
+            std::fs::read_to_string(&file).expect("built"),
+            machine,
+            "{platform}"
+        );
     }
 }
 
@@ -105,16 +136,25 @@ fn several_platforms_cannot_be_loaded() {
     sandbox.booted("both", "");
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     sandbox
-        .buildx(&format!("build --platform linux/amd64,linux/arm64 --load {}", context.word()))
+        .buildx(&format!(
+            "build --platform linux/amd64,linux/arm64 --load {}",
+            context.word()
+        ))
         .failure(1)
         .says("docker exporter does not currently support exporting manifest lists");
 }
 
-fn push_with(sandbox: &Sandbox, registry: &Registry, configuration: &Value) -> crate::support::Running {
+fn push_with(
+    sandbox: &Sandbox,
+    registry: &Registry,
+    configuration: &Value,
+) -> crate::support::Running {
     sandbox.configure_docker(configuration);
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     let tag = format!("{}/private:1", registry.address());
-    let running = sandbox.buildx(&format!("build -t {tag} --push {}", context.word())).start();
+    let running = sandbox
+        .buildx(&format!("build -t {tag} --push {}", context.word()))
+        .start();
     // The context has to outlive the build.
     std::mem::forget(context);
     running
@@ -137,8 +177,9 @@ fn a_registry_that_asks_for_a_password() {
             .says(&format!("{}/private:1", registry.address()))
             .does_not_say("wrong");
     }
-    let accepted =
-        push_with(&sandbox, &registry, &credentials(&registry, PASSWORD)).finish().success();
+    let accepted = push_with(&sandbox, &registry, &credentials(&registry, PASSWORD))
+        .finish()
+        .success();
     assert!(!accepted.stderr.contains(PASSWORD), "{}", accepted.stderr);
 }
 
@@ -148,7 +189,10 @@ fn a_registry_that_is_not_there() {
     near_builder(&sandbox);
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     sandbox
-        .buildx(&format!("build -t 127.0.0.1:1/demo --push {}", context.word()))
+        .buildx(&format!(
+            "build -t 127.0.0.1:1/demo --push {}",
+            context.word()
+        ))
         .failure(1)
         .says("ERROR: failed to build: ")
         .says("127.0.0.1:1")
