@@ -594,16 +594,23 @@ async fn a_call_that_never_returns_is_cancelled_or_times_out_and_leaves_nothing(
         let (bench, driver) = bench(Answers::AtOnce).await;
         let node = bench.configured(&driver, full_config()).await;
         bench.engine.hang_call(call);
-        let error = bounded(node.boot()).await.unwrap_err();
+        let result = bounded(node.boot()).await;
+        let journal = bench.engine.journal();
+        if journal[call as usize - 1].starts_with("dial_") {
+            // A command that the engine never starts costs one try.
+            assert!(result.is_ok(), "{result:?}");
+            assert_eq!(bench.objects().await, both());
+            continue;
+        }
         assert!(
             matches!(
-                error,
-                DriverError::TimedOut {
+                result,
+                Err(DriverError::TimedOut {
                     operation: "boot",
                     ..
-                }
+                })
             ),
-            "{error:?}"
+            "{result:?}"
         );
         let left = bench.objects().await;
         let journal = bench.engine.journal();
