@@ -97,11 +97,6 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Whether it succeeded.
-    pub fn is_success(&self) -> bool {
-        self.status.success()
-    }
-
     /// Asserts that it succeeded.
     #[track_caller]
     pub fn success(self) -> Self {

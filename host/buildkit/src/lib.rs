@@ -31,11 +31,6 @@
 //! # }
 //! ```
 
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, reason = "a test that cannot go on fails")
-)]
-
 mod client;
 mod error;
 mod grpc;
