@@ -401,3 +401,21 @@ fn one_builder_builds_twice_at_once() {
         build.finish().success();
     }
 }
+
+#[test]
+fn two_first_builds_boot_one_builder() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("raced");
+    sandbox
+        .buildx(&format!("create --name {name} --use"))
+        .success();
+    let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
+    let build = format!("build {}", context.word());
+    let running = [
+        sandbox.buildx(&build).start(),
+        sandbox.buildx(&build).start(),
+    ];
+    for build in running {
+        build.finish().success();
+    }
+}

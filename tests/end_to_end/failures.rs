@@ -23,7 +23,12 @@ fn a_failing_step_is_shown_with_its_line() {
     let count = |text: &str| failed.stderr.matches(text).count();
     assert_eq!(count(">>>"), 1, "{}", failed.stderr);
     assert_eq!(count("ERROR: failed to build"), 1, "{}", failed.stderr);
-    assert_eq!(count("\n > ["), 1, "the log of the step, once more: {}", failed.stderr);
+    assert_eq!(
+        count("\n > ["),
+        1,
+        "the log of the step, once more: {}",
+        failed.stderr
+    );
 }
 
 #[test]
@@ -66,21 +71,54 @@ fn an_unknown_stage_is_named() {
 fn missing_inputs_are_named_before_anything_runs() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("inputs");
-    sandbox.buildx(&format!("create --name {name} --use")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --use"))
+        .success();
     let context = Context::bare("FROM scratch\n");
     let word = context.word();
-    fs::rename(context.path().join("Dockerfile"), context.path().join("file")).expect("renamed");
+    fs::rename(
+        context.path().join("Dockerfile"),
+        context.path().join("file"),
+    )
+    .expect("renamed");
     for (line, words) in [
-        ("/no/such/context".to_owned(), "unable to prepare context: path \"/no/such/context\" not found".to_owned()),
-        (format!("{word}/file"), format!("path \"{word}/file\" is not a directory")),
-        (word.to_owned(), format!("Dockerfile {word}/Dockerfile: there is no such file")),
-        (format!("-f {word}/none {word}"), format!("Dockerfile {word}/none: there is no such file")),
-        (format!("--platform banana -f {word}/file {word}"), "banana".to_owned()),
-        (format!("--build-arg =x -f {word}/file {word}"), "empty key".to_owned()),
-        (format!("-t Bad:Tag:1 -f {word}/file {word}"), "Bad:Tag:1".to_owned()),
-        (format!("--builder nobody -f {word}/file {word}"), "nobody".to_owned()),
+        (
+            "/no/such/context".to_owned(),
+            "unable to prepare context: path \"/no/such/context\" not found".to_owned(),
+        ),
+        (
+            format!("{word}/file"),
+            format!("path \"{word}/file\" is not a directory"),
+        ),
+        (
+            word.to_owned(),
+            format!("Dockerfile {word}/Dockerfile: there is no such file"),
+        ),
+        (
+            format!("-f {word}/none {word}"),
+            format!("Dockerfile {word}/none: there is no such file"),
+        ),
+        (
+            format!("--platform banana -f {word}/file {word}"),
+            "banana".to_owned(),
+        ),
+        (
+            format!("--build-arg =x -f {word}/file {word}"),
+            "empty key".to_owned(),
+        ),
+        (
+            format!("-t Bad:Tag:1 -f {word}/file {word}"),
+            "Bad:Tag:1".to_owned(),
+        ),
+        (
+            format!("--builder nobody -f {word}/file {word}"),
+            "nobody".to_owned(),
+        ),
     ] {
-        sandbox.buildx(&format!("build {line}")).failure(1).says(&words);
+        sandbox
+            .buildx(&format!("build {line}"))
+            .failure(1)
+            .says(&words);
     }
     assert!(sandbox.left_in_engine().is_empty(), "not even booted");
 }
@@ -120,7 +158,9 @@ fn a_daemon_that_is_killed_ends_the_build() {
 
     // And the next one boots it again.
     let context = Context::on_base("RUN echo hello\n");
-    sandbox.buildx(&format!("build {}", context.word())).success();
+    sandbox
+        .buildx(&format!("build {}", context.word()))
+        .success();
 }
 
 #[test]
@@ -133,6 +173,8 @@ fn a_container_that_vanishes_ends_the_build() {
     docker(&format!("rm --force {}", container_of(&name))).success();
     build.finish().failure(1).says("ERROR: ").says("connection");
     wait_until("the container is gone", || {
-        !sandbox.left_in_engine().contains(&format!("container {}", container_of(&name)))
+        !sandbox
+            .left_in_engine()
+            .contains(&format!("container {}", container_of(&name)))
     });
 }

@@ -8,26 +8,50 @@ use crate::support::{Sandbox, cells, container_of, docker, inspect};
 fn a_builder_in_a_network() {
     let sandbox = Sandbox::new();
     let network = sandbox.name("foonet");
-    let created = sandbox.iechor(&format!("network create {network}")).success();
-    assert_eq!(created.stdout.trim_end().len(), 64, "an id: {}", created.stdout);
+    let created = sandbox
+        .iechor(&format!("network create {network}"))
+        .success();
+    assert_eq!(
+        created.stdout.trim_end().len(),
+        64,
+        "an id: {}",
+        created.stdout
+    );
 
     let name = sandbox.name("builder");
     sandbox
         .buildx(&format!("create --name {name} --driver iechor-container"))
         .words(&format!("--driver-opt network={network}"))
         .success();
-    sandbox.buildx(&format!("inspect --bootstrap {name}")).success();
+    sandbox
+        .buildx(&format!("inspect --bootstrap {name}"))
+        .success();
     let networks = sandbox
-        .iechor(&format!("inspect {} --format={{{{.NetworkSettings.Networks}}}}", container_of(&name)))
+        .iechor(&format!(
+            "inspect {} --format={{{{.NetworkSettings.Networks}}}}",
+            container_of(&name)
+        ))
         .success()
         .stdout;
-    assert!(networks.starts_with(&format!("map[{network}:")), "{networks}");
-    assert_eq!(inspect(&container_of(&name))["HostConfig"]["NetworkMode"], network.as_str());
+    assert!(
+        networks.starts_with(&format!("map[{network}:")),
+        "{networks}"
+    );
+    assert_eq!(
+        inspect(&container_of(&name))["HostConfig"]["NetworkMode"],
+        network.as_str()
+    );
 
     // One that is in use stays, and the engine's reason is given.
-    sandbox.iechor(&format!("network rm {network}")).failure(1).says(&network);
+    sandbox
+        .iechor(&format!("network rm {network}"))
+        .failure(1)
+        .says(&network);
     sandbox.buildx(&format!("rm {name}")).success();
-    sandbox.iechor(&format!("network rm {network}")).success().prints(&format!("{network}\n"));
+    sandbox
+        .iechor(&format!("network rm {network}"))
+        .success()
+        .prints(&format!("{network}\n"));
     docker(&format!("network inspect {network}")).failure(1);
 }
 
@@ -35,17 +59,26 @@ fn a_builder_in_a_network() {
 fn network_ls() {
     let sandbox = Sandbox::new();
     let network = sandbox.name("listed");
-    let id = sandbox.iechor(&format!("network create {network} --internal")).success().stdout;
+    let id = sandbox
+        .iechor(&format!("network create {network} --internal"))
+        .success()
+        .stdout;
     let listed = sandbox.iechor("network ls").success().stdout;
     assert_eq!(
         cells(listed.lines().next().expect("a header")),
         ["NETWORK ID", "NAME", "DRIVER", "SCOPE"]
     );
-    let row = listed.lines().find(|row| row.contains(&network)).expect("listed");
+    let row = listed
+        .lines()
+        .find(|row| row.contains(&network))
+        .expect("listed");
     assert_eq!(cells(row), [&id[..12], &network, "bridge", "local"]);
 
     let listed = sandbox.iechor("network ls --format json").success().stdout;
-    let line = listed.lines().find(|line| line.contains(&network)).expect("listed");
+    let line = listed
+        .lines()
+        .find(|line| line.contains(&network))
+        .expect("listed");
     let object: Value = serde_json::from_str(line).expect("JSON");
     assert_eq!(object["ID"], id.trim_end());
     assert_eq!(object["Internal"], true);
@@ -55,8 +88,13 @@ fn network_ls() {
 fn network_create_refuses_a_name_that_is_taken() {
     let sandbox = Sandbox::new();
     let network = sandbox.name("taken");
-    sandbox.iechor(&format!("network create {network}")).success();
-    sandbox.iechor(&format!("network create {network}")).failure(1).says(&network);
+    sandbox
+        .iechor(&format!("network create {network}"))
+        .success();
+    sandbox
+        .iechor(&format!("network create {network}"))
+        .failure(1)
+        .says(&network);
 }
 
 #[test]
@@ -73,7 +111,10 @@ fn network_rm_of_an_unknown_network_names_it() {
 fn the_network_of_the_host() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted("host", "--driver-opt network=host");
-    assert_eq!(inspect(&container_of(&name))["HostConfig"]["NetworkMode"], "host");
+    assert_eq!(
+        inspect(&container_of(&name))["HostConfig"]["NetworkMode"],
+        "host"
+    );
 }
 
 #[test]
@@ -81,7 +122,9 @@ fn an_unknown_network_is_named_and_nothing_is_left() {
     let sandbox = Sandbox::new();
     let (name, network) = (sandbox.name("lost"), sandbox.name("no-such-network"));
     sandbox
-        .buildx(&format!("create --name {name} --bootstrap --driver-opt network={network}"))
+        .buildx(&format!(
+            "create --name {name} --bootstrap --driver-opt network={network}"
+        ))
         .failure(1)
         .says(&network);
     sandbox.assert_nothing_left();
@@ -101,11 +144,16 @@ fn inspect_of_nothing_says_so() {
 fn inspect_names_what_a_template_misses() {
     let sandbox = Sandbox::new();
     let network = sandbox.name("template");
-    sandbox.iechor(&format!("network create {network}")).success();
+    sandbox
+        .iechor(&format!("network create {network}"))
+        .success();
     sandbox
         .iechor(&format!("inspect {network} --format {{{{.Nam}}}}"))
         .failure(1)
         .says(r#"there is no "Nam""#);
-    let inspected = sandbox.iechor(&format!("inspect {network}")).success().json();
+    let inspected = sandbox
+        .iechor(&format!("inspect {network}"))
+        .success()
+        .json();
     assert_eq!(inspected[0]["Name"], network.as_str());
 }

@@ -214,3 +214,21 @@ fn a_full_disk_is_an_error() {
         .failure(1)
         .says("No space left on device");
 }
+
+#[test]
+fn two_platforms_go_to_a_directory_each() {
+    let sandbox = Sandbox::new();
+    sandbox.booted("platforms", "");
+    let context = Context::bare("FROM scratch\nARG TARGETARCH\nCOPY file-${TARGETARCH} /\n");
+    for architecture in ["amd64", "arm64"] {
+        context.file(&format!("file-{architecture}"), architecture);
+    }
+    sandbox
+        .buildx("build --platform linux/amd64,linux/arm64 -o out")
+        .argument(context.path())
+        .success();
+    for architecture in ["amd64", "arm64"] {
+        let path = sandbox.path(&format!("out/linux_{architecture}/file-{architecture}"));
+        assert_eq!(fs::read_to_string(path).expect("written"), architecture);
+    }
+}

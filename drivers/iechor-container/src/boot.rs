@@ -16,6 +16,10 @@ const CONFIG_FILE: &str = "buildkitd.toml";
 const LOG_LINES: u32 = 10;
 
 const MILLISECOND: u64 = 1_000_000;
+/// How long BuildKit may take from the start of its container to its first answer.
+const READY_WITHIN: u64 = 90_000 * MILLISECOND;
+/// How long another process may take from creating the container to starting it.
+const JOIN_WITHIN: u64 = 10_000 * MILLISECOND;
 /// The first try is made at once; waits double up to the longest.
 const FIRST_WAIT: u64 = 20 * MILLISECOND;
 const LONGEST_WAIT: u64 = 500 * MILLISECOND;
@@ -34,9 +38,18 @@ pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
         }
         None => {
             let image = obtain_image(&builder.options.image)?;
-            step(&format!("creating container {name}"), |task| {
+            let created = step(&format!("creating container {name}"), |task| {
                 create(builder, &image, task)
-            })?
+            });
+            match created {
+                // Another process boots this node at the same time, and was quicker.
+                Err(Error::AlreadyExists(object)) => {
+                    let container = Container::find(&name)?.ok_or(Error::AlreadyExists(object))?;
+                    join(&container)?;
+                    container
+                }
+                created => created?,
+            }
         }
     };
     wait_until_ready(&container, &name)
@@ -89,12 +102,17 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
 
     let state = builder.state_volume_name();
     if Volume::find(&state)?.is_none() {
-        Volume::create(&volume::Spec {
+        let created = Volume::create(&volume::Spec {
             name: state.clone(),
             driver: None,
             driver_options: Vec::new(),
             labels: Vec::new(),
-        })?;
+        });
+        match created {
+            // Made by another process a moment ago.
+            Ok(_) | Err(Error::AlreadyExists(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
 
     let files = &builder.config.files;
@@ -163,6 +181,21 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
     Ok(container)
 }
 
+/// Waits until whoever created the container has started it, and starts it where nobody does.
+fn join(container: &Container) -> Result<(), Error> {
+    let begun = clock::now();
+    while container.inspect()?.status == container::Status::Created
+        && clock::now() - begun < JOIN_WITHIN
+    {
+        clock::sleep(FIRST_WAIT)?;
+    }
+    if is_running(container)? {
+        Ok(())
+    } else {
+        container.start()
+    }
+}
+
 fn is_running(container: &Container) -> Result<bool, Error> {
     Ok(container.inspect()?.status == container::Status::Running)
 }
@@ -171,6 +204,7 @@ fn is_running(container: &Container) -> Result<bool, Error> {
 /// meanwhile ends the wait at once.
 fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
     let restarts_before = container.inspect()?.restart_count;
+    let begun = clock::now();
     let mut wait = FIRST_WAIT;
     loop {
         match try_connection(container) {
@@ -183,7 +217,9 @@ fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
                 if now.status != container::Status::Running || now.restart_count > restarts_before {
                     return Err(death(container, name, now));
                 }
-                if clock::remaining().is_some_and(|left| left <= wait) {
+                if clock::now() - begun >= READY_WITHIN
+                    || clock::remaining().is_some_and(|left| left <= wait)
+                {
                     return Err(Error::Unavailable(format!(
                         "BuildKit in container {name} does not answer: {}{}",
                         describe_error(&error),

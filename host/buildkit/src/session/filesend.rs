@@ -36,16 +36,14 @@ pub(crate) enum Destination {
 
 struct Slot {
     kind: String,
-    progress: Progress,
-}
-
-enum Progress {
-    /// No call has come for it.
-    Waiting(Destination),
-    Running(Option<AbortOnDropHandle<()>>),
-    Failed,
-    /// All was written.
-    Delivered,
+    /// A stream is given to the one call that comes for it. A directory stays: a build for several
+    /// platforms delivers each by a call of its own.
+    destination: Option<Destination>,
+    /// Calls that are being served.
+    running: usize,
+    delivered: usize,
+    failed: bool,
+    tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 /// The exporters with a destination on this side, by their index in the request.
@@ -59,7 +57,11 @@ impl Exports {
                 index,
                 Slot {
                     kind: kind.to_owned(),
-                    progress: Progress::Waiting(destination),
+                    destination: Some(destination),
+                    running: 0,
+                    delivered: 0,
+                    failed: false,
+                    tasks: Vec::new(),
                 },
             )
         });
@@ -75,12 +77,7 @@ impl Exports {
     /// with the packet which says that all was written.
     pub(crate) async fn missing(&self) -> Option<Error> {
         let running = self.with(|slots| {
-            let tasks = slots
-                .values_mut()
-                .filter_map(|slot| match &mut slot.progress {
-                    Progress::Running(task) => task.take(),
-                    _ => None,
-                });
+            let tasks = slots.values_mut().flat_map(|slot| slot.tasks.drain(..));
             tasks.collect::<Vec<_>>()
         });
         let settled = futures_util::future::join_all(running);
@@ -89,7 +86,7 @@ impl Exports {
         self.with(|slots| {
             let (index, slot) = slots
                 .iter()
-                .find(|(_, slot)| !matches!(slot.progress, Progress::Delivered))?;
+                .find(|(_, slot)| slot.failed || slot.running > 0 || slot.delivered == 0)?;
             Some(Error::Export {
                 index: *index,
                 kind: slot.kind.clone(),
@@ -103,10 +100,12 @@ impl Exports {
         self.with(BTreeMap::clear);
     }
 
-    fn set(&self, index: usize, progress: Progress) {
+    fn ended(&self, index: usize, delivered: bool) {
         self.with(|slots| {
             if let Some(slot) = slots.get_mut(&index) {
-                slot.progress = progress;
+                slot.running -= 1;
+                slot.delivered += usize::from(delivered);
+                slot.failed |= !delivered;
             }
         });
     }
@@ -129,13 +128,15 @@ impl Exports {
                     named.unwrap_or("0")
                 )));
             };
-            match std::mem::replace(&mut slot.progress, Progress::Running(None)) {
-                Progress::Waiting(destination) => Ok((index, slot.kind.clone(), destination)),
-                other => {
-                    slot.progress = other;
-                    Err(Status::already_exists("target already exists"))
-                }
-            }
+            let destination = match &slot.destination {
+                Some(Destination::Directory(path)) => Some(Destination::Directory(path.clone())),
+                _ => slot.destination.take(),
+            };
+            let Some(destination) = destination else {
+                return Err(Status::already_exists("target already exists"));
+            };
+            slot.running += 1;
+            Ok((index, slot.kind.clone(), destination))
         })
     }
 }
@@ -168,8 +169,8 @@ pub(super) fn serve(services: Arc<Services>, request: Request<Incoming>) -> Repl
                 result
             }
         };
-        let (progress, outcome) = match result {
-            Ok(()) => (Progress::Delivered, Ok(())),
+        let outcome = match result {
+            Ok(()) => Ok(()),
             Err(Failure::Local(message)) => {
                 let status = Status::unknown(message.clone());
                 writing.fail(Error::Export {
@@ -177,19 +178,17 @@ pub(super) fn serve(services: Arc<Services>, request: Request<Incoming>) -> Repl
                     kind,
                     message,
                 });
-                (Progress::Failed, Err(status))
+                Err(status)
             }
-            Err(Failure::Remote(message)) => (Progress::Failed, Err(Status::unknown(message))),
+            Err(Failure::Remote(message)) => Err(Status::unknown(message)),
         };
-        // In this order: the task that is replaced is this one.
+        writing.exports.ended(index, outcome.is_ok());
+        // Nobody waits for it where the session was closed.
         let _ = ended.send(outcome);
-        writing.exports.set(index, progress);
     });
     services.exports.with(|slots| {
-        if let Some(slot) = slots.get_mut(&index)
-            && let Progress::Running(running) = &mut slot.progress
-        {
-            *running = Some(AbortOnDropHandle::new(task));
+        if let Some(slot) = slots.get_mut(&index) {
+            slot.tasks.push(AbortOnDropHandle::new(task));
         }
     });
     stream_reply(receiver, async move {
@@ -246,10 +245,25 @@ mod tests {
         // As a daemon before 0.13 calls.
         assert_eq!(taken(None), Ok((1, "tar".into())));
 
-        exports.set(1, Progress::Delivered);
+        exports.ended(1, true);
         let missing = exports.missing().await.unwrap().to_string();
         assert!(missing.starts_with("oci export: "), "{missing}");
-        exports.set(3, Progress::Delivered);
+        exports.ended(3, true);
         assert!(exports.missing().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_delivered_to_by_every_platform() {
+        let exports = Exports::default();
+        exports.add(0, "local", Destination::Directory("out".into()));
+        assert!(exports.take(Some("0")).is_ok());
+        assert!(exports.take(Some("0")).is_ok());
+        exports.ended(0, true);
+        assert!(exports.missing().await.is_some());
+        exports.ended(0, true);
+        assert!(exports.missing().await.is_none());
+        assert!(exports.take(Some("0")).is_ok());
+        exports.ended(0, false);
+        assert!(exports.missing().await.is_some());
     }
 }
