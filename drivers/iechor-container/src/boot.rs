@@ -43,11 +43,7 @@ pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
             });
             match created {
                 // Another process boots this node at the same time, and was quicker.
-                Err(Error::AlreadyExists(object)) => {
-                    let container = Container::find(&name)?.ok_or(Error::AlreadyExists(object))?;
-                    join(&container)?;
-                    container
-                }
+                Err(error @ Error::AlreadyExists(_)) => join(&name, error)?,
                 created => created?,
             }
         }
@@ -181,18 +177,23 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
     Ok(container)
 }
 
-/// Waits until whoever created the container has started it, and starts it where nobody does.
-fn join(container: &Container) -> Result<(), Error> {
+/// Waits until whoever creates the container has started it, and starts it where nobody does.
+/// An engine knows the name some moments before there is a container to be found by it; `missing`
+/// is the error where none turns up.
+fn join(name: &str, missing: Error) -> Result<Container, Error> {
     let begun = clock::now();
-    while container.inspect()?.status == container::Status::Created
-        && clock::now() - begun < JOIN_WITHIN
-    {
-        clock::sleep(FIRST_WAIT)?;
-    }
-    if is_running(container)? {
-        Ok(())
-    } else {
-        container.start()
+    loop {
+        let found = Container::find(name)?;
+        let is_late = clock::now() - begun >= JOIN_WITHIN;
+        match found {
+            Some(container) if is_running(&container)? => return Ok(container),
+            Some(container) if is_late => {
+                container.start()?;
+                return Ok(container);
+            }
+            None if is_late => return Err(missing),
+            _ => clock::sleep(FIRST_WAIT)?,
+        }
     }
 }
 
