@@ -56,17 +56,10 @@ async fn state(
     node: &Node,
 ) -> Result<NodeState, BuilderError> {
     let live = LiveNode::open(workspace, group, node).await?;
-    let status = live.status().await?;
-    if status != Status::Running {
-        return Ok(NodeState {
-            status,
-            version: None,
-            workers: Vec::new(),
-        });
-    }
+    // A connection says all at once; only where there is none is the engine asked why.
     let Some(connected) = live.connect_running().await? else {
         return Ok(NodeState {
-            status: Status::Stopped,
+            status: live.status().await?,
             version: None,
             workers: Vec::new(),
         });
@@ -86,7 +79,7 @@ async fn state(
         None => live.version().await?,
     };
     Ok(NodeState {
-        status,
+        status: Status::Running,
         version: Some(version),
         workers: connected.workers,
     })

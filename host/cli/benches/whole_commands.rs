@@ -15,6 +15,7 @@ const FILE_BYTES: usize = 512;
 /// Bytes of the context of one large file.
 const LARGE: u64 = 1 << 30;
 
+#[expect(clippy::print_stdout, reason = "the figures are the result")]
 fn main() {
     let directory = tempfile::tempdir().expect("a directory for contexts");
     let ours = Program {
@@ -137,6 +138,7 @@ struct Figures {
     peak_kib: i64,
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are the result")]
 fn row(what: &str, who: &str, runs: usize, mut run: impl FnMut() -> Figures) {
     // The first one fills caches.
     run();

@@ -29,6 +29,13 @@ pub fn recurse(depth: u64) -> u64 {
 pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
     match behaviour {
         "" | "nothing" => Ok(()),
+        // What a call to the host costs.
+        "ask the time" => {
+            for _ in 0..value.parse::<u64>().unwrap_or(1) {
+                clock::now();
+            }
+            Ok(())
+        }
         "spin" => spin(),
         "recurse" => Err(Error::Other(recurse(1).to_string())),
         "panic" => panic!("boot was told to panic"),
