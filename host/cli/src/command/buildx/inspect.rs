@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use iechor_builder::buildkitd_config;
 use iechor_builder::lifecycle::{self, NodeReport};
 use iechor_builder::store::StoredBuilder;
 use iechor_builder::{BuilderError, selection};
@@ -135,7 +136,8 @@ fn node_text(report: &NodeReport) -> String {
     }
     for (path, contents) in &node.files {
         text += &format!("File#{path}:\n");
-        if is_secret(contents) {
+        // Whom a file is for is decided in one place: what others may not read is not shown.
+        if buildkitd_config::mode(&node.files, path) & 0o077 == 0 {
             text += " > (a private key, not shown)\n";
         } else {
             for line in String::from_utf8_lossy(contents).lines() {
@@ -191,10 +193,6 @@ fn size(bytes: i64) -> String {
         value /= 1024.0;
     }
     format!("{value:.1}PiB")
-}
-
-fn is_secret(contents: &[u8]) -> bool {
-    String::from_utf8_lossy(contents).contains("PRIVATE KEY")
 }
 
 fn as_json(stored: &StoredBuilder, nodes: &[NodeReport]) -> Value {
