@@ -1,0 +1,1 @@
+//! Fetches driver components from files, web servers and OCI registries.

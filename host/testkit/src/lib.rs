@@ -1,0 +1,1 @@
+//! Tests any driver component, on an engine in memory or a real one.
