@@ -1,37 +1,28 @@
-//! `iechor driver`
+//! `iechor driver inspect`
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use iechor_sandbox::contract::{Descriptor, OptionKind};
 use iechor_sandbox::grant::CATALOGUE;
 use iechor_sandbox::{Driver as Component, Sandbox, Source};
 
-use super::Format;
+use crate::command::Format;
 use crate::session::{self, Common};
 use crate::{console, table};
 
-/// Drivers: what they are and what they ask for
+/// Show what a driver imports, its options and the capabilities that it asks for
 #[derive(Debug, Args)]
-pub struct Driver {
-    #[command(subcommand)]
-    command: Command,
+pub struct Inspect {
+    /// Name of a driver, or path of a component
+    driver: String,
+    /// How to write it
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Show what a driver imports, its options and the capabilities that it asks for
-    Inspect {
-        /// Name of a driver, or path of a component
-        driver: String,
-        /// How to write it
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
-    },
-}
-
-impl Driver {
+impl Inspect {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
-        let Command::Inspect { driver, format } = self.command;
+        let Self { driver, format } = self;
         session::query(&Common::default(), |_| async move {
             let component = Sandbox::load(&driver)
                 .await
