@@ -1,4 +1,4 @@
-//! Builds the embedded driver as a component, and compiles that to machine code.
+//! Builds the embedded drivers as components, and compiles those to machine code.
 //!
 //! A nested cargo does the first, in a target directory of its own (two cargos cannot share one at
 //! a time) that all profiles share. The second spares every user the compilation at first use; a
@@ -12,7 +12,12 @@ use std::{env, fs};
 mod engine_config;
 
 const GUEST_TARGET: &str = "wasm32-wasip2";
-const DRIVER: &str = "iechor-container";
+
+/// The packages of the embedded drivers; `src/embedded.rs` has the table of them.
+const DRIVERS: &[&str] = &["iechor-container"];
+
+/// What they are made from besides their own folders.
+const SHARED: &[&str] = &["drivers/sdk", "wit", "Cargo.lock"];
 
 fn main() -> ExitCode {
     match run() {
@@ -28,12 +33,8 @@ fn run() -> Result<(), String> {
     let out = PathBuf::from(env::var("OUT_DIR").map_err(|e| e.to_string())?);
     let manifest = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(|e| e.to_string())?);
     let workspace = manifest.join("../..");
-    for input in [
-        "drivers/iechor-container",
-        "drivers/sdk",
-        "wit",
-        "Cargo.lock",
-    ] {
+    let own = DRIVERS.iter().map(|driver| format!("drivers/{driver}"));
+    for input in own.chain(SHARED.iter().map(|&input| input.to_owned())) {
         println!(
             "cargo::rerun-if-changed={}",
             workspace.join(input).display()
@@ -41,21 +42,28 @@ fn run() -> Result<(), String> {
     }
     println!("cargo::rerun-if-changed=src/engine_config.rs");
 
-    let component = build_driver(&workspace, &out)?;
-    let bytes = fs::read(&component).map_err(|e| format!("{}: {e}", component.display()))?;
-    fs::write(out.join("driver.wasm"), &bytes).map_err(|e| e.to_string())?;
-
+    let components = build_drivers(&workspace, &out)?;
     let mut config = engine_config::config();
     // An explicit target stands for its oldest processors, so that the binary runs on all.
     let target = env::var("TARGET").map_err(|e| e.to_string())?;
     config.target(&target).map_err(|e| e.to_string())?;
-    let machine_code = wasmtime::Engine::new(&config)
-        .and_then(|engine| engine.precompile_component(&bytes))
-        .map_err(|e| format!("compiling the driver {DRIVER} failed: {e:?}"))?;
-    fs::write(out.join("driver.cwasm"), machine_code).map_err(|e| e.to_string())
+    let engine = wasmtime::Engine::new(&config).map_err(|e| format!("{e:?}"))?;
+    for driver in DRIVERS {
+        let component = components.join(format!("{}.wasm", driver.replace('-', "_")));
+        let bytes = fs::read(&component).map_err(|e| format!("{}: {e}", component.display()))?;
+        let machine_code = engine
+            .precompile_component(&bytes)
+            .map_err(|e| format!("compiling the driver {driver} failed: {e:?}"))?;
+        for (extension, contents) in [("wasm", bytes), ("cwasm", machine_code)] {
+            let path = out.join(format!("{driver}.{extension}"));
+            fs::write(&path, contents).map_err(|e| format!("{}: {e}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
-fn build_driver(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
+/// Builds all of them in one go; returns the folder that they are in.
+fn build_drivers(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     let libraries = Command::new(rustc)
         .args(["--print", "target-libdir", "--target", GUEST_TARGET])
@@ -78,15 +86,8 @@ fn build_driver(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
     let mut command = Command::new(cargo);
     command
         .current_dir(workspace)
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            DRIVER,
-            "--profile",
-            "guest",
-        ])
+        .args(["build", "--quiet", "--locked", "--profile", "guest"])
+        .args(DRIVERS.iter().flat_map(|driver| ["--package", driver]))
         .args(["--target", GUEST_TARGET, "--target-dir"])
         .arg(&target_directory);
     // What was set for the outer build is about its target, not about this one.
@@ -103,13 +104,10 @@ fn build_driver(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
         .map_err(|e| format!("cargo cannot be run: {e}"))?;
     if !output.status.success() {
         return Err(format!(
-            "building the driver {DRIVER} failed:\n{}",
+            "building the drivers failed:\n{}",
             String::from_utf8_lossy(&output.stderr)
         )
         .replace('\n', "\ncargo::error="));
     }
-    Ok(target_directory
-        .join(GUEST_TARGET)
-        .join("guest")
-        .join("iechor_container.wasm"))
+    Ok(target_directory.join(GUEST_TARGET).join("guest"))
 }

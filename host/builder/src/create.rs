@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use iechor_sandbox::driver::EMBEDDED;
 use iechor_sandbox::{Grant, Sandbox};
 
 use crate::boot_progress::StatusSender;
@@ -14,6 +13,9 @@ use crate::selection;
 use crate::store::{Changed, NodeChange, NodeGroup, Platform, StoreState};
 use crate::workspace::Workspace;
 use crate::{buildkitd_config, buildkitd_flags, trust};
+
+/// The driver of a builder for which none is named.
+const DEFAULT_DRIVER: &str = "iechor-container";
 
 /// What `create` was asked for.
 #[derive(Debug, Clone, Default)]
@@ -200,7 +202,7 @@ fn choose_driver(
             driver: group.driver.clone(),
         }),
         (Some(group), _) => Ok(group.driver.clone()),
-        (None, wanted) => Ok(wanted.unwrap_or_else(|| EMBEDDED.into())),
+        (None, wanted) => Ok(wanted.unwrap_or_else(|| DEFAULT_DRIVER.into())),
     }
 }
 

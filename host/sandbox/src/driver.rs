@@ -12,6 +12,7 @@ use crate::bindings::ContainerDriverPre;
 use crate::bindings::contract::{
     CapabilityRequest, Config, Descriptor, Issue, OptionKind, OptionSpec, Severity,
 };
+use crate::embedded::Embedded;
 use crate::error::DriverError;
 use crate::grant::{Grant, Grants};
 use crate::node::{self, Call, Node, NodeContext};
@@ -19,14 +20,6 @@ use crate::operation::Host;
 use crate::runtime::Runtime;
 use crate::text::{clean, clean_line};
 use crate::{cache, limits, options};
-
-/// The driver that is built in.
-pub const EMBEDDED: &str = "iechor-container";
-/// Names that people know it by.
-const EMBEDDED_ALIASES: &[&str] = &["docker-container"];
-
-static EMBEDDED_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/driver.wasm"));
-static EMBEDDED_MACHINE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/driver.cwasm"));
 
 /// Where a driver comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,35 +51,44 @@ impl Sandbox {
     ///
     /// That there is no such driver, or what keeps it from being loaded.
     pub async fn load(name: &str) -> Result<Arc<Driver>, DriverError> {
-        if name == EMBEDDED || EMBEDDED_ALIASES.contains(&name) {
-            return Self::embedded(name);
-        }
         if name.contains('/') || name.ends_with(".wasm") {
             return Self::file(Path::new(name)).await;
         }
-        let mut known = vec![EMBEDDED];
-        known.extend(EMBEDDED_ALIASES);
-        Err(DriverError::Unknown {
+        Self::embedded(name)?.ok_or_else(|| DriverError::Unknown {
             name: name.into(),
-            known,
+            known: Embedded::names().collect(),
         })
     }
 
-    fn embedded(name: &str) -> Result<Arc<Driver>, DriverError> {
+    /// The built-in driver of that name or alias; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being loaded.
+    pub fn embedded(name: &str) -> Result<Option<Arc<Driver>>, DriverError> {
+        let Some(embedded) = Embedded::find(name) else {
+            return Ok(None);
+        };
         let runtime = runtime(name)?;
         // SAFETY: made by the build script of this crate, under the same settings.
-        let precompiled = unsafe { Component::deserialize(&runtime.engine, EMBEDDED_MACHINE_CODE) };
-        let digest = digest(EMBEDDED_COMPONENT);
+        let precompiled = unsafe { Component::deserialize(&runtime.engine, embedded.machine_code) };
+        let digest = digest(embedded.component);
         let component = match precompiled {
             Ok(component) => component,
             // A processor or build that the machine code does not suit.
-            Err(_) => cache::load(&runtime.engine, &digest, EMBEDDED_COMPONENT)
+            Err(_) => cache::load(&runtime.engine, &digest, embedded.component)
                 .map_err(|error| unloadable(name, &error))?,
         };
-        Driver::new(name.into(), Source::Embedded, digest, component).map(Arc::new)
+        let driver = Driver::new(name.into(), Source::Embedded, digest, component)?;
+        Ok(Some(Arc::new(driver)))
     }
 
-    async fn file(path: &Path) -> Result<Arc<Driver>, DriverError> {
+    /// Loads a component from a file.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being loaded.
+    pub async fn file(path: &Path) -> Result<Arc<Driver>, DriverError> {
         let name = path.display().to_string();
         let bytes = read(path)?;
         refuse_other_formats(&name, &bytes)?;

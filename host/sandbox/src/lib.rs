@@ -17,6 +17,7 @@ mod bindings;
 mod cache;
 mod capability;
 pub mod driver;
+mod embedded;
 mod engine_config;
 mod error;
 pub mod grant;
@@ -33,6 +34,7 @@ mod text;
 
 pub use bindings::contract;
 pub use driver::{Driver, Sandbox, Source};
+pub use embedded::{EMBEDDED, Embedded};
 pub use error::DriverError;
 pub use grant::{Grant, Grants};
 pub use node::{Node, NodeContext};

@@ -75,9 +75,9 @@ fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// The embedded driver's component, as the build script made it.
+/// The component of the driver `iechor-container`, as the build script made it.
 pub fn embedded_component() -> PathBuf {
-    Path::new(env!("OUT_DIR")).join("driver.wasm")
+    Path::new(env!("OUT_DIR")).join("iechor-container.wasm")
 }
 
 /// A copy of the guest in which every `from` reads `to`, of the same length.

@@ -1,0 +1,42 @@
+//! The drivers that are built in: components like any other, with the machine code that the build
+//! script made of them.
+
+/// A driver that is built in.
+pub struct Embedded {
+    /// What it is called.
+    pub name: &'static str,
+    /// What docker buildx calls it.
+    pub aliases: &'static [&'static str],
+    pub(crate) component: &'static [u8],
+    pub(crate) machine_code: &'static [u8],
+}
+
+macro_rules! embedded {
+    ($name:literal, $($alias:literal),*) => {
+        Embedded {
+            name: $name,
+            aliases: &[$($alias),*],
+            component: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm")),
+            machine_code: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".cwasm")),
+        }
+    };
+}
+
+/// All of them.
+pub static EMBEDDED: &[Embedded] = &[embedded!("iechor-container", "docker-container")];
+
+impl Embedded {
+    /// The one of that name or alias.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        EMBEDDED
+            .iter()
+            .find(|driver| driver.name == name || driver.aliases.contains(&name))
+    }
+
+    /// The names and aliases of all of them.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        EMBEDDED
+            .iter()
+            .flat_map(|driver| std::iter::once(driver.name).chain(driver.aliases.iter().copied()))
+    }
+}
