@@ -276,6 +276,37 @@ fn ls_writes_json() {
 }
 
 #[test]
+fn ls_asks_a_daemon_once_in_each_run_of_it() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.booted("once", "");
+    let container = container_of(&name);
+    let node = || {
+        let listed = sandbox.buildx("ls --format json").success().json();
+        listed["Nodes"][0].clone()
+    };
+    let asked = node();
+    assert_eq!(asked["Status"], "running");
+
+    // Nobody can ask it any more.
+    docker(&format!("exec {container} rm /usr/local/bin/buildctl")).success();
+    let remembered = node();
+    for field in ["Status", "Version", "Platforms"] {
+        assert_eq!(remembered[field], asked[field], "{field}");
+    }
+    let inspected = sandbox.buildx(&format!("inspect {name}")).start().finish();
+    assert!(
+        inspected.transcript().contains("buildctl"),
+        "inspect asks the daemon itself\n{}",
+        inspected.transcript()
+    );
+
+    docker(&format!("restart {container}")).success();
+    let after = node();
+    assert_eq!(after["Version"], serde_json::Value::Null, "{after}");
+    assert!(after["Err"].is_string(), "{after}");
+}
+
+#[test]
 fn ls_lists_a_builder_whose_engine_is_gone() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("gone");

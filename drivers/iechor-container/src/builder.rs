@@ -43,23 +43,25 @@ impl GuestBuilder for ContainerBuilder {
     }
 
     fn info(&self) -> Result<Info, Error> {
-        let status = match Container::find(&self.container_name())? {
-            None => Status::Inactive,
+        let summary = match Container::find(&self.container_name())? {
+            None => None,
             Some(container) => match container.inspect() {
                 // Gone between the two questions.
-                Err(Error::NotFound(_)) => Status::Inactive,
+                Err(Error::NotFound(_)) => None,
                 Err(error) => return Err(error),
-                Ok(summary) => match summary.status {
-                    container::Status::Running | container::Status::Paused => Status::Running,
-                    container::Status::Restarting => Status::Starting,
-                    container::Status::Removing => Status::Stopping,
-                    _ => Status::Stopped,
-                },
+                Ok(summary) => Some(summary),
             },
         };
         Ok(Info {
-            status,
+            status: match summary.as_ref().map(|summary| summary.status) {
+                None => Status::Inactive,
+                Some(container::Status::Running | container::Status::Paused) => Status::Running,
+                Some(container::Status::Restarting) => Status::Starting,
+                Some(container::Status::Removing) => Status::Stopping,
+                Some(_) => Status::Stopped,
+            },
             nodes: Vec::new(),
+            run: summary.and_then(|summary| summary.run),
         })
     }
 

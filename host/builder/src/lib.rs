@@ -21,6 +21,7 @@ mod error;
 pub mod lifecycle;
 pub mod name;
 pub mod node;
+mod remembered;
 pub mod selection;
 pub mod store;
 pub mod trust;

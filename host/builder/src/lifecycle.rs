@@ -9,6 +9,7 @@ use iechor_sandbox::contract::{RemoveOptions, Status};
 use crate::boot_progress::StatusSender;
 use crate::error::BuilderError;
 use crate::node::LiveNode;
+use crate::remembered::{self, Said};
 use crate::store::{Node, NodeGroup};
 use crate::workspace::Workspace;
 
@@ -32,10 +33,24 @@ pub struct NodeState {
     pub workers: Vec<Worker>,
 }
 
+/// Whom to ask how a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// BuildKit itself.
+    Daemon,
+    /// The driver alone, where BuildKit's version and platforms are known from the same run of it.
+    DriverIfKnown,
+}
+
 /// How all nodes of a builder are, asked at the same time.
-pub async fn report(workspace: &Workspace, group: &NodeGroup, limit: Duration) -> Vec<NodeReport> {
+pub async fn report(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    ask: Ask,
+    limit: Duration,
+) -> Vec<NodeReport> {
     join_all(group.nodes.iter().map(|node| async {
-        let state = match tokio::time::timeout(limit, state(workspace, group, node)).await {
+        let state = match tokio::time::timeout(limit, state(workspace, group, node, ask)).await {
             Ok(state) => state,
             Err(_) => Err(BuilderError::TimedOut {
                 what: format!("node {}", node.name),
@@ -54,15 +69,37 @@ async fn state(
     workspace: &Workspace,
     group: &NodeGroup,
     node: &Node,
+    ask: Ask,
 ) -> Result<NodeState, BuilderError> {
     let live = LiveNode::open(workspace, group, node).await?;
+    let not_running = |status| NodeState {
+        status,
+        version: None,
+        workers: Vec::new(),
+    };
+    let run = match ask {
+        Ask::Daemon => None,
+        Ask::DriverIfKnown => {
+            let info = live.info().await?;
+            if info.status != Status::Running {
+                return Ok(not_running(info.status));
+            }
+            info.run
+        }
+    };
+    if let Some(said) = run
+        .as_deref()
+        .and_then(|run| remembered::recall(&node.endpoint, run))
+    {
+        return Ok(NodeState {
+            status: Status::Running,
+            workers: said.workers(),
+            version: Some(said.version),
+        });
+    }
     // A connection says all at once; only where there is none is the engine asked why.
     let Some(connected) = live.connect_running().await? else {
-        return Ok(NodeState {
-            status: live.status().await?,
-            version: None,
-            workers: Vec::new(),
-        });
+        return Ok(not_running(live.info().await?.status));
     };
     let said = connected
         .workers
@@ -78,6 +115,13 @@ async fn state(
         // Older than 0.11: BuildKit cannot be asked.
         None => live.version().await?,
     };
+    // Without workers it is not ready, which is no lasting truth.
+    if let Some(run) = run
+        && !connected.workers.is_empty()
+    {
+        let said = Said::new(version.clone(), &connected.workers);
+        remembered::remember(&node.endpoint, &run, &said);
+    }
     Ok(NodeState {
         status: Status::Running,
         version: Some(version),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use iechor_buildkit::{Client, Worker};
 use iechor_engine::Engine;
 use iechor_sandbox::contract::{
-    Config, Error, Feature, File, Issue, RemoveOptions, Status, StopOptions,
+    Config, Error, Feature, File, Info, Issue, RemoveOptions, StopOptions,
 };
 use iechor_sandbox::report::NoProgress;
 use iechor_sandbox::{
@@ -109,8 +109,8 @@ impl LiveNode {
     /// # Errors
     ///
     /// What the driver or the engine reported.
-    pub async fn status(&self) -> Result<Status, BuilderError> {
-        Ok(self.quiet().info().await?.status)
+    pub async fn info(&self) -> Result<Info, BuilderError> {
+        Ok(self.quiet().info().await?)
     }
 
     /// Whether results are loaded into the engine by default, and what else it can do.

@@ -107,6 +107,10 @@ pub struct Container {
     pub error: String,
     /// When it was last started. `None` in lists.
     pub started_at: Option<SystemTime>,
+    /// Names this run of its process, on a machine with the same emulators of other processors:
+    /// while it is the same, so is what the process said of itself. `None` where it does not run,
+    /// where the engine is on another machine (of which this cannot be told), and in lists.
+    pub run: Option<String>,
 }
 
 /// When the engine starts a container again by itself.

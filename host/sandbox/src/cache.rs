@@ -43,13 +43,19 @@ fn file_name(engine: &Engine, digest: &str) -> String {
     format!("{digest}-{:016x}.cwasm", hasher.finish())
 }
 
-/// `$XDG_CACHE_HOME/iechor/drivers`, made where it is missing; `None` where it is not private.
-fn directory() -> Option<PathBuf> {
+/// Where this program keeps what it can do without: `$XDG_CACHE_HOME/iechor`, else
+/// `~/.cache/iechor`.
+pub fn home() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))?;
-    let directory = base.join("iechor").join("drivers");
+    Some(base.join("iechor"))
+}
+
+/// The folder `drivers` there, made where it is missing; `None` where it is not private.
+fn directory() -> Option<PathBuf> {
+    let directory = home()?.join("drivers");
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

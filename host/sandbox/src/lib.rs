@@ -33,6 +33,7 @@ mod runtime;
 mod text;
 
 pub use bindings::contract;
+pub use cache::home as cache_home;
 pub use driver::{Driver, Sandbox, Source};
 pub use embedded::{EMBEDDED, Embedded};
 pub use error::DriverError;

@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::demux::{Kind, Splitter};
-use super::{DockerEngine, archive, errors, label_filters, segment};
+use super::{DockerEngine, archive, errors, label_filters, run, segment};
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, File, LogChunk, LogStream, Mount, MountSource,
     RestartPolicy,
@@ -222,6 +222,8 @@ struct InspectedState {
     error: Option<String>,
     #[serde(default)]
     started_at: Option<String>,
+    #[serde(default)]
+    pid: u32,
 }
 
 #[derive(Deserialize)]
@@ -319,6 +321,9 @@ impl Inspected {
             ContainerStatus::Created | ContainerStatus::Other => self.state.exit_code != 0,
             _ => false,
         };
+        let run = (status == ContainerStatus::Running)
+            .then(|| run::name(&self.id, self.state.started_at.as_deref()?, self.state.pid))
+            .flatten();
         let mut container = Container {
             id: self.id,
             name: bare(&self.name),
@@ -331,6 +336,7 @@ impl Inspected {
             restart_count: self.restart_count,
             error: self.state.error.unwrap_or_default(),
             started_at: self.state.started_at.as_deref().and_then(moment),
+            run,
         };
         sort(&mut container.mounts);
         container
@@ -398,6 +404,7 @@ impl Listed {
             restart_count: 0,
             error: String::new(),
             started_at: None,
+            run: None,
         };
         sort(&mut container.mounts);
         container

@@ -17,6 +17,7 @@ mod inspect;
 mod lines;
 mod load;
 mod network;
+mod run;
 mod volume;
 
 use std::fmt;

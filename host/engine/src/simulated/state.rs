@@ -90,6 +90,7 @@ impl Kept {
     fn end(&mut self, exit_code: i64, out_of_memory: bool) {
         self.life.cancel();
         self.left = None;
+        self.seen.run = None;
         self.seen.exit_code = Some(exit_code);
         self.seen.out_of_memory = out_of_memory;
         let again = match self.spec.restart {
@@ -249,6 +250,7 @@ impl State {
                 restart_count: 0,
                 error: String::new(),
                 started_at: None,
+                run: None,
             },
             spec: spec.clone(),
             behavior: Behavior::stays_up(),
@@ -287,6 +289,7 @@ impl State {
                 restart_count: 0,
                 error: String::new(),
                 started_at: None,
+                run: None,
                 mounts: c
                     .mounts
                     .iter()
@@ -338,6 +341,7 @@ impl State {
         }
         kept.seen.status = ContainerStatus::Running;
         kept.seen.started_at = Some(now);
+        kept.seen.run = Some(format!("{}@{now:?}", kept.seen.id));
         kept.seen.exit_code = None;
         kept.seen.error = String::new();
         kept.seen.out_of_memory = false;

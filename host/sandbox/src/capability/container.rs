@@ -452,6 +452,7 @@ fn summary(found: model::Container) -> container::Summary {
         out_of_memory: found.out_of_memory,
         restart_count: found.restart_count,
         error: (!found.error.is_empty()).then_some(found.error),
+        run: found.run,
     }
 }
 

@@ -140,6 +140,7 @@ impl GuestBuilder for Node {
         Ok(Info {
             status: Status::Inactive,
             nodes: Vec::new(),
+            run: None,
         })
     }
 

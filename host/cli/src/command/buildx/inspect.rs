@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use iechor_builder::buildkitd_config;
-use iechor_builder::lifecycle::{self, NodeReport};
+use iechor_builder::lifecycle::{self, Ask, NodeReport};
 use iechor_builder::store::StoredBuilder;
 use iechor_builder::{BuilderError, selection};
 use iechor_progress::Mode;
@@ -48,7 +48,8 @@ impl Inspect {
                 display.finish().await?;
                 booted?;
             }
-            let nodes = lifecycle::report(&workspace, &stored.group, self.timeout).await;
+            let nodes =
+                lifecycle::report(&workspace, &stored.group, Ask::Daemon, self.timeout).await;
             match self.format {
                 Format::Table => console::result(&text(&stored, &nodes)),
                 Format::Json => console::line(&format!("{:#}", as_json(&stored, &nodes))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use futures_util::future::join_all;
 use iechor_builder::BuilderError;
-use iechor_builder::lifecycle::{self, NodeReport};
+use iechor_builder::lifecycle::{self, Ask, NodeReport};
 use iechor_builder::selection::Chosen;
 use iechor_builder::store::StoredBuilder;
 use iechor_sandbox::contract::Status;
@@ -53,7 +53,13 @@ impl Ls {
                         current: stored.group.name == *current,
                         name: name.to_owned(),
                         stored: Ok(stored),
-                        nodes: lifecycle::report(workspace, &stored.group, timeout).await,
+                        nodes: lifecycle::report(
+                            workspace,
+                            &stored.group,
+                            Ask::DriverIfKnown,
+                            timeout,
+                        )
+                        .await,
                     },
                     Err(broken) => Listed {
                         current: false,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
-use iechor_builder::lifecycle::{self, RemoveRequest};
+use iechor_builder::lifecycle::{self, Ask, RemoveRequest};
 use iechor_builder::store::NodeGroup;
 use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::contract::Status;
@@ -108,7 +108,8 @@ async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Ve
             console::warn(&format!("{name} is left alone: its file cannot be read"));
             continue;
         };
-        let reports = lifecycle::report(workspace, &stored.group, timeout).await;
+        let reports =
+            lifecycle::report(workspace, &stored.group, Ask::DriverIfKnown, timeout).await;
         let unknown = reports
             .iter()
             .find_map(|report| report.state.as_ref().err());

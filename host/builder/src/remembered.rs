@@ -1,0 +1,154 @@
+//! What daemons said of themselves, kept for listings.
+//!
+//! To connect to a daemon in a container costs the engine a process in it: tens of milliseconds a
+//! node. A listing needs the version and the platforms, and neither changes within a run of the
+//! daemon, which the driver names ([`Info::run`](iechor_sandbox::contract::Info)). One file a run
+//! in the folder `daemons` of the cache; without it everything works, slower.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use iechor_buildkit::{Platform, Worker};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// After so long a file is of no use: most likely its run is over.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What a daemon said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    /// Its version.
+    pub(crate) version: String,
+    workers: Vec<SaidWorker>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SaidWorker {
+    id: String,
+    /// Operating system, architecture, variant.
+    platforms: Vec<(String, String, String)>,
+}
+
+impl Said {
+    pub(crate) fn new(version: String, workers: &[Worker]) -> Self {
+        let workers = workers.iter().map(|worker| SaidWorker {
+            id: worker.id.clone(),
+            platforms: worker
+                .platforms
+                .iter()
+                .map(|p| (p.os.clone(), p.architecture.clone(), p.variant.clone()))
+                .collect(),
+        });
+        Self {
+            version,
+            workers: workers.collect(),
+        }
+    }
+
+    /// Its workers, as far as a listing needs them.
+    pub(crate) fn workers(&self) -> Vec<Worker> {
+        let worker = |said: &SaidWorker| Worker {
+            id: said.id.clone(),
+            platforms: said
+                .platforms
+                .iter()
+                .map(|(os, architecture, variant)| Platform {
+                    os: os.clone(),
+                    architecture: architecture.clone(),
+                    variant: variant.clone(),
+                    ..Platform::default()
+                })
+                .collect(),
+            ..Worker::default()
+        };
+        self.workers.iter().map(worker).collect()
+    }
+}
+
+/// What the daemon said in that run.
+pub(crate) fn recall(endpoint: &str, run: &str) -> Option<Said> {
+    recall_in(&directory()?, endpoint, run)
+}
+
+/// Keeps what the daemon said in that run.
+pub(crate) fn remember(endpoint: &str, run: &str, said: &Said) {
+    if let Some(directory) = directory() {
+        // It saves time and nothing else.
+        let _ = remember_in(&directory, endpoint, run, said);
+    }
+}
+
+fn recall_in(directory: &Path, endpoint: &str, run: &str) -> Option<Said> {
+    let bytes = fs::read(directory.join(file_name(endpoint, run))).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn remember_in(directory: &Path, endpoint: &str, run: &str, said: &Said) -> std::io::Result<()> {
+    fs::create_dir_all(directory)?;
+    forget_old(directory);
+    // Whole or not at all: another process may read it at any time.
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    serde_json::to_writer(&mut file, said)?;
+    file.flush()?;
+    file.persist(directory.join(file_name(endpoint, run)))?;
+    Ok(())
+}
+
+fn forget_old(directory: &Path) {
+    let now = SystemTime::now();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        if written.is_ok_and(|written| now.duration_since(written).is_ok_and(|age| age > KEPT)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Endpoint and run are a driver's and a user's words, so they name no file themselves.
+fn file_name(endpoint: &str, run: &str) -> String {
+    let digest = Sha256::digest(format!("{endpoint}\n{run}"));
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digits}.json")
+}
+
+fn directory() -> Option<PathBuf> {
+    Some(iechor_sandbox::cache_home()?.join("daemons"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_recalled_for_that_run_alone() {
+        let directory = tempfile::tempdir().expect("directory");
+        let worker = Worker {
+            id: "w".into(),
+            platforms: vec![Platform {
+                os: "linux".into(),
+                architecture: "arm64".into(),
+                variant: "v8".into(),
+                ..Platform::default()
+            }],
+            ..Worker::default()
+        };
+        let said = Said::new("v0.25.2".into(), std::slice::from_ref(&worker));
+        remember_in(directory.path(), "unix:///a", "run 1", &said).expect("written");
+
+        let recalled = recall_in(directory.path(), "unix:///a", "run 1").expect("recalled");
+        assert_eq!(recalled, said);
+        assert_eq!(recalled.workers(), [worker]);
+        assert_eq!(recall_in(directory.path(), "unix:///a", "run 2"), None);
+        assert_eq!(recall_in(directory.path(), "unix:///b", "run 1"), None);
+    }
+
+    #[test]
+    fn a_broken_file_is_as_good_as_none() {
+        let directory = tempfile::tempdir().expect("directory");
+        fs::write(directory.path().join(file_name("e", "r")), "{").expect("written");
+        assert_eq!(recall_in(directory.path(), "e", "r"), None);
+    }
+}
