@@ -8,7 +8,7 @@ use iechor_engine::Engine;
 use iechor_sandbox::contract::{
     Config, Error, Feature, File, Info, Issue, RemoveOptions, StopOptions,
 };
-use iechor_sandbox::report::NoProgress;
+use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
     Driver, DriverError, Grants, Node as DriverNode, NodeContext, Progress, Sandbox, limits,
 };
@@ -92,6 +92,7 @@ impl LiveNode {
                 engine: Arc::clone(&self.engine),
                 grants: self.grants.clone(),
                 buildkit: Arc::new(BuildKitLink),
+                dialer: Arc::new(SystemDialer),
                 progress,
                 log: Arc::clone(&self.workspace_log),
                 cancel: self.cancel.clone(),

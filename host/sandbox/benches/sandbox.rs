@@ -12,7 +12,9 @@ use iechor_engine::BoxByteStream;
 use iechor_engine::simulated::SimulatedEngine;
 use iechor_sandbox::contract::Config;
 use iechor_sandbox::report::{NoLog, NoProgress};
-use iechor_sandbox::{BuildKit, BuildKitClient, Driver, Node, NodeContext, Sandbox, limits};
+use iechor_sandbox::{
+    BuildKit, BuildKitClient, Driver, Node, NodeContext, Sandbox, SystemDialer, limits,
+};
 
 const CALLS: u32 = 1_000_000;
 
@@ -97,6 +99,7 @@ async fn node(driver: &Arc<Driver>, options: Vec<(String, String)>) -> Node {
             engine: Arc::new(SimulatedEngine::new()),
             grants: iechor_sandbox::Grants::none(),
             buildkit: Arc::new(Nobody),
+            dialer: Arc::new(SystemDialer),
             progress: Arc::new(NoProgress),
             log: Arc::new(NoLog),
             cancel: Default::default(),

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 use crate::bindings::ContainerDriverPre;
 use crate::bindings::contract::{
@@ -16,6 +17,7 @@ use crate::embedded::Embedded;
 use crate::error::DriverError;
 use crate::grant::{Grant, Grants};
 use crate::node::{self, Call, Node, NodeContext};
+use crate::observer::Observer;
 use crate::operation::Host;
 use crate::runtime::Runtime;
 use crate::text::{clean, clean_line};
@@ -38,6 +40,7 @@ pub struct Driver {
     imports: Vec<String>,
     pub(crate) pre: ContainerDriverPre<Host>,
     descriptor: OnceCell<Descriptor>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// Loads drivers.
@@ -138,6 +141,7 @@ impl Driver {
             imports,
             pre,
             descriptor: OnceCell::new(),
+            observer: None,
         })
     }
 
@@ -159,6 +163,49 @@ impl Driver {
     /// The interfaces that it imports: what it can reach at most.
     pub fn imports(&self) -> &[String] {
         &self.imports
+    }
+
+    /// The functions that it imports, as [`Observer::call`] names them.
+    pub fn imported_functions(&self) -> Vec<String> {
+        let Ok(runtime) = runtime(&self.name) else {
+            return Vec::new();
+        };
+        let component = self.pre.instance_pre().component().component_type();
+        let mut functions = Vec::new();
+        for (interface, item) in component.imports(&runtime.engine) {
+            let ComponentItem::ComponentInstance(instance) = item.ty else {
+                continue;
+            };
+            let Some(interface) = interface.strip_prefix("iechor:driver/") else {
+                continue;
+            };
+            let interface = interface.split('@').next().unwrap_or(interface);
+            for (function, item) in instance.exports(&runtime.engine) {
+                if matches!(item.ty, ComponentItem::ComponentFunc(_)) {
+                    functions.push(function_name(interface, function));
+                }
+            }
+        }
+        functions.sort();
+        functions
+    }
+
+    /// The same driver, seen by `observer` in all that it does; it is asked anew what it is.
+    #[must_use]
+    pub fn observed(&self, observer: Arc<dyn Observer>) -> Arc<Self> {
+        Arc::new(Self {
+            name: self.name.clone(),
+            source: self.source.clone(),
+            digest: self.digest.clone(),
+            imports: self.imports.clone(),
+            pre: self.pre.clone(),
+            descriptor: OnceCell::new(),
+            observer: Some(observer),
+        })
+    }
+
+    pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {
+        self.observer.as_ref()
     }
 
     /// What it says that it is. Asked once.
@@ -293,6 +340,18 @@ fn cleaned(descriptor: Descriptor) -> Descriptor {
                 required: request.required,
             })
             .collect(),
+    }
+}
+
+/// `find` of the interface `container`, or `[static]container.find`, in the words of a trace.
+fn function_name(interface: &str, function: &str) -> String {
+    match function
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some(("constructor", resource)) => format!("{resource}.new"),
+        Some((_, method)) => method.to_owned(),
+        None => format!("{interface}.{function}"),
     }
 }
 

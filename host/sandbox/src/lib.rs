@@ -25,6 +25,7 @@ mod journal;
 mod last_words;
 pub mod limits;
 pub mod node;
+mod observer;
 mod operation;
 mod options;
 pub mod ownership;
@@ -39,6 +40,8 @@ pub use embedded::{EMBEDDED, Embedded};
 pub use error::DriverError;
 pub use grant::{Grant, Grants};
 pub use node::{Node, NodeContext};
+pub use observer::Observer;
 pub use report::{
-    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Log, LogLevel, Progress, StepId,
+    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, Log, LogLevel, Progress,
+    StepId, SystemDialer,
 };

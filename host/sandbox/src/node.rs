@@ -17,7 +17,9 @@ use crate::grant::Grants;
 use crate::limits;
 use crate::operation::{Host, Operation};
 use crate::ownership::Owner;
-use crate::report::{BuildKit, BuildKitClient, Log, LogLevel, NoLog, NoProgress, Progress};
+use crate::report::{
+    BuildKit, BuildKitClient, Dialer, Log, LogLevel, NoLog, NoProgress, Progress, SystemDialer,
+};
 use crate::runtime::Runtime;
 use crate::text::{clean, clean_line};
 
@@ -32,6 +34,8 @@ pub struct NodeContext {
     pub grants: Grants,
     /// Who speaks BuildKit's protocol.
     pub buildkit: Arc<dyn BuildKit>,
+    /// Who opens connections to places that it was granted.
+    pub dialer: Arc<dyn Dialer>,
     /// Where progress goes.
     pub progress: Arc<dyn Progress>,
     /// Where diagnostics go.
@@ -212,10 +216,15 @@ impl Node {
             context.grants.clone(),
             Some(Arc::clone(&context.engine)),
             Arc::clone(&context.buildkit),
+            Arc::clone(&context.dialer),
             Arc::clone(&context.progress),
             Arc::clone(&context.log),
+            self.driver.observer().cloned(),
             limit,
         ));
+        if let Some(observer) = &operation.observer {
+            observer.begin(name);
+        }
         let work = run(&self.driver, name, &operation, async |mut made| {
             let opened = made
                 .driver
@@ -235,6 +244,9 @@ impl Node {
                 answer.map_err(|error| self.failure(name, error, limit))
             }),
         };
+        if let Some(observer) = &operation.observer {
+            observer.end(name, result.as_ref().map(|_| ()));
+        }
         if result.is_err()
             && let Err(left) = operation
                 .journal
@@ -295,11 +307,20 @@ pub(crate) async fn pure<T>(
         Grants::none(),
         None,
         Arc::new(NoBuildKit),
+        Arc::new(SystemDialer),
         Arc::new(NoProgress),
         Arc::new(NoLog),
+        driver.observer().cloned(),
         limits::PURE,
     ));
-    run(driver, name, &operation, call).await
+    if let Some(observer) = &operation.observer {
+        observer.begin(name);
+    }
+    let result = run(driver, name, &operation, call).await;
+    if let Some(observer) = &operation.observer {
+        observer.end(name, result.as_ref().map(|_| ()));
+    }
+    result
 }
 
 /// Instantiates the driver in a fresh store, makes one call under every budget and throws the
@@ -341,7 +362,10 @@ async fn run<T>(
     })
     .await;
     match outcome {
-        Ok(Ok(value)) => Ok(value),
+        Ok(Ok(value)) => {
+            store.data_mut().count_kept();
+            Ok(value)
+        }
         Ok(Err(error)) => Err(explain(driver, name, store.data(), &error)),
         Err(_) => Err(DriverError::TimedOut {
             driver: driver.name().to_owned(),

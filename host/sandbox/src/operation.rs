@@ -15,8 +15,9 @@ use crate::grant::Grants;
 use crate::journal::Journal;
 use crate::last_words::LastWords;
 use crate::limits;
+use crate::observer::{Line, Observer};
 use crate::ownership::Owner;
-use crate::report::{BuildKit, Log, Progress};
+use crate::report::{BuildKit, Dialer, Log, Progress};
 
 /// What an operation may use and has used. Outlives the store, which a trap throws away.
 pub(crate) struct Operation {
@@ -29,8 +30,11 @@ pub(crate) struct Operation {
     /// `None` in the pure functions.
     pub(crate) engine: Option<Arc<dyn Engine>>,
     pub(crate) buildkit: Arc<dyn BuildKit>,
+    pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) log: Arc<dyn Log>,
+    /// Sees what the driver does, where a test kit asked for it.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) started: Instant,
     pub(crate) deadline: Instant,
     pub(crate) journal: Journal,
@@ -50,8 +54,10 @@ impl Operation {
         grants: Grants,
         engine: Option<Arc<dyn Engine>>,
         buildkit: Arc<dyn BuildKit>,
+        dialer: Arc<dyn Dialer>,
         progress: Arc<dyn Progress>,
         log: Arc<dyn Log>,
+        observer: Option<Arc<dyn Observer>>,
         limit: std::time::Duration,
     ) -> Self {
         let started = Instant::now();
@@ -62,8 +68,10 @@ impl Operation {
             grants,
             engine,
             buildkit,
+            dialer,
             progress,
             log,
+            observer,
             started,
             deadline: started + limit,
             journal: Journal::default(),
@@ -158,8 +166,22 @@ impl Host {
     }
 
     /// Notes that the driver called the host, and says where it is.
-    pub(crate) fn called(&mut self) -> Arc<Operation> {
+    pub(crate) fn called(&mut self, function: &'static str) -> Arc<Operation> {
+        self.called_with(function, |_, _| {})
+    }
+
+    /// As [`Self::called`]; `describe` puts the arguments into words, where somebody observes.
+    pub(crate) fn called_with(
+        &mut self,
+        function: &'static str,
+        describe: impl FnOnce(&mut Line, &ResourceTable),
+    ) -> Arc<Operation> {
         self.spins = 0;
+        if let Some(observer) = &self.operation.observer {
+            let mut line = Line::default();
+            describe(&mut line, &self.table);
+            observer.call(function, line.text());
+        }
         Arc::clone(&self.operation)
     }
 }

@@ -1,9 +1,12 @@
 //! What a sandbox needs from above: where words and progress go, and who speaks to BuildKit.
 
+use std::io;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use iechor_engine::BoxByteStream;
 use iechor_engine::model::{LogStream, Platform};
+use tokio::net::{TcpStream, UnixStream};
 
 /// A progress step, unique in one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +66,29 @@ impl Log for NoLog {
         false
     }
     fn write(&self, _: LogLevel, _: &str, _: &str, _: &[(String, String)]) {}
+}
+
+/// Opens connections to places that a driver was granted.
+#[async_trait]
+pub trait Dialer: Send + Sync {
+    /// A TCP connection.
+    async fn tcp(&self, host: &str, port: u16) -> io::Result<BoxByteStream>;
+    /// A connection to a Unix socket.
+    async fn local(&self, path: &str) -> io::Result<BoxByteStream>;
+}
+
+/// Opens connections of the operating system.
+pub struct SystemDialer;
+
+#[async_trait]
+impl Dialer for SystemDialer {
+    async fn tcp(&self, host: &str, port: u16) -> io::Result<BoxByteStream> {
+        Ok(Box::new(TcpStream::connect((host, port)).await?))
+    }
+
+    async fn local(&self, path: &str) -> io::Result<BoxByteStream> {
+        Ok(Box::new(UnixStream::connect(path).await?))
+    }
 }
 
 /// Speaks BuildKit's protocol for drivers.

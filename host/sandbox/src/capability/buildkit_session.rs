@@ -27,7 +27,7 @@ impl buildkit_session::Host for Host {}
 
 impl buildkit_session::HostClient for Host {
     async fn open(&mut self, on: Resource<Connection>) -> Result<Resource<Client>, HostError> {
-        let operation = self.called();
+        let operation = self.called("client.open");
         let Connection { stream, stderr } = self.table.delete(on)?;
         let connected = in_time(operation.buildkit.connect(stream)).await;
         match connected {
@@ -50,9 +50,10 @@ impl buildkit_session::HostClient for Host {
         &mut self,
         client: Resource<Client>,
     ) -> Result<buildkit_session::Version, HostError> {
-        self.called();
+        self.called("client.version");
         let client = &self.table.get(&client)?.client;
         let version = in_time(client.version()).await.map_err(unavailable)?;
+        self.answered(|| version.version.clone());
         Ok(buildkit_session::Version {
             version: version.version,
             revision: version.revision,
@@ -64,9 +65,10 @@ impl buildkit_session::HostClient for Host {
         &mut self,
         client: Resource<Client>,
     ) -> Result<Vec<buildkit_session::Worker>, HostError> {
-        self.called();
+        self.called("client.workers");
         let client = &self.table.get(&client)?.client;
         let workers = in_time(client.workers()).await.map_err(unavailable)?;
+        self.answered(|| workers.len().to_string());
         Ok(workers
             .into_iter()
             .map(|worker| buildkit_session::Worker {
@@ -93,7 +95,8 @@ impl buildkit_session::HostClient for Host {
 
 impl buildkit_session::HostSession for Host {
     async fn current(&mut self) -> wasmtime::Result<Option<Resource<Session>>> {
-        self.called();
+        self.called("session.current");
+        self.answered(|| "none".into());
         Ok(None)
     }
 

@@ -11,12 +11,14 @@ use crate::operation::Host;
 
 impl clock::Host for Host {
     async fn now(&mut self) -> wasmtime::Result<u64> {
-        Ok(nanoseconds(self.called().started.elapsed()))
+        Ok(nanoseconds(self.called("clock.now").started.elapsed()))
     }
 
     async fn sleep(&mut self, span: u64) -> Result<(), HostError> {
         let left = self
-            .called()
+            .called_with("clock.sleep", |line, _| {
+                line.word(&crate::observer::span(span));
+            })
             .deadline
             .saturating_duration_since(Instant::now());
         let span = Duration::from_nanos(span);
@@ -30,7 +32,7 @@ impl clock::Host for Host {
 
     async fn remaining(&mut self) -> wasmtime::Result<Option<u64>> {
         let left = self
-            .called()
+            .called("clock.remaining")
             .deadline
             .saturating_duration_since(Instant::now());
         Ok(Some(nanoseconds(left)))

@@ -2,7 +2,7 @@
 
 use iechor_engine::ObjectKind;
 use iechor_engine::model::{self, ContainerSpec, ContainerStatus, MountSource};
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, ResourceTable};
 
 use super::progress::{Task, forward};
 use super::transport::Connection;
@@ -10,6 +10,7 @@ use super::{HostError, has_labels, labels_to_pairs};
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::container;
 use crate::limits;
+use crate::observer::{Line, span};
 use crate::operation::{Host, Operation};
 use crate::ownership::Verdict;
 use crate::text::clean_line;
@@ -24,17 +25,21 @@ impl container::Host for Host {
         &mut self,
         labels: Vec<(String, String)>,
     ) -> Result<Vec<container::Summary>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.list-all", |line, _| {
+            line.pairs("labels", &labels);
+        });
         let found = operation
             .engine()?
             .list_containers(&operation.owner.filter())
             .await?;
-        Ok(found
+        let found: Vec<_> = found
             .into_iter()
             .filter(|container| has_labels(&container.labels, &labels))
             .take(limits::LISTED)
             .map(summary)
-            .collect())
+            .collect();
+        self.answered(|| found.len().to_string());
+        Ok(found)
     }
 }
 
@@ -43,7 +48,7 @@ impl container::HostContainer for Host {
         &mut self,
         spec: container::Spec,
     ) -> Result<Resource<ContainerHandle>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.create", |line, _| describe(line, &spec));
         let engine = operation.engine()?;
         let spec = checked_spec(&operation, spec)?;
         check_volumes(&operation, &spec).await?;
@@ -80,7 +85,9 @@ impl container::HostContainer for Host {
     }
 
     async fn find(&mut self, name: String) -> Result<Option<Resource<ContainerHandle>>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.find", |line, _| {
+            line.word(&name);
+        });
         operation
             .owner
             .check_name(&name)
@@ -92,7 +99,10 @@ impl container::HostContainer for Host {
             {
                 Ok(Some(self.table.push(ContainerHandle { name })?))
             }
-            _ => Ok(None),
+            _ => {
+                self.answered(|| "none".into());
+                Ok(None)
+            }
         }
     }
 
@@ -100,16 +110,23 @@ impl container::HostContainer for Host {
         &mut self,
         container: Resource<ContainerHandle>,
     ) -> Result<container::Summary, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.inspect", |line, table| {
+            line.word(named(table, &container));
+        });
         let name = self.container_name(&container)?;
         match operation.engine()?.inspect_container(&name).await? {
-            Some(found) => Ok(summary(found)),
+            Some(found) => {
+                self.answered(|| state(&found));
+                Ok(summary(found))
+            }
             None => Err(missing(name)),
         }
     }
 
     async fn start(&mut self, container: Resource<ContainerHandle>) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.start", |line, table| {
+            line.word(named(table, &container));
+        });
         let name = self.container_name(&container)?;
         Ok(operation.engine()?.start_container(&name).await?)
     }
@@ -119,7 +136,10 @@ impl container::HostContainer for Host {
         container: Resource<ContainerHandle>,
         grace: Option<u64>,
     ) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.stop", |line, table| {
+            line.word(named(table, &container))
+                .optional("grace", grace.map(span));
+        });
         let name = self.container_name(&container)?;
         let grace = grace.map(std::time::Duration::from_nanos);
         Ok(operation.engine()?.stop_container(&name, grace).await?)
@@ -130,7 +150,9 @@ impl container::HostContainer for Host {
         container: Resource<ContainerHandle>,
         force: bool,
     ) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.remove", |line, table| {
+            line.word(named(table, &container)).flag("force", force);
+        });
         let name = self.container_name(&container)?;
         Ok(operation.engine()?.remove_container(&name, force).await?)
     }
@@ -141,7 +163,11 @@ impl container::HostContainer for Host {
         target: String,
         files: Vec<contract::File>,
     ) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.copy-in", |line, table| {
+            line.word(named(table, &container))
+                .word(&target)
+                .files(&files);
+        });
         let name = self.container_name(&container)?;
         if !target.starts_with('/') || target.split('/').any(|part| part == "..") {
             return Err(HostError::invalid(format!(
@@ -170,12 +196,15 @@ impl container::HostContainer for Host {
         container: Resource<ContainerHandle>,
         spec: container::ExecSpec,
     ) -> Result<container::ExecOutput, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.run", |line, table| {
+            exec_line(line.word(named(table, &container)), &spec);
+        });
         let name = self.container_name(&container)?;
         let output = operation
             .engine()?
             .run_in_container(&name, &exec(spec), limits::COMMAND_OUTPUT_BYTES)
             .await?;
+        self.answered(|| format!("exit code {}", output.exit_code));
         Ok(container::ExecOutput {
             exit_code: exit_code(output.exit_code),
             stdout: output.stdout,
@@ -190,7 +219,9 @@ impl container::HostContainer for Host {
         spec: container::ExecSpec,
         stderr: Option<Resource<Task>>,
     ) -> Result<Resource<Connection>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.dial", |line, table| {
+            exec_line(line.word(named(table, &container)), &spec);
+        });
         let name = self.container_name(&container)?;
         let step = match stderr {
             Some(task) => Some(self.table.get(&task)?.step),
@@ -218,7 +249,9 @@ impl container::HostContainer for Host {
         to: Resource<Task>,
         tail: Option<u32>,
     ) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.forward-logs", |line, table| {
+            line.word(named(table, &container)).optional("tail", tail);
+        });
         let name = self.container_name(&container)?;
         let logs = operation
             .engine()?
@@ -236,7 +269,9 @@ impl container::HostContainer for Host {
         container: Resource<ContainerHandle>,
         tail: u32,
     ) -> Result<Vec<String>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("container.last-logs", |line, table| {
+            line.word(named(table, &container)).field("tail", tail);
+        });
         let name = self.container_name(&container)?;
         let logs = operation
             .engine()?
@@ -268,6 +303,74 @@ impl Host {
     ) -> Result<String, HostError> {
         Ok(self.table.get(container)?.name.clone())
     }
+}
+
+pub(super) fn named<'a>(
+    table: &'a ResourceTable,
+    container: &Resource<ContainerHandle>,
+) -> &'a str {
+    table.get(container).map_or("?", |handle| &handle.name)
+}
+
+/// A container to create, in one line: without what is at its default.
+fn describe(line: &mut Line, spec: &container::Spec) {
+    use container::{MountSource, RestartPolicy};
+    let mount = |mount: &container::Mounted| {
+        let source = match &mount.source {
+            MountSource::Volume(name) => name.clone(),
+            MountSource::Bind(path) => format!("bind:{path}"),
+            MountSource::Tmpfs(bytes) => format!("tmpfs:{bytes}"),
+        };
+        let mode = if mount.read_only { ":ro" } else { "" };
+        format!("{source}:{}{mode}", mount.target)
+    };
+    let restart = match &spec.restart {
+        RestartPolicy::No => None,
+        RestartPolicy::Always => Some("always".to_owned()),
+        RestartPolicy::UnlessStopped => Some("unless-stopped".into()),
+        RestartPolicy::OnFailure(attempts) => Some(format!("on-failure:{attempts}")),
+    };
+    let limits = &spec.limits;
+    line.word(&spec.name)
+        .field("image", &spec.image)
+        .list("command", &spec.command)
+        .pairs("env", &spec.env)
+        .pairs("labels", &spec.labels)
+        .list("mounts", spec.mounts.iter().map(mount))
+        .optional("network", spec.network.as_ref())
+        .flag("privileged", spec.privileged)
+        .flag("init", spec.init)
+        .flag("host-user-namespace", spec.host_user_namespace)
+        .optional("gpus", spec.gpus.as_ref())
+        .optional("restart", restart)
+        .optional("memory", limits.memory)
+        .optional("memory-swap", limits.memory_swap)
+        .optional("cpu-shares", limits.cpu_shares)
+        .optional("cpu-period", limits.cpu_period)
+        .optional("cpu-quota", limits.cpu_quota)
+        .optional("cpuset-cpus", limits.cpuset_cpus.as_ref())
+        .optional("cpuset-mems", limits.cpuset_mems.as_ref())
+        .optional("cgroup-parent", limits.cgroup_parent.as_ref())
+        .pairs("extra", &spec.extra);
+}
+
+fn exec_line(line: &mut Line, spec: &container::ExecSpec) {
+    line.command(&spec.command)
+        .pairs("env", &spec.env)
+        .optional("user", spec.user.as_ref())
+        .optional("workdir", spec.workdir.as_ref());
+}
+
+/// What is worth telling of a container that was looked at.
+fn state(found: &model::Container) -> String {
+    let mut text = format!("{:?}", found.status).to_lowercase();
+    if let Some(code) = found.exit_code {
+        text += &format!(", exit code {code}");
+    }
+    if found.out_of_memory {
+        text += ", out of memory";
+    }
+    text
 }
 
 /// Checks names and grants, and turns the driver's words into the engine's.

@@ -11,7 +11,7 @@ use crate::operation::Host;
 
 impl engine::Host for Host {
     async fn inspect(&mut self) -> Result<engine::Info, HostError> {
-        let info = self.called().engine()?.info().await?;
+        let info = self.called("engine.inspect").engine()?.info().await?;
         Ok(engine::Info {
             name: info.name,
             version: info.version,
@@ -30,7 +30,14 @@ impl engine::Host for Host {
     }
 
     async fn open(&mut self, what: engine::Hijack) -> Result<Resource<Connection>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("engine.open", |line, _| {
+            match &what {
+                engine::Hijack::Control => line.word("control"),
+                engine::Hijack::Session(headers) => line
+                    .word("session")
+                    .list("headers", headers.iter().map(|(name, _)| name)),
+            };
+        });
         let (subject, what) = match what {
             engine::Hijack::Control => ("control", Hijack::Control),
             engine::Hijack::Session(headers) => ("session", Hijack::Session(headers)),

@@ -21,7 +21,16 @@ impl image::Host for Host {
         pull: image::Pull,
         under: Option<Resource<Task>>,
     ) -> Result<image::Resolved, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("image.resolve", |line, _| {
+            let pull = match pull {
+                image::Pull::Always => "always",
+                image::Pull::IfMissing => "if-missing",
+                image::Pull::Never => "never",
+            };
+            line.word(&reference)
+                .optional("platform", platform.as_ref().map(crate::observer::platform))
+                .field("pull", pull);
+        });
         operation.grants.check("image.pull", &reference)?;
         let engine = operation.engine()?;
         let wanted = platform.map(|platform| model::Platform {

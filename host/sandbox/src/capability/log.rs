@@ -8,7 +8,9 @@ use crate::text::clean_line;
 
 impl log::Host for Host {
     async fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
-        let operation = self.called();
+        let operation = self.called_with("log.enabled", |line, _| {
+            line.word(word(level));
+        });
         Ok(operation.log.enabled(level_of(level)))
     }
 
@@ -18,7 +20,11 @@ impl log::Host for Host {
         message: String,
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
-        let operation = self.called();
+        let operation = self.called_with("log.write", |line, _| {
+            line.word(word(level))
+                .word(&message)
+                .pairs("fields", &fields);
+        });
         let level = level_of(level);
         if operation.log.enabled(level) {
             let fields: Vec<_> = fields
@@ -38,6 +44,16 @@ impl log::Host for Host {
             }
         }
         Ok(())
+    }
+}
+
+fn word(level: log::Level) -> &'static str {
+    match level {
+        log::Level::Trace => "trace",
+        log::Level::Debug => "debug",
+        log::Level::Info => "info",
+        log::Level::Warn => "warn",
+        log::Level::Error => "error",
     }
 }
 

@@ -90,7 +90,12 @@ fn object(kind: ObjectKind, name: String) -> ObjectRef {
 impl types::Host for Host {
     fn convert_error(&mut self, error: HostError) -> wasmtime::Result<Error> {
         match error {
-            HostError::Answer(error) => Ok(error),
+            HostError::Answer(error) => {
+                if let Some(observer) = &self.operation.observer {
+                    observer.error(&error);
+                }
+                Ok(error)
+            }
             HostError::Trap(error) => Err(error),
         }
     }

@@ -2,9 +2,9 @@
 
 use iechor_engine::model;
 use iechor_engine::{EngineError, ObjectKind};
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, ResourceTable};
 
-use super::container::ContainerHandle;
+use super::container::{self, ContainerHandle};
 use super::{HostError, has_labels, labels_to_pairs};
 use crate::bindings::iechor::driver::network;
 use crate::limits;
@@ -21,23 +21,33 @@ impl network::Host for Host {
         &mut self,
         labels: Vec<(String, String)>,
     ) -> Result<Vec<network::Summary>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("network.list-all", |line, _| {
+            line.pairs("labels", &labels);
+        });
         let found = operation
             .engine()?
             .list_networks(&operation.owner.filter())
             .await?;
-        Ok(found
+        let found: Vec<_> = found
             .into_iter()
             .filter(|network| has_labels(&network.labels, &labels))
             .take(limits::LISTED)
             .map(summary)
-            .collect())
+            .collect();
+        self.answered(|| found.len().to_string());
+        Ok(found)
     }
 }
 
 impl network::HostNetwork for Host {
     async fn create(&mut self, spec: network::Spec) -> Result<Resource<NetworkHandle>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("network.create", |line, _| {
+            line.word(&spec.name)
+                .optional("driver", spec.driver.as_ref())
+                .flag("internal", spec.internal)
+                .pairs("options", &spec.driver_options)
+                .pairs("labels", &spec.labels);
+        });
         let engine = operation.engine()?;
         operation
             .owner
@@ -73,7 +83,9 @@ impl network::HostNetwork for Host {
     }
 
     async fn find(&mut self, name: String) -> Result<Option<Resource<NetworkHandle>>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("network.find", |line, _| {
+            line.word(&name);
+        });
         operation
             .owner
             .check_name(&name)
@@ -85,7 +97,10 @@ impl network::HostNetwork for Host {
             {
                 Ok(Some(self.table.push(NetworkHandle { name })?))
             }
-            _ => Ok(None),
+            _ => {
+                self.answered(|| "none".into());
+                Ok(None)
+            }
         }
     }
 
@@ -93,7 +108,9 @@ impl network::HostNetwork for Host {
         &mut self,
         network: Resource<NetworkHandle>,
     ) -> Result<network::Summary, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("network.inspect", |line, table| {
+            line.word(named(table, &network));
+        });
         let name = self.network_name(&network)?;
         match operation.engine()?.inspect_network(&name).await? {
             Some(found) => Ok(summary(found)),
@@ -111,7 +128,11 @@ impl network::HostNetwork for Host {
         container: Resource<ContainerHandle>,
         aliases: Vec<String>,
     ) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("network.connect", |line, table| {
+            line.word(named(table, &network))
+                .word(container::named(table, &container))
+                .list("aliases", &aliases);
+        });
         let network = self.network_name(&network)?;
         let container = self.container_name(&container)?;
         Ok(operation
@@ -126,7 +147,11 @@ impl network::HostNetwork for Host {
         container: Resource<ContainerHandle>,
         force: bool,
     ) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("network.disconnect", |line, table| {
+            line.word(named(table, &network))
+                .word(container::named(table, &container))
+                .flag("force", force);
+        });
         let network = self.network_name(&network)?;
         let container = self.container_name(&container)?;
         Ok(operation
@@ -136,7 +161,9 @@ impl network::HostNetwork for Host {
     }
 
     async fn remove(&mut self, network: Resource<NetworkHandle>) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("network.remove", |line, table| {
+            line.word(named(table, &network));
+        });
         let name = self.network_name(&network)?;
         Ok(operation.engine()?.remove_network(&name).await?)
     }
@@ -151,6 +178,10 @@ impl Host {
     fn network_name(&self, network: &Resource<NetworkHandle>) -> Result<String, HostError> {
         Ok(self.table.get(network)?.name.clone())
     }
+}
+
+fn named<'a>(table: &'a ResourceTable, network: &Resource<NetworkHandle>) -> &'a str {
+    table.get(network).map_or("?", |handle| &handle.name)
 }
 
 fn summary(found: model::Network) -> network::Summary {

@@ -84,7 +84,9 @@ impl progress::Host for Host {}
 
 impl progress::HostTask for Host {
     async fn new(&mut self, name: String) -> wasmtime::Result<Resource<Task>> {
-        let operation = self.called();
+        let operation = self.called_with("task.new", |line, _| {
+            line.word(&name);
+        });
         Ok(self.table.push(Task::begin(&operation, None, &name))?)
     }
 
@@ -93,7 +95,9 @@ impl progress::HostTask for Host {
         parent: Resource<Task>,
         name: String,
     ) -> wasmtime::Result<Resource<Task>> {
-        let operation = self.called();
+        let operation = self.called_with("task.child", |line, _| {
+            line.word(&name);
+        });
         let parent = self.table.get(&parent)?.step;
         Ok(self
             .table
@@ -106,7 +110,13 @@ impl progress::HostTask for Host {
         output: progress::Output,
         mut data: Vec<u8>,
     ) -> wasmtime::Result<()> {
-        let operation = self.called();
+        let operation = self.called_with("task.write", |line, _| {
+            let output = match output {
+                progress::Output::Stdout => "stdout",
+                progress::Output::Stderr => "stderr",
+            };
+            line.word(output).field("bytes", data.len());
+        });
         data.truncate(limits::READ_BYTES);
         let stream = match output {
             progress::Output::Stdout => LogStream::Stdout,
@@ -125,7 +135,11 @@ impl progress::HostTask for Host {
         current: u64,
         total: Option<u64>,
     ) -> wasmtime::Result<()> {
-        let operation = self.called();
+        let operation = self.called_with("task.status", |line, _| {
+            line.word(&id)
+                .field("current", current)
+                .optional("total", total);
+        });
         self.table
             .get_mut(&task)?
             .count(&operation, &id, current, total);
@@ -137,7 +151,12 @@ impl progress::HostTask for Host {
         task: Resource<Task>,
         outcome: Result<(), String>,
     ) -> wasmtime::Result<()> {
-        let operation = self.called();
+        let operation = self.called_with("task.finish", |line, _| {
+            match &outcome {
+                Ok(()) => line.word("ok"),
+                Err(message) => line.field("error", message),
+            };
+        });
         let task = self.table.delete(task)?;
         if !task.silent {
             let outcome = outcome.map_err(|message| clean_line(&message, limits::LINE));

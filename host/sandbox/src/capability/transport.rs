@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use iechor_engine::BoxByteStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use wasmtime::component::Resource;
 
@@ -66,7 +65,11 @@ impl transport::Host for Host {
         port: u16,
         tls: Option<transport::Tls>,
     ) -> Result<Resource<Connection>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("transport.dial-tcp", |line, _| {
+            line.word(&host)
+                .word(&port.to_string())
+                .flag("tls", tls.is_some());
+        });
         let address = format!("{host}:{port}");
         operation.grants.check("transport.tcp", &address)?;
         if tls.is_some() {
@@ -74,19 +77,25 @@ impl transport::Host for Host {
                 "TLS connections of drivers".into(),
             )));
         }
-        let stream = TcpStream::connect((host.as_str(), port))
+        let stream = operation
+            .dialer
+            .tcp(&host, port)
             .await
             .map_err(|error| unavailable(&address, &error))?;
-        Ok(self.table.push(Connection::new(Box::new(stream)))?)
+        Ok(self.table.push(Connection::new(stream))?)
     }
 
     async fn dial_local(&mut self, path: String) -> Result<Resource<Connection>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("transport.dial-local", |line, _| {
+            line.word(&path);
+        });
         operation.grants.check("transport.local", &path)?;
-        let stream = UnixStream::connect(&path)
+        let stream = operation
+            .dialer
+            .local(&path)
             .await
             .map_err(|error| unavailable(&path, &error))?;
-        Ok(self.table.push(Connection::new(Box::new(stream)))?)
+        Ok(self.table.push(Connection::new(stream))?)
     }
 }
 
@@ -96,7 +105,9 @@ impl transport::HostConnection for Host {
         connection: Resource<Connection>,
         max: u32,
     ) -> Result<Option<Vec<u8>>, HostError> {
-        self.called();
+        self.called_with("connection.read", |line, _| {
+            line.field("max", max);
+        });
         let stream = &mut self.table.get_mut(&connection)?.stream;
         let mut buffer = vec![0; (max as usize).clamp(1, limits::READ_BYTES)];
         let read = stream
@@ -112,7 +123,9 @@ impl transport::HostConnection for Host {
         connection: Resource<Connection>,
         data: Vec<u8>,
     ) -> Result<(), HostError> {
-        self.called();
+        self.called_with("connection.write", |line, _| {
+            line.field("bytes", data.len());
+        });
         let stream = &mut self.table.get_mut(&connection)?.stream;
         stream
             .write_all(&data)
@@ -122,7 +135,7 @@ impl transport::HostConnection for Host {
     }
 
     async fn finish(&mut self, connection: Resource<Connection>) -> Result<(), HostError> {
-        self.called();
+        self.called("connection.finish");
         let stream = &mut self.table.get_mut(&connection)?.stream;
         stream.shutdown().await.map_err(|error| broken(&error))
     }

@@ -2,7 +2,7 @@
 
 use iechor_engine::model;
 use iechor_engine::{EngineError, ObjectKind};
-use wasmtime::component::Resource;
+use wasmtime::component::{Resource, ResourceTable};
 
 use super::{HostError, has_labels, labels_to_pairs};
 use crate::bindings::contract::{self, Error};
@@ -21,23 +21,32 @@ impl volume::Host for Host {
         &mut self,
         labels: Vec<(String, String)>,
     ) -> Result<Vec<volume::Summary>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("volume.list-all", |line, _| {
+            line.pairs("labels", &labels);
+        });
         let found = operation
             .engine()?
             .list_volumes(&operation.owner.filter())
             .await?;
-        Ok(found
+        let found: Vec<_> = found
             .into_iter()
             .filter(|volume| has_labels(&volume.labels, &labels))
             .take(limits::LISTED)
             .map(summary)
-            .collect())
+            .collect();
+        self.answered(|| found.len().to_string());
+        Ok(found)
     }
 }
 
 impl volume::HostVolume for Host {
     async fn create(&mut self, spec: volume::Spec) -> Result<Resource<VolumeHandle>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("volume.create", |line, _| {
+            line.word(&spec.name)
+                .optional("driver", spec.driver.as_ref())
+                .pairs("options", &spec.driver_options)
+                .pairs("labels", &spec.labels);
+        });
         let engine = operation.engine()?;
         operation
             .owner
@@ -81,7 +90,9 @@ impl volume::HostVolume for Host {
     }
 
     async fn find(&mut self, name: String) -> Result<Option<Resource<VolumeHandle>>, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("volume.find", |line, _| {
+            line.word(&name);
+        });
         operation
             .owner
             .check_name(&name)
@@ -90,7 +101,10 @@ impl volume::HostVolume for Host {
             Some(found) if operation.owner.judge(&name, &found.labels) == Verdict::Own => {
                 Ok(Some(self.table.push(VolumeHandle { name })?))
             }
-            _ => Ok(None),
+            _ => {
+                self.answered(|| "none".into());
+                Ok(None)
+            }
         }
     }
 
@@ -98,7 +112,9 @@ impl volume::HostVolume for Host {
         &mut self,
         volume: Resource<VolumeHandle>,
     ) -> Result<volume::Summary, HostError> {
-        let operation = self.called();
+        let operation = self.called_with("volume.inspect", |line, table| {
+            line.word(named(table, &volume));
+        });
         let name = self.table.get(&volume)?.name.clone();
         match operation.engine()?.inspect_volume(&name).await? {
             Some(found) => Ok(summary(found)),
@@ -115,7 +131,9 @@ impl volume::HostVolume for Host {
         volume: Resource<VolumeHandle>,
         force: bool,
     ) -> Result<(), HostError> {
-        let operation = self.called();
+        let operation = self.called_with("volume.remove", |line, table| {
+            line.word(named(table, &volume)).flag("force", force);
+        });
         let name = self.table.get(&volume)?.name.clone();
         Ok(operation.engine()?.remove_volume(&name, force).await?)
     }
@@ -124,6 +142,10 @@ impl volume::HostVolume for Host {
         self.table.delete(volume)?;
         Ok(())
     }
+}
+
+fn named<'a>(table: &'a ResourceTable, volume: &Resource<VolumeHandle>) -> &'a str {
+    table.get(volume).map_or("?", |handle| &handle.name)
 }
 
 fn summary(found: model::Volume) -> volume::Summary {

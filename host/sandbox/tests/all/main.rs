@@ -8,4 +8,5 @@ mod budgets;
 mod container_driver;
 mod denials;
 mod loading;
+mod observing;
 mod support;

@@ -14,7 +14,7 @@ use iechor_engine::{BoxByteStream, Engine};
 use iechor_sandbox::contract::Config;
 use iechor_sandbox::{
     BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Driver, Grant, Grants, Log,
-    LogLevel, Node, NodeContext, Progress, Sandbox, StepId, limits,
+    LogLevel, Node, NodeContext, Progress, Sandbox, StepId, SystemDialer, limits,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -300,6 +300,7 @@ impl Bench {
             engine: Arc::new(self.engine.clone()),
             grants: self.grants.clone(),
             buildkit: Arc::clone(&self.buildkit) as Arc<dyn BuildKit>,
+            dialer: Arc::new(SystemDialer),
             progress: Arc::clone(&self.watcher) as Arc<dyn Progress>,
             log: Arc::clone(&self.watcher) as Arc<dyn Log>,
             cancel: self.cancel.clone(),

@@ -1,0 +1,206 @@
+//! What a test kit sees of a driver: every operation, every call to the host and every error that
+//! it is answered with, in the contract's words.
+//!
+//! Nothing of it is put into words where nobody observes.
+
+use std::fmt::{Display, Write};
+
+use wasmtime::component::ResourceTable;
+
+use crate::bindings::contract::{Error, File, Platform};
+use crate::error::DriverError;
+use crate::operation::Host;
+
+/// Sees what a driver does. A driver does one thing at a time, so an answer is to the last call.
+pub trait Observer: Send + Sync {
+    /// An operation of the contract begins: `describe`, `boot`.
+    fn begin(&self, operation: &'static str);
+    /// The driver calls the host: `container.find`, and with what. A method goes by the name of
+    /// its resource, a function by that of its interface.
+    fn call(&self, function: &'static str, arguments: &str);
+    /// What the last call is answered with, where that is worth telling.
+    fn answer(&self, answer: &str);
+    /// The error that the last call is answered with.
+    fn error(&self, error: &Error);
+    /// The driver kept so many things of the host of this kind when the operation returned.
+    fn kept(&self, kind: &'static str, number: usize);
+    /// The operation ended. A call that was not answered until then never is.
+    fn end(&self, operation: &'static str, outcome: Result<(), &DriverError>);
+}
+
+/// The arguments of a call, in one line.
+#[derive(Default)]
+pub(crate) struct Line(String);
+
+impl Line {
+    /// Something that needs no name.
+    pub(crate) fn word(&mut self, word: &str) -> &mut Self {
+        self.begin();
+        self.quoted(word);
+        self
+    }
+
+    /// Something by its name.
+    pub(crate) fn field(&mut self, name: &str, value: impl Display) -> &mut Self {
+        self.begin();
+        self.0.push_str(name);
+        self.0.push('=');
+        self.quoted(&value.to_string());
+        self
+    }
+
+    /// Something by its name, where it is there.
+    pub(crate) fn optional(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
+        if let Some(value) = value {
+            self.field(name, value);
+        }
+        self
+    }
+
+    /// A name that is there or is not.
+    pub(crate) fn flag(&mut self, name: &str, set: bool) -> &mut Self {
+        if set {
+            self.begin();
+            self.0.push_str(name);
+        }
+        self
+    }
+
+    /// Several things by one name, where there are any.
+    pub(crate) fn list(
+        &mut self,
+        name: &str,
+        values: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> &mut Self {
+        for (number, value) in values.into_iter().enumerate() {
+            if number == 0 {
+                self.begin();
+                self.0.push_str(name);
+                self.0.push('=');
+            } else {
+                self.0.push(',');
+            }
+            self.quoted(value.as_ref());
+        }
+        self
+    }
+
+    /// Pairs by one name, where there are any.
+    pub(crate) fn pairs(&mut self, name: &str, pairs: &[(String, String)]) -> &mut Self {
+        self.list(
+            name,
+            pairs.iter().map(|(key, value)| format!("{key}={value}")),
+        )
+    }
+
+    /// A command and its arguments.
+    pub(crate) fn command(&mut self, command: &[String]) -> &mut Self {
+        for word in command {
+            self.word(word);
+        }
+        self
+    }
+
+    /// Files: path, permissions and size.
+    pub(crate) fn files(&mut self, files: &[File]) -> &mut Self {
+        let file = |file: &File| {
+            let File {
+                path,
+                mode,
+                contents,
+            } = file;
+            format!("{path}:{mode:o}:{}", contents.len())
+        };
+        self.list("files", files.iter().map(file))
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    fn begin(&mut self) {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+    }
+
+    fn quoted(&mut self, word: &str) {
+        let plain = !word.is_empty()
+            && !word.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"');
+        if plain {
+            self.0.push_str(word);
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(self.0, "{word:?}");
+        }
+    }
+}
+
+/// A span of the contract, in nanoseconds.
+pub(crate) fn span(nanoseconds: u64) -> String {
+    format!("{:?}", std::time::Duration::from_nanos(nanoseconds))
+}
+
+/// As OCI writes it: `linux/arm64/v8`.
+pub(crate) fn platform(platform: &Platform) -> String {
+    let mut text = format!("{}/{}", platform.os, platform.architecture);
+    if let Some(variant) = &platform.cpu_variant {
+        text += "/";
+        text += variant;
+    }
+    text
+}
+
+impl Host {
+    /// Tells whoever observes what the present call is answered with.
+    pub(crate) fn answered(&self, answer: impl FnOnce() -> String) {
+        if let Some(observer) = &self.operation.observer {
+            observer.answer(&answer());
+        }
+    }
+
+    /// Tells whoever observes which things of the host the driver still holds.
+    pub(crate) fn count_kept(&mut self) {
+        let Some(observer) = &self.operation.observer else {
+            return;
+        };
+        for (kind, number) in kept(&mut self.table) {
+            if number > 0 {
+                observer.kept(kind, number);
+            }
+        }
+    }
+}
+
+/// How many entries of each kind of the contract a table has; what WASI keeps is not the driver's.
+fn kept(table: &mut ResourceTable) -> [(&'static str, usize); 6] {
+    use crate::capability::{buildkit_session, container, network, progress, transport, volume};
+    let mut kinds = [
+        ("connection", 0),
+        ("client", 0),
+        ("container", 0),
+        ("network", 0),
+        ("task", 0),
+        ("volume", 0),
+    ];
+    for entry in table.iter_mut() {
+        let kind = if entry.is::<transport::Connection>() {
+            0
+        } else if entry.is::<buildkit_session::Client>() {
+            1
+        } else if entry.is::<container::ContainerHandle>() {
+            2
+        } else if entry.is::<network::NetworkHandle>() {
+            3
+        } else if entry.is::<progress::Task>() {
+            4
+        } else if entry.is::<volume::VolumeHandle>() {
+            5
+        } else {
+            continue;
+        };
+        kinds[kind].1 += 1;
+    }
+    kinds
+}
