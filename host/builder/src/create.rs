@@ -1,8 +1,10 @@
 //! Makes builders, and changes their nodes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use iechor_sandbox::{Grant, Sandbox};
+use iechor_sandbox::contract::{Descriptor, OptionKind};
+use iechor_sandbox::{Driver, Grant, Sandbox};
 
 use crate::boot_progress::StatusSender;
 use crate::driver_options;
@@ -96,10 +98,13 @@ pub async fn create(
     let mut group = existing
         .clone()
         .unwrap_or_else(|| NodeGroup::new(&name, &driver));
-    let change = node_change(workspace, existing.as_ref(), &request)?;
+    let component = Sandbox::load(&driver).await?;
+    let mut change = node_change(workspace, existing.as_ref(), &request, &component)?;
+    if let Some(options) = &mut change.driver_opts {
+        make_files_absolute(component.descriptor().await?, options)?;
+    }
     let changed = group.change(change)?;
 
-    let component = Sandbox::load(&driver).await?;
     if !request.grants.is_empty() {
         let granted = trust::granted(workspace.store.directory(), component.digest())?;
         let all: Vec<_> = granted
@@ -116,7 +121,9 @@ pub async fn create(
     }
     let node = LiveNode::open(workspace, &group, &group.nodes[changed.index]).await?;
     // An endpoint where nothing answers is a mistake better found now than at the first build.
-    workspace.engine_info(node.engine().as_ref()).await?;
+    if let Some(engine) = node.engine() {
+        workspace.engine_info(engine.as_ref()).await?;
+    }
     let mut warnings: Vec<String> = node
         .warnings
         .iter()
@@ -206,15 +213,41 @@ fn choose_driver(
     }
 }
 
+/// A path of a file is stored so that it means the same from everywhere.
+fn make_files_absolute(
+    descriptor: &Descriptor,
+    options: &mut BTreeMap<String, String>,
+) -> Result<(), BuilderError> {
+    for spec in &descriptor.options {
+        if let (OptionKind::File, Some(value)) = (&spec.kind, options.get_mut(&spec.name))
+            && !value.is_empty()
+        {
+            *value = std::path::absolute(&*value)
+                .map_err(|error| BuilderError::File {
+                    what: "option",
+                    path: PathBuf::from(&*value),
+                    reason: error.to_string(),
+                })?
+                .display()
+                .to_string();
+        }
+    }
+    Ok(())
+}
+
 fn node_change(
     workspace: &Workspace,
     existing: Option<&NodeGroup>,
     request: &CreateRequest,
+    driver: &Driver,
 ) -> Result<NodeChange, BuilderError> {
     let known = existing
         .zip(request.node.as_deref())
         .and_then(|(group, node)| group.node(node));
     let endpoint = match (&request.endpoint, known) {
+        // Where BuildKit is, for such a driver to judge.
+        (endpoint, None) if !driver.uses_engine() => Some(endpoint.clone().unwrap_or_default()),
+        (Some(endpoint), _) if !driver.uses_engine() => Some(endpoint.clone()),
         (Some(endpoint), _) => {
             // Found out now whether there is such a place; stored as the user wrote it.
             let found = iechor_engine::endpoint::by_name(

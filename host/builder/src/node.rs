@@ -10,7 +10,8 @@ use iechor_sandbox::contract::{
 };
 use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
-    Driver, DriverError, Grants, Node as DriverNode, NodeContext, Progress, Sandbox, limits,
+    Driver, DriverError, Grants, Node as DriverNode, NodeContext, Progress, Sandbox, ValidConfig,
+    limits,
 };
 
 use crate::boot_progress::{StatusSender, VertexProgress};
@@ -35,8 +36,8 @@ pub struct LiveNode {
     /// What the driver remarked about the configuration.
     pub warnings: Vec<Issue>,
     builder: String,
-    config: Config,
-    engine: Arc<dyn Engine>,
+    config: ValidConfig,
+    engine: Option<Arc<dyn Engine>>,
     grants: Grants,
     workspace_log: Arc<dyn iechor_sandbox::Log>,
     cancel: tokio_util::sync::CancellationToken,
@@ -65,6 +66,10 @@ impl LiveNode {
         let granted = trust::granted(workspace.store.directory(), driver.digest())?;
         let grants = driver.grants(&granted).await?;
         let (config, warnings) = driver.validate(&config(node)).await?;
+        let engine = match driver.uses_engine() {
+            true => Some(workspace.engine(&node.endpoint)?),
+            false => None,
+        };
         Ok(Self {
             name: node.name.clone(),
             driver,
@@ -72,16 +77,16 @@ impl LiveNode {
             warnings,
             builder: group.name.clone(),
             config,
-            engine: workspace.engine(&node.endpoint)?,
+            engine,
             grants,
             workspace_log: Arc::clone(&workspace.log),
             cancel: workspace.cancel.clone(),
         })
     }
 
-    /// The engine behind it.
-    pub fn engine(&self) -> &Arc<dyn Engine> {
-        &self.engine
+    /// The engine behind it, where its driver uses one.
+    pub fn engine(&self) -> Option<&Arc<dyn Engine>> {
+        self.engine.as_ref()
     }
 
     fn bound(&self, progress: Arc<dyn Progress>) -> DriverNode {
@@ -89,7 +94,7 @@ impl LiveNode {
             self.config.clone(),
             NodeContext {
                 builder: self.builder.clone(),
-                engine: Arc::clone(&self.engine),
+                engine: self.engine.clone(),
                 grants: self.grants.clone(),
                 buildkit: Arc::new(BuildKitLink),
                 dialer: Arc::new(SystemDialer),

@@ -96,7 +96,7 @@ async fn node(driver: &Arc<Driver>, options: Vec<(String, String)>) -> Node {
         config,
         NodeContext {
             builder: "bench".into(),
-            engine: Arc::new(SimulatedEngine::new()),
+            engine: Some(Arc::new(SimulatedEngine::new())),
             grants: iechor_sandbox::Grants::none(),
             buildkit: Arc::new(Nobody),
             dialer: Arc::new(SystemDialer),

@@ -15,10 +15,12 @@ use crate::bindings::contract::{
 };
 use crate::embedded::Embedded;
 use crate::error::DriverError;
+use crate::files::Files;
 use crate::grant::{Grant, Grants};
 use crate::node::{self, Call, Node, NodeContext};
 use crate::observer::Observer;
 use crate::operation::Host;
+use crate::options::Checked;
 use crate::runtime::Runtime;
 use crate::text::{clean, clean_line};
 use crate::{cache, limits, options};
@@ -41,6 +43,14 @@ pub struct Driver {
     pub(crate) pre: ContainerDriverPre<Host>,
     descriptor: OnceCell<Descriptor>,
     observer: Option<Arc<dyn Observer>>,
+}
+
+/// A configuration that [`Driver::validate`] found no error in.
+#[derive(Debug, Clone)]
+pub struct ValidConfig {
+    /// Each option once; the value of one that names a file is the option's own name.
+    pub config: Config,
+    pub(crate) files: Files,
 }
 
 /// Loads drivers.
@@ -239,13 +249,29 @@ impl Driver {
         .await
     }
 
-    /// Checks a configuration and returns it with each option once, and the warnings.
+    /// Whether it has to do with a container engine at all. For one that has not, the endpoint of a
+    /// node is where BuildKit is.
+    pub fn uses_engine(&self) -> bool {
+        self.imports
+            .iter()
+            .any(|import| Runtime::is_of_the_engine(import))
+    }
+
+    /// Checks a configuration and returns it with each option once, and the warnings. Files that
+    /// options name are read.
     ///
     /// # Errors
     ///
     /// [`DriverError::InvalidConfiguration`] with every fault, or what went wrong in the driver.
-    pub async fn validate(&self, config: &Config) -> Result<(Config, Vec<Issue>), DriverError> {
-        let (right, mut issues) = options::check(self.descriptor().await?, &config.options);
+    pub async fn validate(
+        &self,
+        config: &Config,
+    ) -> Result<(ValidConfig, Vec<Issue>), DriverError> {
+        let Checked {
+            right,
+            files,
+            mut issues,
+        } = options::check(self.descriptor().await?, &config.options);
         let config = Config {
             options: right,
             ..config.clone()
@@ -272,7 +298,7 @@ impl Driver {
                 issues,
             });
         }
-        Ok((config, issues))
+        Ok((ValidConfig { config, files }, issues))
     }
 
     /// What it may do, where the user granted `granted`: everything that it asks for, for the
@@ -297,7 +323,7 @@ impl Driver {
     }
 
     /// Binds it to a node. The configuration is one that [`Driver::validate`] returned.
-    pub fn node(self: &Arc<Self>, config: Config, context: NodeContext) -> Node {
+    pub fn node(self: &Arc<Self>, config: ValidConfig, context: NodeContext) -> Node {
         Node::new(Arc::clone(self), config, context)
     }
 }

@@ -1,11 +1,15 @@
 //! What a driver may do: what it asks for, as far as the user granted it.
 //!
 //! A grant is a name of the [`CATALOGUE`] and a scope: patterns that the subject of an action must
-//! match, `*` standing for any characters. An empty scope is any subject.
+//! match, `*` standing for any characters. An empty scope is any subject. In a scope of the
+//! transport's capabilities the word [`ENDPOINT`] is the address of the node's own endpoint.
 
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::contract::{CapabilityRequest, Denial};
+
+/// The pattern that stands for the node's own endpoint.
+pub const ENDPOINT: &str = "endpoint";
 
 /// A capability that is granted, not merely imported.
 pub struct Capability {
@@ -100,8 +104,16 @@ impl Grant {
         })
     }
 
-    fn covers(&self, subject: &str) -> bool {
-        self.scope.is_empty() || self.scope.iter().any(|pattern| matches(pattern, subject))
+    fn covers(&self, subject: &str, endpoint: &str) -> bool {
+        let own = match self.name.as_str() {
+            "transport.tcp" => endpoint.strip_prefix("tcp://"),
+            "transport.local" => endpoint.strip_prefix("unix://"),
+            _ => None,
+        };
+        self.scope.is_empty()
+            || self.scope.iter().any(|pattern| {
+                matches(pattern, subject) || (pattern == ENDPOINT && own == Some(subject))
+            })
     }
 }
 
@@ -110,6 +122,7 @@ impl Grant {
 pub struct Grants {
     requested: Vec<Grant>,
     granted: Vec<Grant>,
+    endpoint: String,
 }
 
 impl Grants {
@@ -123,6 +136,7 @@ impl Grants {
         Self {
             requested: as_grants(requests),
             granted,
+            endpoint: String::new(),
         }
     }
 
@@ -131,7 +145,15 @@ impl Grants {
         Self {
             requested: as_grants(requests),
             granted: as_grants(requests),
+            endpoint: String::new(),
         }
+    }
+
+    /// The same for a node of that endpoint.
+    #[must_use]
+    pub fn at(mut self, endpoint: &str) -> Self {
+        self.endpoint = endpoint.to_owned();
+        self
     }
 
     /// The requests that are required and not granted at all, with their reasons.
@@ -158,7 +180,7 @@ impl Grants {
         let allowed = |grants: &[Grant]| {
             grants
                 .iter()
-                .any(|grant| grant.name == capability && grant.covers(subject))
+                .any(|grant| grant.name == capability && grant.covers(subject, &self.endpoint))
         };
         let detail = if !allowed(&self.requested) {
             format!("the driver did not ask for it: {subject:?}")
@@ -292,6 +314,36 @@ mod tests {
             Grants::missing(&requests, &[]),
             [("image.pull".to_owned(), "because".to_owned())]
         );
+    }
+
+    #[test]
+    fn the_nodes_own_endpoint_can_be_granted_by_that_word() {
+        let requests = [
+            request("transport.tcp", &[ENDPOINT]),
+            request("transport.local", &[ENDPOINT]),
+            request("image.pull", &[ENDPOINT]),
+        ];
+        let grants = Grants::trusted(&requests);
+        let at = |endpoint: &str, capability: &str, subject: &str| {
+            grants.clone().at(endpoint).check(capability, subject)
+        };
+        assert!(at("tcp://b:1234", "transport.tcp", "b:1234").is_ok());
+        assert!(at("tcp://[::1]:1", "transport.tcp", "[::1]:1").is_ok());
+        assert!(at("unix:///run/b.sock", "transport.local", "/run/b.sock").is_ok());
+        for (endpoint, capability, subject) in [
+            ("tcp://b:1234", "transport.tcp", "b:1235"),
+            ("tcp://b:1234", "transport.tcp", "c:1234"),
+            ("tcp://b:1234", "transport.local", "b:1234"),
+            ("unix:///run/b.sock", "transport.local", "/run/docker.sock"),
+            ("unix://b:1234", "transport.tcp", "b:1234"),
+            ("default", "transport.tcp", "default"),
+            ("", "transport.local", ""),
+            // Elsewhere it is a word like any other.
+            ("tcp://b:1234", "image.pull", "b:1234"),
+        ] {
+            let denial = at(endpoint, capability, subject).expect_err(subject);
+            assert_eq!(denial.capability, capability);
+        }
     }
 
     #[test]

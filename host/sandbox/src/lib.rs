@@ -20,6 +20,7 @@ pub mod driver;
 mod embedded;
 mod engine_config;
 mod error;
+mod files;
 pub mod grant;
 mod journal;
 mod last_words;
@@ -35,7 +36,7 @@ mod text;
 
 pub use bindings::contract;
 pub use cache::home as cache_home;
-pub use driver::{Driver, Sandbox, Source};
+pub use driver::{Driver, Sandbox, Source, ValidConfig};
 pub use embedded::{EMBEDDED, Embedded};
 pub use error::DriverError;
 pub use grant::{Grant, Grants};

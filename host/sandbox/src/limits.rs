@@ -35,6 +35,8 @@ pub const CHANGE: Duration = Duration::from_secs(120);
 pub const BOOT: Duration = Duration::from_secs(600);
 /// Wall time of undoing what a failed operation created.
 pub const UNDO: Duration = Duration::from_secs(30);
+/// Wall time of connecting to an address, TLS included.
+pub const CONNECT: Duration = Duration::from_secs(5);
 /// Wall time for BuildKit to answer on a connection.
 pub const ANSWER: Duration = Duration::from_secs(10);
 /// Most requests to the engine in one operation.

@@ -10,8 +10,8 @@ use wasmtime::component::{ResourceAny, ResourceTableError};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::bindings::ContainerDriver;
-use crate::bindings::contract::{Config, Error, Feature, Info, RemoveOptions, StopOptions};
-use crate::driver::Driver;
+use crate::bindings::contract::{Error, Feature, Info, RemoveOptions, StopOptions};
+use crate::driver::{Driver, ValidConfig};
 use crate::error::{DriverError, cleaned};
 use crate::grant::Grants;
 use crate::limits;
@@ -28,8 +28,9 @@ use crate::text::{clean, clean_line};
 pub struct NodeContext {
     /// The builder's name, for the labels.
     pub builder: String,
-    /// The engine behind the node.
-    pub engine: Arc<dyn Engine>,
+    /// The engine behind the node; `None` for a driver that does not use one, see
+    /// [`Driver::uses_engine`].
+    pub engine: Option<Arc<dyn Engine>>,
     /// What the driver may do with it.
     pub grants: Grants,
     /// Who speaks BuildKit's protocol.
@@ -51,7 +52,7 @@ pub struct NodeContext {
 /// It holds its configuration and nothing else: what is true of the builder is in the engine.
 pub struct Node {
     driver: Arc<Driver>,
-    config: Config,
+    config: ValidConfig,
     context: NodeContext,
 }
 
@@ -62,7 +63,8 @@ pub(crate) struct Call<'a> {
 }
 
 impl Node {
-    pub(crate) fn new(driver: Arc<Driver>, config: Config, context: NodeContext) -> Self {
+    pub(crate) fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
+        context.grants = context.grants.at(&config.config.endpoint);
         Self {
             driver,
             config,
@@ -206,22 +208,24 @@ impl Node {
         call: impl AsyncFnOnce(Call<'_>, ResourceAny) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, DriverError> {
         let context = &self.context;
-        let operation = Arc::new(Operation::new(
+        let mut operation = Operation::new(
             self.driver.name().to_owned(),
             Owner {
                 builder: context.builder.clone(),
-                node: self.config.name.clone(),
+                node: self.config.config.name.clone(),
                 driver: self.driver.name().to_owned(),
             },
             context.grants.clone(),
-            Some(Arc::clone(&context.engine)),
+            context.engine.clone(),
             Arc::clone(&context.buildkit),
             Arc::clone(&context.dialer),
             Arc::clone(&context.progress),
             Arc::clone(&context.log),
             self.driver.observer().cloned(),
             limit,
-        ));
+        );
+        operation.files = self.config.files.clone();
+        let operation = Arc::new(operation);
         if let Some(observer) = &operation.observer {
             observer.begin(name);
         }
@@ -230,7 +234,7 @@ impl Node {
                 .driver
                 .iechor_driver_driver()
                 .builder()
-                .call_open(&mut *made.store, &self.config)
+                .call_open(&mut *made.store, &self.config.config)
                 .await?;
             match opened {
                 Ok(builder) => call(made.reborrow(), builder).await,
@@ -248,9 +252,10 @@ impl Node {
             observer.end(name, result.as_ref().map(|_| ()));
         }
         if result.is_err()
+            && let Some(engine) = &context.engine
             && let Err(left) = operation
                 .journal
-                .undo(&context.engine, &operation.id, limits::UNDO)
+                .undo(engine, &operation.id, limits::UNDO)
                 .await
         {
             for line in left {

@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::contract::{Denial, Error};
 use crate::capability::HostError;
+use crate::files::Files;
 use crate::grant::Grants;
 use crate::journal::Journal;
 use crate::last_words::LastWords;
@@ -27,7 +28,9 @@ pub(crate) struct Operation {
     pub(crate) driver: String,
     pub(crate) owner: Owner,
     pub(crate) grants: Grants,
-    /// `None` in the pure functions.
+    /// What options of the kind `file` name.
+    pub(crate) files: Files,
+    /// `None` in the pure functions, and for a driver that imports nothing of it.
     pub(crate) engine: Option<Arc<dyn Engine>>,
     pub(crate) buildkit: Arc<dyn BuildKit>,
     pub(crate) dialer: Arc<dyn Dialer>,
@@ -66,6 +69,7 @@ impl Operation {
             driver,
             owner,
             grants,
+            files: Files::default(),
             engine,
             buildkit,
             dialer,
@@ -86,7 +90,7 @@ impl Operation {
         let Some(engine) = &self.engine else {
             return Err(HostError::Answer(Error::Denied(Denial {
                 capability: "engine".into(),
-                detail: "describe, priority and validate are pure: they reach nothing".into(),
+                detail: "there is none here: describe, priority and validate reach nothing".into(),
             })));
         };
         if self.requests.fetch_add(1, Ordering::Relaxed) >= limits::ENGINE_REQUESTS {

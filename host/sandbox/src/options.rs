@@ -1,11 +1,25 @@
 //! The checks of options that need only the descriptor: names, and values of simple kinds.
 
-use crate::bindings::contract::{Descriptor, Issue, OptionKind, OptionSpec, Pair, Severity};
+use std::collections::BTreeMap;
 
-/// Checks names and the values of the kinds `boolean`, `integer` and `choice`. Returns the
-/// options that are in order, each name once (the last one given), and every fault.
-pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> (Vec<Pair>, Vec<Issue>) {
+use crate::bindings::contract::{Descriptor, Issue, OptionKind, OptionSpec, Pair, Severity};
+use crate::files::{self, Files};
+
+/// What was found about options.
+pub(crate) struct Checked {
+    /// Those that are in order, each name once (the last one given). The value of a file is the
+    /// option's own name.
+    pub(crate) right: Vec<Pair>,
+    /// The files among them.
+    pub(crate) files: Files,
+    /// Every fault.
+    pub(crate) issues: Vec<Issue>,
+}
+
+/// Checks names and the values of the kinds `boolean`, `integer`, `choice` and `file`.
+pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> Checked {
     let mut right: Vec<Pair> = Vec::new();
+    let mut read = BTreeMap::new();
     let mut issues = Vec::new();
     for (name, value) in options {
         let Some(spec) = find(&descriptor.options, name) else {
@@ -16,6 +30,19 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> (Vec<Pair>, Ve
             issues.push(fault(name, message));
             continue;
         }
+        let mut value = value.clone();
+        if let OptionKind::File = spec.kind {
+            match files::read(&value) {
+                Ok(contents) => {
+                    read.insert(name.clone(), contents);
+                    value.clone_from(name);
+                }
+                Err(message) => {
+                    issues.push(fault(name, message));
+                    continue;
+                }
+            }
+        }
         if let Some(reason) = &spec.deprecated {
             issues.push(Issue {
                 severity: Severity::Warning,
@@ -24,14 +51,18 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> (Vec<Pair>, Ve
             });
         }
         right.retain(|(earlier, _)| earlier != name);
-        right.push((name.clone(), value.clone()));
+        right.push((name.clone(), value));
     }
     for spec in &descriptor.options {
         if spec.required && !options.iter().any(|(name, _)| *name == spec.name) {
             issues.push(fault(&spec.name, "it must be given".into()));
         }
     }
-    (right, issues)
+    Checked {
+        right,
+        files: Files::new(read),
+        issues,
+    }
 }
 
 fn find<'a>(specs: &'a [OptionSpec], name: &str) -> Option<&'a OptionSpec> {
@@ -136,6 +167,7 @@ mod tests {
                     true,
                 ),
                 option("env", OptionKind::Table, false),
+                option("cert", OptionKind::File, false),
             ],
             capabilities: Vec::new(),
         }
@@ -149,9 +181,14 @@ mod tests {
 
     #[test]
     fn every_fault_is_found_in_one_go_and_what_is_right_is_kept() {
-        let (right, issues) = check(
+        let Checked {
+            right,
+            files,
+            issues,
+        } = check(
             &descriptor(),
             &pairs(&[
+                ("cert", "/nonexistent.pem"),
                 ("imag", "x"),
                 ("image", "a"),
                 ("image", "b"),
@@ -163,6 +200,7 @@ mod tests {
             ]),
         );
         assert_eq!(right, pairs(&[("image", "b"), ("env.A", "1")]));
+        assert_eq!(files.names().count(), 0);
         let found: Vec<_> = issues
             .iter()
             .map(|issue| {
@@ -175,6 +213,11 @@ mod tests {
         assert_eq!(
             found,
             [
+                (
+                    "cert",
+                    "cannot read /nonexistent.pem: No such file or directory (os error 2); give \
+                     the path of a file with certificates or a key in PEM"
+                ),
                 ("imag", "there is no such option; did you mean image?"),
                 ("default-load", "\"maybe\" is neither true nor false"),
                 ("cpu-quota", "\"many\" is not a whole number"),
@@ -182,11 +225,23 @@ mod tests {
                 (
                     "colour",
                     "there is no such option; there are: image, default-load, cpu-quota, mode, \
-                     env.NAME"
+                     env.NAME, cert"
                 ),
                 ("mode", "it must be given"),
             ]
         );
+    }
+
+    #[test]
+    fn a_driver_gets_the_name_of_a_file_and_not_its_path() {
+        let file = tempfile::NamedTempFile::new().expect("file");
+        let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        std::fs::write(file.path(), pem).expect("written");
+        let path = file.path().to_str().expect("Unicode");
+        let checked = check(&descriptor(), &pairs(&[("cert", path), ("mode", "fast")]));
+        assert!(checked.issues.is_empty(), "{:?}", checked.issues);
+        assert_eq!(checked.right, pairs(&[("cert", "cert"), ("mode", "fast")]));
+        assert_eq!(checked.files.get("cert"), Some(pem.as_bytes()));
     }
 
     #[test]

@@ -83,7 +83,10 @@ pub struct SystemDialer;
 #[async_trait]
 impl Dialer for SystemDialer {
     async fn tcp(&self, host: &str, port: u16) -> io::Result<BoxByteStream> {
-        Ok(Box::new(TcpStream::connect((host, port)).await?))
+        let stream = TcpStream::connect((host, port)).await?;
+        // Small messages of gRPC are not to wait for each other.
+        stream.set_nodelay(true)?;
+        Ok(Box::new(stream))
     }
 
     async fn local(&self, path: &str) -> io::Result<BoxByteStream> {

@@ -54,6 +54,20 @@ const CONTRACT: &[&str] = &[
     "iechor:driver/volume",
 ];
 
+/// Those of them that reach the container engine.
+const ENGINE: &[&str] = &[
+    "iechor:driver/container",
+    "iechor:driver/engine",
+    "iechor:driver/image",
+    "iechor:driver/network",
+    "iechor:driver/volume",
+];
+
+/// The name of an import without its version.
+fn interface(import: &str) -> &str {
+    import.split_once('@').map_or(import, |(name, _)| name)
+}
+
 impl Runtime {
     /// The runtime of this process; made, with its clock of processor time, when first asked for.
     pub(crate) fn get() -> wasmtime::Result<&'static Self> {
@@ -90,14 +104,16 @@ impl Runtime {
         Ok(Self { engine, linker })
     }
 
+    /// Whether an import is one of the container engine's interfaces.
+    pub(crate) fn is_of_the_engine(import: &str) -> bool {
+        ENGINE.contains(&interface(import))
+    }
+
     /// Those of a component's imports that no host offers, by name and version.
     pub(crate) fn unknown_imports<'a>(imports: impl Iterator<Item = &'a str>) -> Vec<String> {
         let known: BTreeSet<&str> = WASI.iter().chain(CONTRACT).copied().collect();
         imports
-            .filter(|import| {
-                let interface = import.split_once('@').map_or(*import, |(name, _)| name);
-                !known.contains(interface)
-            })
+            .filter(|import| !known.contains(interface(import)))
             .map(str::to_owned)
             .collect()
     }

@@ -68,9 +68,14 @@ pub async fn prepare(
             .iter()
             .any(|feature| matches!(feature, Feature::DefaultLoad));
     let outputs = output::plan(&request, default_load)?;
+    // The user configures proxies for each engine; a node without one builds like the current.
+    let engine_endpoint = match node.engine() {
+        Some(engine) => engine.endpoint().to_owned(),
+        None => workspace.current_endpoint()?.host.to_string(),
+    };
     let attributes = request.frontend_attributes(
         |name| std::env::var(name).ok(),
-        workspace.config.proxies(node.engine().endpoint()),
+        workspace.config.proxies(&engine_endpoint),
     )?;
     let mut warnings = Vec::new();
     if outputs.is_empty() && request.outputs.is_empty() && !no_default_load() {

@@ -28,11 +28,19 @@ impl buildkit_session::Host for Host {}
 impl buildkit_session::HostClient for Host {
     async fn open(&mut self, on: Resource<Connection>) -> Result<Resource<Client>, HostError> {
         let operation = self.called("client.open");
-        let Connection { stream, stderr } = self.table.delete(on)?;
+        let Connection {
+            stream,
+            stderr,
+            refusal,
+        } = self.table.delete(on)?;
         let connected = in_time(operation.buildkit.connect(stream)).await;
         match connected {
             Ok(client) => Ok(self.table.push(Client { client })?),
             Err(reason) => {
+                // To be turned away is not to be out of reach: later will not differ.
+                if let Some(words) = refusal.get() {
+                    return Err(HostError::Answer(Error::Other(words.clone())));
+                }
                 let said = stderr
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)

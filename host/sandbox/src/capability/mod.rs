@@ -12,6 +12,7 @@ pub(crate) mod image;
 pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod progress;
+mod tls;
 pub(crate) mod transport;
 pub(crate) mod volume;
 

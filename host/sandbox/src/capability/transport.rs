@@ -1,6 +1,7 @@
 //! Byte connections.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use iechor_engine::BoxByteStream;
@@ -9,6 +10,7 @@ use tokio::sync::mpsc;
 use wasmtime::component::Resource;
 
 use super::HostError;
+use super::tls::{Refused, Terms};
 use crate::bindings::contract::Error;
 use crate::bindings::iechor::driver::transport;
 use crate::limits;
@@ -21,6 +23,8 @@ pub struct Connection {
     pub(crate) stream: BoxByteStream,
     /// The last line of the command's stderr, where the stream is a command's.
     pub(crate) stderr: Arc<Mutex<String>>,
+    /// Why the other side turned this one away, where it did after the connection was made.
+    pub(crate) refusal: Arc<OnceLock<String>>,
 }
 
 impl Connection {
@@ -28,6 +32,7 @@ impl Connection {
         Self {
             stream,
             stderr: Arc::default(),
+            refusal: Arc::default(),
         }
     }
 
@@ -70,19 +75,33 @@ impl transport::Host for Host {
                 .word(&port.to_string())
                 .flag("tls", tls.is_some());
         });
-        let address = format!("{host}:{port}");
+        let address = if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        };
         operation.grants.check("transport.tcp", &address)?;
-        if tls.is_some() {
-            return Err(HostError::Answer(Error::Unsupported(
-                "TLS connections of drivers".into(),
-            )));
-        }
-        let stream = operation
-            .dialer
-            .tcp(&host, port)
+        let terms = tls
+            .map(|tls| Terms::new(&operation.files, &host, &address, tls))
+            .transpose()
+            .map_err(HostError::invalid)?;
+        let connecting = async {
+            let stream = operation.dialer.tcp(&host, port).await?;
+            let Some(terms) = terms else {
+                return Ok(Connection::new(stream));
+            };
+            let stream = terms.begin(stream).await?;
+            let refusal = stream.refusal();
+            Ok(Connection {
+                refusal,
+                ..Connection::new(Box::new(stream))
+            })
+        };
+        let connection = tokio::time::timeout(limits::CONNECT, connecting)
             .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|error| unavailable(&address, &error))?;
-        Ok(self.table.push(Connection::new(stream))?)
+        Ok(self.table.push(connection)?)
     }
 
     async fn dial_local(&mut self, path: String) -> Result<Resource<Connection>, HostError> {
@@ -146,12 +165,20 @@ impl transport::HostConnection for Host {
     }
 }
 
-fn unavailable(address: &str, error: &std::io::Error) -> HostError {
-    HostError::Answer(Error::Unavailable(format!(
-        "cannot connect to {address}: {error}"
-    )))
+/// Why there is no connection.
+fn unavailable(address: &str, error: &io::Error) -> HostError {
+    HostError::Answer(match error.kind() {
+        // That will not be otherwise later.
+        _ if Refused::caused(error) => Error::Other(error.to_string()),
+        io::ErrorKind::TimedOut => Error::Unavailable(format!(
+            "cannot connect to {address}: nobody answered within {} s; check the address, and \
+             firewalls on the way",
+            limits::CONNECT.as_secs()
+        )),
+        _ => Error::Unavailable(format!("cannot connect to {address}: {error}")),
+    })
 }
 
-fn broken(error: &std::io::Error) -> HostError {
+fn broken(error: &io::Error) -> HostError {
     HostError::Answer(Error::Unavailable(format!("the connection broke: {error}")))
 }

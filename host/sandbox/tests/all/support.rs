@@ -297,7 +297,7 @@ impl Bench {
     fn context(&self) -> NodeContext {
         NodeContext {
             builder: self.builder.into(),
-            engine: Arc::new(self.engine.clone()),
+            engine: Some(Arc::new(self.engine.clone())),
             grants: self.grants.clone(),
             buildkit: Arc::clone(&self.buildkit) as Arc<dyn BuildKit>,
             dialer: Arc::new(SystemDialer),

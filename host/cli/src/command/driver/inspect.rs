@@ -123,6 +123,7 @@ fn kind(kind: &OptionKind) -> String {
         OptionKind::Duration => "duration".into(),
         OptionKind::Choice(choices) => shown(&choices.join("|")),
         OptionKind::Table => "table".into(),
+        OptionKind::File => "file".into(),
     }
 }
 

@@ -1,0 +1,345 @@
+//! TLS on connections of drivers, and why it failed in words that help.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use iechor_engine::BoxByteStream;
+use rustls::{AlertDescription, CertificateError, ClientConfig, InvalidMessage, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::bindings::iechor::driver::transport::Tls;
+use crate::files::Files;
+
+/// What both sides have to show each other.
+pub(super) struct Terms {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    subject: Subject,
+}
+
+/// What a message is about.
+struct Subject {
+    /// Whose certificate is checked.
+    address: String,
+    /// The name that it has to be for.
+    name: String,
+    /// The options that named the authorities and this side's certificate.
+    ca: Option<String>,
+    cert: Option<String>,
+}
+
+impl Terms {
+    /// Makes them of the files that the driver names. The error says what is wrong with those.
+    pub(super) fn new(files: &Files, host: &str, address: &str, tls: Tls) -> Result<Self, String> {
+        let name = tls.server_name.unwrap_or_else(|| host.to_owned());
+        let roots = match &tls.ca {
+            Some(ca) => authorities(ca, file(files, ca)?)?,
+            None => system_authorities()?,
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("TLS: {error}"))?
+            .with_root_certificates(roots);
+        let mut config = match (&tls.cert, &tls.key) {
+            (None, None) => config.with_no_client_auth(),
+            (Some(cert), Some(key)) => config
+                .with_client_auth_cert(
+                    certificates(cert, file(files, cert)?)?,
+                    private_key(key, file(files, key)?)?,
+                )
+                .map_err(|error| match error {
+                    rustls::Error::InconsistentKeys(_) => format!(
+                        "the key of option {key} is not that of the certificate of option {cert}; \
+                         give the two that were made together"
+                    ),
+                    error => format!("the certificate of option {cert} cannot be used: {error}"),
+                })?,
+            (Some(given), None) | (None, Some(given)) => {
+                return Err(format!(
+                    "option {given} is of no use alone: a certificate needs its key, and a key \
+                     its certificate"
+                ));
+            }
+        };
+        // Without it BuildKit turns the connection away.
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let server = ServerName::try_from(name.clone())
+            .map_err(|_| format!("{name:?} is not a name that a certificate can be for"))?;
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            name: server,
+            subject: Subject {
+                address: address.to_owned(),
+                name,
+                ca: tls.ca,
+                cert: tls.cert,
+            },
+        })
+    }
+
+    /// Speaks TLS on the stream. [`Refused`] is the error's cause where that is not to be.
+    pub(super) async fn begin(self, stream: BoxByteStream) -> io::Result<Explained> {
+        let begun = self.connector.connect(self.name, stream).await;
+        match begun {
+            Ok(stream) => Ok(Explained {
+                stream,
+                subject: self.subject,
+                refusal: Arc::default(),
+            }),
+            Err(error) => Err(match self.subject.explain(&error) {
+                Some(words) => Refused(words).into(),
+                None => error,
+            }),
+        }
+    }
+}
+
+/// The two sides do not agree to speak TLS, in words for a person.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(String);
+
+impl Refused {
+    /// Whether that is what the error is.
+    pub(super) fn caused(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        Self::new(io::ErrorKind::PermissionDenied, refused)
+    }
+}
+
+fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], String> {
+    files.get(name).ok_or_else(|| {
+        let known: Vec<_> = files.names().collect();
+        let known = if known.is_empty() {
+            "none is given".to_owned()
+        } else {
+            format!("given are: {}", known.join(", "))
+        };
+        format!("there is no file for option {name:?}; {known}")
+    })
+}
+
+fn certificates(option: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("the certificate of option {option} cannot be read: {error}"))?;
+    if found.is_empty() {
+        return Err(format!(
+            "the file of option {option} has no certificate in it"
+        ));
+    }
+    Ok(found)
+}
+
+fn private_key(option: &str, pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        rustls_pki_types::pem::Error::NoItemsFound => format!(
+            "the file of option {option} has no private key in it (one with a passphrase is of no \
+             use: nobody is asked for it)"
+        ),
+        error => format!("the key of option {option} cannot be read: {error}"),
+    })
+}
+
+fn authorities(option: &str, pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(option, pem)? {
+        roots
+            .add(certificate)
+            .map_err(|error| format!("the authority of option {option} cannot be used: {error}"))?;
+    }
+    Ok(roots)
+}
+
+fn system_authorities() -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    // One that this library cannot read does not take the others away.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        return Err(
+            "this system has no certificates of authorities to trust; install them (the package \
+             is mostly called ca-certificates), or name a file with them"
+                .into(),
+        );
+    }
+    Ok(roots)
+}
+
+impl Subject {
+    /// Why the two sides do not trust each other; `None` where that is not what failed.
+    fn explain(&self, error: &io::Error) -> Option<String> {
+        let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+        let address = &self.address;
+        Some(match error {
+            rustls::Error::InvalidCertificate(fault) => self.explain_certificate(fault),
+            rustls::Error::AlertReceived(alert) => self.explain_alert(*alert),
+            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => format!(
+                "{address} does not speak TLS; leave the options about certificates out, or dial \
+                 the port that does"
+            ),
+            rustls::Error::PeerIncompatible(_) => {
+                format!("{address} speaks no version of TLS that is safe (1.2 or 1.3): {error}")
+            }
+            error => format!("TLS with {address} failed: {error}"),
+        })
+    }
+
+    fn explain_certificate(&self, fault: &CertificateError) -> String {
+        let Self { address, name, .. } = self;
+        match fault {
+            CertificateError::UnknownIssuer => match &self.ca {
+                Some(ca) => format!(
+                    "the certificate of {address} was not issued by an authority in the file of \
+                     option {ca}; give there the certificate of the authority that issued it"
+                ),
+                None => format!(
+                    "the certificate of {address} was not issued by an authority that this system \
+                     trusts; name a file with the certificate of the one that issued it"
+                ),
+            },
+            CertificateError::NotValidForNameContext { presented, .. } => format!(
+                "the certificate of {address} is not for {name:?} but for {}; dial that name, or \
+                 give it as the server's name",
+                if presented.is_empty() {
+                    "no name at all".to_owned()
+                } else {
+                    presented.join(", ")
+                }
+            ),
+            CertificateError::NotValidForName => format!(
+                "the certificate of {address} is not for {name:?}; dial the name that it is for, \
+                 or give it as the server's name"
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
+                "the certificate of {address} has expired ({fault}); it has to be renewed there, \
+                 unless this machine's clock is wrong"
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => format!(
+                "the certificate of {address} is not valid yet ({fault}); is this machine's clock \
+                 right?"
+            ),
+            fault => format!("the certificate of {address} cannot be trusted: {fault}"),
+        }
+    }
+
+    fn explain_alert(&self, alert: AlertDescription) -> String {
+        let address = &self.address;
+        match (&self.cert, alert) {
+            // Servers that stop at 1.2, and older ones in Go, have no better word for it.
+            (
+                None,
+                AlertDescription::CertificateRequired
+                | AlertDescription::BadCertificate
+                | AlertDescription::HandshakeFailure,
+            ) => format!(
+                "{address} wants a certificate of this side (it said {alert:?}); give one and its \
+                 key"
+            ),
+            (
+                Some(cert),
+                AlertDescription::BadCertificate
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnknownCA
+                | AlertDescription::AccessDenied
+                | AlertDescription::CertificateRequired,
+            ) => format!(
+                "{address} does not accept the certificate of option {cert} (it said {alert:?}); \
+                 give one that has not expired, of an authority that it trusts"
+            ),
+            (_, AlertDescription::UnrecognisedName) => format!(
+                "{address} does not know the name {:?}; give the one that its certificate is for \
+                 as the server's name",
+                self.name
+            ),
+            (_, AlertDescription::NoApplicationProtocol) => {
+                format!("{address} does not speak HTTP/2, and so is no BuildKit")
+            }
+            (_, alert) => format!("{address} ended TLS: it said {alert:?}"),
+        }
+    }
+}
+
+/// A stream on which TLS is spoken, whose errors say why. With TLS 1.3 a server turns this side's
+/// certificate down only when it is read from.
+pub(super) struct Explained {
+    stream: TlsStream<BoxByteStream>,
+    subject: Subject,
+    refusal: Arc<OnceLock<String>>,
+}
+
+impl Explained {
+    /// Where the words are left when the other side turns this one away.
+    pub(super) fn refusal(&self) -> Arc<OnceLock<String>> {
+        Arc::clone(&self.refusal)
+    }
+
+    fn explained<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| match self.subject.explain(&error) {
+            Some(words) => {
+                let words = self.refusal.get_or_init(|| words);
+                Refused(words.clone()).into()
+            }
+            None => error,
+        })
+    }
+}
+
+impl AsyncRead for Explained {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        read.map(|result| self.explained(result))
+    }
+}
+
+impl AsyncWrite for Explained {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, data);
+        written.map(|result| self.explained(result))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        written.map(|result| self.explained(result))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        flushed.map(|result| self.explained(result))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
