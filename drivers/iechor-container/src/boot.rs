@@ -1,11 +1,14 @@
 //! How a node comes to life.
 
-use iechor_driver::buildkit_session::Client;
+use std::time::Duration;
+
 use iechor_driver::container::{self, Container, Limits, MountSource, Mounted, Spec};
 use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
 use iechor_driver::volume::{self, Volume};
-use iechor_driver::{Error, clock, describe_error, engine, values};
+use iechor_driver::{
+    Error, Unready, clock, describe_error, engine, step, values, wait_for_buildkit,
+};
 
 use crate::builder::{ContainerBuilder, dial};
 
@@ -15,20 +18,19 @@ const CONFIG_DIRECTORY: &str = "/etc/buildkit";
 const CONFIG_FILE: &str = "buildkitd.toml";
 const LOG_LINES: u32 = 10;
 
-const MILLISECOND: u64 = 1_000_000;
 /// How long BuildKit may take from the start of its container to its first answer.
-const READY_WITHIN: u64 = 90_000 * MILLISECOND;
-/// How long another process may take from creating the container to starting it.
-const JOIN_WITHIN: u64 = 10_000 * MILLISECOND;
-/// The first try is made at once; waits double up to the longest.
-const FIRST_WAIT: u64 = 20 * MILLISECOND;
-const LONGEST_WAIT: u64 = 500 * MILLISECOND;
-/// Looks at a container that restarts, [`FIRST_WAIT`] apart, for the exit code: two seconds.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+/// In nanoseconds, as the clock counts: how long another process may take from creating the
+/// container to starting it.
+const JOIN_WITHIN: u64 = 10_000_000_000;
+/// In nanoseconds: between two looks at a container that something is about to happen to.
+const LOOK_AGAIN: u64 = 20_000_000;
+/// Looks at a container that restarts, [`LOOK_AGAIN`] apart, for the exit code: two seconds.
 const MOST_LOOKS: u32 = 100;
 
 /// Creates and starts what is missing, and returns once BuildKit answers.
 pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
-    let name = builder.container_name();
+    let name = builder.node.container_name();
     let container = match Container::find(&name)? {
         Some(container) => {
             if !is_running(&container)? {
@@ -49,15 +51,6 @@ pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
         }
     };
     wait_until_ready(&container, &name)
-}
-
-/// Runs `work` as a step that the user sees, with its outcome.
-fn step<T>(name: &str, work: impl FnOnce(&Task) -> Result<T, Error>) -> Result<T, Error> {
-    let task = Task::new(name);
-    let result = work(&task);
-    let outcome = result.as_ref().map(|_| ()).map_err(describe_error);
-    Task::finish(task, outcome.as_ref().map(|()| ()).map_err(String::as_str));
-    result
 }
 
 /// Pulls the image; where that fails and the engine has one of that name, says so and takes it.
@@ -81,22 +74,23 @@ fn obtain_image(reference: &str) -> Result<String, Error> {
 
 fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Container, Error> {
     let options = &builder.options;
-    let name = builder.container_name();
+    let name = builder.node.container_name();
     let engine = engine::inspect()?;
 
     let cgroup_parent = if engine.cgroup_driver.as_deref() == Some("cgroupfs") {
-        Some(options.cgroup_parent())
+        Some(options.cgroup_parent.clone())
     } else {
-        if let Some(parent) = &options.requested_cgroup_parent {
+        if options.is_cgroup_parent_given {
             task.child(&format!(
-                "ignoring cgroup-parent {parent}: the engine's cgroup driver is {}, not cgroupfs",
+                "ignoring cgroup-parent {}: the engine's cgroup driver is {}, not cgroupfs",
+                options.cgroup_parent,
                 engine.cgroup_driver.as_deref().unwrap_or("unknown"),
             ));
         }
         None
     };
 
-    let state = builder.state_volume_name();
+    let state = builder.node.state_volume_name();
     if Volume::find(&state)?.is_none() {
         let created = Volume::create(&volume::Spec {
             name: state.clone(),
@@ -111,7 +105,7 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
         }
     }
 
-    let files = &builder.config.files;
+    let files = &builder.node.files;
     let mut command = Vec::new();
     if files.iter().any(|file| file.path == CONFIG_FILE) {
         // Before the user's own flags, so that a --config among them counts.
@@ -120,7 +114,7 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
             format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}"),
         ]);
     }
-    command.extend(builder.config.buildkitd_flags.iter().cloned());
+    command.extend(builder.node.buildkitd_flags.iter().cloned());
 
     let container = Container::create(&Spec {
         name,
@@ -192,7 +186,7 @@ fn join(name: &str, missing: Error) -> Result<Container, Error> {
                 return Ok(container);
             }
             None if is_late => return Err(missing),
-            _ => clock::sleep(FIRST_WAIT)?,
+            _ => clock::sleep(LOOK_AGAIN)?,
         }
     }
 }
@@ -205,41 +199,22 @@ fn is_running(container: &Container) -> Result<bool, Error> {
 /// meanwhile ends the wait at once.
 fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
     let restarts_before = container.inspect()?.restart_count;
-    let begun = clock::now();
-    let mut wait = FIRST_WAIT;
-    loop {
-        match try_connection(container) {
-            Ok(()) => return Ok(()),
-            Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => {
-                return Err(error);
-            }
-            Err(error) => {
-                let now = container.inspect()?;
-                if now.status != container::Status::Running || now.restart_count > restarts_before {
-                    return Err(death(container, name, now));
-                }
-                if clock::now() - begun >= READY_WITHIN
-                    || clock::remaining().is_some_and(|left| left <= wait)
-                {
-                    return Err(Error::Unavailable(format!(
-                        "BuildKit in container {name} does not answer: {}{}",
-                        describe_error(&error),
-                        log_lines(container),
-                    )));
-                }
-            }
+    let is_alive = || {
+        let now = container.inspect()?;
+        if now.status == container::Status::Running && now.restart_count <= restarts_before {
+            Ok(())
+        } else {
+            Err(death(container, name, now))
         }
-        clock::sleep(wait)?;
-        wait = (wait * 2).min(LONGEST_WAIT);
-    }
-}
-
-fn try_connection(container: &Container) -> Result<(), Error> {
-    let client = Client::open(dial(container)?)?;
-    if client.workers()?.is_empty() {
-        return Err(Error::Unavailable("it has no worker".into()));
-    }
-    Ok(())
+    };
+    wait_for_buildkit(READY_WITHIN, || dial(container), is_alive).map_err(|unready| match unready {
+        Unready::Over(error) => error,
+        Unready::Late(error) => Error::Unavailable(format!(
+            "BuildKit in container {name} does not answer: {}{}",
+            describe_error(&error),
+            log_lines(container),
+        )),
+    })
 }
 
 /// Why the container is not running any more, as far as the engine knows.
@@ -262,7 +237,7 @@ fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
 /// code is gone; the engine waits longer and longer between its starts, so the next end is seen.
 fn ended(container: &Container, mut seen: container::Summary) -> container::Summary {
     for _ in 0..MOST_LOOKS {
-        if seen.exit_code.is_some() || clock::sleep(FIRST_WAIT).is_err() {
+        if seen.exit_code.is_some() || clock::sleep(LOOK_AGAIN).is_err() {
             break;
         }
         match container.inspect() {

@@ -4,46 +4,60 @@ use iechor_driver::container::{self, Container, ExecSpec};
 use iechor_driver::transport::Connection;
 use iechor_driver::volume::Volume;
 use iechor_driver::{
-    Config, Error, Feature, GuestBuilder, Info, RemoveOptions, Severity, Status, StopOptions,
+    Description, Driver, Error, Feature, Info, Node, Options, RemoveOptions, Status, StopOptions,
+    capability,
 };
 
 use crate::boot;
-use crate::options::Options;
+use crate::options::Settings;
 
 /// A node as it is configured. What is true of it now is in the engine.
 pub struct ContainerBuilder {
-    pub config: Config,
-    pub options: Options,
+    pub node: Node,
+    pub options: Settings,
 }
 
-impl ContainerBuilder {
-    pub fn container_name(&self) -> String {
-        format!("buildx_buildkit_{}", self.config.name)
+impl Driver for ContainerBuilder {
+    fn describe() -> Description {
+        Description::new(
+            "iechor-container",
+            env!("CARGO_PKG_VERSION"),
+            "BuildKit in a container of the engine, its cache in a volume",
+        )
+        .vendor("iechor")
+        .license(env!("CARGO_PKG_LICENSE"))
+        .capability(capability::required(
+            "container.privileged",
+            "BuildKit mounts file systems and starts containers of its own",
+        ))
+        .capability(capability::required(
+            "image.pull",
+            "the image that BuildKit runs from",
+        ))
+        .capability(capability::optional(
+            "container.network",
+            "the option network may name any network, the host's own too",
+        ))
+        .capability(capability::optional(
+            "container.cgroup-parent",
+            "the option cgroup-parent, and the parent /iechor/buildx of builders",
+        ))
     }
 
-    pub fn state_volume_name(&self) -> String {
-        format!("{}_state", self.container_name())
+    fn priority(endpoint: &str) -> Option<u32> {
+        // Any endpoint of an engine will do; a driver for one kind of endpoint comes first.
+        (!endpoint.is_empty()).then_some(30)
     }
-}
 
-impl GuestBuilder for ContainerBuilder {
-    fn open(config: Config) -> Result<iechor_driver::Builder, Error> {
-        let (options, issues) = Options::read(&config);
-        if let Some(issue) = issues
-            .into_iter()
-            .find(|issue| issue.severity == Severity::Error)
-        {
-            let subject = issue.subject.unwrap_or_default();
-            return Err(Error::InvalidArgument(format!(
-                "option {subject}: {}",
-                issue.message
-            )));
+    fn open(node: Node, options: &mut Options) -> Self {
+        Self {
+            node,
+            options: Settings::read(options),
         }
-        Ok(iechor_driver::Builder::new(Self { config, options }))
     }
 
     fn info(&self) -> Result<Info, Error> {
-        let summary = match Container::find(&self.container_name())? {
+        let summary = match Container::find(&self.node.container_name())? {
             None => None,
             Some(container) => match container.inspect() {
                 // Gone between the two questions.
@@ -70,14 +84,14 @@ impl GuestBuilder for ContainerBuilder {
     }
 
     fn dial(&self) -> Result<Connection, Error> {
-        match Container::find(&self.container_name())? {
+        match Container::find(&self.node.container_name())? {
             None => Err(Error::NotRunning),
             Some(container) => dial(&container),
         }
     }
 
     fn version(&self) -> Result<String, Error> {
-        let container = Container::find(&self.container_name())?.ok_or(Error::NotRunning)?;
+        let container = Container::find(&self.node.container_name())?.ok_or(Error::NotRunning)?;
         let output = container.run(&command(&["buildkitd", "--version"]))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         // "buildkitd github.com/moby/buildkit v0.31.0 <revision>"
@@ -89,13 +103,7 @@ impl GuestBuilder for ContainerBuilder {
     }
 
     fn features(&self) -> Result<Vec<Feature>, Error> {
-        let mut features = vec![
-            Feature::OciExporter,
-            Feature::DockerExporter,
-            Feature::CacheExport,
-            Feature::MultiPlatform,
-            Feature::DirectPush,
-        ];
+        let mut features = iechor_driver::BUILDKIT_FEATURES.to_vec();
         if self.options.default_load {
             features.push(Feature::DefaultLoad);
         }
@@ -103,7 +111,7 @@ impl GuestBuilder for ContainerBuilder {
     }
 
     fn stop(&self, options: StopOptions) -> Result<(), Error> {
-        match Container::find(&self.container_name())? {
+        match Container::find(&self.node.container_name())? {
             None => Ok(()),
             Some(container) => ignore_missing(container.stop(options.grace)),
         }
@@ -113,22 +121,16 @@ impl GuestBuilder for ContainerBuilder {
         if options.keep_daemon {
             return Ok(());
         }
-        if let Some(container) = Container::find(&self.container_name())? {
+        if let Some(container) = Container::find(&self.node.container_name())? {
             ignore_missing(container.remove(true))?;
         }
         // The volume goes even where the container is gone already: it may hold gigabytes.
         if !options.keep_state
-            && let Some(volume) = Volume::find(&self.state_volume_name())?
+            && let Some(volume) = Volume::find(&self.node.state_volume_name())?
         {
             ignore_missing(volume.remove(options.force))?;
         }
         Ok(())
-    }
-
-    fn host_gateway(&self) -> Result<String, Error> {
-        Err(Error::Unsupported(
-            "host-gateway is not supported by the container driver".into(),
-        ))
     }
 }
 

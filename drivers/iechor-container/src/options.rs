@@ -1,14 +1,13 @@
-//! The driver's options: what there is, and how values are read.
+//! The driver's options.
 
-use iechor_driver::options::{Reader, option, option_with_default};
 use iechor_driver::values::{self, RestartPolicy};
-use iechor_driver::{Config, Issue, OptionKind, OptionSpec, types::Pair};
+use iechor_driver::{OptionKind, Options, types::Pair};
 
 const DEFAULT_IMAGE: &str = "moby/buildkit:buildx-stable-1";
 const DEFAULT_CGROUP_PARENT: &str = "/iechor/buildx";
 
 /// The options of a node, read and checked.
-pub struct Options {
+pub struct Settings {
     pub image: String,
     pub memory: Option<u64>,
     pub memory_swap: Option<i64>,
@@ -19,178 +18,120 @@ pub struct Options {
     pub cpuset_mems: Option<String>,
     pub default_load: bool,
     pub network: Option<String>,
-    /// Where the user asked for a parent; [`Options::cgroup_parent`] has the default.
-    pub requested_cgroup_parent: Option<String>,
+    /// The cgroup that the container goes below, on an engine that makes cgroups itself.
+    pub cgroup_parent: String,
+    /// The user asked for that parent.
+    pub is_cgroup_parent_given: bool,
     pub restart_policy: RestartPolicy,
     pub env: Vec<Pair>,
 }
 
-impl Options {
-    /// Reads a configuration; the issues are everything that is wrong with it.
-    pub fn read(config: &Config) -> (Self, Vec<Issue>) {
-        let mut reader = Reader::new(&config.options);
-        let options = Self {
-            image: reader
-                .parsed("image", image)
-                .unwrap_or_else(|| DEFAULT_IMAGE.into()),
+impl Settings {
+    /// Declares and reads the options.
+    pub fn read(options: &mut Options) -> Self {
+        let settings = Self {
+            image: options
+                .text("image", "Image that BuildKit runs from")
+                .parse(values::image_reference)
+                .default(DEFAULT_IMAGE),
             // As for the engine's own command line, zero is "not set".
-            memory: reader
-                .parsed("memory", values::bytes)
+            memory: options
+                .size("memory", "Memory that the container may use")
+                .optional()
                 .filter(|bytes| *bytes != 0),
-            memory_swap: reader
-                .parsed("memory-swap", values::bytes_or_unlimited)
+            memory_swap: options
+                .parsed(
+                    "memory-swap",
+                    OptionKind::Size,
+                    "Memory and swap together; -1 is no limit",
+                    values::bytes_or_unlimited,
+                )
+                .optional()
                 .filter(|bytes| *bytes != 0),
-            cpu_quota: reader
-                .parsed("cpu-quota", values::integer)
-                .filter(|n| *n != 0),
-            cpu_period: reader
-                .parsed("cpu-period", not_negative)
-                .filter(|n| *n != 0),
-            cpu_shares: reader
-                .parsed("cpu-shares", not_negative)
-                .filter(|n| *n != 0),
-            cpuset_cpus: reader
-                .parsed("cpuset-cpus", optional(values::cpuset))
-                .flatten(),
-            cpuset_mems: reader
-                .parsed("cpuset-mems", optional(values::cpuset))
-                .flatten(),
-            default_load: reader
-                .parsed("default-load", values::boolean)
-                .unwrap_or(false),
-            network: reader
-                .text("network")
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned),
-            requested_cgroup_parent: reader
-                .text("cgroup-parent")
-                .filter(|parent| !parent.is_empty())
-                .map(str::to_owned),
-            restart_policy: reader
-                .parsed("restart-policy", values::restart_policy)
-                .unwrap_or(RestartPolicy::UnlessStopped),
-            env: reader.table("env"),
+            cpu_quota: options
+                .integer("cpu-quota", "CPU time in each period, in microseconds")
+                .optional()
+                .filter(|microseconds| *microseconds != 0),
+            cpu_period: not_negative(options, "cpu-period", "Length of a period, in microseconds"),
+            cpu_shares: not_negative(
+                options,
+                "cpu-shares",
+                "Relative weight of the container's CPU use",
+            ),
+            cpuset_cpus: options
+                .text("cpuset-cpus", "Processors to run on, for example 0-2,4")
+                .parse(values::cpuset)
+                .empty_is_absent()
+                .optional(),
+            cpuset_mems: options
+                .text("cpuset-mems", "Memory nodes to use, for example 0")
+                .parse(values::cpuset)
+                .empty_is_absent()
+                .optional(),
+            default_load: options
+                .boolean(
+                    "default-load",
+                    "Load results into the engine unless another output is asked for",
+                )
+                .default("false"),
+            network: options
+                .text("network", "Network of the container")
+                .empty_is_absent()
+                .optional(),
+            cgroup_parent: options
+                .text(
+                    "cgroup-parent",
+                    "Parent cgroup, where the engine's cgroup driver is cgroupfs",
+                )
+                .empty_is_absent()
+                .default(DEFAULT_CGROUP_PARENT),
+            is_cgroup_parent_given: options.is_given("cgroup-parent"),
+            restart_policy: options
+                .text(
+                    "restart-policy",
+                    "no, always, unless-stopped, on-failure or on-failure:N",
+                )
+                .parse(values::restart_policy)
+                .default("unless-stopped"),
+            env: options
+                .table("env", "Environment variable of BuildKit, as env.NAME=VALUE")
+                .read(),
         };
-        for (name, value) in &options.env {
+        settings.check(options);
+        settings
+    }
+
+    /// What does not go together.
+    fn check(&self, options: &mut Options) {
+        for (name, value) in &self.env {
             if name.contains(['=', '\0']) || value.contains('\0') {
-                reader.refuse(
+                options.refuse(
                     &format!("env.{name}"),
                     "a name has no '=', and neither part a NUL",
                 );
             }
         }
-        if let (Some(memory), Some(swap)) = (options.memory, options.memory_swap)
+        if let (Some(memory), Some(swap)) = (self.memory, self.memory_swap)
             && swap > 0
             && (swap as u64) < memory
         {
-            reader.refuse(
+            options.refuse(
                 "memory-swap",
                 "it counts memory and swap together, so it cannot be less than memory",
             );
         }
-        if options.memory_swap.is_some_and(|swap| swap > 0)
-            && options.memory.is_none()
-            && reader.text("memory").is_none()
+        if self.memory_swap.is_some_and(|swap| swap > 0)
+            && self.memory.is_none()
+            && !options.is_given("memory")
         {
-            reader.refuse("memory-swap", "it needs the option memory beside it");
-        }
-        (options, reader.finish())
-    }
-
-    /// The cgroup that the container goes below, on an engine that makes cgroups itself.
-    pub fn cgroup_parent(&self) -> String {
-        self.requested_cgroup_parent
-            .clone()
-            .unwrap_or_else(|| DEFAULT_CGROUP_PARENT.into())
-    }
-}
-
-/// What `describe` says of the options.
-pub fn schema() -> Vec<OptionSpec> {
-    use OptionKind::{Boolean, Integer, Size, Table, Text};
-    vec![
-        option_with_default(
-            "image",
-            Text,
-            DEFAULT_IMAGE,
-            "Image that BuildKit runs from",
-        ),
-        option("memory", Size, "Memory that the container may use"),
-        option(
-            "memory-swap",
-            Size,
-            "Memory and swap together; -1 is no limit",
-        ),
-        option(
-            "cpu-quota",
-            Integer,
-            "CPU time in each period, in microseconds",
-        ),
-        option("cpu-period", Integer, "Length of a period, in microseconds"),
-        option(
-            "cpu-shares",
-            Integer,
-            "Relative weight of the container's CPU use",
-        ),
-        option(
-            "cpuset-cpus",
-            Text,
-            "Processors to run on, for example 0-2,4",
-        ),
-        option("cpuset-mems", Text, "Memory nodes to use, for example 0"),
-        option_with_default(
-            "default-load",
-            Boolean,
-            "false",
-            "Load results into the engine unless another output is asked for",
-        ),
-        option("network", Text, "Network of the container"),
-        option_with_default(
-            "cgroup-parent",
-            Text,
-            DEFAULT_CGROUP_PARENT,
-            "Parent cgroup, where the engine's cgroup driver is cgroupfs",
-        ),
-        option_with_default(
-            "restart-policy",
-            Text,
-            "unless-stopped",
-            "no, always, unless-stopped, on-failure or on-failure:N",
-        ),
-        option(
-            "env",
-            Table,
-            "Environment variable of BuildKit, as env.NAME=VALUE",
-        ),
-    ]
-}
-
-fn image(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.contains(char::is_whitespace) {
-        return Err(format!(
-            "{text:?} is not an image reference (for example {DEFAULT_IMAGE})"
-        ));
-    }
-    Ok(text.to_owned())
-}
-
-fn not_negative(text: &str) -> Result<i64, String> {
-    let number = values::integer(text)?;
-    if number < 0 {
-        return Err(format!("{text:?} is negative"));
-    }
-    Ok(number)
-}
-
-/// An empty value is "not set", as for the engine's own command line.
-fn optional<T>(
-    parse: impl FnOnce(&str) -> Result<T, String>,
-) -> impl FnOnce(&str) -> Result<Option<T>, String> {
-    move |text| {
-        if text.is_empty() {
-            Ok(None)
-        } else {
-            parse(text).map(Some)
+            options.refuse("memory-swap", "it needs the option memory beside it");
         }
     }
+}
+
+fn not_negative(options: &mut Options, name: &str, help: &str) -> Option<i64> {
+    options
+        .parsed(name, OptionKind::Integer, help, values::not_negative)
+        .optional()
+        .filter(|number| *number != 0)
 }

@@ -1,22 +1,124 @@
-//! What the author of a build driver in Rust depends on.
+//! For authors of drivers in Rust.
 //!
-//! [`bindings`] is the contract of `wit/`, generated: the capabilities to call, and the
-//! [`Driver`](bindings::exports::iechor::driver::driver::Guest) traits to implement.
-//! [`values`] parses the values of options as container engines' own command lines parse them,
-//! with messages for a person; [`options`] declares options and collects every fault in one go.
+//! A *driver* decides how a BuildKit daemon comes to life, is reached, stopped and removed. It is
+//! a WebAssembly component that acts only through what its host offers and the user granted. The
+//! contract between the two is the folder `wit/`; this crate is its Rust side.
 //!
-//! A driver is a library of type `cdylib`, built for `wasm32-wasip2`, that ends in
-//! [`export!`](crate::export):
+//! # A driver
 //!
-//! ```ignore
-//! struct MyDriver;
-//! impl iechor_driver::Guest for MyDriver { /* describe, priority, validate */ }
-//! struct MyBuilder { /* the configuration */ }
-//! impl iechor_driver::GuestBuilder for MyBuilder { /* info, boot, dial, ... */ }
-//! iechor_driver::export!(MyDriver with_types_in iechor_driver::bindings);
+//! A type is a node of a builder, as the user configured it; [`Driver`] says what it does. This
+//! is all of a driver that reaches a BuildKit which somebody else looks after:
+//!
 //! ```
+//! use std::time::Duration;
+//!
+//! use iechor_driver::transport::{self, Connection};
+//! use iechor_driver::{
+//!     Description, Driver, Error, Info, Node, Options, Status, capability, step,
+//!     wait_for_buildkit,
+//! };
+//!
+//! struct Shared {
+//!     host: String,
+//!     port: u16,
+//!     patience: Duration,
+//! }
+//!
+//! impl Driver for Shared {
+//!     fn describe() -> Description {
+//!         Description::new(
+//!             "shared",
+//!             env!("CARGO_PKG_VERSION"),
+//!             "The BuildKit that our team shares",
+//!         )
+//!         .capability(
+//!             capability::required("transport.tcp", "the daemon is reached by TCP")
+//!                 .within(["*.build.example.com:*"]),
+//!         )
+//!     }
+//!
+//!     fn open(_: Node, options: &mut Options) -> Self {
+//!         Self {
+//!             host: options
+//!                 .text("host", "Machine that BuildKit runs on")
+//!                 .required(),
+//!             port: options
+//!                 .integer("port", "Port that it listens on")
+//!                 .try_map(|port| u16::try_from(port).map_err(|_| format!("{port} is no port")))
+//!                 .default("1234"),
+//!             patience: options
+//!                 .duration("patience", "How long it may take to answer")
+//!                 .default("10s"),
+//!         }
+//!     }
+//!
+//!     fn info(&self) -> Result<Info, Error> {
+//!         Ok(match self.dial() {
+//!             Ok(_) => Status::Running,
+//!             Err(Error::Unavailable(_)) => Status::Inactive,
+//!             Err(error) => return Err(error),
+//!         }
+//!         .into())
+//!     }
+//!
+//!     fn boot(&self) -> Result<(), Error> {
+//!         step(&format!("waiting for {}", self.host), |_| {
+//!             Ok(wait_for_buildkit(self.patience, || self.dial(), || Ok(()))?)
+//!         })
+//!     }
+//!
+//!     fn dial(&self) -> Result<Connection, Error> {
+//!         transport::dial_tcp(&self.host, self.port, None)
+//!     }
+//! }
+//!
+//! iechor_driver::register!(Shared);
+//!
+//! // In the tests of the driver, which `cargo test` runs without any host:
+//! use iechor_driver::testing;
+//!
+//! testing::assert_sound::<Shared>();
+//! let node = testing::open::<Shared>(&[("host", "a.build.example.com")]).expect("it is right");
+//! assert_eq!((node.port, node.patience), (1234, Duration::from_secs(10)));
+//! testing::assert_refused::<Shared>(&[("port", "70000")], &["host", "port"]);
+//! ```
+//!
+//! # What there is
+//!
+//! * [`Driver`]: what a driver does. What a driver without anything of its own need not do has a
+//!   default. [`register!`] makes it the driver that the component is.
+//! * [`Options`]: declares and reads the options in one go; what `--help` shows, what is checked
+//!   and what the driver gets come from one line. [`values`] has the parsers.
+//! * [`Description`] and [`capability`]: what the driver is called and what it asks for.
+//! * The capabilities themselves, a module each, as `wit/` documents them: [`container`],
+//!   [`image`], [`volume`], [`network`], [`engine`], [`transport`], [`buildkit_session`],
+//!   [`progress`], [`clock`], [`log`]. A component imports only those that it calls.
+//! * [`step`], [`wait_for_buildkit`] and [`describe_error`]: what most drivers need on the way.
+//! * [`testing`]: checks that need no host. What needs one is tested with
+//!   `iechor driver test DRIVER.wasm`.
+//!
+//! # Building one
+//!
+//! A driver is a library of type `cdylib`, built with
+//! `cargo build --release --target wasm32-wasip2`. `iechor driver new NAME` writes such a project.
+//!
+//! # Rules of the host
+//!
+//! * A driver holds its configuration and nothing else: what is true of the builder is in the
+//!   engine. The host opens a fresh node whenever it likes.
+//! * A refusal is [`Error::Denied`]. An operation that fails is undone by the host: containers,
+//!   volumes and networks that it created are removed. A driver need not tidy up.
+//! * Containers, volumes and networks have names that begin with [`Node::container_name`].
 
-pub mod options;
+mod description;
+mod driver;
+mod error;
+mod export;
+mod options;
+mod wait;
+
+pub mod capability;
+pub mod testing;
 pub mod values;
 
 /// The contract, generated from `wit/`.
@@ -33,49 +135,40 @@ pub mod bindings {
         pub_export_macro: true,
         export_macro_name: "export",
         default_bindings_module: "iechor_driver::bindings",
-        additional_derives: [Clone],
+        additional_derives: [Clone, PartialEq],
     });
 }
 
-pub use bindings::export;
 pub use bindings::exports::iechor::driver::driver::{
-    Builder, CapabilityRequest, Config, Descriptor, Feature, Guest, GuestBuilder, Info, Issue,
-    OptionKind, OptionSpec, RemoveOptions, Severity, Status, StopOptions,
+    CapabilityRequest, Config, Descriptor, DynamicNode, Feature, Info, Issue, OptionKind,
+    OptionSpec, RemoveOptions, Severity, Status, StopOptions,
 };
 pub use bindings::iechor::driver::{
     buildkit_session, clock, container, engine, image, log, network, progress, transport, types,
     volume,
 };
+pub use description::Description;
+pub use driver::{BUILDKIT_FEATURES, Driver, Node};
+pub use error::describe_error;
+#[doc(hidden)]
+pub use export::Exported;
+pub use options::{Declaration, Options, Table};
 pub use types::Error;
+pub use wait::{Unready, step, wait_for_buildkit};
 
-/// An error in one line, for a person.
-pub fn describe_error(error: &Error) -> String {
-    match error {
-        Error::NotFound(object) => format!("no such {}: {}", kind_name(object.kind), object.name),
-        Error::AlreadyExists(object) => {
-            format!("{} {} exists already", kind_name(object.kind), object.name)
-        }
-        Error::Conflict(text)
-        | Error::InvalidArgument(text)
-        | Error::Unavailable(text)
-        | Error::LimitExceeded(text)
-        | Error::Unsupported(text)
-        | Error::Other(text) => text.clone(),
-        Error::Denied(denial) => format!("{} is not granted: {}", denial.capability, denial.detail),
-        Error::NotRunning => "the builder is not running".into(),
-        Error::Timeout => "out of time".into(),
-        Error::Cancelled => "cancelled".into(),
-        Error::Engine(failure) => failure.message.clone(),
-    }
-}
-
-fn kind_name(kind: types::ObjectKind) -> &'static str {
-    match kind {
-        types::ObjectKind::Container => "container",
-        types::ObjectKind::Volume => "volume",
-        types::ObjectKind::Network => "network",
-        types::ObjectKind::Image => "image",
-        types::ObjectKind::Connection => "connection",
-        types::ObjectKind::Other => "object",
-    }
+/// Makes a type that implements [`Driver`] the driver that the component is.
+///
+/// Once in a component. On any other target than WebAssembly it does nothing but check that the
+/// type is a driver, so that the library can be tested natively.
+#[macro_export]
+macro_rules! register {
+    ($driver:ty) => {
+        const _: () = {
+            type Registered = $crate::Exported<$driver>;
+            #[cfg(target_arch = "wasm32")]
+    $crate::bindings::export!(Registered with_types_in $crate::bindings);
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: ::core::marker::PhantomData<Registered> = ::core::marker::PhantomData;
+        };
+    };
 }

@@ -4,6 +4,7 @@
     reason = "a test ends where it goes wrong, in its helpers too"
 )]
 
+mod author_kit;
 mod budgets;
 mod container_driver;
 mod denials;

@@ -7,11 +7,11 @@
 
 mod behave;
 
-use iechor_driver::options::option;
+use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, GuestBuilder};
 use iechor_driver::transport::Connection;
 use iechor_driver::{
-    Builder, CapabilityRequest, Config, Descriptor, Error, Feature, Guest, GuestBuilder, Info,
-    Issue, OptionKind, RemoveOptions, Severity, Status, StopOptions, clock, container,
+    CapabilityRequest, Config, Descriptor, Error, Feature, Info, Issue, OptionKind, OptionSpec,
+    RemoveOptions, Severity, Status, StopOptions, clock, container,
 };
 
 /// Overwritten by tests, with as many bytes.
@@ -38,7 +38,8 @@ static AT_START: extern "C" fn() = at_start;
 
 struct Misbehaving;
 
-iechor_driver::export!(Misbehaving with_types_in iechor_driver::bindings);
+// The contract as it is, without what keeps authors from mistakes.
+iechor_driver::bindings::export!(Misbehaving with_types_in iechor_driver::bindings);
 
 impl Guest for Misbehaving {
     type Builder = Node;
@@ -78,10 +79,7 @@ impl Guest for Misbehaving {
             homepage: None,
             license: None,
             multi_node: true,
-            options: vec![
-                option("behave", OptionKind::Text, "What to do"),
-                option("value", OptionKind::Text, "With what"),
-            ],
+            options: vec![option("behave", "What to do"), option("value", "With what")],
             capabilities: vec![
                 request("container.privileged", true),
                 request("image.pull", true),
@@ -108,6 +106,18 @@ impl Guest for Misbehaving {
             }],
             _ => Vec::new(),
         }
+    }
+}
+
+fn option(name: &str, help: &str) -> OptionSpec {
+    OptionSpec {
+        name: name.into(),
+        kind: OptionKind::Text,
+        help: help.into(),
+        default: None,
+        required: false,
+        secret: false,
+        deprecated: None,
     }
 }
 

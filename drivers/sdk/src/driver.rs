@@ -1,0 +1,176 @@
+//! What a driver does.
+
+use crate::buildkit_session::Client;
+use crate::transport::Connection;
+use crate::types::{File, Pair, Platform};
+use crate::{
+    Config, Description, Error, Feature, Info, Options, RemoveOptions, Status, StopOptions,
+};
+
+/// What BuildKit can do wherever it runs: exporters of OCI and Docker archives, cache export,
+/// several platforms, push.
+pub const BUILDKIT_FEATURES: &[Feature] = &[
+    Feature::OciExporter,
+    Feature::DockerExporter,
+    Feature::CacheExport,
+    Feature::MultiPlatform,
+    Feature::DirectPush,
+];
+
+/// A node of a builder, and what each operation of the contract does to it.
+///
+/// The type holds what the user configured and nothing else: what is true of the node is in the
+/// engine. The host opens a fresh one whenever it likes, and after any failure of the component.
+pub trait Driver: Sized + 'static {
+    /// Says what the driver is. Pure: nothing is granted, no capability works.
+    fn describe() -> Description;
+
+    /// How well the driver suits an endpoint, where the user named no driver: the lowest number
+    /// wins, `None` does not take part. Pure.
+    fn priority(endpoint: &str) -> Option<u32> {
+        let _ = endpoint;
+        None
+    }
+
+    /// Takes the configuration of a node: declares and reads every option, and
+    /// [refuses](Options::refuse) what does not go together. Pure.
+    ///
+    /// It is run for each of three purposes, so that they cannot drift apart. To describe the
+    /// driver, without any option, for what it declares; to validate a configuration, for the
+    /// faults that it finds; to work on a node, which happens only where there are no faults.
+    /// Declare every option in every run: one that hangs on the value of another would be missing
+    /// from the description.
+    fn open(node: Node, options: &mut Options) -> Self;
+
+    /// How the node is now. A node that does not exist is no error but
+    /// [`Status::Inactive`]; `Status::Running.into()` makes an answer of a status.
+    ///
+    /// # Errors
+    ///
+    /// Why that cannot be found out.
+    fn info(&self) -> Result<Info, Error>;
+
+    /// Creates and starts what is missing, and returns once BuildKit answers on a connection such
+    /// as [`dial`](Driver::dial) opens; [`wait_for_buildkit`](crate::wait_for_buildkit) waits for
+    /// that. Idempotent: a node that runs is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// Why BuildKit does not answer. The host removes what was created.
+    fn boot(&self) -> Result<(), Error>;
+
+    /// Opens a new connection to BuildKit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`] before `boot` and after `stop`.
+    fn dial(&self) -> Result<Connection, Error>;
+
+    /// The version of BuildKit, for example `v0.31.0`. As BuildKit says itself, by default.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotRunning`], or why it cannot be found out.
+    fn version(&self) -> Result<String, Error> {
+        Ok(Client::open(self.dial()?)?.version()?.version)
+    }
+
+    /// What a build may ask of the node. [`BUILDKIT_FEATURES`], by default.
+    ///
+    /// # Errors
+    ///
+    /// Why that cannot be found out.
+    fn features(&self) -> Result<Vec<Feature>, Error> {
+        Ok(BUILDKIT_FEATURES.to_vec())
+    }
+
+    /// Stops BuildKit; the cache stays. Idempotent. By default nothing happens, which is right
+    /// where the daemon is not the driver's.
+    ///
+    /// # Errors
+    ///
+    /// Why BuildKit still runs.
+    fn stop(&self, options: StopOptions) -> Result<(), Error> {
+        let _ = options;
+        Ok(())
+    }
+
+    /// Removes what `boot` created, but for what `options` says to keep. Idempotent. By default
+    /// nothing happens, which is right where the driver creates nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why something is left.
+    fn remove(&self, options: RemoveOptions) -> Result<(), Error> {
+        let _ = options;
+        Ok(())
+    }
+
+    /// The address by which a build reaches the machine that the user sits at. Unsupported, by
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] where there is no such address.
+    fn host_gateway(&self) -> Result<String, Error> {
+        Err(Error::Unsupported(format!(
+            "host-gateway is not supported by the driver {}",
+            Self::describe().with_options(Vec::new()).name
+        )))
+    }
+}
+
+/// A node as the user configured it, but for the options: [`Options`] reads those.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Unique on this engine; names of containers and volumes derive from it. Empty while the
+    /// driver is being described.
+    pub name: String,
+    /// The engine's endpoint, for a message: the host is connected already. For a driver that
+    /// calls nothing of the engine, what the user gave instead: where BuildKit is.
+    pub endpoint: String,
+    /// `--buildkitd-flags`, split into words.
+    pub buildkitd_flags: Vec<String>,
+    /// `buildkitd.toml`, certificates and such.
+    pub files: Vec<File>,
+    /// `--platform`; empty means that the node says for itself.
+    pub platforms: Vec<Platform>,
+    /// Settings of hosts that are newer than this crate.
+    pub extra: Vec<Pair>,
+}
+
+impl Node {
+    /// `buildx_buildkit_<node>`: the name of the node's container, and what the name of everything
+    /// else that the node has must begin with.
+    pub fn container_name(&self) -> String {
+        format!("buildx_buildkit_{}", self.name)
+    }
+
+    /// `buildx_buildkit_<node>_state`: the name of the volume of BuildKit's state. A volume of
+    /// this name that was kept from an earlier builder is this node's.
+    pub fn state_volume_name(&self) -> String {
+        format!("{}_state", self.container_name())
+    }
+
+    pub(crate) fn split(config: Config) -> (Self, Vec<Pair>) {
+        let node = Self {
+            name: config.name,
+            endpoint: config.endpoint,
+            buildkitd_flags: config.buildkitd_flags,
+            files: config.files,
+            platforms: config.platforms,
+            extra: config.extra,
+        };
+        (node, config.options)
+    }
+}
+
+impl From<Status> for Info {
+    fn from(status: Status) -> Self {
+        Self {
+            status,
+            nodes: Vec::new(),
+            run: None,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Options: declared, described, checked and read in one go.
+
+mod declaration;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::types::Pair;
+use crate::{Issue, OptionKind, OptionSpec, Severity, values};
+
+pub use declaration::{Declaration, Table};
+
+/// The options of a node. Each method declares one option, with the line that help shows; what
+/// ends the declaration ([`optional`](Declaration::optional), [`default`](Declaration::default) or
+/// [`required`](Declaration::required)) reads it.
+///
+/// A value that does not parse becomes a fault that names its option, and reading goes on: one run
+/// finds every fault.
+///
+/// ```
+/// use iechor_driver::{Options, values};
+///
+/// # fn read(options: &mut Options) {
+/// let memory: Option<u64> = options.size("memory", "Memory to use").optional();
+/// let load: bool = options.boolean("load", "Load results").default("false");
+/// let processors: Option<String> = options
+///     .text("processors", "Processors to run on, for example 0-2,4")
+///     .parse(values::cpuset)
+///     .optional();
+/// let env: Vec<(String, String)> = options
+///     .table("env", "Environment variable of BuildKit, as env.NAME=VALUE")
+///     .read();
+/// if memory.is_some_and(|bytes| bytes < 64 << 20) {
+///     options.refuse("memory", "BuildKit needs 64m at least");
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Options {
+    given: Vec<Pair>,
+    declared: Vec<OptionSpec>,
+    issues: Vec<Issue>,
+    missing: Vec<String>,
+}
+
+impl Options {
+    pub(crate) fn new(given: Vec<Pair>) -> Self {
+        Self {
+            given,
+            declared: Vec::new(),
+            issues: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    /// Any text.
+    pub fn text(&mut self, name: &str, help: &str) -> Declaration<'_, String> {
+        self.parsed(name, OptionKind::Text, help, |text| Ok(text.to_owned()))
+    }
+
+    /// `true` or `false`, and what else [`values::boolean`] takes.
+    pub fn boolean(&mut self, name: &str, help: &str) -> Declaration<'_, bool> {
+        self.parsed(name, OptionKind::Boolean, help, values::boolean)
+    }
+
+    /// A whole number.
+    pub fn integer(&mut self, name: &str, help: &str) -> Declaration<'_, i64> {
+        self.parsed(name, OptionKind::Integer, help, values::integer)
+    }
+
+    /// An amount of bytes, as [`values::bytes`] takes it: `512m`.
+    pub fn size(&mut self, name: &str, help: &str) -> Declaration<'_, u64> {
+        self.parsed(name, OptionKind::Size, help, values::bytes)
+    }
+
+    /// A span of time, as [`values::duration`] takes it: `1m30s`.
+    pub fn duration(&mut self, name: &str, help: &str) -> Declaration<'_, Duration> {
+        self.parsed(name, OptionKind::Duration, help, values::duration)
+    }
+
+    /// One of these words, each of which stands for a value.
+    pub fn choice<T: Clone + 'static>(
+        &mut self,
+        name: &str,
+        choices: &[(&str, T)],
+        help: &str,
+    ) -> Declaration<'_, T> {
+        let words = choices.iter().map(|(word, _)| (*word).to_owned()).collect();
+        let choices: Vec<(String, T)> = choices
+            .iter()
+            .map(|(word, value)| ((*word).to_owned(), value.clone()))
+            .collect();
+        self.parsed(
+            name,
+            OptionKind::Choice(words),
+            help,
+            move |text| match choices.iter().find(|(word, _)| word == text) {
+                Some((_, value)) => Ok(value.clone()),
+                None => {
+                    let words: Vec<_> = choices.iter().map(|(word, _)| word.as_str()).collect();
+                    Err(format!("{text:?} is none of: {}", words.join(", ")))
+                }
+            },
+        )
+    }
+
+    /// A file of the user's machine with certificates or a key in PEM. The value is a name that
+    /// [`Tls`](crate::transport::Tls) takes; the file stays with the host.
+    pub fn file(&mut self, name: &str, help: &str) -> Declaration<'_, String> {
+        self.parsed(name, OptionKind::File, help, |text| Ok(text.to_owned()))
+    }
+
+    /// An option of any kind with a parser of its own. `kind` is what the host shows and checks
+    /// it by; the parser's errors are one clause without the option's name.
+    pub fn parsed<T>(
+        &mut self,
+        name: &str,
+        kind: OptionKind,
+        help: &str,
+        parse: impl Fn(&str) -> Result<T, String> + 'static,
+    ) -> Declaration<'_, T> {
+        Declaration::new(self, spec(name, kind, help), parse)
+    }
+
+    /// Any number of `NAME.key=value`, for example `env.FOO=bar`.
+    pub fn table(&mut self, name: &str, help: &str) -> Table<'_> {
+        Table::new(self, spec(name, OptionKind::Table, help))
+    }
+
+    /// Whether the user gave the option, rightly or wrongly.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// Says that the value of an option cannot be taken: `message` says why, and how to mend it,
+    /// without the option's name.
+    pub fn refuse(&mut self, name: &str, message: impl Into<String>) {
+        self.add(Severity::Error, Some(name), message.into());
+    }
+
+    /// Says something about an option that does not keep the node from working.
+    pub fn warn(&mut self, name: &str, message: impl Into<String>) {
+        self.add(Severity::Warning, Some(name), message.into());
+    }
+
+    /// Says that something other than an option cannot be taken, such as the files of the node or
+    /// the flags of buildkitd.
+    pub fn refuse_node(&mut self, message: impl Into<String>) {
+        self.add(Severity::Error, None, message.into());
+    }
+
+    fn add(&mut self, severity: Severity, subject: Option<&str>, message: String) {
+        self.issues.push(Issue {
+            severity,
+            subject: subject.map(str::to_owned),
+            message,
+        });
+    }
+
+    /// The value as it was given; the last one counts.
+    fn value(&self, name: &str) -> Option<&str> {
+        self.given
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// What was found, but for required options that are missing.
+    pub(crate) fn issues(self) -> Vec<Issue> {
+        self.issues
+    }
+
+    /// The required options that were not given.
+    pub(crate) fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    pub(crate) fn given(&self) -> &[Pair] {
+        &self.given
+    }
+
+    pub(crate) fn declared(&self) -> &[OptionSpec] {
+        &self.declared
+    }
+
+    pub(crate) fn into_declared(self) -> Vec<OptionSpec> {
+        self.declared
+    }
+
+    /// Every error in one text, if there are any.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let missing = self
+            .missing
+            .iter()
+            .map(|name| format!("option {name}: it must be given"));
+        let wrong = self
+            .issues
+            .iter()
+            .filter(|issue| issue.severity == Severity::Error)
+            .map(|issue| match &issue.subject {
+                Some(subject) => format!("option {subject}: {}", issue.message),
+                None => issue.message.clone(),
+            });
+        let faults: Vec<_> = missing.chain(wrong).collect();
+        (!faults.is_empty()).then(|| faults.join("; "))
+    }
+}
+
+fn spec(name: &str, kind: OptionKind, help: &str) -> OptionSpec {
+    OptionSpec {
+        name: name.into(),
+        kind,
+        help: help.into(),
+        default: None,
+        required: false,
+        secret: false,
+        deprecated: None,
+    }
+}
