@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use iechor_sandbox::contract::{Descriptor, OptionKind};
-use iechor_sandbox::{Driver, Grant, Sandbox};
+use iechor_sandbox::{Driver, Grant};
 
 use crate::boot_progress::StatusSender;
 use crate::driver_options;
+use crate::drivers;
+use crate::drivers::reference::DriverReference;
 use crate::error::BuilderError;
 use crate::name::{self, Name};
 use crate::node::LiveNode;
 use crate::selection;
 use crate::store::{Changed, NodeChange, NodeGroup, Platform, StoreState};
 use crate::workspace::Workspace;
-use crate::{buildkitd_config, buildkitd_flags, trust};
+use crate::{buildkitd_config, buildkitd_flags};
 
 /// The driver of a builder for which none is named.
 const DEFAULT_DRIVER: &str = "iechor-container";
@@ -28,7 +30,7 @@ pub struct CreateRequest {
     pub node: Option<String>,
     /// `--append`
     pub append: bool,
-    /// `--driver`: a name or the path of a component.
+    /// `--driver`, see [`crate::drivers::reference`].
     pub driver: Option<String>,
     /// `--driver-opt`, each `key=value,...`.
     pub driver_options: Vec<String>,
@@ -98,27 +100,16 @@ pub async fn create(
     let mut group = existing
         .clone()
         .unwrap_or_else(|| NodeGroup::new(&name, &driver));
-    let component = Sandbox::load(&driver).await?;
-    let mut change = node_change(workspace, existing.as_ref(), &request, &component)?;
+    let mut loaded = drivers::load(&workspace.store, &driver).await?;
+    let mut change = node_change(workspace, existing.as_ref(), &request, &loaded.driver)?;
     if let Some(options) = &mut change.driver_opts {
-        make_files_absolute(component.descriptor().await?, options)?;
+        make_files_absolute(loaded.driver.descriptor().await?, options)?;
     }
     let changed = group.change(change)?;
 
-    if !request.grants.is_empty() {
-        let granted = trust::granted(workspace.store.directory(), component.digest())?;
-        let all: Vec<_> = granted
-            .into_iter()
-            .chain(request.grants.iter().cloned())
-            .collect();
-        // Before anything is written: what is missing is an error.
-        component.grants(&all).await?;
-        trust::grant(
-            workspace.store.directory(),
-            component.digest(),
-            &request.grants,
-        )?;
-    }
+    // Before anything is written: what is missing is an error.
+    loaded.trust(&workspace.store, &request.grants).await?;
+    group.driver_digest = loaded.own_digest().map(str::to_owned);
     let node = LiveNode::open(workspace, &group, &group.nodes[changed.index]).await?;
     // An endpoint where nothing answers is a mistake better found now than at the first build.
     if let Some(engine) = node.engine() {
@@ -193,15 +184,10 @@ fn choose_driver(
 ) -> Result<String, BuilderError> {
     let wanted = match wanted.filter(|driver| !driver.is_empty()) {
         None => None,
-        Some(driver) if driver.contains('/') || driver.ends_with(".wasm") => {
-            let path = std::fs::canonicalize(driver).map_err(|error| BuilderError::File {
-                what: "driver",
-                path: driver.into(),
-                reason: error.to_string(),
-            })?;
-            Some(path.display().to_string())
+        Some(driver) => {
+            let reference: DriverReference = driver.parse()?;
+            Some(reference.absolute()?.to_string())
         }
-        Some(driver) => Some(driver.to_owned()),
     };
     match (existing, wanted) {
         (Some(group), Some(wanted)) if wanted != group.driver => Err(BuilderError::OtherDriver {

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use iechor_engine::EngineError;
 use iechor_engine::config::ConfigError;
 use iechor_engine::endpoint::EndpointError;
+use iechor_registry::RegistryError;
 use iechor_sandbox::DriverError;
 
 use crate::buildkitd_config;
 use crate::buildkitd_flags::FlagsError;
 use crate::driver_options::{CsvError, DriverOptionErrors};
+use crate::drivers::DriversError;
 use crate::name::NameError;
 use crate::selection::SelectionError;
 use crate::store::{BrokenFile, EditError, PlatformError, StoreError};
@@ -64,6 +66,12 @@ pub enum BuilderError {
     /// The driver.
     #[error(transparent)]
     Driver(#[from] DriverError),
+    /// Which driver, and what was installed.
+    #[error(transparent)]
+    Drivers(#[from] DriversError),
+    /// The way to a driver.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),

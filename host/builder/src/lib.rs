@@ -4,7 +4,9 @@
 //!   called, [`selection`] which one a command works on.
 //! - [`workspace`] is what surrounds a command: store, engine, configuration.
 //! - [`create`](mod@create) makes builders: with [`driver_options`], [`buildkitd_config`],
-//!   [`buildkitd_flags`], and [`trust`] in drivers that are not built in.
+//!   [`buildkitd_flags`].
+//! - [`drivers`] are what builders are made of: built in, installed, or files; and what the user
+//!   trusts them with.
 //! - [`node`] is a node that can be worked with, through its driver; [`lifecycle`] asks, boots,
 //!   stops and removes whole builders.
 //! - [`build`] builds.
@@ -17,6 +19,7 @@ pub mod buildkitd_flags;
 pub mod create;
 mod credentials;
 pub mod driver_options;
+pub mod drivers;
 mod error;
 pub mod lifecycle;
 pub mod name;
@@ -24,7 +27,6 @@ pub mod node;
 mod remembered;
 pub mod selection;
 pub mod store;
-pub mod trust;
 pub mod workspace;
 
 pub use error::BuilderError;

@@ -10,16 +10,16 @@ use iechor_sandbox::contract::{
 };
 use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
-    Driver, DriverError, Grants, Node as DriverNode, NodeContext, Progress, Sandbox, ValidConfig,
+    Driver, DriverError, Grants, LogLevel, Node as DriverNode, NodeContext, Progress, ValidConfig,
     limits,
 };
 
 use crate::boot_progress::{StatusSender, VertexProgress};
 use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
+use crate::drivers::{self, Loaded};
 use crate::error::BuilderError;
 use crate::store::{Node, NodeGroup, Platform};
-use crate::trust;
 use crate::workspace::Workspace;
 
 /// How long BuildKit has to answer on a new connection.
@@ -62,9 +62,10 @@ impl LiveNode {
         group: &NodeGroup,
         node: &Node,
     ) -> Result<Self, BuilderError> {
-        let driver = Sandbox::load(&group.driver).await?;
-        let granted = trust::granted(workspace.store.directory(), driver.digest())?;
-        let grants = driver.grants(&granted).await?;
+        let loaded = drivers::load(&workspace.store, &group.driver).await?;
+        remark_change(workspace, group, node, &loaded);
+        let grants = loaded.grants().await?;
+        let driver = loaded.driver;
         let (config, warnings) = driver.validate(&config(node)).await?;
         let engine = match driver.uses_engine() {
             true => Some(workspace.engine(&node.endpoint)?),
@@ -243,6 +244,26 @@ impl LiveNode {
     /// What the driver or the engine reported.
     pub async fn remove(&self, options: RemoveOptions) -> Result<(), BuilderError> {
         Ok(self.quiet().remove(options).await?)
+    }
+}
+
+/// Says, once a command, that the driver is another one than the builder was made with. Whoever
+/// updates a driver means that, and is not kept from working; whoever did not should know.
+fn remark_change(workspace: &Workspace, group: &NodeGroup, node: &Node, loaded: &Loaded) {
+    if let Some(before) = group.driver_digest.as_deref()
+        && let Some(now) = loaded.own_digest()
+        && before != now
+    {
+        workspace.say_once(
+            LogLevel::Warn,
+            loaded.driver.name(),
+            &format!(
+                "changed since builder {builder} was made with it: {before} -> {now}; `iechor \
+                 buildx create --name {builder} --node {node}` accepts the change",
+                builder = group.name,
+                node = node.name,
+            ),
+        );
     }
 }
 

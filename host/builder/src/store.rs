@@ -10,6 +10,7 @@
 //! | `defaults/<hash of the endpoint>` | name of the builder in use at that endpoint |
 //! | `activity/<name>` | when the builder was last used |
 //! | `refs/<name>/` | local records of builds, removed with the builder |
+//! | `drivers/` | installed drivers, see [`crate::drivers::lock`]; the peer has none |
 //!
 //! Files are 0600 and directories 0700, since builders may carry keys of registries. A file is
 //! replaced in one step, so a reader sees the old or the new one and needs no lock, and a process
@@ -522,6 +523,28 @@ impl Transaction {
         } else {
             file::remove(&self.store.directory.join(choice)).map(drop)
         }
+    }
+
+    /// Replaces a file below a directory of the store's, which is made where it is missing.
+    pub(crate) fn write_in(
+        &self,
+        directory: &Path,
+        name: &str,
+        data: &[u8],
+    ) -> Result<(), StoreError> {
+        file::make_directory(&self.store.directory.join(directory), self.store.owner)?;
+        self.write(directory.join(name), data)
+    }
+
+    /// Removes all files of a directory of the store's but those of these names.
+    pub(crate) fn keep_only(&self, directory: &Path, names: &[String]) -> Result<(), StoreError> {
+        let directory = self.store.directory.join(directory);
+        for name in file::list(&directory)? {
+            if !names.contains(&name) {
+                file::remove(&directory.join(name))?;
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, path: PathBuf, data: &[u8]) -> Result<(), StoreError> {

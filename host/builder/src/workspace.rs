@@ -1,7 +1,7 @@
 //! Everything around builders that a command needs: the store, the engine's endpoint, the
 //! configuration and the user's wishes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{self, Endpoint, Environment};
 use iechor_engine::model::EngineInfo;
-use iechor_sandbox::Log;
+use iechor_sandbox::{Log, LogLevel};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
@@ -37,6 +37,7 @@ pub struct Workspace {
     /// Ends what is in progress.
     pub cancel: CancellationToken,
     engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
+    said: Mutex<HashSet<String>>,
 }
 
 impl Workspace {
@@ -60,7 +61,16 @@ impl Workspace {
             log,
             cancel,
             engines: Mutex::default(),
+            said: Mutex::default(),
         })
+    }
+
+    /// Says something about a driver in the log, unless it was said before.
+    pub fn say_once(&self, level: LogLevel, driver: &str, message: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(format!("{driver}: {message}")) {
+            self.log.write(level, driver, message, &[]);
+        }
     }
 
     /// The endpoint that the user's environment and configuration name.

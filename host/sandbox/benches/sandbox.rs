@@ -21,14 +21,18 @@ const CALLS: u32 = 1_000_000;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let first = Instant::now();
-    let driver = Sandbox::load("iechor-container").await.expect("built in");
+    let driver = Sandbox::embedded("iechor-container")
+        .expect("loads")
+        .expect("built in");
     row("first load in a process", first.elapsed());
 
     let mut loads = Vec::new();
     let mut loads_and_calls = Vec::new();
     for _ in 0..200 {
         let start = Instant::now();
-        let loaded = Sandbox::load("iechor-container").await.expect("built in");
+        let loaded = Sandbox::embedded("iechor-container")
+            .expect("loads")
+            .expect("built in");
         loads.push(start.elapsed());
         loaded.priority("unix:///x").await.expect("an answer");
         loads_and_calls.push(start.elapsed());
@@ -37,11 +41,11 @@ async fn main() {
     row("load, instantiate and call it", median(loads_and_calls));
 
     let guest = build_guest();
-    Sandbox::load(&guest).await.expect("loads");
+    Sandbox::file(guest.as_ref()).await.expect("loads");
     let mut cached = Vec::new();
     for _ in 0..200 {
         let start = Instant::now();
-        let loaded = Sandbox::load(&guest).await.expect("loads");
+        let loaded = Sandbox::file(guest.as_ref()).await.expect("loads");
         loaded.priority("unix:///x").await.expect("an answer");
         cached.push(start.elapsed());
     }
@@ -64,7 +68,7 @@ async fn main() {
     }
     row("info, simulated engine", median(infos));
 
-    let guest = Sandbox::load(&guest).await.expect("loads");
+    let guest = Sandbox::file(guest.as_ref()).await.expect("loads");
     let idle = boot_time(&guest, "0").await;
     let busy = boot_time(&guest, &CALLS.to_string()).await;
     row("a call to the host", busy.saturating_sub(idle) / CALLS);

@@ -23,7 +23,7 @@ use crate::operation::Host;
 use crate::options::Checked;
 use crate::runtime::Runtime;
 use crate::text::{clean, clean_line};
-use crate::{cache, limits, options};
+use crate::{cache, contract_version, limits, options};
 
 /// Where a driver comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Driver {
     source: Source,
     digest: String,
     imports: Vec<String>,
+    exports: Vec<String>,
+    contract: String,
     pub(crate) pre: ContainerDriverPre<Host>,
     descriptor: OnceCell<Descriptor>,
     observer: Option<Arc<dyn Observer>>,
@@ -57,22 +59,6 @@ pub struct ValidConfig {
 pub struct Sandbox;
 
 impl Sandbox {
-    /// Loads the driver of that name: a built-in one, or a file where the name is a path (it has a
-    /// `/` or ends in `.wasm`).
-    ///
-    /// # Errors
-    ///
-    /// That there is no such driver, or what keeps it from being loaded.
-    pub async fn load(name: &str) -> Result<Arc<Driver>, DriverError> {
-        if name.contains('/') || name.ends_with(".wasm") {
-            return Self::file(Path::new(name)).await;
-        }
-        Self::embedded(name)?.ok_or_else(|| DriverError::Unknown {
-            name: name.into(),
-            known: Embedded::names().collect(),
-        })
-    }
-
     /// The built-in driver of that name or alias; `None` where there is none.
     ///
     /// # Errors
@@ -96,23 +82,36 @@ impl Sandbox {
         Ok(Some(Arc::new(driver)))
     }
 
-    /// Loads a component from a file.
+    /// Loads a component from a file; messages name it by its path.
     ///
     /// # Errors
     ///
     /// What keeps it from being loaded.
     pub async fn file(path: &Path) -> Result<Arc<Driver>, DriverError> {
-        let name = path.display().to_string();
         let bytes = read(path)?;
+        let source = Source::File(path.to_owned());
+        Self::component(path.display().to_string(), source, bytes).await
+    }
+
+    /// Loads a component that was read already. Whoever knows its digest compares it with
+    /// [`Driver::digest`], which is that of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being loaded.
+    pub async fn component(
+        name: String,
+        source: Source,
+        bytes: Vec<u8>,
+    ) -> Result<Arc<Driver>, DriverError> {
         refuse_other_formats(&name, &bytes)?;
         let runtime = runtime(&name)?;
-        let path = path.to_owned();
         // Compilation takes seconds for a large component.
         let loaded = tokio::task::spawn_blocking(move || {
             let digest = digest(&bytes);
             let component = cache::load(&runtime.engine, &digest, &bytes)
                 .map_err(|error| unloadable(&name, &error))?;
-            Driver::new(name, Source::File(path), digest, component).map(Arc::new)
+            Driver::new(name, source, digest, component).map(Arc::new)
         })
         .await;
         loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
@@ -127,18 +126,21 @@ impl Driver {
         component: Component,
     ) -> Result<Self, DriverError> {
         let runtime = runtime(&name)?;
-        let imports: Vec<String> = component
-            .component_type()
-            .imports(&runtime.engine)
-            .map(|(import, _)| import.to_owned())
-            .collect();
+        let kind = component.component_type();
+        let named = |(name, _): (&str, _)| name.to_owned();
+        let imports: Vec<String> = kind.imports(&runtime.engine).map(named).collect();
+        let exports: Vec<String> = kind.exports(&runtime.engine).map(named).collect();
+        let contract = contract_version::of(&name, &exports);
         let unknown = Runtime::unknown_imports(imports.iter().map(String::as_str));
-        if !unknown.is_empty() {
+        // A driver of a newer contract may import what only that one has: that it is newer says
+        // more.
+        if !unknown.is_empty() && !matches!(contract, Err(DriverError::OtherContract { .. })) {
             return Err(DriverError::UnknownImports {
                 driver: name,
                 imports: unknown,
             });
         }
+        let contract = contract?;
         let pre = runtime
             .linker
             .instantiate_pre(&component)
@@ -149,6 +151,8 @@ impl Driver {
             source,
             digest,
             imports,
+            exports,
+            contract,
             pre,
             descriptor: OnceCell::new(),
             observer: None,
@@ -208,6 +212,8 @@ impl Driver {
             source: self.source.clone(),
             digest: self.digest.clone(),
             imports: self.imports.clone(),
+            exports: self.exports.clone(),
+            contract: self.contract.clone(),
             pre: self.pre.clone(),
             descriptor: OnceCell::new(),
             observer: Some(observer),
@@ -216,6 +222,16 @@ impl Driver {
 
     pub(crate) fn observer(&self) -> Option<&Arc<dyn Observer>> {
         self.observer.as_ref()
+    }
+
+    /// The interfaces that it exports.
+    pub fn exports(&self) -> &[String] {
+        &self.exports
+    }
+
+    /// The version of the contract that it was made for, for example `0.1.0`.
+    pub fn contract(&self) -> &str {
+        &self.contract
     }
 
     /// What it says that it is. Asked once.

@@ -10,14 +10,6 @@ use crate::text::{clean, clean_line};
 /// A failure of a driver, by the name that the user knows it by.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// No driver of that name is built in.
-    #[error("there is no driver {name:?}; built in are: {}", .known.join(", "))]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: Vec<&'static str>,
-    },
     /// The file cannot be read.
     #[error("driver {}: {reason}", .path.display())]
     Unreadable {
@@ -45,6 +37,21 @@ pub enum DriverError {
         driver: String,
         /// What it imports.
         imports: Vec<String>,
+    },
+    /// It speaks another version of the contract than this host.
+    #[error(
+        "driver {driver} was made for version {version} of the contract, and this program speaks \
+         {host}: {remedy}"
+    )]
+    OtherContract {
+        /// The driver.
+        driver: String,
+        /// The version that it was made for.
+        version: String,
+        /// The version of this host.
+        host: &'static str,
+        /// What to do.
+        remedy: &'static str,
     },
     /// Options or other parts of a configuration are at fault.
     #[error("{}", render_issues(.driver, .issues))]

@@ -4,6 +4,8 @@
 //! match, `*` standing for any characters. An empty scope is any subject. In a scope of the
 //! transport's capabilities the word [`ENDPOINT`] is the address of the node's own endpoint.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::contract::{CapabilityRequest, Denial};
@@ -70,6 +72,23 @@ pub const CATALOGUE: &[Capability] = &[
     },
 ];
 
+/// Whether whoever has that capability can get hold of the engine's machine. One that is not in the
+/// [`CATALOGUE`] counts as such: nobody knows what it does.
+pub fn is_high_risk(name: &str) -> bool {
+    CATALOGUE
+        .iter()
+        .find(|capability| capability.name == name)
+        .is_none_or(|capability| capability.high_risk)
+}
+
+/// Requests in the order in which to decide about them: what is dangerous first, and of that what
+/// the driver cannot do without.
+pub fn review_order(requests: &[CapabilityRequest]) -> Vec<&CapabilityRequest> {
+    let mut ordered: Vec<_> = requests.iter().collect();
+    ordered.sort_by_key(|request| (!is_high_risk(&request.name), !request.required));
+    ordered
+}
+
 /// One grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -104,6 +123,7 @@ impl Grant {
         })
     }
 
+<<<<<<< HEAD
     fn covers(&self, subject: &str, endpoint: &str) -> bool {
         let own = match self.name.as_str() {
             "transport.tcp" => endpoint.strip_prefix("tcp://"),
@@ -114,6 +134,32 @@ impl Grant {
             || self.scope.iter().any(|pattern| {
                 matches(pattern, subject) || (pattern == ENDPOINT && own == Some(subject))
             })
+=======
+    /// The grant of all that a request asks for.
+    pub fn of(request: &CapabilityRequest) -> Self {
+        Self {
+            name: request.name.clone(),
+            scope: request.scope.clone(),
+        }
+    }
+
+    fn covers(&self, subject: &str) -> bool {
+        self.scope.is_empty() || self.scope.iter().any(|pattern| matches(pattern, subject))
+>>>>>>> 1471a27 (drivers: which one, from where and trusted with what is decided in one place above the sandbox)
+    }
+}
+
+/// `NAME`, or `NAME=PATTERN` for each pattern, as [`Grant::parse`] reads them.
+impl fmt::Display for Grant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.scope.is_empty() {
+            return formatter.write_str(&self.name);
+        }
+        for (number, pattern) in self.scope.iter().enumerate() {
+            let gap = if number == 0 { "" } else { " " };
+            write!(formatter, "{gap}{}={pattern}", self.name)?;
+        }
+        Ok(())
     }
 }
 
@@ -211,13 +257,7 @@ fn hint(capability: &str, subject: &str) -> String {
 }
 
 fn as_grants(requests: &[CapabilityRequest]) -> Vec<Grant> {
-    requests
-        .iter()
-        .map(|request| Grant {
-            name: request.name.clone(),
-            scope: request.scope.clone(),
-        })
-        .collect()
+    requests.iter().map(Grant::of).collect()
 }
 
 /// Whether `*` of the pattern, each standing for any characters, can make it the subject.
@@ -317,6 +357,7 @@ mod tests {
     }
 
     #[test]
+<<<<<<< HEAD
     fn the_nodes_own_endpoint_can_be_granted_by_that_word() {
         let requests = [
             request("transport.tcp", &[ENDPOINT]),
@@ -344,6 +385,39 @@ mod tests {
             let denial = at(endpoint, capability, subject).expect_err(subject);
             assert_eq!(denial.capability, capability);
         }
+=======
+    fn what_is_dangerous_is_decided_first() {
+        let optional = CapabilityRequest {
+            required: false,
+            ..request("engine.open", &[])
+        };
+        let requests = [
+            request("image.pull", &[]),
+            optional,
+            request("container.privileged", &[]),
+            request("of.the.future", &[]),
+        ];
+        let order: Vec<_> = review_order(&requests)
+            .iter()
+            .map(|request| request.name.as_str())
+            .collect();
+        let expected = [
+            "container.privileged",
+            "of.the.future",
+            "engine.open",
+            "image.pull",
+        ];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn grants_are_written_as_they_are_given() {
+        for text in ["image.pull", "image.pull=moby/*"] {
+            assert_eq!(Grant::parse(text).map(|g| g.to_string()), Ok(text.into()));
+        }
+        let several = Grant::of(&request("image.pull", &["a", "b"]));
+        assert_eq!(several.to_string(), "image.pull=a image.pull=b");
+>>>>>>> 1471a27 (drivers: which one, from where and trusted with what is decided in one place above the sandbox)
     }
 
     #[test]

@@ -16,6 +16,7 @@
 mod bindings;
 mod cache;
 mod capability;
+mod contract_version;
 pub mod driver;
 mod embedded;
 mod engine_config;

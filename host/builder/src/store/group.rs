@@ -28,6 +28,10 @@ pub struct NodeGroup {
     /// The driver finds the nodes itself; they cannot be edited.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub dynamic: bool,
+    /// Digest of the driver's component when the builder was made or last changed, for a driver
+    /// that is not built in. The peer ignores it, and drops it when it writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver_digest: Option<String>,
     /// Fields that a newer peer wrote; they are written back as they were.
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,

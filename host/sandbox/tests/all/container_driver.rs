@@ -26,7 +26,7 @@ const STOP: StopOptions = StopOptions {
 };
 
 async fn embedded() -> Arc<Driver> {
-    Sandbox::load("iechor-container").await.unwrap()
+    Sandbox::embedded("iechor-container").unwrap().unwrap()
 }
 
 fn image(reference: &str) -> Image {

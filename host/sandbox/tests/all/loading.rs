@@ -16,9 +16,11 @@ const DRIVER: &str = "IECHOR_TEST_DRIVER";
 #[tokio::test(start_paused = true)]
 #[ignore = "the other half of the tests that run it in a child"]
 async fn in_a_process_of_its_own() {
-    let driver = Sandbox::load(&std::env::var(DRIVER).unwrap())
-        .await
-        .unwrap();
+    let name = std::env::var(DRIVER).unwrap();
+    let driver = match Sandbox::embedded(&name).unwrap() {
+        Some(driver) => driver,
+        None => load(Path::new(&name)).await,
+    };
     println!("describes {}", driver.descriptor().await.unwrap().name);
 }
 
@@ -60,10 +62,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 async fn refusal(path: &Path) -> DriverError {
-    Sandbox::load(path.to_str().unwrap())
-        .await
-        .err()
-        .expect("it was loaded")
+    Sandbox::file(path).await.err().expect("it was loaded")
 }
 
 #[test]
@@ -79,7 +78,7 @@ fn the_embedded_driver_needs_no_compilation() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_component_from_disk_behaves_the_same() {
-    let embedded = Sandbox::load("docker-container").await.unwrap();
+    let embedded = Sandbox::embedded("docker-container").unwrap().unwrap();
     let file = load(&embedded_component()).await;
     assert_eq!(embedded.name(), "docker-container");
     assert_eq!(embedded.digest(), file.digest());
@@ -163,15 +162,7 @@ async fn what_is_not_a_readable_file_of_a_sensible_size_is_named() {
         assert_eq!(*named, path);
         assert!(reason.contains(expected), "{reason}");
     }
-    let error = Sandbox::load("docker-contianer")
-        .await
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.contains("docker-contianer") && error.contains("iechor-container"),
-        "{error}"
-    );
+    assert!(Sandbox::embedded("docker-contianer").unwrap().is_none());
 }
 
 #[tokio::test]
@@ -184,6 +175,22 @@ async fn an_import_that_no_host_offers_is_named() {
     };
     assert_eq!(*imports, ["iechor:driver/lag@0.1.0"]);
     assert!(error.to_string().contains("patched.wasm"), "{error}");
+}
+
+#[tokio::test]
+async fn a_driver_of_another_contract_is_told_what_it_needs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = patched_guest(
+        directory.path(),
+        "iechor:driver/driver@0.1.0",
+        "iechor:driver/driver@0.9.0",
+    );
+    let error = refusal(&path).await;
+    let DriverError::OtherContract { version, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(version, "0.9.0");
+    assert!(error.to_string().contains("newer iechor"), "{error}");
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ pub async fn ordered_guest(order: &str) -> Arc<Driver> {
 }
 
 pub async fn load(path: &Path) -> Arc<Driver> {
-    Sandbox::load(path.to_str().unwrap()).await.unwrap()
+    Sandbox::file(path).await.unwrap()
 }
 
 /// When the fake BuildKit answers.

@@ -1,9 +1,10 @@
 //! `iechor driver inspect`
 
 use clap::Args;
+use iechor_builder::drivers;
 use iechor_sandbox::contract::{Descriptor, OptionKind};
 use iechor_sandbox::grant::CATALOGUE;
-use iechor_sandbox::{Driver as Component, Sandbox, Source};
+use iechor_sandbox::{Driver as Component, Source};
 
 use crate::command::Format;
 use crate::session::{self, Common};
@@ -23,10 +24,8 @@ impl Inspect {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         let Self { driver, format } = self;
-        session::query(&Common::default(), |_| async move {
-            let component = Sandbox::load(&driver)
-                .await
-                .map_err(iechor_builder::BuilderError::from)?;
+        session::query(&Common::default(), |workspace| async move {
+            let component = drivers::load(&workspace.store, &driver).await?.driver;
             let descriptor = component
                 .descriptor()
                 .await

@@ -1,0 +1,168 @@
+//! Makes a driver of what the user named.
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use iechor_registry::Digest;
+use iechor_sandbox::{Driver, DriverError, Embedded, Grant, Grants, Sandbox, Source};
+
+use super::admission;
+use super::error::DriversError;
+use super::lock::{self, Installed, LockFile};
+use super::reference::{DriverReference, Place};
+use crate::error::BuilderError;
+use crate::store::Store;
+
+/// How a driver came to be here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// With this program.
+    BuiltIn,
+    /// A file that the user names.
+    File(PathBuf),
+    /// It is installed, or about to be.
+    Installed(Box<Installed>),
+}
+
+/// A driver that may be used, and what it may do.
+pub struct Loaded {
+    /// The driver.
+    pub driver: Arc<Driver>,
+    /// How it came to be here.
+    pub origin: Origin,
+    /// What the user granted to its digest.
+    pub granted: Vec<Grant>,
+}
+
+impl Loaded {
+    /// What it may do.
+    ///
+    /// # Errors
+    ///
+    /// [`DriversError::Untrusted`] where it lacks a grant that it needs.
+    pub async fn grants(&self) -> Result<Grants, BuilderError> {
+        match self.driver.grants(&self.granted).await {
+            Err(DriverError::Untrusted { driver, requests }) => {
+                Err(DriversError::Untrusted { driver, requests }.into())
+            }
+            grants => Ok(grants?),
+        }
+    }
+
+    /// Adds to what its digest was granted, once that is all that it needs.
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError::Untrusted`] where it needs more: nothing is granted then.
+    pub async fn trust(&mut self, store: &Store, more: &[Grant]) -> Result<(), BuilderError> {
+        let mut granted = self.granted.clone();
+        granted.extend(more.iter().cloned());
+        self.driver.grants(&granted).await?;
+        if !more.is_empty() && self.own_digest().is_some() {
+            self.set_grants(store, granted)?;
+        }
+        Ok(())
+    }
+
+    /// Grants to its digest exactly that, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn set_grants(&mut self, store: &Store, grants: Vec<Grant>) -> Result<(), BuilderError> {
+        let digest = Digest::from_str(self.driver.digest()).map_err(DriversError::from)?;
+        lock::edit(store, None, |lock| {
+            lock.set_grants(&digest, &grants);
+            Ok(())
+        })?;
+        self.granted = grants;
+        Ok(())
+    }
+
+    /// Its digest, where it does not come with the program and can change by itself.
+    pub fn own_digest(&self) -> Option<&str> {
+        match self.origin {
+            Origin::BuiltIn => None,
+            Origin::File(_) | Origin::Installed(_) => Some(self.driver.digest()),
+        }
+    }
+}
+
+/// Loads the driver that `text` names, see [`DriverReference`].
+///
+/// # Errors
+///
+/// That there is none, that it is not the one that was trusted or pinned, or what keeps it from
+/// being loaded.
+pub async fn load(store: &Store, text: &str) -> Result<Loaded, BuilderError> {
+    let DriverReference { place, digest } = text.parse()?;
+    let (driver, origin, granted) = match place {
+        Place::File(path) => {
+            let driver = Sandbox::file(&path).await?;
+            let granted = LockFile::read(store)?.grants(driver.digest());
+            (driver, Origin::File(path), granted)
+        }
+        Place::Name(name) => match Sandbox::embedded(&name)? {
+            Some(driver) => (driver, Origin::BuiltIn, Vec::new()),
+            None => {
+                let lock = LockFile::read(store)?;
+                let entry = known(&lock, &name)?;
+                let driver = installed(store, &entry).await?;
+                let granted = lock.grants(driver.digest());
+                (driver, Origin::Installed(Box::new(entry)), granted)
+            }
+        },
+    };
+    admission::admit(&driver, &origin, digest.as_ref())?;
+    Ok(Loaded {
+        driver,
+        origin,
+        granted,
+    })
+}
+
+/// The entry of an installed driver.
+///
+/// # Errors
+///
+/// That there is none of that name, and which there are.
+pub fn known(lock: &LockFile, name: &str) -> Result<Installed, DriversError> {
+    lock.driver(name)
+        .cloned()
+        .ok_or_else(|| DriversError::Unknown {
+            name: name.to_owned(),
+            built_in: Embedded::names().collect(),
+            installed: lock.drivers.iter().map(|d| d.name.clone()).collect(),
+        })
+}
+
+/// Loads an installed driver; whoever uses it has it admitted.
+pub(super) async fn installed(
+    store: &Store,
+    entry: &Installed,
+) -> Result<Arc<Driver>, BuilderError> {
+    let path = lock::component_path(store, &entry.digest);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return Err(DriversError::Gone {
+                name: entry.name.clone(),
+                path,
+                reason: error.to_string(),
+            }
+            .into());
+        }
+    };
+    // Before anything of it is compiled.
+    let found = Digest::of(&bytes);
+    if found != entry.digest {
+        return Err(DriversError::Changed {
+            name: entry.name.clone(),
+            expected: entry.digest.clone(),
+            found: found.to_string(),
+        }
+        .into());
+    }
+    Ok(Sandbox::component(entry.name.clone(), Source::File(path), bytes).await?)
+}

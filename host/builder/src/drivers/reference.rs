@@ -1,0 +1,116 @@
+//! What `--driver` takes: a name, or the path of a component, each with `@sha256:...` behind it
+//! where it has to be that one and no other.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use iechor_registry::Digest;
+
+use super::error::DriversError;
+use crate::error::BuilderError;
+
+/// A driver as the user names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriverReference {
+    /// Which.
+    pub place: Place,
+    /// The digest that its component must have.
+    pub digest: Option<Digest>,
+}
+
+/// Where a driver is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Built in or installed.
+    Name(String),
+    /// The file of a component: the text has a `/`, or ends in `.wasm`.
+    File(PathBuf),
+}
+
+impl FromStr for DriverReference {
+    type Err = DriversError;
+
+    fn from_str(text: &str) -> Result<Self, DriversError> {
+        let (place, digest) = Digest::split_from(text)?;
+        if place.contains("://") {
+            return Err(DriversError::NotInstalled {
+                source_text: text.to_owned(),
+            });
+        }
+        let place = if place.contains('/') || place.ends_with(".wasm") {
+            Place::File(place.into())
+        } else {
+            Place::Name(place.to_owned())
+        };
+        Ok(Self { place, digest })
+    }
+}
+
+impl DriverReference {
+    /// The same wherever the process works: a path is made absolute.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such file.
+    pub fn absolute(self) -> Result<Self, BuilderError> {
+        let Place::File(path) = self.place else {
+            return Ok(self);
+        };
+        let absolute = path.canonicalize().map_err(|error| BuilderError::File {
+            what: "driver",
+            path,
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            place: Place::File(absolute),
+            digest: self.digest,
+        })
+    }
+}
+
+impl fmt::Display for DriverReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Name(name) => formatter.write_str(name)?,
+            Place::File(path) => write!(formatter, "{}", path.display())?,
+        }
+        match &self.digest {
+            Some(digest) => write!(formatter, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_paths() {
+        let digest = Digest::of(b"");
+        for (text, place) in [
+            ("team", Place::Name("team".into())),
+            ("team.wasm", Place::File("team.wasm".into())),
+            ("./team", Place::File("./team".into())),
+        ] {
+            for text in [text.to_owned(), format!("{text}@{digest}")] {
+                let reference: DriverReference = text.parse().expect("a reference");
+                assert_eq!(reference.place, place);
+                assert_eq!(reference.digest.is_some(), text.contains('@'));
+                assert_eq!(reference.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_installed_first() {
+        let error = "oci://h/a:1".parse::<DriverReference>().expect_err("no");
+        let error = error.to_string();
+        assert!(
+            error.contains("iechor driver install oci://h/a:1"),
+            "{error}"
+        );
+        assert!("team@sha256:1".parse::<DriverReference>().is_err());
+    }
+}

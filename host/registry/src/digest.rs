@@ -1,0 +1,137 @@
+//! SHA-256 digests, as they are written: `sha256:` and 64 hexadecimal digits.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+const ALGORITHM: &str = "sha256:";
+const DIGITS: usize = 64;
+/// How many digits tell two digests apart for a person.
+const SHORT: usize = 12;
+
+/// A SHA-256 digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(String);
+
+/// A text is not a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a digest; one is sha256: and {DIGITS} hexadecimal digits")]
+pub struct DigestError(String);
+
+impl Digest {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let digits = Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
+        Self(format!("{ALGORITHM}{digits}"))
+    }
+
+    /// The whole of it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The hexadecimal digits alone.
+    pub fn digits(&self) -> &str {
+        &self.0[ALGORITHM.len()..]
+    }
+
+    /// Its beginning, for tables: `sha256:0123456789ab`.
+    pub fn short(&self) -> &str {
+        &self.0[..ALGORITHM.len() + SHORT]
+    }
+
+    /// Takes `@sha256:...` off the end of a text, where it has one.
+    ///
+    /// # Errors
+    ///
+    /// Where what follows `@sha256:` is not a digest.
+    pub fn split_from(text: &str) -> Result<(&str, Option<Self>), DigestError> {
+        let Some(at) = text.rfind(&format!("@{ALGORITHM}")) else {
+            return Ok((text, None));
+        };
+        Ok((&text[..at], Some(text[at + 1..].parse()?)))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let digits = text.strip_prefix(ALGORITHM);
+        let right = |digits: &str| {
+            digits.len() == DIGITS
+                && digits
+                    .bytes()
+                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        match digits {
+            Some(digits) if right(digits) => Ok(Self(text.to_owned())),
+            _ => Err(DigestError(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = DigestError;
+
+    fn try_from(text: String) -> Result<Self, DigestError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn of_bytes() {
+        assert_eq!(Digest::of(b"").as_str(), EMPTY);
+        assert_eq!(Digest::of(b"").short(), "sha256:e3b0c44298fc");
+        assert_eq!(Digest::of(b"").digits(), &EMPTY[7..]);
+    }
+
+    #[test]
+    fn what_is_none() {
+        for text in [
+            "",
+            "sha256:",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            &EMPTY[..70],
+            &EMPTY.to_uppercase(),
+            &format!("{EMPTY}0"),
+            "sha512:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ] {
+            let error = text.parse::<Digest>().expect_err(text).to_string();
+            assert!(error.contains("64 hexadecimal digits"), "{error}");
+        }
+    }
+
+    #[test]
+    fn taken_off_the_end() {
+        let digest: Digest = EMPTY.parse().expect("a digest");
+        let pinned = format!("a@b@{EMPTY}");
+        assert_eq!(Digest::split_from(&pinned), Ok(("a@b", Some(digest))));
+        assert_eq!(Digest::split_from("a@b"), Ok(("a@b", None)));
+        assert!(Digest::split_from("a@sha256:12").is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! Components in files.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::digest::Digest;
+use crate::error::{self, RegistryError};
+use crate::source::unreadable;
+use crate::{Fetched, Source};
+
+/// The file that is taken from a directory that holds several components.
+const PREFERRED: &str = "driver.wasm";
+const EXTENSION: &str = "wasm";
+
+pub(crate) fn fetch(
+    path: &Path,
+    expected: Option<&Digest>,
+    limit: u64,
+) -> Result<Fetched, RegistryError> {
+    let path = find(path)?;
+    let bytes = read(&path, limit)?;
+    let digest = Digest::of(&bytes);
+    error::check(&path.display().to_string(), expected, &digest)?;
+    Ok(Fetched {
+        bytes,
+        pinned: Source::path(path).pinned_to(digest.clone()),
+        digest,
+    })
+}
+
+/// The component's file: the path itself, or in the directory `driver.wasm` or the only component.
+fn find(path: &Path) -> Result<PathBuf, RegistryError> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let preferred = path.join(PREFERRED);
+    if preferred.is_file() {
+        return Ok(preferred);
+    }
+    let mut components = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| unreadable(path, &error))? {
+        let file = entry.map_err(|error| unreadable(path, &error))?.path();
+        if file.is_file() && file.extension().is_some_and(|ending| ending == EXTENSION) {
+            components.push(file);
+        }
+    }
+    components.sort();
+    match components.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(RegistryError::Disk {
+            path: path.to_owned(),
+            reason: "the directory holds no .wasm file; build the driver, or name the file".into(),
+        }),
+        several => {
+            let names: Vec<_> = several
+                .iter()
+                .filter_map(|file| file.file_name())
+                .map(|name| name.to_string_lossy())
+                .collect();
+            Err(RegistryError::Disk {
+                path: path.to_owned(),
+                reason: format!(
+                    "the directory holds several .wasm files and none is {PREFERRED}; name one \
+                     of: {}",
+                    names.join(", ")
+                ),
+            })
+        }
+    }
+}
+
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, RegistryError> {
+    let failed = |error: std::io::Error| unreadable(path, &error);
+    let file = File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(RegistryError::Disk {
+            path: path.to_owned(),
+            reason: "it is neither a file nor a directory".into(),
+        });
+    }
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(RegistryError::TooLarge {
+            what: path.display().to_string(),
+            limit,
+        });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: u64 = 8;
+
+    fn fails(path: &Path, expected: Option<&Digest>) -> String {
+        fetch(path, expected, LIMIT).expect_err("fails").to_string()
+    }
+
+    #[test]
+    fn a_directory_holds_one_component_or_says_which() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = |name: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, name).expect("written");
+            path
+        };
+        assert!(fails(directory.path(), None).contains("no .wasm file"));
+        file("read.me");
+        let a = file("a.wasm");
+        let fetched = fetch(directory.path(), None, LIMIT).expect("the only one");
+        assert_eq!(fetched.bytes, b"a.wasm");
+        assert_eq!(fetched.digest, Digest::of(b"a.wasm"));
+        assert_eq!(fetched.pinned, Source::path(a).pinned_to(fetched.digest));
+
+        file("b.wasm");
+        let error = fails(directory.path(), None);
+        assert!(error.contains("name one of: a.wasm, b.wasm"), "{error}");
+        fs::write(directory.path().join(PREFERRED), "own").expect("written");
+        let fetched = fetch(directory.path(), None, LIMIT).expect("the preferred one");
+        assert_eq!(fetched.bytes, b"own");
+    }
+
+    #[test]
+    fn another_digest_or_size_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a.wasm");
+        fs::write(&path, "12345678").expect("written");
+        let right = Digest::of(b"12345678");
+        assert!(fetch(&path, Some(&right), LIMIT).is_ok());
+        let error = fails(&path, Some(&Digest::of(b"")));
+        assert!(error.contains(right.as_str()), "{error}");
+        assert!(error.contains(Digest::of(b"").as_str()), "{error}");
+        fs::write(&path, "123456789").expect("written");
+        assert!(fails(&path, None).contains("too large"));
+        assert!(fails(&directory.path().join("none.wasm"), None).contains("oci://"));
+        assert!(fails(Path::new("/dev/null"), None).contains("neither"));
+    }
+}

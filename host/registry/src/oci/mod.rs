@@ -1,0 +1,281 @@
+//! Components in OCI registries.
+//!
+//! oci-client finds out how a registry wants to be shown who asks, and pushes. What is fetched is
+//! read here, so that no registry can send more than there is room for.
+
+mod layout;
+
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference, RegistryOperation};
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, HeaderValue};
+
+pub use layout::Contents;
+
+use crate::digest::Digest;
+use crate::error::{self, RegistryError};
+use crate::{Artifact, Credential, Fetched, Location, Request, Resolved, Source, web};
+
+/// Most bytes of a manifest; registries commonly refuse larger ones.
+const MANIFEST_BYTES: u64 = 4 << 20;
+
+/// An artifact that was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// Where it is, pinned to the digest of its manifest.
+    pub pinned: Source,
+    /// Digest of the component.
+    pub digest: Digest,
+}
+
+pub(crate) async fn fetch(
+    artifact: &Artifact,
+    pin: Option<&Digest>,
+    request: &Request<'_>,
+) -> Result<Fetched, RegistryError> {
+    let registry = Registry::open(artifact, &request.credential, RegistryOperation::Pull).await?;
+    let found = registry.component(artifact, pin, request.limit).await?;
+    let path = format!("blobs/{}", found.digest);
+    let what = format!("the component of {artifact}");
+    let answer = registry.get(&path, &[], &what).await?;
+    let bytes = web::read(answer, &what, request.limit, request.progress).await?;
+    error::check(&what, Some(&found.digest), &Digest::of(&bytes))?;
+    Ok(Fetched {
+        bytes,
+        digest: found.digest,
+        pinned: found.pinned,
+    })
+}
+
+pub(crate) async fn resolve(
+    artifact: &Artifact,
+    pin: Option<&Digest>,
+    request: &Request<'_>,
+) -> Result<Resolved, RegistryError> {
+    let registry = Registry::open(artifact, &request.credential, RegistryOperation::Pull).await?;
+    registry.component(artifact, pin, request.limit).await
+}
+
+/// Pushes a component under the artifact's tag.
+///
+/// # Errors
+///
+/// Where the registry refuses it or cannot be reached.
+pub async fn push(
+    artifact: &Artifact,
+    component: Vec<u8>,
+    contents: &Contents,
+    credential: &Credential,
+) -> Result<Pushed, RegistryError> {
+    let parts = layout::parts(&component, contents).map_err(|error| RegistryError::Answer {
+        url: artifact.to_string(),
+        reason: error.to_string(),
+    })?;
+    let registry = Registry::open(artifact, credential, RegistryOperation::Push).await?;
+    let digest = Digest::of(&component);
+    let manifest_digest = Digest::of(&parts.manifest);
+    let failed = |error| registry.failure(error);
+    let (client, reference) = (&registry.client, &registry.reference);
+    client
+        .push_blob(reference, component, digest.as_str())
+        .await
+        .map_err(failed)?;
+    let config_digest = Digest::of(&parts.config);
+    client
+        .push_blob(reference, parts.config, config_digest.as_str())
+        .await
+        .map_err(failed)?;
+    client
+        .push_manifest_raw(
+            reference,
+            parts.manifest,
+            HeaderValue::from_static(layout::MANIFEST),
+        )
+        .await
+        .map_err(failed)?;
+    let tagged = Artifact {
+        tag: Some(artifact.tag_or_latest().to_owned()),
+        ..artifact.clone()
+    };
+    Ok(Pushed {
+        pinned: Source {
+            location: Location::Registry(tagged),
+            digest: Some(manifest_digest),
+        },
+        digest,
+    })
+}
+
+/// A registry that has said how it wants to be asked.
+struct Registry {
+    client: Client,
+    reference: Reference,
+    /// Scheme, host and repository.
+    base: String,
+    credential: Credential,
+    /// What the registry's own authority gave for the credential.
+    token: Option<String>,
+}
+
+impl Registry {
+    async fn open(
+        artifact: &Artifact,
+        credential: &Credential,
+        operation: RegistryOperation,
+    ) -> Result<Self, RegistryError> {
+        web::install_cryptography();
+        let reference = Reference::with_tag(
+            artifact.registry.clone(),
+            artifact.repository.clone(),
+            artifact.tag_or_latest().to_owned(),
+        );
+        let (protocol, scheme) = if artifact.is_local() {
+            (ClientProtocol::Http, "http")
+        } else {
+            (ClientProtocol::Https, "https")
+        };
+        let client = Client::try_from(ClientConfig {
+            protocol,
+            connect_timeout: Some(web::CONNECT),
+            read_timeout: Some(web::SILENCE),
+            user_agent: web::USER_AGENT,
+            ..ClientConfig::default()
+        });
+        let mut registry = Self {
+            base: format!(
+                "{scheme}://{}/v2/{}",
+                reference.resolve_registry(),
+                artifact.repository
+            ),
+            client: client.map_err(|error| failure(&artifact.registry, credential, error))?,
+            reference,
+            credential: credential.clone(),
+            token: None,
+        };
+        let shown = match credential {
+            Credential::Anonymous => RegistryAuth::Anonymous,
+            Credential::Password { username, password } => {
+                RegistryAuth::Basic(username.clone(), password.clone())
+            }
+            Credential::Token(token) => RegistryAuth::Bearer(token.clone()),
+        };
+        let token = registry
+            .client
+            .auth(&registry.reference, &shown, operation)
+            .await;
+        registry.token = token.map_err(|error| registry.failure(error))?;
+        Ok(registry)
+    }
+
+    fn failure(&self, error: OciDistributionError) -> RegistryError {
+        failure(self.reference.registry(), &self.credential, error)
+    }
+
+    /// Finds the component of an artifact by its manifest.
+    async fn component(
+        &self,
+        artifact: &Artifact,
+        pin: Option<&Digest>,
+        limit: u64,
+    ) -> Result<Resolved, RegistryError> {
+        let what = artifact.to_string();
+        let version = pin.map_or(artifact.tag_or_latest(), Digest::as_str);
+        let answer = self
+            .get(&format!("manifests/{version}"), layout::ACCEPTED, &what)
+            .await?;
+        let manifest = web::read(answer, &what, MANIFEST_BYTES, &|_, _| {}).await?;
+        let manifest_digest = Digest::of(&manifest);
+        error::check(&format!("the manifest of {what}"), pin, &manifest_digest)?;
+        let found = layout::component(&manifest);
+        let (digest, size) = found.map_err(|reason| RegistryError::NotAComponent {
+            what: what.clone(),
+            reason: web::line(&reason),
+        })?;
+        if size > limit {
+            return Err(RegistryError::TooLarge { what, limit });
+        }
+        Ok(Resolved {
+            digest,
+            pinned: Source {
+                location: Location::Registry(artifact.clone()),
+                digest: Some(manifest_digest),
+            },
+        })
+    }
+
+    async fn get(
+        &self,
+        path: &str,
+        accepted: &[&str],
+        what: &str,
+    ) -> Result<reqwest::Response, RegistryError> {
+        let url = format!("{}/{path}", self.base);
+        let mut request = web::client()?.get(&url);
+        if !accepted.is_empty() {
+            request = request.header(ACCEPT, accepted.join(", "));
+        }
+        request = match (&self.token, &self.credential) {
+            (Some(token), _) => request.bearer_auth(token),
+            (None, Credential::Password { username, password }) => {
+                request.basic_auth(username, Some(password))
+            }
+            (None, Credential::Token(token)) => request.bearer_auth(token),
+            (None, Credential::Anonymous) => request,
+        };
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| web::failed(&url, &error))?;
+        let host = self.reference.registry();
+        match answer.status() {
+            status if status.is_success() => Ok(answer),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(unauthorized(host, &self.credential))
+            }
+            StatusCode::NOT_FOUND => Err(RegistryError::NotFound {
+                what: what.to_owned(),
+                host: host.to_owned(),
+                answer: web::words(answer).await,
+            }),
+            status => Err(RegistryError::Answer {
+                reason: format!(
+                    "the registry answers {status}: {}",
+                    web::words(answer).await
+                ),
+                url,
+            }),
+        }
+    }
+}
+
+fn unauthorized(host: &str, credential: &Credential) -> RegistryError {
+    let reason = match credential {
+        Credential::Anonymous => "asks who you are",
+        Credential::Password { .. } | Credential::Token(_) => {
+            "does not take the credentials of the Docker configuration for this"
+        }
+    };
+    RegistryError::Unauthorized {
+        host: host.to_owned(),
+        reason: format!("{reason}; `docker login {host}` stores credentials"),
+    }
+}
+
+/// What oci-client reports, in this crate's words.
+fn failure(host: &str, credential: &Credential, error: OciDistributionError) -> RegistryError {
+    match error {
+        OciDistributionError::UnauthorizedError { .. }
+        | OciDistributionError::AuthenticationFailure(_)
+        | OciDistributionError::ServerError {
+            code: 401 | 403, ..
+        } => unauthorized(host, credential),
+        OciDistributionError::RequestError(error) => match error.url() {
+            Some(url) => web::failed(url.as_str(), &error),
+            None => web::failed(host, &error),
+        },
+        other => RegistryError::Answer {
+            url: host.to_owned(),
+            reason: web::line(&other.to_string()),
+        },
+    }
+}

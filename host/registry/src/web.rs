@@ -1,0 +1,206 @@
+//! Requests to servers: bounded in size, in redirects and in the time without a byte.
+
+use std::sync::{Once, OnceLock};
+use std::time::Duration;
+
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, Response, StatusCode};
+
+use crate::digest::Digest;
+use crate::error::{self, RegistryError};
+use crate::{Fetched, Location, Request, Source};
+
+/// How long a server has to take a connection.
+pub(crate) const CONNECT: Duration = Duration::from_secs(15);
+/// How long a server may be silent within an answer.
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
+const REDIRECTS: usize = 5;
+/// Most bytes of an error's own words that are repeated.
+const WORDS: u64 = 4 << 10;
+/// By what servers know this program.
+pub(crate) const USER_AGENT: &str = concat!("iechor/", env!("CARGO_PKG_VERSION"));
+
+/// Makes ring the process's cryptography, which reqwest is built without.
+pub(crate) fn install_cryptography() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Another part of the program may have chosen already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// The client of this process.
+pub(crate) fn client() -> Result<&'static Client, RegistryError> {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client);
+    }
+    install_cryptography();
+    let client = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT)
+        .read_timeout(SILENCE)
+        .redirect(Policy::custom(redirect))
+        .build()
+        .map_err(|error| RegistryError::Unreachable {
+            host: "the network".into(),
+            reason: reason(&error),
+        })?;
+    Ok(CLIENT.get_or_init(|| client))
+}
+
+/// A few, and none that gives up TLS.
+fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let had_tls = attempt.previous().iter().any(|url| url.scheme() == "https");
+    if attempt.previous().len() > REDIRECTS {
+        attempt.error("it redirects again and again")
+    } else if had_tls && attempt.url().scheme() != "https" {
+        attempt.error("it redirects from https to http")
+    } else {
+        attempt.follow()
+    }
+}
+
+pub(crate) async fn fetch(
+    url: &str,
+    expected: Option<&Digest>,
+    request: &Request<'_>,
+) -> Result<Fetched, RegistryError> {
+    let answer = client()?.get(url).send().await;
+    let answer = answer.map_err(|error| failed(url, &error))?;
+    match answer.status() {
+        status if status.is_success() => {}
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            return Err(RegistryError::NotFound {
+                what: url.to_owned(),
+                host: host(url),
+                answer: answer.status().to_string(),
+            });
+        }
+        status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            return Err(RegistryError::Unauthorized {
+                host: host(url),
+                reason: format!(
+                    "answers {status}; this program has no credentials for web servers"
+                ),
+            });
+        }
+        status => {
+            return Err(RegistryError::Answer {
+                url: url.to_owned(),
+                reason: format!("the server answers {status}"),
+            });
+        }
+    }
+    let bytes = read(answer, url, request.limit, request.progress).await?;
+    let digest = Digest::of(&bytes);
+    error::check(url, expected, &digest)?;
+    Ok(Fetched {
+        bytes,
+        pinned: Source {
+            location: Location::Web(url.to_owned()),
+            digest: Some(digest.clone()),
+        },
+        digest,
+    })
+}
+
+/// Reads an answer of at most `limit` bytes.
+pub(crate) async fn read(
+    mut answer: Response,
+    what: &str,
+    limit: u64,
+    progress: &(dyn Fn(u64, Option<u64>) + Sync),
+) -> Result<Vec<u8>, RegistryError> {
+    let too_large = || RegistryError::TooLarge {
+        what: what.to_owned(),
+        limit,
+    };
+    let total = answer.content_length();
+    if total.is_some_and(|total| total > limit) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = answer.chunk().await;
+        let Some(chunk) = chunk.map_err(|error| failed(what, &error))? else {
+            return Ok(bytes);
+        };
+        if bytes.len() as u64 + chunk.len() as u64 > limit {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+        progress(bytes.len() as u64, total);
+    }
+}
+
+/// The beginning of an answer's own words, on one line and fit to be shown.
+pub(crate) async fn words(mut answer: Response) -> String {
+    let mut bytes = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > WORDS {
+            break;
+        }
+    }
+    line(&String::from_utf8_lossy(&bytes))
+}
+
+/// A server's words on one line, without what would move the cursor.
+pub(crate) fn line(text: &str) -> String {
+    const MOST: usize = 300;
+    let plain: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MOST)
+        .collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A request without an answer, in words.
+pub(crate) fn failed(url: &str, error: &reqwest::Error) -> RegistryError {
+    if error.is_connect() || error.is_timeout() || error.is_body() {
+        RegistryError::Unreachable {
+            host: host(url),
+            reason: reason(error),
+        }
+    } else {
+        RegistryError::Answer {
+            url: url.to_owned(),
+            reason: reason(error),
+        }
+    }
+}
+
+/// The innermost cause: what stands around it only repeats the address.
+pub(crate) fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it does not answer in time".into();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    let mut lookup = false;
+    while let Some(source) = cause.source() {
+        lookup |= source.to_string().contains("dns error");
+        cause = source;
+    }
+    // Every resolver has its own words for it.
+    let prefix = if lookup {
+        "there is no such host: "
+    } else {
+        ""
+    };
+    format!("{prefix}{}", line(&cause.to_string()))
+}
+
+/// The server of an address, as it is named in messages.
+pub(crate) fn host(url: &str) -> String {
+    let parsed = reqwest::Url::parse(url).ok();
+    let named = parsed.as_ref().and_then(|url| {
+        let host = url.host_str()?;
+        Some(match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        })
+    });
+    named.unwrap_or_else(|| url.to_owned())
+}
