@@ -123,7 +123,14 @@ impl Grant {
         })
     }
 
-<<<<<<< HEAD
+    /// The grant of all that a request asks for.
+    pub fn of(request: &CapabilityRequest) -> Self {
+        Self {
+            name: request.name.clone(),
+            scope: request.scope.clone(),
+        }
+    }
+
     fn covers(&self, subject: &str, endpoint: &str) -> bool {
         let own = match self.name.as_str() {
             "transport.tcp" => endpoint.strip_prefix("tcp://"),
@@ -134,18 +141,6 @@ impl Grant {
             || self.scope.iter().any(|pattern| {
                 matches(pattern, subject) || (pattern == ENDPOINT && own == Some(subject))
             })
-=======
-    /// The grant of all that a request asks for.
-    pub fn of(request: &CapabilityRequest) -> Self {
-        Self {
-            name: request.name.clone(),
-            scope: request.scope.clone(),
-        }
-    }
-
-    fn covers(&self, subject: &str) -> bool {
-        self.scope.is_empty() || self.scope.iter().any(|pattern| matches(pattern, subject))
->>>>>>> 1471a27 (drivers: which one, from where and trusted with what is decided in one place above the sandbox)
     }
 }
 
@@ -357,7 +352,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
     fn the_nodes_own_endpoint_can_be_granted_by_that_word() {
         let requests = [
             request("transport.tcp", &[ENDPOINT]),
@@ -385,7 +379,9 @@ mod tests {
             let denial = at(endpoint, capability, subject).expect_err(subject);
             assert_eq!(denial.capability, capability);
         }
-=======
+    }
+
+    #[test]
     fn what_is_dangerous_is_decided_first() {
         let optional = CapabilityRequest {
             required: false,
@@ -417,7 +413,6 @@ mod tests {
         }
         let several = Grant::of(&request("image.pull", &["a", "b"]));
         assert_eq!(several.to_string(), "image.pull=a image.pull=b");
->>>>>>> 1471a27 (drivers: which one, from where and trusted with what is decided in one place above the sandbox)
     }
 
     #[test]

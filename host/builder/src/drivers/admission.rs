@@ -1,7 +1,8 @@
 //! The one gate for drivers: whatever is to run or to be installed passes [`admit`].
 
 use iechor_registry::Digest;
-use iechor_sandbox::Driver;
+use iechor_sandbox::contract::CapabilityRequest;
+use iechor_sandbox::{Driver, Grant};
 
 use super::error::DriversError;
 use super::load::Origin;
@@ -26,5 +27,61 @@ pub fn admit(
         }
         .into()),
         _ => Ok(()),
+    }
+}
+
+/// Checks that a driver asks for all that is to be granted: a grant for anything else is a mistake,
+/// and would come to life unasked when a later version asks for it.
+///
+/// # Errors
+///
+/// [`DriversError::NotRequested`].
+pub fn check_requested(
+    driver: &str,
+    requests: &[CapabilityRequest],
+    grants: &[Grant],
+) -> Result<(), DriversError> {
+    let unasked: Vec<_> = grants
+        .iter()
+        .filter(|grant| !requests.iter().any(|request| request.name == grant.name))
+        .map(ToString::to_string)
+        .collect();
+    if unasked.is_empty() {
+        return Ok(());
+    }
+    Err(DriversError::NotRequested {
+        driver: driver.to_owned(),
+        unasked,
+        requested: requests
+            .iter()
+            .map(|request| request.name.clone())
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_asked_for_is_not_granted() {
+        let request = CapabilityRequest {
+            name: "image.pull".into(),
+            scope: Vec::new(),
+            required: true,
+            reason: "because".into(),
+        };
+        let grants = |texts: &[&str]| -> Vec<Grant> {
+            let parsed = texts
+                .iter()
+                .map(|text| Grant::parse(text).expect("a grant"));
+            parsed.collect()
+        };
+        let requests = [request];
+        assert!(check_requested("d", &requests, &grants(&["image.pull=a"])).is_ok());
+        let error = check_requested("d", &requests, &grants(&["image.pull", "engine.open"]));
+        let error = error.expect_err("not asked for").to_string();
+        assert!(error.contains("does not ask for engine.open,"), "{error}");
+        assert!(error.contains("it asks for: image.pull"), "{error}");
     }
 }

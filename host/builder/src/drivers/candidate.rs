@@ -1,18 +1,15 @@
 //! A driver that was fetched and may be installed, once somebody has decided what to grant it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use iechor_registry::{Fetched, Request, Source as DriverSource};
 use iechor_sandbox::contract::{CapabilityRequest, Descriptor};
 use iechor_sandbox::{Driver, Embedded, Grant, Sandbox, Source, grant, limits};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use super::admission;
 use super::error::DriversError;
 use super::load::Origin;
 use super::lock::{self, Installed};
+use super::{admission, publish};
 use crate::credentials;
 use crate::error::BuilderError;
 use crate::name::Name;
@@ -70,11 +67,7 @@ impl Candidate {
             source: source.to_string(),
             pinned: fetched.pinned.to_string(),
             digest: fetched.digest,
-            installed_at: OffsetDateTime::from(SystemTime::now())
-                .replace_nanosecond(0)
-                .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-                .format(&Rfc3339)
-                .unwrap_or_default(),
+            installed_at: publish::now(),
         };
         let origin = Origin::Installed(Box::new(entry.clone()));
         admission::admit(&driver, &origin, None)?;
@@ -101,12 +94,15 @@ impl Candidate {
         grant::review_order(&self.descriptor.capabilities)
     }
 
-    /// Checks that all that it needs would be granted.
+    /// Checks that all that it needs would be granted, and nothing that it does not ask for.
     ///
     /// # Errors
     ///
-    /// [`iechor_sandbox::DriverError::Untrusted`] with what is missing.
+    /// [`iechor_sandbox::DriverError::Untrusted`] with what is missing, or
+    /// [`DriversError::NotRequested`].
     pub async fn check(&self, grants: &[Grant]) -> Result<(), BuilderError> {
+        let requests = &self.descriptor.capabilities;
+        admission::check_requested(&self.entry.name, requests, grants)?;
         self.driver.grants(grants).await?;
         Ok(())
     }

@@ -81,6 +81,19 @@ pub enum DriversError {
         /// Name and reason of each request that was not granted.
         requests: Vec<(String, String)>,
     },
+    /// A grant is for nothing that the driver asks for.
+    #[error(
+        "driver {driver} does not ask for {}, so that granting it would change nothing; {}",
+        unasked.join(", "), asks_for(requested)
+    )]
+    NotRequested {
+        /// The driver.
+        driver: String,
+        /// The grants.
+        unasked: Vec<String>,
+        /// What the driver asks for.
+        requested: Vec<String>,
+    },
     /// The name is one of a driver that is built in.
     #[error("a driver named {name} is built in; install it under another name with --name")]
     BuiltIn {
@@ -134,6 +147,13 @@ fn and(installed: &[String]) -> String {
     match installed {
         [] => String::new(),
         names => format!("; installed are: {}", names.join(", ")),
+    }
+}
+
+fn asks_for(requested: &[String]) -> String {
+    match requested {
+        [] => "it asks for nothing".into(),
+        names => format!("it asks for: {}", names.join(", ")),
     }
 }
 

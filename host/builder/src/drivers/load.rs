@@ -50,12 +50,27 @@ impl Loaded {
         }
     }
 
+    /// Checks that it asks for all of these.
+    ///
+    /// # Errors
+    ///
+    /// [`DriversError::NotRequested`], or what went wrong in the driver.
+    pub async fn check_requested(&self, grants: &[Grant]) -> Result<(), BuilderError> {
+        let requests = &self.driver.descriptor().await?.capabilities;
+        Ok(admission::check_requested(
+            self.driver.name(),
+            requests,
+            grants,
+        )?)
+    }
+
     /// Adds to what its digest was granted, once that is all that it needs.
     ///
     /// # Errors
     ///
     /// [`DriverError::Untrusted`] where it needs more: nothing is granted then.
     pub async fn trust(&mut self, store: &Store, more: &[Grant]) -> Result<(), BuilderError> {
+        self.check_requested(more).await?;
         let mut granted = self.granted.clone();
         granted.extend(more.iter().cloned());
         self.driver.grants(&granted).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use iechor_registry::{Digest, Location, Source as DriverSource};
+use iechor_registry::{Digest, Location, RegistryError, Source as DriverSource};
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::{Driver, EMBEDDED, Grant, Grants, Sandbox};
 
@@ -98,26 +98,26 @@ pub async fn verify(store: &Store, entry: &Installed) -> Result<(), BuilderError
     Ok(())
 }
 
-/// Checks that the source still has what was installed.
+/// Checks that the source still has what was installed; `false` where nobody was asked, since a
+/// file may well have been built anew.
 ///
 /// # Errors
 ///
 /// That it has something else, or nothing; or that it cannot be reached, see
 /// [`iechor_registry::RegistryError::is_unreachable`].
-pub async fn verify_source(workspace: &Workspace, entry: &Installed) -> Result<(), BuilderError> {
+pub async fn verify_source(workspace: &Workspace, entry: &Installed) -> Result<bool, BuilderError> {
     let pinned: DriverSource = entry.pinned.parse()?;
-    // A file may well have been built anew since: only what is meant to stay is asked for.
     if matches!(pinned.location, Location::Path(_)) {
-        return Ok(());
+        return Ok(false);
     }
-    let found = resolve(workspace, &pinned).await?;
-    if found.0 == entry.digest {
-        return Ok(());
+    let (found, _) = resolve(workspace, &pinned).await?;
+    if found == entry.digest {
+        return Ok(true);
     }
-    Err(DriversError::Changed {
-        name: entry.name.clone(),
+    Err(RegistryError::Mismatch {
+        what: entry.pinned.clone(),
         expected: entry.digest.clone(),
-        found: found.0.to_string(),
+        found,
     }
     .into())
 }

@@ -7,7 +7,7 @@
 //! - [`reference`](mod@reference) is what `--driver` takes; [`load`](mod@load) makes a driver of it.
 //! - [`lock`] is the file that says what is installed, and what was granted to which digest.
 //! - [`candidate`] brings a driver from its source, to be decided about, then installed.
-//! - [`manage`] lists, checks, updates and removes what is installed.
+//! - [`manage`] lists, checks, updates and removes what is installed; [`publish`] pushes.
 
 pub mod admission;
 pub mod candidate;
@@ -15,6 +15,7 @@ mod error;
 pub mod load;
 pub mod lock;
 pub mod manage;
+pub mod publish;
 pub mod reference;
 
 pub use candidate::Candidate;

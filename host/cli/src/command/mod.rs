@@ -7,6 +7,8 @@ mod network;
 mod version;
 mod volume;
 
+use std::str::FromStr;
+
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Builds with BuildKit, whose life is in the hands of drivers that run as sandboxed WebAssembly
@@ -46,6 +48,30 @@ pub enum Format {
     Table,
     /// For programs: a stable schema
     Json,
+}
+
+/// How a listing is written, where templates are possible too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListFormat {
+    /// For people
+    Table,
+    /// For programs: a line of JSON for each, of a stable schema
+    Json,
+    /// A line for each, see [`crate::template`]
+    Template(String),
+}
+
+impl FromStr for ListFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "table" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            template if template.contains("{{") => Ok(Self::Template(template.to_owned())),
+            _ => Err("there are table, json, and templates such as '{{.Name}}'".into()),
+        }
+    }
 }
 
 /// Runs the command.

@@ -25,7 +25,8 @@ pub struct Create {
     /// Add a node to the builder instead of changing it
     #[arg(long)]
     append: bool,
-    /// Driver: iechor-container, or the path of a component
+    /// Driver: a name that `iechor driver ls` shows, or the path of a component; with @sha256:...
+    /// behind it, that one only
     #[arg(long)]
     driver: Option<String>,
     /// Options for the driver, as KEY=VALUE,...; `iechor driver inspect` lists them

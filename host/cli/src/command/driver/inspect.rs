@@ -1,11 +1,10 @@
 //! `iechor driver inspect`
 
 use clap::Args;
-use iechor_builder::drivers;
+use iechor_builder::drivers::{self, Loaded, Origin};
 use iechor_sandbox::contract::{Descriptor, OptionKind};
-use iechor_sandbox::grant::CATALOGUE;
-use iechor_sandbox::{Driver as Component, Source};
 
+use super::{need, risk, scope, shown};
 use crate::command::Format;
 use crate::session::{self, Common};
 use crate::{console, table};
@@ -13,7 +12,7 @@ use crate::{console, table};
 /// Show what a driver imports, its options and the capabilities that it asks for
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// Name of a driver, or path of a component
+    /// Name of a driver, or path of a component; with @sha256:... behind it, that one only
     driver: String,
     /// How to write it
     #[arg(long, value_enum, default_value = "table")]
@@ -25,37 +24,47 @@ impl Inspect {
     pub fn run(self) -> anyhow::Result<()> {
         let Self { driver, format } = self;
         session::query(&Common::default(), |workspace| async move {
-            let component = drivers::load(&workspace.store, &driver).await?.driver;
-            let descriptor = component
+            let loaded = drivers::load(&workspace.store, &driver).await?;
+            let descriptor = loaded
+                .driver
                 .descriptor()
                 .await
                 .map_err(iechor_builder::BuilderError::from)?;
             match format {
-                Format::Table => console::result(&text(&component, descriptor)),
-                Format::Json => console::line(&format!("{:#}", json(&component, descriptor))),
+                Format::Table => console::result(&text(&loaded, descriptor)),
+                Format::Json => console::line(&format!("{:#}", json(&loaded, descriptor))),
             }
         })
     }
 }
 
-fn source(component: &Component) -> String {
-    match component.source() {
-        Source::Embedded => "built in".into(),
-        Source::File(path) => path.display().to_string(),
+fn source(origin: &Origin) -> String {
+    match origin {
+        Origin::BuiltIn => "built in".into(),
+        Origin::File(path) => path.display().to_string(),
+        Origin::Installed(entry) => entry.source.clone(),
     }
 }
 
-fn text(component: &Component, descriptor: &Descriptor) -> String {
+fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
+    let component = &loaded.driver;
     let field = |key: &str, value: &str| (key.to_owned(), shown(value));
-    let mut text = table::fields(&[
+    let mut fields = vec![
         field("Name", &descriptor.name),
         field("Version", &descriptor.version),
         field("Summary", &descriptor.summary),
         field("Vendor", descriptor.vendor.as_deref().unwrap_or("-")),
         field("License", descriptor.license.as_deref().unwrap_or("-")),
-        field("Source", &source(component)),
+        field("Source", &source(&loaded.origin)),
         field("Digest", component.digest()),
-    ]);
+        field("Contract", component.contract()),
+    ];
+    if let Origin::Installed(entry) = &loaded.origin {
+        fields.push(field("Installed as", &entry.name));
+        fields.push(field("Installed at", &entry.installed_at));
+        fields.push(field("Pinned to", &entry.pinned));
+    }
+    let mut text = table::fields(&fields);
     text += "\nImports:\n";
     for import in component.imports() {
         text += &format!("  {}\n", shown(import));
@@ -63,23 +72,11 @@ fn text(component: &Component, descriptor: &Descriptor) -> String {
     text += "\nRequested capabilities:\n";
     let mut rows = Vec::new();
     for request in &descriptor.capabilities {
-        let high_risk = CATALOGUE
-            .iter()
-            .any(|capability| capability.name == request.name && capability.high_risk);
-        let scope = match request.scope.as_slice() {
-            [] => "any".to_owned(),
-            scope => scope.join(", "),
-        };
         rows.push(vec![
             format!("  {}", shown(&request.name)),
-            shown(&scope),
-            if request.required {
-                "required"
-            } else {
-                "optional"
-            }
-            .to_owned(),
-            if high_risk { "high risk" } else { "" }.to_owned(),
+            scope(&request.scope),
+            need(request.required).to_owned(),
+            risk(&request.name).to_owned(),
             shown(&request.reason),
         ]);
     }
@@ -108,11 +105,6 @@ fn text(component: &Component, descriptor: &Descriptor) -> String {
     text + &table::render(&rows)
 }
 
-/// A driver's words on one line, without what would move the cursor.
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
-}
-
 fn kind(kind: &OptionKind) -> String {
     match kind {
         OptionKind::Text => "text".into(),
@@ -126,7 +118,13 @@ fn kind(kind: &OptionKind) -> String {
     }
 }
 
-fn json(component: &Component, descriptor: &Descriptor) -> serde_json::Value {
+fn json(loaded: &Loaded, descriptor: &Descriptor) -> serde_json::Value {
+    let component = &loaded.driver;
+    let entry = match &loaded.origin {
+        Origin::Installed(entry) => Some(entry),
+        Origin::BuiltIn | Origin::File(_) => None,
+    };
+    let grants: Vec<_> = loaded.granted.iter().map(ToString::to_string).collect();
     let options: Vec<_> = descriptor
         .options
         .iter()
@@ -161,8 +159,13 @@ fn json(component: &Component, descriptor: &Descriptor) -> serde_json::Value {
         "Vendor": descriptor.vendor,
         "Homepage": descriptor.homepage,
         "License": descriptor.license,
-        "Source": source(component),
+        "Source": source(&loaded.origin),
         "Digest": component.digest(),
+        "Contract": component.contract(),
+        "InstalledAs": entry.map(|entry| &entry.name),
+        "InstalledAt": entry.map(|entry| &entry.installed_at),
+        "Pinned": entry.map(|entry| &entry.pinned),
+        "Grants": grants,
         "Imports": component.imports(),
         "Options": options,
         "Capabilities": capabilities,

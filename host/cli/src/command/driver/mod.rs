@@ -1,10 +1,19 @@
 //! `iechor driver`: components, before any builder is made with them.
 
+mod consent;
+mod download;
 mod inspect;
+mod install;
+mod ls;
+mod push;
+mod rm;
+mod trust;
+mod update;
+mod verify;
 
 use clap::{Args, Subcommand};
 
-/// Drivers: what they are and what they ask for
+/// Drivers: what they are, where they come from and what they may do
 #[derive(Debug, Args)]
 pub struct Driver {
     #[command(subcommand)]
@@ -14,6 +23,15 @@ pub struct Driver {
 #[derive(Debug, Subcommand)]
 enum Command {
     Inspect(inspect::Inspect),
+    Install(install::Install),
+    #[command(visible_alias = "list")]
+    Ls(ls::Ls),
+    Push(push::Push),
+    #[command(visible_alias = "remove")]
+    Rm(rm::Rm),
+    Trust(trust::Trust),
+    Update(update::Update),
+    Verify(verify::Verify),
 }
 
 impl Driver {
@@ -21,6 +39,43 @@ impl Driver {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Inspect(command) => command.run(),
+            Command::Install(command) => command.run(),
+            Command::Ls(command) => command.run(),
+            Command::Push(command) => command.run(),
+            Command::Rm(command) => command.run(),
+            Command::Trust(command) => command.run(),
+            Command::Update(command) => command.run(),
+            Command::Verify(command) => command.run(),
         }
+    }
+}
+
+/// Words of a driver or a server on one line, without what would move the cursor.
+fn shown(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == '\n' { ' ' } else { c })
+        .filter(|c| !c.is_control())
+        .collect()
+}
+
+/// The patterns of a scope; none is any subject.
+fn scope(patterns: &[String]) -> String {
+    match patterns {
+        [] => "any".to_owned(),
+        patterns => shown(&patterns.join(", ")),
+    }
+}
+
+/// Whether a driver can do without a request.
+fn need(required: bool) -> &'static str {
+    if required { "required" } else { "optional" }
+}
+
+/// The mark of a request that gives away the engine's machine.
+fn risk(name: &str) -> &'static str {
+    if iechor_sandbox::grant::is_high_risk(name) {
+        "high risk"
+    } else {
+        ""
     }
 }

@@ -1,0 +1,74 @@
+//! Shows how far a download is, once it takes a while.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::console;
+
+/// How often a terminal is told.
+const OFTEN: Duration = Duration::from_millis(200);
+/// How often anything else is.
+const SELDOM: Duration = Duration::from_secs(5);
+
+/// A download that is shown on standard error; its line is gone when it ends.
+pub struct Download {
+    terminal: bool,
+    said: Mutex<(Instant, bool)>,
+}
+
+impl Download {
+    /// Nothing is shown yet.
+    pub fn new() -> Self {
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            said: Mutex::new((Instant::now(), false)),
+        }
+    }
+
+    /// Takes note of how many bytes have come.
+    pub fn show(&self, received: u64, total: Option<u64>) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = if self.terminal { OFTEN } else { SELDOM };
+        if said.0.elapsed() < pause {
+            return;
+        }
+        *said = (Instant::now(), true);
+        let of = total.map(|total| format!(" of {}", mebibytes(total)));
+        let text = format!(
+            "downloading: {}{}",
+            mebibytes(received),
+            of.unwrap_or_default()
+        );
+        if self.terminal {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{text}");
+        } else {
+            console::say(&text);
+        }
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.terminal && said.1 {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let tenths = bytes * 10 / (1 << 20);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(mebibytes(0), "0.0 MiB");
+        assert_eq!(mebibytes((3 << 20) + (1 << 19)), "3.5 MiB");
+    }
+}

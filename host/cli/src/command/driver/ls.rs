@@ -1,0 +1,108 @@
+//! `iechor driver ls`
+
+use clap::Args;
+use iechor_builder::drivers::Origin;
+use iechor_builder::drivers::manage::{self, Listed};
+use iechor_sandbox::Embedded;
+use serde_json::{Value, json};
+
+use super::shown;
+use crate::command::ListFormat;
+use crate::session::{self, Common};
+use crate::{console, table, template};
+
+/// List the drivers that are built in and installed
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// How to write them: table, json, or a template such as '{{.Name}}'
+    #[arg(long, default_value = "table")]
+    format: ListFormat,
+}
+
+impl Ls {
+    /// Lists them, the broken ones with their reason among them.
+    pub fn run(self) -> anyhow::Result<()> {
+        session::query(&Common::default(), |workspace| async move {
+            let listed = manage::list(&workspace.store).await?;
+            match &self.format {
+                ListFormat::Table => console::result(&as_table(&listed)),
+                ListFormat::Json => listed
+                    .iter()
+                    .try_for_each(|driver| console::line(&as_json(driver).to_string())),
+                ListFormat::Template(text) => listed.iter().try_for_each(|driver| {
+                    console::line(&template::render(text, &as_json(driver))?)
+                }),
+            }
+        })
+    }
+}
+
+fn as_table(listed: &[Listed]) -> String {
+    let header = ["NAME", "VERSION", "SOURCE", "DIGEST", "STATUS"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for driver in listed {
+        let (version, digest) = match (&driver.state, &driver.origin) {
+            (Ok(state), _) => (state.version.clone(), state.digest.clone()),
+            (Err(_), Origin::Installed(entry)) => (entry.version.clone(), entry.digest.to_string()),
+            (Err(_), _) => (String::new(), String::new()),
+        };
+        let short = digest.chars().take("sha256:0123456789ab".len()).collect();
+        rows.push(vec![
+            driver.name.clone(),
+            shown(&version),
+            shown(&source(driver)),
+            short,
+            match &driver.state {
+                Ok(state) if state.missing.is_empty() => "ok".to_owned(),
+                Ok(state) => shown(&format!("not granted: {}", state.missing.join(", "))),
+                Err(error) => shown(&error.to_string()),
+            },
+        ]);
+    }
+    table::render(&rows)
+}
+
+fn source(driver: &Listed) -> String {
+    match &driver.origin {
+        Origin::BuiltIn => "built in".into(),
+        Origin::File(path) => path.display().to_string(),
+        Origin::Installed(entry) => entry.source.clone(),
+    }
+}
+
+fn as_json(driver: &Listed) -> Value {
+    let mut object = json!({
+        "Name": driver.name,
+        "Aliases": Embedded::find(&driver.name).map_or(&[][..], |embedded| embedded.aliases),
+        "Source": source(driver),
+        "Version": Value::Null,
+        "Digest": Value::Null,
+        "Pinned": Value::Null,
+        "InstalledAt": Value::Null,
+        "Missing": [],
+        "Err": Value::Null,
+    });
+    if let Origin::Installed(entry) = &driver.origin {
+        object["Version"] = json!(entry.version);
+        object["Digest"] = json!(entry.digest);
+        object["Pinned"] = json!(entry.pinned);
+        object["InstalledAt"] = json!(entry.installed_at);
+    }
+    object["Status"] = json!(match &driver.state {
+        Ok(state) => {
+            object["Version"] = json!(state.version);
+            object["Digest"] = json!(state.digest);
+            object["Missing"] = json!(state.missing);
+            if state.missing.is_empty() {
+                "ok"
+            } else {
+                "untrusted"
+            }
+        }
+        Err(error) => {
+            object["Err"] = json!(error.to_string());
+            "broken"
+        }
+    });
+    object
+}

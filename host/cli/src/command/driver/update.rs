@@ -1,0 +1,90 @@
+//! `iechor driver update`
+
+use anyhow::bail;
+use clap::Args;
+use iechor_builder::drivers::manage::{self, Update as Found};
+use iechor_builder::drivers::{Installed, LockFile};
+use iechor_builder::{BuilderError, Workspace};
+use iechor_sandbox::Grant;
+
+use super::consent;
+use super::download::Download;
+use crate::console;
+use crate::session::{self, Common};
+
+/// Bring installed drivers up to date with their sources
+///
+/// What was granted stays granted; only what a new version asks for beyond that is asked about.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// Their names; all where there is none
+    names: Vec<String>,
+    /// Capability to grant without a question, as NAME or NAME=PATTERN
+    #[arg(long = "grant", value_name = "CAPABILITY", value_parser = Grant::parse)]
+    grants: Vec<Grant>,
+}
+
+impl Update {
+    /// Updates the drivers, each whatever becomes of the others, and prints those that changed.
+    pub fn run(self) -> anyhow::Result<()> {
+        session::change(&Common::default(), |workspace| async move {
+            let lock = LockFile::read(&workspace.store)?;
+            let entries = if self.names.is_empty() {
+                lock.drivers.clone()
+            } else {
+                self.names
+                    .iter()
+                    .map(|name| manage::managed(&lock, name))
+                    .collect::<Result<_, _>>()
+                    .map_err(BuilderError::from)?
+            };
+            let several = entries.len() > 1;
+            let mut failed = false;
+            for entry in &entries {
+                match update(&workspace, entry, &self.grants).await {
+                    Ok(()) => {}
+                    Err(error) if several && !workspace.cancel.is_cancelled() => {
+                        console::say(&format!("failed to update {}: {error:#}", entry.name));
+                        failed = true;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if failed {
+                bail!("failed to update one or more drivers");
+            }
+            Ok(())
+        })
+    }
+}
+
+async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> anyhow::Result<()> {
+    let download = Download::new();
+    let progress = |received, total| download.show(received, total);
+    let found = manage::look(workspace, entry, &progress).await?;
+    drop(download);
+    let newer = match found {
+        Found::Same => {
+            console::say(&format!("{} is up to date ({})", entry.name, entry.digest));
+            return Ok(());
+        }
+        Found::New(newer) => newer,
+    };
+    let new = newer.candidate.entry();
+    console::say(&format!(
+        "{} {} -> {}, {} -> {}",
+        entry.name, entry.version, new.version, entry.digest, new.digest
+    ));
+    let asked: Vec<_> = newer.asked.iter().collect();
+    let decided = [newer.kept, grants.to_vec()].concat();
+    let grants = consent::ask(workspace, &newer.candidate, &asked, decided).await?;
+    let installed = newer
+        .candidate
+        .install(workspace, &grants, Some(entry))
+        .await?;
+    let users = manage::users(&workspace.store, &installed.name)?;
+    if !users.is_empty() && installed.digest != entry.digest {
+        console::say(&format!("it is used from now on by {}", users.join(", ")));
+    }
+    console::line(&installed.name)
+}
