@@ -151,6 +151,17 @@ impl Finished {
         self
     }
 
+    /// Asserts that standard output has that text.
+    #[track_caller]
+    pub fn shows(self, text: &str) -> Self {
+        assert!(
+            self.stdout.contains(text),
+            "{text:?} is not shown by {}",
+            self.transcript()
+        );
+        self
+    }
+
     /// Standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {

@@ -4,11 +4,13 @@
 //! - `console` is everything that is shown: results on standard output, progress and words on
 //!   standard error; `table` and `template` shape results.
 //! - `failure` turns errors into words and exit codes.
+//! - `scaffold` writes the projects of new drivers.
 //! - `session` is what commands share: the runtime, Ctrl-C, the log.
 
 mod command;
 mod console;
 mod failure;
+mod scaffold;
 mod session;
 mod table;
 mod template;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_builder::{BuilderError, Workspace};
+use iechor_sandbox::compilation::{self, Compilation};
 use iechor_sandbox::{DriverError, Log, LogLevel};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,7 @@ fn run<F>(
 where
     F: Future<Output = anyhow::Result<()>>,
 {
+    compilation::listen(say_compilation);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -104,6 +106,26 @@ fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> 
         }
     });
     Ok(())
+}
+
+/// Says that a component is being compiled, where it is large enough to keep the user waiting.
+fn say_compilation(compilation: Compilation<'_>) {
+    const LARGE: usize = 2 << 20;
+    match compilation {
+        Compilation::Begins { driver, bytes } if bytes >= LARGE => console::say(&format!(
+            "compiling the driver {driver} ({} MiB), which takes some seconds the first time",
+            bytes >> 20
+        )),
+        Compilation::Done {
+            driver,
+            bytes,
+            took,
+        } if bytes >= LARGE => console::say(&format!(
+            "compiled the driver {driver} in {:.1} s",
+            took.as_secs_f64()
+        )),
+        _ => {}
+    }
 }
 
 /// Drivers' diagnostics on standard error.

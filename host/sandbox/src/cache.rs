@@ -13,9 +13,16 @@ use std::path::PathBuf;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compilation;
+
 /// The component's machine code, from the cache where it is there; compiled, and kept where it
-/// can be, otherwise.
-pub(crate) fn load(engine: &Engine, digest: &str, bytes: &[u8]) -> wasmtime::Result<Component> {
+/// can be, otherwise. `name` is how the user calls the driver.
+pub(crate) fn load(
+    engine: &Engine,
+    name: &str,
+    digest: &str,
+    bytes: &[u8],
+) -> wasmtime::Result<Component> {
     let path = directory().map(|directory| directory.join(file_name(engine, digest)));
     if let Some(path) = path.as_ref().filter(|path| path.exists()) {
         // SAFETY: only this user can write to the directory (`directory` checks), and what this
@@ -24,7 +31,7 @@ pub(crate) fn load(engine: &Engine, digest: &str, bytes: &[u8]) -> wasmtime::Res
             return Ok(component);
         }
     }
-    let component = Component::new(engine, bytes)?;
+    let component = compilation::announced(name, bytes.len(), || Component::new(engine, bytes))?;
     if let Some(path) = path {
         // The cache saves time; without it everything works.
         let _ = component

@@ -75,7 +75,7 @@ impl Sandbox {
         let component = match precompiled {
             Ok(component) => component,
             // A processor or build that the machine code does not suit.
-            Err(_) => cache::load(&runtime.engine, &digest, embedded.component)
+            Err(_) => cache::load(&runtime.engine, name, &digest, embedded.component)
                 .map_err(|error| unloadable(name, &error))?,
         };
         let driver = Driver::new(name.into(), Source::Embedded, digest, component)?;
@@ -109,7 +109,7 @@ impl Sandbox {
         // Compilation takes seconds for a large component.
         let loaded = tokio::task::spawn_blocking(move || {
             let digest = digest(&bytes);
-            let component = cache::load(&runtime.engine, &digest, &bytes)
+            let component = cache::load(&runtime.engine, &name, &digest, &bytes)
                 .map_err(|error| unloadable(&name, &error))?;
             Driver::new(name, source, digest, component).map(Arc::new)
         })

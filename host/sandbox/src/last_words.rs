@@ -1,4 +1,4 @@
-//! What a driver prints: kept to explain a crash, the last of it where it is much.
+//! What a driver prints and logs: kept to explain a crash, the last of it where it is much.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ impl LastWords {
         kept[kept.len().saturating_sub(limits::STDERR_BYTES)..].to_vec()
     }
 
-    fn push(&self, bytes: &[u8]) {
+    pub(crate) fn push(&self, bytes: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(bytes);
         // Rarely, since it moves what stays.

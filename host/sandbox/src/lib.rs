@@ -8,6 +8,7 @@
 //! - [`mod@driver`] loads components and asks them what they are.
 //! - [`mod@node`] runs the operations of the contract.
 //! - `capability` is what a driver can call, a file an interface of `wit/`.
+//! - [`compilation`] tells who listens that a component is being compiled.
 //! - [`grant`] decides what it may do with that; [`ownership`] which objects are its own.
 //! - [`limits`] has every budget.
 //!
@@ -16,6 +17,7 @@
 mod bindings;
 mod cache;
 mod capability;
+pub mod compilation;
 mod contract_version;
 pub mod driver;
 mod embedded;

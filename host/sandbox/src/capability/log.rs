@@ -26,6 +26,9 @@ impl log::Host for Host {
                 .pairs("fields", &fields);
         });
         let level = level_of(level);
+        // What was logged explains a crash as what was printed does, whoever reads the log.
+        self.stderr.push(message.as_bytes());
+        self.stderr.push(b"\n");
         if operation.log.enabled(level) {
             let fields: Vec<_> = fields
                 .iter()

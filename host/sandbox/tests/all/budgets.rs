@@ -128,6 +128,11 @@ async fn much_on_stderr_is_no_crash_and_its_end_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_logged_explains_a_crash() {
+    assert_crashed(&failure("log and trap").await, "the last record");
+}
+
+#[tokio::test(start_paused = true)]
 async fn huge_strings() {
     assert_over_budget(&failure("huge string").await, "16 MiB");
     assert_over_budget(&failure("huge error").await, "16 MiB");

@@ -39,6 +39,10 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         "spin" => spin(),
         "recurse" => Err(Error::Other(recurse(1).to_string())),
         "panic" => panic!("boot was told to panic"),
+        "log and trap" => {
+            log::write(log::Level::Debug, "the last record", &[]);
+            core::arch::wasm32::unreachable()
+        }
         "exit" => std::process::exit(3),
         "allocate" => {
             let mut kept = Vec::new();

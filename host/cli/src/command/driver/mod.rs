@@ -5,6 +5,7 @@ mod download;
 mod inspect;
 mod install;
 mod ls;
+mod new;
 mod push;
 mod rm;
 mod trust;
@@ -26,6 +27,7 @@ enum Command {
     Install(install::Install),
     #[command(visible_alias = "list")]
     Ls(ls::Ls),
+    New(new::New),
     Push(push::Push),
     #[command(visible_alias = "remove")]
     Rm(rm::Rm),
@@ -41,6 +43,7 @@ impl Driver {
             Command::Inspect(command) => command.run(),
             Command::Install(command) => command.run(),
             Command::Ls(command) => command.run(),
+            Command::New(command) => command.run(),
             Command::Push(command) => command.run(),
             Command::Rm(command) => command.run(),
             Command::Trust(command) => command.run(),

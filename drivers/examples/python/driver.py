@@ -1,0 +1,239 @@
+"""BuildKit in a container of the engine, its cache in a volume.
+
+`describe`, `priority` and `validate` say what the driver is and check options; a `Builder` is one node.
+All that a driver can do is call the host, through `wit_world.imports`: containers, volumes, images, time.
+What the host refuses or cannot do is raised as `Err`; one that nobody catches is what the user reads. An
+operation that fails leaves nothing behind: the host removes what it created.
+"""
+
+import re
+
+from componentize_py_types import Err
+from iechor_driver import MILLISECOND, SECOND, Reader, is_final, option, request, step, words
+from wit_world import exports
+from wit_world.exports import driver
+from wit_world.imports import clock, container, engine, image, progress, transport, types, volume
+from wit_world.imports.buildkit_session import Client
+from wit_world.imports.container import Container
+from wit_world.imports.volume import Volume
+
+DEFAULT_IMAGE = "moby/buildkit:buildx-stable-1"
+FIRST_WAIT, LONGEST_WAIT = 20 * MILLISECOND, 500 * MILLISECOND
+READY_WITHIN = 90 * SECOND
+JOIN_WITHIN = 10 * SECOND
+# What a container's state says of the node; any other is that of one that has stopped.
+STATUSES = {
+    container.Status.RUNNING: driver.Status.RUNNING,
+    container.Status.PAUSED: driver.Status.RUNNING,
+    container.Status.RESTARTING: driver.Status.STARTING,
+    container.Status.REMOVING: driver.Status.STOPPING,
+}
+
+
+class Driver(exports.Driver):
+    def describe(self) -> driver.Descriptor:
+        return driver.Descriptor(
+            name="python-container",
+            version="0.1.0",
+            summary="BuildKit in a container of the engine, its cache in a volume",
+            vendor=None,
+            homepage=None,
+            license=None,
+            multi_node=True,
+            options=[
+                option("image", driver.OptionKind_Text(), "Image that BuildKit runs from", DEFAULT_IMAGE),
+                option("memory", driver.OptionKind_Size(), "Memory that the container may use"),
+                option("default-load", driver.OptionKind_Boolean(), "Load results into the engine", "false"),
+                option("env", driver.OptionKind_Table(), "Environment variable of BuildKit, as env.NAME=VALUE"),
+            ],
+            capabilities=[
+                request("container.privileged", "BuildKit mounts file systems and starts containers of its own"),
+                request("image.pull", "the image that BuildKit runs from"),
+            ],
+        )
+
+    def priority(self, endpoint: str) -> int | None:
+        return 50 if endpoint else None
+
+    def validate(self, config: driver.Config) -> list[driver.Issue]:
+        return Options(config).issues
+
+
+class Options(Reader):
+    """The options of a node, read and checked."""
+
+    def __init__(self, config: driver.Config):
+        super().__init__(config)
+        self.image = self.text("image", DEFAULT_IMAGE)
+        self.memory = self.size("memory")
+        self.default_load = self.boolean("default-load")
+        self.env = self.table("env")
+        if not re.fullmatch(r"\S+", self.image):
+            self.refuse("image", f"{self.image!r} is not an image reference (for example {DEFAULT_IMAGE})")
+        for name, value in self.env:
+            if "=" in name or "\0" in name + value:
+                self.refuse(f"env.{name}", "a name has no '=', and neither part a NUL")
+
+
+class Builder(driver.Builder):
+    """One node. It holds its configuration; what is true of it now is in the engine."""
+
+    def __init__(self, config: driver.Config):
+        self.config = config
+        self.options = Options(config)
+        self.name = f"buildx_buildkit_{config.name}"
+        self.state = f"{self.name}_state"
+
+    @classmethod
+    def open(cls, config: driver.Config) -> "Builder":
+        builder = cls(config)
+        builder.options.check()
+        return builder
+
+    def info(self) -> driver.Info:
+        found = Container.find(self.name)
+        if found is None:
+            return driver.Info(driver.Status.INACTIVE, nodes=[], run=None)
+        seen = found.inspect()
+        return driver.Info(STATUSES.get(seen.status, driver.Status.STOPPED), nodes=[], run=seen.run)
+
+    def boot(self) -> None:
+        found = Container.find(self.name)
+        if found is None:
+            found = self.make()
+        elif not is_running(found):
+            step(f"starting container {self.name}", lambda _: found.start())
+        wait_until_ready(found)
+
+    def make(self) -> Container:
+        def find_image(task: progress.Task) -> str:
+            return image.resolve(self.options.image, None, image.Pull.IF_MISSING, task).reference
+
+        reference = step(f"finding image {self.options.image}", find_image)
+        try:
+            return step(f"creating container {self.name}", lambda _: self.create(reference))
+        except Err as error:
+            if isinstance(error.value, types.Error_AlreadyExists):
+                return self.join()
+            raise
+
+    def create(self, reference: str) -> Container:
+        if Volume.find(self.state) is None:
+            Volume.create(volume.Spec(self.state, driver=None, driver_options=[], labels=[]))
+        files = self.config.files
+        command = list(self.config.buildkitd_flags)
+        if any(file.path == "buildkitd.toml" for file in files):
+            command = ["--config", "/etc/buildkit/buildkitd.toml", *command]
+        made = Container.create(
+            container.Spec(
+                name=self.name,
+                image=reference,
+                command=command,
+                env=self.options.env,
+                labels=[],
+                mounts=[
+                    container.Mounted("/var/lib/buildkit", container.MountSource_Volume(self.state), read_only=False)
+                ],
+                network=None,
+                privileged=True,
+                init=True,  # reaps what BuildKit's own containers leave behind
+                host_user_namespace=engine.inspect().user_namespaces,
+                gpus=None,
+                restart=container.RestartPolicy_UnlessStopped(),
+                limits=container.Limits(self.options.memory, None, None, None, None, None, None, None),
+                extra=[],
+            )
+        )
+        if files:
+            made.copy_in("/etc", [types.File(f"buildkit/{file.path}", file.mode, file.contents) for file in files])
+        made.start()
+        return made
+
+    def join(self) -> Container:
+        """Another process boots this node, and was quicker: waits until it has started the container."""
+        deadline = clock.now() + JOIN_WITHIN
+        while True:
+            found = Container.find(self.name)
+            if found is not None and is_running(found):
+                return found
+            if clock.now() >= deadline:
+                raise Err(types.Error_Unavailable(f"another process creates {self.name}, and does not start it"))
+            clock.sleep(FIRST_WAIT)
+
+    def dial(self) -> transport.Connection:
+        found = Container.find(self.name)
+        if found is None:
+            raise Err(types.Error_NotRunning())
+        return dial(found)
+
+    def version(self) -> str:
+        return Client.open(self.dial()).version().version
+
+    def features(self) -> list[driver.Feature]:
+        features: list[driver.Feature] = [
+            driver.Feature_OciExporter(),
+            driver.Feature_DockerExporter(),
+            driver.Feature_CacheExport(),
+            driver.Feature_MultiPlatform(),
+            driver.Feature_DirectPush(),
+        ]
+        if self.options.default_load:
+            features.append(driver.Feature_DefaultLoad())
+        return features
+
+    def stop(self, options: driver.StopOptions) -> None:
+        found = Container.find(self.name)
+        if found is not None:
+            found.stop(options.grace)
+
+    def remove(self, options: driver.RemoveOptions) -> None:
+        if options.keep_daemon:
+            return
+        found = Container.find(self.name)
+        if found is not None:
+            found.remove(force=True)
+        state = None if options.keep_state else Volume.find(self.state)
+        if state is not None:
+            state.remove(options.force)
+
+    def host_gateway(self) -> str:
+        raise Err(types.Error_Unsupported("this driver does not know the host's address"))
+
+
+def is_running(found: Container) -> bool:
+    return found.inspect().status == container.Status.RUNNING
+
+
+def dial(found: Container) -> transport.Connection:
+    """Connects to the BuildKit in a container. The host speaks on the connection: no byte of it passes here."""
+    try:
+        return found.dial(container.ExecSpec(["buildctl", "dial-stdio"], env=[], user=None, workdir=None), None)
+    except Err as error:
+        if isinstance(error.value, (types.Error_Conflict, types.Error_NotFound)):
+            raise Err(types.Error_NotRunning())
+        raise
+
+
+def wait_until_ready(found: Container) -> None:
+    """Waits until BuildKit answers; a container that ends meanwhile ends the wait."""
+    restarts = found.inspect().restart_count
+    deadline = clock.now() + READY_WITHIN
+    wait = FIRST_WAIT
+    while True:
+        try:
+            if Client.open(dial(found)).workers():
+                return
+            reason = "it has no worker"
+        except Err as error:
+            if is_final(error.value):
+                raise
+            reason = words(error.value)
+        now = found.inspect()
+        if now.status != container.Status.RUNNING or now.restart_count > restarts:
+            reason = f"its container ended, exit code {now.exit_code} {now.error or ''}"
+        elif clock.now() < deadline:
+            clock.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+            continue
+        log = "".join(f"\n  {line}" for line in found.last_logs(10))
+        raise Err(types.Error_Unavailable(f"BuildKit does not answer: {reason}; the end of its log:{log}"))
