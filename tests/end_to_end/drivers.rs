@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, built_driver};
 
 /// The first bytes of a component.
 const COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
@@ -205,30 +205,4 @@ fn the_same_driver_from_a_file_has_to_be_trusted() {
         .success();
     sandbox.buildx("rm").success();
     sandbox.assert_nothing_left();
-}
-
-/// The component that the build script made and embedded.
-fn built_driver() -> std::path::PathBuf {
-    let target = std::path::Path::new(env!("CARGO_BIN_EXE_iechor"))
-        .ancestors()
-        .nth(2)
-        .expect("above");
-    let mut found = Vec::new();
-    let mut pending = vec![target.join("guests"), target.join("../guests")];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                pending.push(path);
-            } else if path
-                .file_name()
-                .is_some_and(|name| name == "iechor_container.wasm")
-            {
-                found.push(path);
-            }
-        }
-    }
-    found
-        .pop()
-        .expect("the build script left iechor_container.wasm below target/guests")
 }

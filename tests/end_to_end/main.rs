@@ -1,7 +1,7 @@
 //! End to end: the built binary, a real engine, a real BuildKit, a real registry.
 //!
 //! - `support` runs the binary in a sandbox of its own, and removes what it made.
-//! - `context` makes build contexts; `registry` runs registries.
+//! - `context` makes build contexts; `registry` runs registries, `web` a web server.
 //! - every other module shows one part of the product.
 //!
 //! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
@@ -9,12 +9,15 @@
 mod context;
 mod registry;
 mod support;
+mod web;
 
 mod bad_input;
 mod builders;
 mod builds;
 mod drivers;
 mod failures;
+mod installed;
+mod installed_from;
 mod interrupt;
 mod networks;
 mod newcomer;

@@ -27,7 +27,7 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
 pub struct Registry {
     address: String,
     child: Child,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Registry {
@@ -90,7 +90,7 @@ impl Registry {
         (!ended).then_some(Self {
             address,
             child,
-            _directory: directory,
+            directory,
         })
     }
 
@@ -111,6 +111,21 @@ impl Registry {
     pub fn blob(&self, repository: &str, digest: &str) -> Value {
         self.get(&format!("/v2/{repository}/blobs/{digest}"))
             .unwrap_or_else(|answer| panic!("no blob {digest} of {repository}: {answer}"))
+    }
+
+    /// Changes the bytes of a blob where the registry keeps them.
+    pub fn corrupt(&self, digest: &str) {
+        let digits = digest.strip_prefix("sha256:").expect("a digest");
+        let blob = self
+            .directory
+            .path()
+            .join("images/docker/registry/v2/blobs/sha256")
+            .join(&digits[..2])
+            .join(digits)
+            .join("data");
+        let mut bytes = fs::read(&blob).expect("stored");
+        *bytes.last_mut().expect("not empty") ^= 1;
+        fs::write(&blob, bytes).expect("written");
     }
 
     fn get(&self, path: &str) -> Result<Value, String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -188,14 +188,18 @@ pub struct Running {
 
 impl Running {
     /// Starts a command with nothing on its standard input.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_with(command, Stdio::null())
+    }
+
+    fn start_with(mut command: Command, stdin: Stdio) -> Self {
         let what = format!("{command:?}")
             .split("\"/")
             .last()
             .unwrap_or_default()
             .to_owned();
         command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command
@@ -227,6 +231,12 @@ impl Running {
             }
             found
         });
+    }
+
+    /// Types at the terminal that it was started at.
+    pub fn type_in(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().expect("at a terminal");
+        stdin.write_all(text.as_bytes()).expect("it listens");
     }
 
     /// Presses Ctrl-C.
@@ -568,6 +578,25 @@ impl Invocation {
         Running::start(self.command)
     }
 
+    /// Starts it at a terminal of its own. What it prints comes with what it says.
+    #[track_caller]
+    pub fn start_at_terminal(self) -> Running {
+        let quoted = |word: &OsStr| format!("'{}'", word.to_str().expect("text"));
+        let mut words = vec!["exec env -i".to_owned()];
+        for (name, value) in self.command.get_envs() {
+            let setting = format!("{}={}", name.display(), value.unwrap_or_default().display());
+            words.push(quoted(setting.as_ref()));
+        }
+        words.push(quoted(self.command.get_program()));
+        words.extend(self.command.get_args().map(quoted));
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#"exec script -q -e -c "$0" /dev/null 1>&2"#])
+            .arg(words.join(" "))
+            .current_dir(self.command.get_current_dir().expect("set"));
+        Running::start_with(command, Stdio::piped())
+    }
+
     /// Runs it; it has to succeed.
     #[track_caller]
     pub fn success(self) -> Finished {
@@ -587,4 +616,30 @@ pub fn cells(row: &str) -> Vec<&str> {
         .map(str::trim)
         .filter(|cell| !cell.is_empty())
         .collect()
+}
+
+/// The component that the build script made and embedded.
+pub fn built_driver() -> PathBuf {
+    let target = Path::new(env!("CARGO_BIN_EXE_iechor"))
+        .ancestors()
+        .nth(2)
+        .expect("above");
+    let mut found = Vec::new();
+    let mut pending = vec![target.join("guests"), target.join("../guests")];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path
+                .file_name()
+                .is_some_and(|name| name == "iechor_container.wasm")
+            {
+                found.push(path);
+            }
+        }
+    }
+    found
+        .pop()
+        .expect("the build script left iechor_container.wasm below target/guests")
 }

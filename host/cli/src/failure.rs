@@ -3,6 +3,7 @@
 //! Exit codes are docker buildx's: 1 for most, 100 and 102 for an internal error of BuildKit and
 //! for one of its limits, 130 for what the user cancelled.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use iechor_builder::BuilderError;
@@ -57,24 +58,29 @@ fn exit_code(error: Option<&BuilderError>) -> u8 {
 }
 
 /// What to do about errors whose own words come from elsewhere.
-fn hint(error: &anyhow::Error) -> Option<&'static str> {
+fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     let text = format!("{error:#}");
     if text.contains("unable to apply caps") || text.contains("Privileged mode is incompatible") {
         return Some(
             "the engine refuses privileged containers, which BuildKit needs: it lacks a capability \
              itself, or maps users. Start the engine with all capabilities, or name another one \
-             with DOCKER_HOST or as the endpoint of `iechor buildx create`",
+             with DOCKER_HOST or as the endpoint of `iechor buildx create`"
+                .into(),
         );
     }
     if text.contains("cannot reach the engine") {
         return Some(
-            "check that the engine runs, and that DOCKER_HOST or the Docker context names it",
+            "check that the engine runs, and that DOCKER_HOST or the Docker context names it"
+                .into(),
         );
     }
-    if let Some(BuilderError::Driver(DriverError::Crashed { .. })) =
-        error.downcast_ref::<BuilderError>()
-    {
-        return Some("this is a fault of the driver; --debug shows where, for its author");
+    match error.downcast_ref::<BuilderError>() {
+        Some(BuilderError::Driver(DriverError::Crashed { .. })) => {
+            Some("this is a fault of the driver; --debug shows where, for its author".into())
+        }
+        Some(BuilderError::Driver(DriverError::Denied { driver, .. })) => Some(
+            format!("`iechor driver trust {driver}` shows what it may do, and changes that").into(),
+        ),
+        _ => None,
     }
-    None
 }

@@ -160,7 +160,7 @@ impl Source {
 /// What the system says of a path, with what may have been meant.
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> RegistryError {
     let mut reason = error.to_string();
-    if error.kind() == std::io::ErrorKind::NotFound && path.components().count() > 1 {
+    if error.kind() == std::io::ErrorKind::NotFound {
         reason += "; a driver in a registry is written oci://REGISTRY/REPOSITORY:TAG";
     }
     RegistryError::Disk {

@@ -168,6 +168,10 @@ pub async fn look(
     let source: DriverSource = entry.source.parse()?;
     let old = load::installed(&workspace.store, entry).await;
     if old.is_ok() {
+        // What is pinned cannot become anything else.
+        if source.digest.is_some() {
+            return Ok(Update::Same);
+        }
         let (digest, pinned) = resolve(workspace, &source).await?;
         if digest == entry.digest && pinned.to_string() == entry.pinned {
             return Ok(Update::Same);

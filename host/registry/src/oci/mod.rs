@@ -11,6 +11,7 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, HeaderValue};
+use serde::Deserialize;
 
 pub use layout::Contents;
 
@@ -235,17 +236,38 @@ impl Registry {
             StatusCode::NOT_FOUND => Err(RegistryError::NotFound {
                 what: what.to_owned(),
                 host: host.to_owned(),
-                answer: web::words(answer).await,
+                answer: complaint(&web::words(answer).await),
             }),
             status => Err(RegistryError::Answer {
                 reason: format!(
                     "the registry answers {status}: {}",
-                    web::words(answer).await
+                    complaint(&web::words(answer).await)
                 ),
                 url,
             }),
         }
     }
+}
+
+/// What a registry complains about, without the JSON around it.
+fn complaint(words: &str) -> String {
+    #[derive(Deserialize)]
+    struct Envelope {
+        errors: Vec<Complaint>,
+    }
+    #[derive(Deserialize)]
+    struct Complaint {
+        #[serde(default)]
+        message: String,
+    }
+    let messages: Vec<String> = match serde_json::from_str::<Envelope>(words) {
+        Ok(envelope) => envelope.errors.into_iter().map(|e| e.message).collect(),
+        Err(_) => Vec::new(),
+    };
+    if messages.iter().all(String::is_empty) {
+        return words.to_owned();
+    }
+    web::line(&messages.join(", "))
 }
 
 fn unauthorized(host: &str, credential: &Credential) -> RegistryError {
@@ -277,5 +299,19 @@ fn failure(host: &str, credential: &Credential, error: OciDistributionError) -> 
             url: host.to_owned(),
             reason: web::line(&other.to_string()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_lose_their_envelope() {
+        let words = r#"{"errors":[{"code":"X","message":"manifest unknown","detail":{}}]}"#;
+        assert_eq!(complaint(words), "manifest unknown");
+        for words in ["<html>", r#"{"errors":[]}"#, r#"{"errors":[{"code":"X"}]}"#] {
+            assert_eq!(complaint(words), words);
+        }
     }
 }

@@ -1,0 +1,301 @@
+//! Where drivers are installed from: files, web servers, registries.
+
+use std::fs;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use crate::installed::{GRANTS, digest_of, listed, named_flags, variant};
+use crate::registry::{PASSWORD, Registry, USER};
+use crate::support::{Sandbox, docker, machine, native_architecture};
+use crate::web::{Page, WebServer};
+
+const CONFIG: &str = "application/vnd.wasm.config.v0+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// Asserts that a source cannot be installed, for a reason with these words.
+#[track_caller]
+fn refused(sandbox: &Sandbox, source: &str, words: &str) {
+    sandbox
+        .iechor(&format!("driver install {source} --name team {GRANTS}"))
+        .failure(1)
+        .prints("")
+        .says(words);
+    assert!(listed(sandbox, "team").is_none());
+    let components = fs::read_dir(sandbox.store().join("drivers/components"));
+    assert_eq!(components.map_or(0, Iterator::count), 0);
+}
+
+/// Asserts that a source can be installed, and takes the driver out again.
+#[track_caller]
+fn accepted(sandbox: &Sandbox, source: &str) -> Value {
+    sandbox
+        .iechor(&format!("driver install {source} --name team {GRANTS}"))
+        .success()
+        .prints("team\n");
+    let driver = listed(sandbox, "team").expect("listed");
+    assert_eq!(driver["Status"], "ok");
+    sandbox.iechor("driver verify team").success();
+    sandbox.iechor("driver rm team").success();
+    driver
+}
+
+const OTHER: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+#[test]
+fn files_and_directories() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("dist")).expect("made");
+    refused(&sandbox, "./dist", "the directory holds no .wasm file");
+    refused(&sandbox, "./nowhere.wasm", "No such file");
+    refused(&sandbox, "nowhere", "oci://");
+    let file = sandbox.write("dist/a.wasm", variant(1));
+    let digest = digest_of(&file);
+    accepted(&sandbox, "./dist");
+    accepted(&sandbox, "./dist/a.wasm");
+    let driver = accepted(&sandbox, &format!("./dist@{digest}"));
+    assert_eq!(driver["Digest"], digest.as_str());
+    refused(&sandbox, &format!("./dist@{OTHER}"), &digest);
+    refused(&sandbox, &format!("./dist@{OTHER}"), OTHER);
+    sandbox.write("dist/b.wasm", variant(2));
+    refused(&sandbox, "./dist", "name one of: a.wasm, b.wasm");
+    sandbox.write("dist/driver.wasm", variant(3));
+    accepted(&sandbox, "./dist");
+    sandbox.write("dist/text.wasm", "hello");
+    refused(&sandbox, "./dist/text.wasm", "it is not WebAssembly");
+    refused(&sandbox, "ftp://host/a.wasm", "there is no ftp://");
+}
+
+#[test]
+fn web_servers_are_believed_by_digest() {
+    let sandbox = Sandbox::new();
+    let component = variant(1);
+    let digest = digest_of(&sandbox.write("same.wasm", &component));
+    let server = WebServer::start([
+        ("/a.wasm", Page::File(component)),
+        ("/moved", Page::Moved("/a.wasm")),
+        ("/loop", Page::Moved("/loop")),
+        ("/endless", Page::Endless),
+        ("/promise", Page::Promise(1 << 40)),
+    ]);
+    let at = |path: &str, digest: &str| format!("{}@{digest}", server.url(path));
+    let driver = accepted(&sandbox, &at("/a.wasm", &digest));
+    assert_eq!(driver["Digest"], digest.as_str());
+    accepted(&sandbox, &at("/moved", &digest));
+    refused(&sandbox, &at("/a.wasm", OTHER), &digest);
+    refused(&sandbox, &server.url("/a.wasm"), "add @sha256:");
+    refused(&sandbox, &at("/none", &digest), "does not exist");
+    refused(&sandbox, &at("/loop", &digest), "redirects again and again");
+    refused(
+        &sandbox,
+        &at("/endless", &digest),
+        "a driver may have 64 MiB",
+    );
+    refused(
+        &sandbox,
+        &at("/promise", &digest),
+        "a driver may have 64 MiB",
+    );
+    refused(
+        &sandbox,
+        &format!("http://127.0.0.1:1/a.wasm@{digest}"),
+        "cannot reach 127.0.0.1:1",
+    );
+    refused(
+        &sandbox,
+        &format!("https://nowhere.invalid/a.wasm@{digest}"),
+        "there is no such host",
+    );
+}
+
+#[test]
+fn what_is_pushed_lies_as_the_tools_of_webassembly_expect_it() {
+    let sandbox = Sandbox::new();
+    let registry = Registry::open();
+    let file = sandbox.write("team.wasm", variant(1));
+    let digest = digest_of(&file);
+    let pushed = sandbox
+        .iechor(&format!(
+            "driver push ./team.wasm oci://{}/acme/team:1",
+            registry.address()
+        ))
+        .success()
+        .says(&digest);
+
+    let manifest = registry.manifest("acme/team", "1");
+    assert_eq!(manifest["schemaVersion"], 2);
+    assert_eq!(manifest["mediaType"], MANIFEST);
+    assert_eq!(manifest["config"]["mediaType"], CONFIG);
+    let size = fs::metadata(&file).expect("there").len();
+    assert_eq!(
+        manifest["layers"],
+        json!([{"mediaType": "application/wasm", "digest": digest, "size": size}])
+    );
+    assert_eq!(
+        manifest["annotations"]["org.opencontainers.image.title"],
+        "iechor-container"
+    );
+    let config = manifest["config"]["digest"].as_str().expect("a digest");
+    let config = registry.blob("acme/team", config);
+    assert_eq!(config["architecture"], "wasm");
+    assert_eq!(config["os"], "wasip2");
+    assert_eq!(config["layerDigests"], json!([digest]));
+    assert_eq!(
+        config["component"]["exports"],
+        json!(["iechor:driver/driver@0.1.0"])
+    );
+    let imports = config["component"]["imports"].as_array().expect("a list");
+    assert!(imports.contains(&json!("iechor:driver/container@0.1.0")));
+    let created = config["created"].as_str().expect("a time");
+    assert!(created.ends_with('Z') && created.contains('T'), "{created}");
+
+    // What it printed leads there for good.
+    let pinned = pushed.stdout.trim();
+    let driver = accepted(&sandbox, pinned);
+    assert_eq!(driver["Digest"], digest.as_str());
+    sandbox
+        .iechor(&format!("driver push ./team.wasm {pinned}"))
+        .failure(1)
+        .says("the digest is known only after");
+    sandbox.write("text.wasm", "hello");
+    sandbox
+        .iechor(&format!(
+            "driver push ./text.wasm oci://{}/a:1",
+            registry.address()
+        ))
+        .failure(1)
+        .says("it is not WebAssembly");
+}
+
+#[test]
+fn a_tag_is_pinned_until_it_is_updated() {
+    let sandbox = Sandbox::new();
+    let registry = Registry::open();
+    let source = format!("oci://{}/team", registry.address());
+    let push = |number| {
+        sandbox.write("team.wasm", variant(number));
+        let pushed = sandbox
+            .iechor(&format!("driver push ./team.wasm {source}:1"))
+            .success();
+        pushed.stdout.trim().to_owned()
+    };
+    let first = push(1);
+    let install = format!("driver install {source}:1 --name team");
+    let flags = named_flags(&sandbox.iechor(&install).failure(1));
+    sandbox.iechor(&install).words(&flags).success();
+    let pinned = |driver: Value| driver["Pinned"].as_str().expect("pinned").to_owned();
+    let old = listed(&sandbox, "team").expect("listed");
+    assert_eq!(old["Source"], format!("{source}:1"));
+    assert_eq!(pinned(old.clone()), first);
+
+    let second = push(2);
+    assert_ne!(first, second);
+    // The tag moved; what is installed did not.
+    sandbox.iechor("driver verify").success();
+    assert_eq!(pinned(listed(&sandbox, "team").expect("listed")), first);
+    sandbox
+        .iechor("driver update")
+        .success()
+        .prints("team\n")
+        .says(old["Digest"].as_str().expect("a digest"));
+    assert_eq!(pinned(listed(&sandbox, "team").expect("listed")), second);
+    sandbox
+        .iechor("driver update team")
+        .success()
+        .says("team is up to date");
+    sandbox.iechor("driver verify").success();
+
+    let address = registry.address().to_owned();
+    drop(registry);
+    // Nobody knows then; what is here is as it should be.
+    let verified = sandbox.iechor("driver verify").success().stdout;
+    assert!(
+        verified.contains(&format!("cannot reach {address}")),
+        "{verified}"
+    );
+    sandbox.iechor("driver verify --offline").success();
+    sandbox
+        .iechor("driver update")
+        .failure(1)
+        .says(&format!("cannot reach {address}"));
+}
+
+#[test]
+fn what_a_registry_gets_wrong_is_named() {
+    let sandbox = Sandbox::new();
+    let registry = Registry::open();
+    let at = |name: &str| format!("oci://{}/{name}", registry.address());
+    let file = sandbox.write("team.wasm", variant(1));
+    let digest = digest_of(&file);
+    sandbox
+        .iechor(&format!("driver push ./team.wasm {}", at("team:1")))
+        .success();
+    refused(&sandbox, &at("team:2"), "team:2 does not exist");
+    refused(&sandbox, &at("nobody:1"), "nobody:1 does not exist");
+    refused(&sandbox, &at(&format!("team:1@{OTHER}")), "does not exist");
+    refused(
+        &sandbox,
+        "oci://127.0.0.1:1/team:1",
+        "cannot reach 127.0.0.1:1",
+    );
+    refused(
+        &sandbox,
+        "oci://nowhere.invalid/team:1",
+        "there is no such host",
+    );
+
+    let image = format!("{}/{}:1", registry.address(), sandbox.name("image"));
+    let base = machine()
+        .base
+        .join(native_architecture())
+        .join("busybox.tar");
+    docker(&format!("import {} {image}", base.display())).success();
+    docker(&format!("push {image}")).success();
+    refused(
+        &sandbox,
+        &format!("oci://{image}"),
+        "it is a container image, not a WebAssembly component",
+    );
+
+    registry.corrupt(&digest);
+    refused(&sandbox, &at("team:1"), &format!("{digest} was asked for"));
+}
+
+#[test]
+fn a_registry_that_asks_for_a_password() {
+    let sandbox = Sandbox::new();
+    let registry = Registry::with_password();
+    let source = format!("oci://{}/private/team:1", registry.address());
+    sandbox.write("team.wasm", variant(1));
+    let push = format!("driver push ./team.wasm {source}");
+    let log_in = |password: &str| {
+        let secret = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
+        sandbox.configure_docker(&json!({"auths": {registry.address(): {"auth": secret}}}));
+    };
+    let hint = format!("`docker login {}`", registry.address());
+    sandbox
+        .iechor(&push)
+        .failure(1)
+        .says("asks who you are")
+        .says(&hint);
+    refused(&sandbox, &source, "asks who you are");
+    log_in("wrong-password");
+    sandbox
+        .iechor(&push)
+        .failure(1)
+        .says("does not take the credentials")
+        .says(&hint)
+        .does_not_say("wrong-password");
+    log_in(PASSWORD);
+    sandbox.iechor(&push).success().does_not_say(PASSWORD);
+    accepted(&sandbox, &source);
+    let install = format!("driver install {source} --name team {GRANTS}");
+    sandbox.iechor(&install).success().does_not_say(PASSWORD);
+    log_in("wrong-password");
+    let verified = sandbox.iechor("driver verify").failure(1);
+    assert!(
+        verified.stdout.contains("does not take"),
+        "{}",
+        verified.stdout
+    );
+}

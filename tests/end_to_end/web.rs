@@ -1,0 +1,80 @@
+//! A web server at a loopback port.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+/// What is at a path.
+pub enum Page {
+    /// A file.
+    File(Vec<u8>),
+    /// Zeros without an end, and without a word about how many.
+    Endless,
+    /// A promise of more than anybody wants.
+    Promise(u64),
+    /// It is elsewhere.
+    Moved(&'static str),
+}
+
+/// A server that runs as long as the test.
+pub struct WebServer {
+    address: String,
+}
+
+impl WebServer {
+    /// Serves these pages.
+    pub fn start(pages: impl IntoIterator<Item = (&'static str, Page)>) -> Self {
+        let pages: Arc<HashMap<_, _>> = Arc::new(pages.into_iter().collect());
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let pages = Arc::clone(&pages);
+                // A client that goes away is none of the server's business.
+                thread::spawn(move || serve(&stream, &pages).ok());
+            }
+        });
+        Self { address }
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+fn serve(mut stream: &TcpStream, pages: &HashMap<&str, Page>) -> std::io::Result<()> {
+    let mut request = String::new();
+    let mut reader = BufReader::new(stream);
+    reader.read_line(&mut request)?;
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    match pages.get(path) {
+        None => stream.write_all(b"HTTP/1.0 404 Not Found\r\n\r\n"),
+        Some(Page::File(bytes)) => {
+            write!(
+                stream,
+                "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n",
+                bytes.len()
+            )?;
+            stream.write_all(bytes)
+        }
+        Some(Page::Promise(bytes)) => {
+            write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {bytes}\r\n\r\n")
+        }
+        Some(Page::Moved(place)) => {
+            write!(stream, "HTTP/1.0 302 Found\r\nLocation: {place}\r\n\r\n")
+        }
+        Some(Page::Endless) => {
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n")?;
+            loop {
+                stream.write_all(&[0; 64 << 10])?;
+            }
+        }
+    }
+}
