@@ -1,13 +1,14 @@
 //! Where drivers are installed from: files, web servers, registries.
 
 use std::fs;
+use std::process::Command;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::installed::{GRANTS, digest_of, listed, named_flags, variant};
 use crate::registry::{PASSWORD, Registry, USER};
-use crate::support::{Sandbox, docker, machine, native_architecture};
+use crate::support::{Running, Sandbox, docker, machine, native_architecture, wait_until};
 use crate::web::{Page, WebServer};
 
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
@@ -106,6 +107,55 @@ fn web_servers_are_believed_by_digest() {
         &format!("https://nowhere.invalid/a.wasm@{digest}"),
         "there is no such host",
     );
+}
+
+#[test]
+fn a_download_that_is_given_up_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let server = WebServer::start([("/a.wasm", Page::Stalled)]);
+    let url = server.url("/a.wasm");
+    let running = sandbox
+        .iechor(&format!("driver install {url}@{OTHER} --name team"))
+        .start();
+    wait_until("the download begins", || server.requests() > 0);
+    running.interrupt();
+    running.finish().failure(130).prints("");
+    assert!(!sandbox.store().exists());
+}
+
+#[test]
+fn a_server_with_tls_shows_a_certificate_that_somebody_vouches_for() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.write("team.wasm", variant(1));
+    let run = |arguments: &str| {
+        let mut command = Command::new("openssl");
+        command
+            .args(arguments.split(' '))
+            .current_dir(sandbox.path(""));
+        Running::start(command)
+    };
+    run(
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -keyout key.pem -out cert.pem \
+         -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE",
+    )
+    .finish()
+    .success();
+    let mut server = run("s_server -accept 127.0.0.1:0 -cert cert.pem -key key.pem -WWW");
+    let port = server.wait_until_it_prints("ACCEPT 127.0.0.1:");
+    let port = port.split_whitespace().next().expect("a port");
+    let install = format!(
+        "driver install https://127.0.0.1:{port}/team.wasm@{} --name team {GRANTS}",
+        digest_of(&file)
+    );
+    sandbox
+        .iechor(&install)
+        .failure(1)
+        .says(&format!("cannot reach 127.0.0.1:{port}"))
+        .says("certificate");
+    sandbox
+        .iechor(&install)
+        .variable("SSL_CERT_FILE", sandbox.path("cert.pem"))
+        .success();
 }
 
 #[test]

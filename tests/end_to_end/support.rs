@@ -233,6 +233,19 @@ impl Running {
         });
     }
 
+    /// Waits until standard output has that text and a line end behind it; returns what is between.
+    #[track_caller]
+    pub fn wait_until_it_prints(&mut self, text: &str) -> String {
+        let mut found = None;
+        wait_until(&format!("{} prints {text:?}", self.what), || {
+            let printed = self.stdout.text();
+            let rest = printed.split_once(text).map(|(_, rest)| rest);
+            found = rest.and_then(|rest| Some(rest.split_once('\n')?.0.to_owned()));
+            found.is_some()
+        });
+        found.expect("found")
+    }
+
     /// Types at the terminal that it was started at.
     pub fn type_in(&mut self, text: &str) {
         let stdin = self.child.stdin.as_mut().expect("at a terminal");

@@ -1,9 +1,10 @@
 //! A web server at a loopback port.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// What is at a path.
@@ -16,11 +17,14 @@ pub enum Page {
     Promise(u64),
     /// It is elsewhere.
     Moved(&'static str),
+    /// A beginning, and then nothing for ever.
+    Stalled,
 }
 
 /// A server that runs as long as the test.
 pub struct WebServer {
     address: String,
+    requests: Arc<AtomicUsize>,
 }
 
 impl WebServer {
@@ -29,14 +33,22 @@ impl WebServer {
         let pages: Arc<HashMap<_, _>> = Arc::new(pages.into_iter().collect());
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound").to_string();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::Relaxed);
                 let pages = Arc::clone(&pages);
                 // A client that goes away is none of the server's business.
                 thread::spawn(move || serve(&stream, &pages).ok());
             }
         });
-        Self { address }
+        Self { address, requests }
+    }
+
+    /// How many clients there were.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// The address of a path.
@@ -69,6 +81,11 @@ fn serve(mut stream: &TcpStream, pages: &HashMap<&str, Page>) -> std::io::Result
         }
         Some(Page::Moved(place)) => {
             write!(stream, "HTTP/1.0 302 Found\r\nLocation: {place}\r\n\r\n")
+        }
+        Some(Page::Stalled) => {
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n\0asm")?;
+            // Until the client hangs up.
+            stream.read(&mut [0]).map(drop)
         }
         Some(Page::Endless) => {
             stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n")?;

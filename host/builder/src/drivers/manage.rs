@@ -225,22 +225,18 @@ fn covers(old: &CapabilityRequest, new: &CapabilityRequest) -> bool {
 ///
 /// Where builders use it and `force` is not set, or there is none.
 pub fn remove(store: &Store, name: &str, force: bool) -> Result<Installed, BuilderError> {
-    let entry = managed(&LockFile::read(store)?, name)?;
-    let builders = users(store, &entry.name)?;
-    if !builders.is_empty() && !force {
-        let name = entry.name;
-        return Err(DriversError::InUse { name, builders }.into());
-    }
-    let in_use = remembered(store, &entry.digest)?;
+    // Under the lock: a builder that is saved meanwhile waits, or is seen here.
     lock::edit(store, None, |lock| {
-        let taken = lock.take(&entry.name);
+        let entry = managed(lock, name)?;
+        let builders = users(store, &entry.name)?;
+        if !builders.is_empty() && !force {
+            let name = entry.name;
+            return Err(DriversError::InUse { name, builders }.into());
+        }
+        let in_use = remembered(store, &entry.digest)?;
+        lock.take(&entry.name);
         lock.forget(&entry.digest, in_use && !force);
-        taken.ok_or_else(|| {
-            DriversError::Raced {
-                name: entry.name.clone(),
-            }
-            .into()
-        })
+        Ok(entry)
     })
 }
 
