@@ -87,16 +87,8 @@ fn web_servers_are_believed_by_digest() {
     refused(&sandbox, &server.url("/a.wasm"), "add @sha256:");
     refused(&sandbox, &at("/none", &digest), "does not exist");
     refused(&sandbox, &at("/loop", &digest), "redirects again and again");
-    refused(
-        &sandbox,
-        &at("/endless", &digest),
-        "a driver may have 64 MiB",
-    );
-    refused(
-        &sandbox,
-        &at("/promise", &digest),
-        "a driver may have 64 MiB",
-    );
+    refused(&sandbox, &at("/endless", &digest), "it may have 64 MiB");
+    refused(&sandbox, &at("/promise", &digest), "it may have 64 MiB");
     refused(
         &sandbox,
         &format!("http://127.0.0.1:1/a.wasm@{digest}"),
@@ -140,9 +132,14 @@ fn a_server_with_tls_shows_a_certificate_that_somebody_vouches_for() {
     )
     .finish()
     .success();
-    let mut server = run("s_server -accept 127.0.0.1:0 -cert cert.pem -key key.pem -WWW");
-    let port = server.wait_until_it_prints("ACCEPT 127.0.0.1:");
-    let port = port.split_whitespace().next().expect("a port");
+    let serve = |how: &str| {
+        let line = format!("s_server -accept 127.0.0.1:0 -cert cert.pem -key key.pem {how}");
+        let mut server = run(&line);
+        let port = server.wait_until_it_prints("ACCEPT 127.0.0.1:");
+        let port = port.split_whitespace().next().expect("a port").to_owned();
+        (server, port)
+    };
+    let (_files, port) = serve("-WWW");
     let install = format!(
         "driver install https://127.0.0.1:{port}/team.wasm@{} --name team {GRANTS}",
         digest_of(&file)
@@ -156,6 +153,42 @@ fn a_server_with_tls_shows_a_certificate_that_somebody_vouches_for() {
         .iechor(&install)
         .variable("SSL_CERT_FILE", sandbox.path("cert.pem"))
         .success();
+
+    // TLS is not given up on the way.
+    let plain = WebServer::start([("/team.wasm", Page::File(variant(2)))]);
+    sandbox.write(
+        "away",
+        format!(
+            "HTTP/1.0 302 Found\r\nLocation: {}\r\n\r\n",
+            plain.url("/team.wasm")
+        ),
+    );
+    let (_answers, port) = serve("-HTTP");
+    sandbox
+        .iechor(&format!(
+            "driver install https://127.0.0.1:{port}/away@{OTHER}"
+        ))
+        .variable("SSL_CERT_FILE", sandbox.path("cert.pem"))
+        .failure(1)
+        .says("it redirects from https to http");
+    assert_eq!(plain.requests(), 0);
+}
+
+#[test]
+fn a_registry_cannot_send_without_an_end() {
+    let sandbox = Sandbox::new();
+    let server = WebServer::start([
+        ("/v2/", Page::File(Vec::new())),
+        ("/v2/team/manifests/1", Page::Endless),
+        ("/v2/team/manifests/2", Page::File(b"\x1b[2Jhello".to_vec())),
+    ]);
+    let registry = server.url("").replace("http://", "oci://");
+    refused(&sandbox, &format!("{registry}/team:1"), "it may have 4 MiB");
+    sandbox
+        .iechor(&format!("driver install {registry}/team:2"))
+        .failure(1)
+        .says("its manifest is not one")
+        .does_not_say("\x1b");
 }
 
 #[test]

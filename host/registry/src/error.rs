@@ -81,8 +81,8 @@ pub enum RegistryError {
         /// The digest that it has.
         found: Digest,
     },
-    /// It has more bytes than a component may have.
-    #[error("{what} is too large: a driver may have {} MiB", limit >> 20)]
+    /// It has more bytes than it may have.
+    #[error("{what} is too large: it may have {} MiB", limit >> 20)]
     TooLarge {
         /// What was asked for.
         what: String,

@@ -70,6 +70,9 @@ pub(super) fn last_activity_rfc3339(stored: &StoredBuilder) -> Option<String> {
 fn text(stored: &StoredBuilder, nodes: &[NodeReport]) -> String {
     let group = &stored.group;
     let mut rows = vec![field("Name", &group.name), field("Driver", &group.driver)];
+    if let Some(digest) = &group.driver_digest {
+        rows.push(field("Driver Digest", digest));
+    }
     if let Some(time) = last_activity(stored) {
         let date = time.date();
         let (hour, minute, second) = time.to_hms();
@@ -200,6 +203,7 @@ fn as_json(stored: &StoredBuilder, nodes: &[NodeReport]) -> Value {
     json!({
         "Name": stored.group.name,
         "Driver": stored.group.driver,
+        "DriverDigest": stored.group.driver_digest,
         "Dynamic": stored.group.dynamic,
         "LastActivity": last_activity_rfc3339(stored),
         "Nodes": nodes.iter().map(node_json).collect::<Vec<_>>(),
