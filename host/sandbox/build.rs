@@ -13,8 +13,13 @@ mod engine_config;
 
 const GUEST_TARGET: &str = "wasm32-wasip2";
 
-/// The packages of the embedded drivers; `src/embedded.rs` has the table of them.
-const DRIVERS: &[&str] = &["iechor-container"];
+/// The embedded drivers: the names that `src/embedded.rs` has for them, which are those of their
+/// folders, and their packages.
+const DRIVERS: &[(&str, &str)] = &[
+    ("iechor-container", "iechor-container"),
+    ("iechor", "iechor-driver-engine"),
+    ("remote", "iechor-driver-remote"),
+];
 
 /// What they are made from besides their own folders.
 const SHARED: &[&str] = &["drivers/sdk", "wit", "Cargo.lock"];
@@ -33,7 +38,7 @@ fn run() -> Result<(), String> {
     let out = PathBuf::from(env::var("OUT_DIR").map_err(|e| e.to_string())?);
     let manifest = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(|e| e.to_string())?);
     let workspace = manifest.join("../..");
-    let own = DRIVERS.iter().map(|driver| format!("drivers/{driver}"));
+    let own = DRIVERS.iter().map(|(name, _)| format!("drivers/{name}"));
     for input in own.chain(SHARED.iter().map(|&input| input.to_owned())) {
         println!(
             "cargo::rerun-if-changed={}",
@@ -48,8 +53,8 @@ fn run() -> Result<(), String> {
     let target = env::var("TARGET").map_err(|e| e.to_string())?;
     config.target(&target).map_err(|e| e.to_string())?;
     let engine = wasmtime::Engine::new(&config).map_err(|e| format!("{e:?}"))?;
-    for driver in DRIVERS {
-        let component = components.join(format!("{}.wasm", driver.replace('-', "_")));
+    for (driver, package) in DRIVERS {
+        let component = components.join(format!("{}.wasm", package.replace('-', "_")));
         let bytes = fs::read(&component).map_err(|e| format!("{}: {e}", component.display()))?;
         let machine_code = engine
             .precompile_component(&bytes)
@@ -87,7 +92,11 @@ fn build_drivers(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
     command
         .current_dir(workspace)
         .args(["build", "--quiet", "--locked", "--profile", "guest"])
-        .args(DRIVERS.iter().flat_map(|driver| ["--package", driver]))
+        .args(
+            DRIVERS
+                .iter()
+                .flat_map(|(_, package)| ["--package", package]),
+        )
         .args(["--target", GUEST_TARGET, "--target-dir"])
         .arg(&target_directory);
     // What was set for the outer build is about its target, not about this one.

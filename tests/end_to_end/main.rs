@@ -1,12 +1,16 @@
 //! End to end: the built binary, a real engine, a real BuildKit, a real registry.
 //!
 //! - `support` runs the binary in a sandbox of its own, and removes what it made.
-//! - `context` makes build contexts; `registry` runs registries, `web` a web server.
+//! - `context` makes build contexts; `registry` runs registries, `web` a web server, `daemon` a
+//!   BuildKit that no builder made.
 //! - every other module shows one part of the product.
 //!
 //! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
 
+#[path = "../certificates.rs"]
+mod certificates;
 mod context;
+mod daemon;
 mod registry;
 mod support;
 mod web;
@@ -25,5 +29,6 @@ mod options;
 mod outputs;
 mod push;
 mod python;
+mod remote;
 mod removal;
 mod store;

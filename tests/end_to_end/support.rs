@@ -104,6 +104,11 @@ impl Finished {
         self
     }
 
+    /// Whether it succeeded.
+    pub fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+
     /// Asserts that it failed with that exit status.
     #[track_caller]
     pub fn failure(self, code: i32) -> Self {

@@ -29,8 +29,8 @@ pub fn step<T>(name: &str, work: impl FnOnce(&Task) -> Result<T, Error>) -> Resu
 /// `?` makes an [`Error`] of it; whoever has more to say matches it first.
 #[derive(Debug)]
 pub enum Unready {
-    /// Waiting any longer makes no sense: the operation is over, something was denied, or
-    /// `is_alive` said so.
+    /// Waiting any longer makes no sense: the operation is over, something was denied or is wrong
+    /// for good, or `is_alive` said so.
     Over(Error),
     /// There was no answer in time; this is how the last try failed.
     Late(Error),
@@ -65,9 +65,7 @@ pub fn wait_for_buildkit(
     loop {
         match try_connection(&dial) {
             Ok(()) => return Ok(()),
-            Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => {
-                return Err(Unready::Over(error));
-            }
+            Err(error) if is_final(&error) => return Err(Unready::Over(error)),
             Err(error) => {
                 is_alive().map_err(Unready::Over)?;
                 if clock::now() - begun >= nanoseconds(within)
@@ -80,6 +78,19 @@ pub fn wait_for_buildkit(
         clock::sleep(nanoseconds(wait)).map_err(Unready::Over)?;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
+}
+
+/// Whether asking again makes no difference: the operation is over, or the answer is one that stays.
+fn is_final(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Cancelled
+            | Error::Timeout
+            | Error::Denied(_)
+            | Error::InvalidArgument(_)
+            | Error::Unsupported(_)
+            | Error::Other(_)
+    )
 }
 
 fn try_connection(dial: impl Fn() -> Result<Connection, Error>) -> Result<(), Error> {

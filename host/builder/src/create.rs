@@ -1,15 +1,14 @@
 //! Makes builders, and changes their nodes.
 
-use std::collections::BTreeMap;
+mod driver;
+
 use std::path::PathBuf;
 
-use iechor_sandbox::contract::{Descriptor, OptionKind};
 use iechor_sandbox::{Driver, Grant};
 
 use crate::boot_progress::StatusSender;
 use crate::driver_options;
 use crate::drivers;
-use crate::drivers::reference::DriverReference;
 use crate::error::BuilderError;
 use crate::name::{self, Name};
 use crate::node::LiveNode;
@@ -17,9 +16,6 @@ use crate::selection;
 use crate::store::{Changed, NodeChange, NodeGroup, Platform, StoreState};
 use crate::workspace::Workspace;
 use crate::{buildkitd_config, buildkitd_flags};
-
-/// The driver of a builder for which none is named.
-const DEFAULT_DRIVER: &str = "iechor-container";
 
 /// What `create` was asked for.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +32,11 @@ pub struct CreateRequest {
     pub driver_options: Vec<String>,
     /// `--grant`
     pub grants: Vec<Grant>,
-    /// The engine: an endpoint or the name of a context.
+    /// The engine: an endpoint or the name of a context. For a driver that uses none, where
+    /// BuildKit is.
     pub endpoint: Option<String>,
+    /// `BUILDKIT_HOST`: the endpoint of the driver `remote`, where neither is named.
+    pub buildkit_host: Option<String>,
     /// `--platform`
     pub platforms: Vec<String>,
     /// `--buildkitd-config`
@@ -96,14 +95,15 @@ pub async fn create(
         )));
     }
 
-    let driver = choose_driver(existing.as_ref(), request.driver.as_deref())?;
+    let request = driver::with_buildkit_host(existing.as_ref(), request);
+    let driver = driver::choose_driver(existing.as_ref(), &request).await?;
     let mut group = existing
         .clone()
         .unwrap_or_else(|| NodeGroup::new(&name, &driver));
     let mut loaded = drivers::load(&workspace.store, &driver).await?;
     let mut change = node_change(workspace, existing.as_ref(), &request, &loaded.driver)?;
     if let Some(options) = &mut change.driver_opts {
-        make_files_absolute(loaded.driver.descriptor().await?, options)?;
+        driver::make_files_absolute(loaded.driver.descriptor().await?, options)?;
     }
     let changed = group.change(change)?;
 
@@ -177,50 +177,6 @@ fn choose_name(
     }
 }
 
-/// The driver as it is stored: a path is made absolute, so that it holds everywhere.
-fn choose_driver(
-    existing: Option<&NodeGroup>,
-    wanted: Option<&str>,
-) -> Result<String, BuilderError> {
-    let wanted = match wanted.filter(|driver| !driver.is_empty()) {
-        None => None,
-        Some(driver) => {
-            let reference: DriverReference = driver.parse()?;
-            Some(reference.absolute()?.to_string())
-        }
-    };
-    match (existing, wanted) {
-        (Some(group), Some(wanted)) if wanted != group.driver => Err(BuilderError::OtherDriver {
-            name: group.name.clone(),
-            driver: group.driver.clone(),
-        }),
-        (Some(group), _) => Ok(group.driver.clone()),
-        (None, wanted) => Ok(wanted.unwrap_or_else(|| DEFAULT_DRIVER.into())),
-    }
-}
-
-/// A path of a file is stored so that it means the same from everywhere.
-fn make_files_absolute(
-    descriptor: &Descriptor,
-    options: &mut BTreeMap<String, String>,
-) -> Result<(), BuilderError> {
-    for spec in &descriptor.options {
-        if let (OptionKind::File, Some(value)) = (&spec.kind, options.get_mut(&spec.name))
-            && !value.is_empty()
-        {
-            *value = std::path::absolute(&*value)
-                .map_err(|error| BuilderError::File {
-                    what: "option",
-                    path: PathBuf::from(&*value),
-                    reason: error.to_string(),
-                })?
-                .display()
-                .to_string();
-        }
-    }
-    Ok(())
-}
-
 fn node_change(
     workspace: &Workspace,
     existing: Option<&NodeGroup>,
@@ -250,10 +206,11 @@ fn node_change(
         [] => None,
         values => Some(driver_options::parse(values)?),
     };
-    let config_path = buildkitd_config::find(
-        request.buildkitd_config.as_deref(),
-        workspace.store.directory(),
-    );
+    // The defaults are for a daemon that the builder starts.
+    let config_path = match &request.buildkitd_config {
+        None if !driver.uses_engine() => None,
+        path => buildkitd_config::find(path.as_deref(), workspace.store.directory()),
+    };
     let configuration = match config_path {
         None => None,
         Some(path) => {
@@ -275,6 +232,7 @@ fn node_change(
         .map_or(&[], |files| &files.insecure_entitlements);
     let flags = match (&request.buildkitd_flags, known) {
         // A change of something else leaves them as they are, unless it needs more of them.
+        (None, None) if !driver.uses_engine() => None,
         (None, Some(known)) => on_host_network.then(|| {
             buildkitd_flags::with_default_entitlements(known.flags.clone(), true, configured)
         }),

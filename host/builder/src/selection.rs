@@ -13,6 +13,9 @@ use crate::store::{BrokenFile, Current, Node, NodeGroup, StoreState, StoredBuild
 /// The context that is always there.
 const DEFAULT_CONTEXT: &str = "default";
 
+/// The driver of the builders that contexts bring along: the engine's own BuildKit.
+pub const CONTEXT_DRIVER: &str = "iechor";
+
 /// What a choice depends on besides the store.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
@@ -54,12 +57,13 @@ impl Chosen {
         }
     }
 
-    /// The builder; that of a context has no driver yet and one node, both named like the context.
+    /// The builder; that of a context has one node, both named like the context.
     pub fn group(&self) -> NodeGroup {
         match self {
             Self::Stored(stored) => stored.group.clone(),
             Self::Context(name) => NodeGroup {
                 name: name.clone(),
+                driver: CONTEXT_DRIVER.to_owned(),
                 nodes: vec![Node {
                     name: name.clone(),
                     endpoint: name.clone(),
@@ -571,7 +575,10 @@ mod tests {
     fn the_builder_of_a_context() {
         let chosen = Chosen::Context("remote".into());
         let group = chosen.group();
-        assert_eq!((group.name.as_str(), group.driver.as_str()), ("remote", ""));
+        assert_eq!(
+            (group.name.as_str(), group.driver.as_str()),
+            ("remote", CONTEXT_DRIVER)
+        );
         assert_eq!(group.nodes[0].endpoint, "remote");
         let surroundings = Surroundings {
             context: "default",

@@ -217,6 +217,14 @@ impl<S> Watched<S> {
         if may_begin_http2(&self.preface) {
             return Ok(());
         }
+        // The head of an alert of TLS.
+        if before == 0 && bytes.starts_with(&[0x15, 0x03]) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the other side speaks TLS and wants this side to: give the certificates that it \
+                 asks for",
+            ));
+        }
         const SHOWN: usize = 512;
         self.preface.truncate(before);
         self.preface

@@ -12,7 +12,7 @@ pub struct Embedded {
 }
 
 macro_rules! embedded {
-    ($name:literal, $($alias:literal),*) => {
+    ($name:literal $(, $alias:literal)*) => {
         Embedded {
             name: $name,
             aliases: &[$($alias),*],
@@ -23,7 +23,11 @@ macro_rules! embedded {
 }
 
 /// All of them.
-pub static EMBEDDED: &[Embedded] = &[embedded!("iechor-container", "docker-container")];
+pub static EMBEDDED: &[Embedded] = &[
+    embedded!("iechor-container", "docker-container"),
+    embedded!("iechor", "docker"),
+    embedded!("remote"),
+];
 
 impl Embedded {
     /// The one of that name or alias.

@@ -206,6 +206,15 @@ async fn text_instead_of_http2_is_told() {
 }
 
 #[tokio::test]
+async fn tls_where_none_is_spoken_is_told() {
+    let (near, mut far) = tokio::io::duplex(4096);
+    // A fatal alert: unexpected message.
+    far.write_all(&[0x15, 3, 3, 0, 2, 2, 10]).await.unwrap();
+    let error = Client::connect(near).await.unwrap_err().to_string();
+    assert!(error.contains("the other side speaks TLS"), "{error}");
+}
+
+#[tokio::test]
 async fn a_stream_that_ends_or_says_nothing_is_no_connection() {
     let (near, far) = tokio::io::duplex(4096);
     drop(far);

@@ -1,7 +1,6 @@
 //! An engine behind TLS: a proxy in front of the real one, with certificates of `openssl`'s.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use iechor_engine::config::DockerConfig;
@@ -18,43 +17,16 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{self, Names};
 
-fn openssl(directory: &Path, arguments: &str) {
-    let output = Command::new("openssl")
-        .args(arguments.split(' '))
-        .current_dir(directory)
-        .output()
-        .expect("openssl is installed");
-    assert!(output.status.success(), "openssl {arguments}: {output:?}");
-}
+#[path = "../../../../tests/certificates.rs"]
+mod certificates;
+use certificates::{CLIENT, LOCAL_SERVER, authority, certificate};
 
 /// An authority `NAME-ca.pem` and certificates of it for a server at 127.0.0.1 and a client.
 fn certificates(directory: &Path, name: &str) {
-    let new = "req -newkey rsa:2048 -nodes";
-    openssl(
-        directory,
-        &format!("{new} -x509 -days 2 -subj /CN={name} -keyout {name}-ca.key -out {name}-ca.pem"),
-    );
-    for (part, extensions) in [
-        (
-            "server",
-            "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n",
-        ),
-        ("client", "extendedKeyUsage=clientAuth\n"),
-    ] {
-        let base = format!("{name}-{part}");
-        std::fs::write(directory.join(format!("{base}.ext")), extensions).expect("written");
-        openssl(
-            directory,
-            &format!("{new} -subj /CN={part} -keyout {base}.key -out {base}.csr"),
-        );
-        openssl(
-            directory,
-            &format!(
-                "x509 -req -days 2 -in {base}.csr -CA {name}-ca.pem -CAkey {name}-ca.key \
-                 -CAcreateserial -extfile {base}.ext -out {base}.pem"
-            ),
-        );
-    }
+    let ca = format!("{name}-ca");
+    authority(directory, &ca);
+    certificate(directory, &ca, &format!("{name}-server"), LOCAL_SERVER, 2);
+    certificate(directory, &ca, &format!("{name}-client"), CLIENT, 2);
 }
 
 fn chain(path: &Path) -> Vec<CertificateDer<'static>> {

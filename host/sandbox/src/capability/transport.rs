@@ -175,6 +175,9 @@ fn unavailable(address: &str, error: &io::Error) -> HostError {
              firewalls on the way",
             limits::CONNECT.as_secs()
         )),
+        io::ErrorKind::PermissionDenied => Error::Other(format!(
+            "cannot connect to {address}: this user may not use it; join the group that owns it"
+        )),
         _ => Error::Unavailable(format!("cannot connect to {address}: {error}")),
     })
 }

@@ -6,8 +6,11 @@
 
 mod author_kit;
 mod budgets;
+#[path = "../../../../tests/certificates.rs"]
+mod certificates;
 mod container_driver;
 mod denials;
 mod loading;
 mod observing;
+mod remote_driver;
 mod support;

@@ -13,7 +13,8 @@ use crate::session::{self, Common};
 /// Create a builder, or change a node of one
 #[derive(Debug, Args)]
 pub struct Create {
-    /// Engine of the node: an endpoint such as unix:///run/x.sock, or a Docker context
+    /// Engine of the node: a Docker context or an endpoint such as unix:///run/x.sock; for the
+    /// driver remote, where BuildKit is
     #[arg(value_name = "CONTEXT|ENDPOINT")]
     endpoint: Option<String>,
     /// Name of the builder; one is made up where it is missing
@@ -65,6 +66,9 @@ impl Create {
                 driver_options: self.driver_options,
                 grants: self.grants,
                 endpoint: self.endpoint,
+                buildkit_host: std::env::var("BUILDKIT_HOST")
+                    .ok()
+                    .filter(|host| !host.is_empty()),
                 platforms: self.platforms,
                 buildkitd_config: self.buildkitd_config,
                 buildkitd_flags: self.buildkitd_flags,

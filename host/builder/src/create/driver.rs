@@ -1,0 +1,163 @@
+//! Which driver a new builder gets, and what that makes of its options.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use iechor_sandbox::contract::{Descriptor, OptionKind};
+use iechor_sandbox::{EMBEDDED, Embedded, Sandbox};
+
+use super::CreateRequest;
+use crate::drivers::reference::DriverReference;
+use crate::error::BuilderError;
+use crate::selection::CONTEXT_DRIVER;
+use crate::store::NodeGroup;
+
+/// The driver of a builder for which none is named.
+const DEFAULT_DRIVER: &str = "iechor-container";
+
+/// The driver that `BUILDKIT_HOST` is for.
+const REMOTE_DRIVER: &str = "remote";
+
+/// A BuildKit that the environment names is the endpoint where the user names nothing.
+pub(super) fn with_buildkit_host(
+    existing: Option<&NodeGroup>,
+    request: CreateRequest,
+) -> CreateRequest {
+    let driver = request.driver.as_deref().filter(|name| !name.is_empty());
+    let for_it = match existing {
+        Some(group) => group.driver == REMOTE_DRIVER && request.append,
+        None => driver.is_none_or(|name| name == REMOTE_DRIVER),
+    };
+    match &request.buildkit_host {
+        Some(host) if for_it && request.endpoint.is_none() => CreateRequest {
+            endpoint: Some(host.clone()),
+            driver: Some(REMOTE_DRIVER.into()),
+            ..request
+        },
+        _ => request,
+    }
+}
+
+/// The driver that suits an endpoint best. That of contexts makes no further builders.
+async fn suited_driver(endpoint: &str) -> Result<String, BuilderError> {
+    let mut best: Option<(u32, &str)> = None;
+    for embedded in EMBEDDED.iter().filter(|found| found.name != CONTEXT_DRIVER) {
+        let Some(driver) = Sandbox::embedded(embedded.name)? else {
+            continue;
+        };
+        if let Some(priority) = driver.priority(endpoint).await?
+            && best.is_none_or(|(lowest, _)| priority < lowest)
+        {
+            best = Some((priority, embedded.name));
+        }
+    }
+    Ok(best.map_or(DEFAULT_DRIVER, |(_, name)| name).to_owned())
+}
+
+/// The driver as it is stored: a path is made absolute, so that it holds everywhere.
+pub(super) async fn choose_driver(
+    existing: Option<&NodeGroup>,
+    request: &CreateRequest,
+) -> Result<String, BuilderError> {
+    let wanted = match request
+        .driver
+        .as_deref()
+        .filter(|driver| !driver.is_empty())
+    {
+        Some(driver)
+            if Embedded::find(driver).is_some_and(|found| found.name == CONTEXT_DRIVER) =>
+        {
+            return Err(BuilderError::Usage(format!(
+                "additional instances of driver {driver:?} cannot be created: every context has a \
+                 builder of it already (`iechor buildx ls` lists them); leave --driver out for one \
+                 with a BuildKit of its own"
+            )));
+        }
+        None => None,
+        Some(driver) => {
+            let reference: DriverReference = driver.parse()?;
+            Some(reference.absolute()?.to_string())
+        }
+    };
+    match (existing, wanted) {
+        (Some(group), Some(wanted)) if wanted != group.driver => Err(BuilderError::OtherDriver {
+            name: group.name.clone(),
+            driver: group.driver.clone(),
+        }),
+        (Some(group), _) => Ok(group.driver.clone()),
+        (None, Some(wanted)) => Ok(wanted),
+        (None, None) => suited_driver(request.endpoint.as_deref().unwrap_or_default()).await,
+    }
+}
+
+/// A path of a file is stored so that it means the same from everywhere.
+pub(super) fn make_files_absolute(
+    descriptor: &Descriptor,
+    options: &mut BTreeMap<String, String>,
+) -> Result<(), BuilderError> {
+    for spec in &descriptor.options {
+        if let (OptionKind::File, Some(value)) = (&spec.kind, options.get_mut(&spec.name))
+            && !value.is_empty()
+        {
+            *value = std::path::absolute(&*value)
+                .map_err(|error| BuilderError::File {
+                    what: "option",
+                    path: PathBuf::from(&*value),
+                    reason: error.to_string(),
+                })?
+                .display()
+                .to_string();
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn chosen(driver: Option<&str>, endpoint: Option<&str>, host: Option<&str>) -> String {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let request = with_buildkit_host(
+            None,
+            CreateRequest {
+                driver: text(driver),
+                endpoint: text(endpoint),
+                buildkit_host: text(host),
+                ..CreateRequest::default()
+            },
+        );
+        match choose_driver(None, &request).await {
+            Ok(driver) => format!("{driver} {}", request.endpoint.unwrap_or_default()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_chooses_the_driver_where_the_user_does_not() {
+        let host = Some("tcp://b:1234");
+        for (driver, endpoint, host, expected) in [
+            (None, None, None, "iechor-container "),
+            (None, Some("context"), None, "iechor-container context"),
+            (None, Some("tcp://c:1"), None, "remote tcp://c:1"),
+            (None, Some("unix:///c"), host, "remote unix:///c"),
+            (None, Some("context"), host, "iechor-container context"),
+            (None, None, host, "remote tcp://b:1234"),
+            (Some("remote"), None, host, "remote tcp://b:1234"),
+            (Some("remote"), Some("tcp://c:1"), host, "remote tcp://c:1"),
+            (Some("docker-container"), None, host, "docker-container "),
+            (
+                Some("iechor-container"),
+                Some("tcp://c:1"),
+                None,
+                "iechor-container tcp://c:1",
+            ),
+        ] {
+            assert_eq!(chosen(driver, endpoint, host).await, expected);
+        }
+        for name in ["iechor", "docker"] {
+            let words = chosen(Some(name), None, None).await;
+            assert!(words.contains("additional instances of driver"), "{words}");
+        }
+    }
+}
