@@ -6,7 +6,7 @@ use std::process::Command;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::installed::{GRANTS, digest_of, listed, named_flags, variant};
+use crate::components::{GRANTS, digest_of, listed, named_flags, variant};
 use crate::registry::{PASSWORD, Registry, USER};
 use crate::support::{Running, Sandbox, docker, machine, native_architecture, wait_until};
 use crate::web::{Page, WebServer};

@@ -1,14 +1,15 @@
 //! End to end: the built binary, a real engine, a real BuildKit, a real registry.
 //!
 //! - `support` runs the binary in a sandbox of its own, and removes what it made.
-//! - `context` makes build contexts; `registry` runs registries, `web` a web server, `daemon` a
-//!   BuildKit that no builder made.
+//! - `context` makes build contexts, `components` drivers; `registry` runs registries, `web` a web
+//!   server, `daemon` a BuildKit that no builder made.
 //! - every other module shows one part of the product.
 //!
 //! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
 
 #[path = "../certificates.rs"]
 mod certificates;
+mod components;
 mod context;
 mod daemon;
 mod registry;
@@ -20,6 +21,7 @@ mod builders;
 mod builds;
 mod drivers;
 mod failures;
+mod grants;
 mod installed;
 mod installed_from;
 mod interrupt;

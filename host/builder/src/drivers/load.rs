@@ -1,5 +1,6 @@
 //! Makes a driver of what the user named.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -23,6 +24,17 @@ pub enum Origin {
     File(PathBuf),
     /// It is installed, or about to be.
     Installed(Box<Installed>),
+}
+
+/// The source, as the user gave it.
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => formatter.write_str("built in"),
+            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::Installed(entry) => formatter.write_str(&entry.source),
+        }
+    }
 }
 
 /// A driver that may be used, and what it may do.

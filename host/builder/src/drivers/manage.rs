@@ -253,6 +253,18 @@ pub fn managed(lock: &LockFile, name: &str) -> Result<Installed, DriversError> {
     load::known(lock, name)
 }
 
+/// The entries of those installed drivers; of all where none is named.
+///
+/// # Errors
+///
+/// As [`managed`], for the first name.
+pub fn chosen(lock: &LockFile, names: &[String]) -> Result<Vec<Installed>, DriversError> {
+    if names.is_empty() {
+        return Ok(lock.drivers.clone());
+    }
+    names.iter().map(|name| managed(lock, name)).collect()
+}
+
 /// The builders whose driver is the installed one of that name. Files of builders that cannot be
 /// read are left out: nobody can use them.
 ///

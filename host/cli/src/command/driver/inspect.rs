@@ -38,14 +38,6 @@ impl Inspect {
     }
 }
 
-fn source(origin: &Origin) -> String {
-    match origin {
-        Origin::BuiltIn => "built in".into(),
-        Origin::File(path) => path.display().to_string(),
-        Origin::Installed(entry) => entry.source.clone(),
-    }
-}
-
 fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
     let component = &loaded.driver;
     let field = |key: &str, value: &str| (key.to_owned(), shown(value));
@@ -55,7 +47,7 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
         field("Summary", &descriptor.summary),
         field("Vendor", descriptor.vendor.as_deref().unwrap_or("-")),
         field("License", descriptor.license.as_deref().unwrap_or("-")),
-        field("Source", &source(&loaded.origin)),
+        field("Source", &loaded.origin.to_string()),
         field("Digest", component.digest()),
         field("Contract", component.contract()),
     ];
@@ -159,7 +151,7 @@ fn json(loaded: &Loaded, descriptor: &Descriptor) -> serde_json::Value {
         "Vendor": descriptor.vendor,
         "Homepage": descriptor.homepage,
         "License": descriptor.license,
-        "Source": source(&loaded.origin),
+        "Source": loaded.origin.to_string(),
         "Digest": component.digest(),
         "Contract": component.contract(),
         "InstalledAs": entry.map(|entry| &entry.name),

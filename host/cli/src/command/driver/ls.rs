@@ -50,7 +50,7 @@ fn as_table(listed: &[Listed]) -> String {
         rows.push(vec![
             driver.name.clone(),
             shown(&version),
-            shown(&source(driver)),
+            shown(&driver.origin.to_string()),
             short,
             match &driver.state {
                 Ok(state) if state.missing.is_empty() => "ok".to_owned(),
@@ -62,19 +62,11 @@ fn as_table(listed: &[Listed]) -> String {
     table::render(&rows)
 }
 
-fn source(driver: &Listed) -> String {
-    match &driver.origin {
-        Origin::BuiltIn => "built in".into(),
-        Origin::File(path) => path.display().to_string(),
-        Origin::Installed(entry) => entry.source.clone(),
-    }
-}
-
 fn as_json(driver: &Listed) -> Value {
     let mut object = json!({
         "Name": driver.name,
         "Aliases": Embedded::find(&driver.name).map_or(&[][..], |embedded| embedded.aliases),
-        "Source": source(driver),
+        "Source": driver.origin.to_string(),
         "Version": Value::Null,
         "Digest": Value::Null,
         "Pinned": Value::Null,

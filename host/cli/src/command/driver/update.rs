@@ -29,15 +29,7 @@ impl Update {
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
             let lock = LockFile::read(&workspace.store)?;
-            let entries = if self.names.is_empty() {
-                lock.drivers.clone()
-            } else {
-                self.names
-                    .iter()
-                    .map(|name| manage::managed(&lock, name))
-                    .collect::<Result<_, _>>()
-                    .map_err(BuilderError::from)?
-            };
+            let entries = manage::chosen(&lock, &self.names).map_err(BuilderError::from)?;
             let several = entries.len() > 1;
             let mut failed = false;
             for entry in &entries {

@@ -24,15 +24,7 @@ impl Verify {
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
             let lock = LockFile::read(&workspace.store)?;
-            let entries = if self.names.is_empty() {
-                lock.drivers.clone()
-            } else {
-                self.names
-                    .iter()
-                    .map(|name| manage::managed(&lock, name))
-                    .collect::<Result<_, _>>()
-                    .map_err(BuilderError::from)?
-            };
+            let entries = manage::chosen(&lock, &self.names).map_err(BuilderError::from)?;
             let header = ["NAME", "DIGEST", "COMPONENT", "SOURCE"];
             let mut rows = vec![header.map(str::to_owned).to_vec()];
             let mut faults = 0;

@@ -1,0 +1,93 @@
+//! Components that tests install, and what the store and `driver ls` say of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Finished, Sandbox, built_driver};
+
+/// What the built-in driver needs, granted to a copy of it.
+pub const GRANTS: &str = "--grant container.privileged --grant image.pull";
+
+/// A driver that behaves like the built-in one and has a digest of its own: a custom section more.
+pub fn variant(number: u8) -> Vec<u8> {
+    let mut component = fs::read(built_driver()).expect("built");
+    component.extend([0, 3, 1, b'v', number]);
+    component
+}
+
+/// Replaces words of a component by others of the same length.
+pub fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = component.to_vec();
+    let places: Vec<_> = (0..bytes.len() - from.len())
+        .filter(|at| bytes[*at..].starts_with(from.as_bytes()))
+        .collect();
+    assert!(!places.is_empty(), "{from} is not in the component");
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}
+
+/// The digest of a file, as another program computes it.
+pub fn digest_of(path: &Path) -> String {
+    let said = Command::new("sha256sum").arg(path).output().expect("runs");
+    let text = String::from_utf8(said.stdout).expect("text");
+    format!("sha256:{}", text.split(' ').next().expect("a digest"))
+}
+
+/// Installs a variant as `team`; returns the file it came from.
+#[track_caller]
+pub fn installed(sandbox: &Sandbox) -> PathBuf {
+    let file = sandbox.write("team.wasm", variant(1));
+    sandbox
+        .iechor(&format!("driver install ./team.wasm --name team {GRANTS}"))
+        .success()
+        .prints("team\n");
+    file
+}
+
+/// The driver of that name as `driver ls` lists it.
+#[track_caller]
+pub fn listed(sandbox: &Sandbox, name: &str) -> Option<Value> {
+    let listed = sandbox.iechor("driver ls --format json").success();
+    listed
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .find(|driver| driver["Name"] == name)
+}
+
+/// The components in the store.
+pub fn components(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let entries = fs::read_dir(sandbox.store().join("drivers/components"));
+    entries
+        .map(|entries| {
+            entries
+                .map(|entry| entry.expect("readable").path())
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+/// The only component in the store.
+#[track_caller]
+pub fn component(sandbox: &Sandbox) -> PathBuf {
+    let found = components(sandbox);
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.into_iter().next().expect("one")
+}
+
+/// The flags that a refusal names.
+#[track_caller]
+pub fn named_flags(refusal: &Finished) -> String {
+    let line = refusal
+        .stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("to grant it, add: "));
+    line.unwrap_or_else(|| panic!("no flags in {}", refusal.transcript()))
+        .to_owned()
+}

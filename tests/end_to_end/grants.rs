@@ -1,0 +1,129 @@
+//! What the user lets a driver do: asked at a terminal, refused without one, changed later.
+
+use std::path::Path;
+
+use crate::components::{
+    GRANTS, component, components, digest_of, installed, listed, named_flags, variant,
+};
+use crate::support::Sandbox;
+
+#[test]
+fn without_a_terminal_the_refusal_names_the_flags_that_suffice() {
+    let sandbox = Sandbox::new();
+    sandbox.write("team.wasm", variant(1));
+    let install = "driver install ./team.wasm --name team";
+    let refused = sandbox
+        .iechor(install)
+        .failure(1)
+        .prints("")
+        .says("driver team is not trusted with what it asks for:")
+        .says("container.privileged: BuildKit mounts file systems");
+    assert!(components(&sandbox).is_empty());
+    assert!(listed(&sandbox, "team").is_none());
+    let flags = named_flags(&refused);
+    assert_eq!(flags, GRANTS);
+    sandbox
+        .iechor(install)
+        .words(&flags)
+        .success()
+        .prints("team\n")
+        .says("not granted, and not needed: container.network");
+    let driver = listed(&sandbox, "team").expect("listed");
+    assert_eq!(driver["Status"], "ok");
+    assert_eq!(driver["Digest"], digest_of(&component(&sandbox)).as_str());
+    // Absolute, wherever the next command runs.
+    let source = driver["Source"].as_str().expect("a source");
+    assert!(Path::new(source).is_absolute(), "{source}");
+}
+
+#[test]
+fn at_a_terminal_the_dangerous_is_asked_about_first() {
+    let sandbox = Sandbox::new();
+    sandbox.write("team.wasm", variant(1));
+    let mut asked = sandbox
+        .iechor("driver install ./team.wasm --name team")
+        .start_at_terminal();
+    asked.wait_until_it_says("container.privileged for any (required, HIGH RISK)");
+    asked.wait_until_it_says("BuildKit mounts file systems");
+    asked.wait_until_it_says("grant it? [y/N]");
+    asked.type_in("y\n");
+    asked.wait_until_it_says("container.network for any (optional, HIGH RISK)");
+    asked.type_in("n\n");
+    asked.wait_until_it_says("image.pull for any (required)");
+    asked.type_in("y\n");
+    asked.wait_until_it_says("container.cgroup-parent for any (optional)");
+    asked.type_in("\n");
+    asked.finish().success();
+    let grants = sandbox.iechor("driver trust team --format json").success();
+    let grants = grants.json()["Grants"].take();
+    assert_eq!(
+        grants,
+        serde_json::json!(["container.privileged", "image.pull"])
+    );
+}
+
+#[test]
+fn what_is_denied_or_given_up_is_not_installed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("team.wasm", variant(1));
+    let install = || {
+        let mut asked = sandbox
+            .iechor("driver install ./team.wasm --name team")
+            .start_at_terminal();
+        asked.wait_until_it_says("grant it? [y/N]");
+        asked
+    };
+    let mut denied = install();
+    denied.type_in("n\n");
+    denied
+        .finish()
+        .failure(1)
+        .says("team needs container.privileged, which was not granted");
+    let mut interrupted = install();
+    // Ctrl-C, as a terminal sends it.
+    interrupted.type_in("\x03");
+    interrupted.finish().failure(130);
+    assert!(components(&sandbox).is_empty());
+    assert!(listed(&sandbox, "team").is_none());
+}
+
+#[test]
+fn grants_are_shown_given_and_taken_back() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    sandbox
+        .iechor("driver trust team --grant engine.open")
+        .failure(1)
+        .says("driver team does not ask for engine.open");
+    sandbox
+        .iechor("driver trust team --revoke image.pull")
+        .success();
+    let driver = listed(&sandbox, "team").expect("listed");
+    assert_eq!(driver["Status"], "untrusted");
+    assert_eq!(driver["Missing"], serde_json::json!(["image.pull"]));
+    let create = format!("create --name {} --driver team", sandbox.name("b"));
+    sandbox
+        .buildx(&create)
+        .failure(1)
+        .says("image.pull: the image that BuildKit runs from");
+    sandbox
+        .iechor("driver trust team --revoke image.pull")
+        .failure(1)
+        .says("image.pull was not granted; what was granted is: container.privileged");
+    sandbox
+        .iechor("driver trust team --grant image.pull=moby/*")
+        .success();
+    sandbox.buildx(&create).success();
+    // Taken back from a driver that is in use, which says how to go on.
+    sandbox
+        .iechor("driver trust team --revoke image.pull=moby/*")
+        .success();
+    sandbox
+        .buildx(&format!("stop {}", sandbox.name("b")))
+        .failure(1)
+        .says("to grant it, run: iechor driver trust team --grant image.pull");
+    sandbox
+        .iechor("driver trust iechor-container --revoke image.pull")
+        .failure(1)
+        .says("built in");
+}
