@@ -1,11 +1,12 @@
 //! What the user lets a driver do: asked at a terminal, refused without one, changed later.
 
+use std::fs;
 use std::path::Path;
 
 use crate::components::{
     GRANTS, component, components, digest_of, installed, listed, named_flags, variant,
 };
-use crate::support::Sandbox;
+use crate::support::{Sandbox, built_component};
 
 #[test]
 fn without_a_terminal_the_refusal_names_the_flags_that_suffice() {
@@ -126,4 +127,52 @@ fn grants_are_shown_given_and_taken_back() {
         .iechor("driver trust iechor-container --revoke image.pull")
         .failure(1)
         .says("built in");
+}
+
+#[test]
+fn an_update_asks_only_about_what_is_new() {
+    let sandbox = Sandbox::new();
+    let file = installed(&sandbox);
+    let old = digest_of(&file);
+    // Another driver altogether: it wants to open the engine, and no privileged container.
+    fs::copy(built_component("iechor_driver_engine.wasm"), &file).expect("copied");
+    let new = digest_of(&file);
+    let refused = sandbox
+        .iechor("driver update team")
+        .failure(1)
+        .prints("")
+        .says(&format!("{old} -> {new}"))
+        .says("engine.open: ");
+    assert_eq!(named_flags(&refused), "--grant engine.open");
+    let digest = || listed(&sandbox, "team").expect("listed")["Digest"].take();
+    assert_eq!(digest(), old.as_str());
+    sandbox
+        .iechor("driver update team --grant engine.open")
+        .success()
+        .prints("team\n");
+    assert_eq!(digest(), new.as_str());
+    let trusted = || {
+        let trusted = sandbox.iechor("driver trust team --format json").success();
+        trusted.json()["Grants"].take()
+    };
+    assert_eq!(trusted(), serde_json::json!(["engine.open"]));
+
+    // A new digest that asks for the same is not asked about.
+    let mut bytes = fs::read(&file).expect("there");
+    bytes.extend([0, 2, 1, b'v']);
+    fs::write(&file, bytes).expect("written");
+    sandbox.iechor("driver update team").success();
+    assert_ne!(digest(), new.as_str());
+    assert_eq!(trusted(), serde_json::json!(["engine.open"]));
+
+    // Back to what was trusted once, with what it asks for beyond.
+    sandbox.write("team.wasm", variant(1));
+    let mut asked = sandbox.iechor("driver update team").start_at_terminal();
+    asked.wait_until_it_says("container.privileged for any (required, HIGH RISK)");
+    asked.type_in("n\n");
+    asked
+        .finish()
+        .failure(1)
+        .says("team needs container.privileged, which was not granted; nothing is changed");
+    assert_eq!(trusted(), serde_json::json!(["engine.open"]));
 }

@@ -636,28 +636,28 @@ pub fn cells(row: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The component that the build script made and embedded.
+/// The component of the driver `iechor-container`, which the build script made and embedded.
 pub fn built_driver() -> PathBuf {
+    built_component("iechor_container.wasm")
+}
+
+/// A component that the build script made and embedded.
+#[track_caller]
+pub fn built_component(file: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_BIN_EXE_iechor"))
         .ancestors()
         .nth(2)
         .expect("above");
-    let mut found = Vec::new();
     let mut pending = vec![target.join("guests"), target.join("../guests")];
     while let Some(directory) = pending.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.is_dir() {
                 pending.push(path);
-            } else if path
-                .file_name()
-                .is_some_and(|name| name == "iechor_container.wasm")
-            {
-                found.push(path);
+            } else if path.file_name().is_some_and(|name| name == file) {
+                return path;
             }
         }
     }
-    found
-        .pop()
-        .expect("the build script left iechor_container.wasm below target/guests")
+    panic!("the build script left no {file} below target/guests")
 }
