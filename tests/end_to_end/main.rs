@@ -29,6 +29,7 @@ mod networks;
 mod newcomer;
 mod options;
 mod outputs;
+mod policy;
 mod push;
 mod python;
 mod remote;

@@ -96,14 +96,17 @@ pub async fn create(
     }
 
     let request = driver::with_buildkit_host(existing.as_ref(), request);
-    let driver = driver::choose_driver(existing.as_ref(), &request).await?;
+    let policy = workspace.policy()?;
+    let driver = driver::choose_driver(&policy, existing.as_ref(), &request).await?;
     let mut group = existing
         .clone()
         .unwrap_or_else(|| NodeGroup::new(&name, &driver));
-    let mut loaded = drivers::load(&workspace.store, &driver).await?;
+    let mut loaded = drivers::load(workspace, &driver).await?;
+    let descriptor = loaded.driver.descriptor().await?;
+    policy.check_requests(loaded.driver.name(), &descriptor.capabilities)?;
     let mut change = node_change(workspace, existing.as_ref(), &request, &loaded.driver)?;
     if let Some(options) = &mut change.driver_opts {
-        driver::make_files_absolute(loaded.driver.descriptor().await?, options)?;
+        driver::make_files_absolute(descriptor, options)?;
     }
     let changed = group.change(change)?;
 

@@ -13,6 +13,7 @@ use crate::buildkitd_flags::FlagsError;
 use crate::driver_options::{CsvError, DriverOptionErrors};
 use crate::drivers::DriversError;
 use crate::name::NameError;
+use crate::policy::PolicyError;
 use crate::selection::SelectionError;
 use crate::store::{BrokenFile, EditError, PlatformError, StoreError};
 
@@ -72,6 +73,12 @@ pub enum BuilderError {
     /// The way to a driver.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The organisation's policy cannot be known.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The organisation's policy does not allow a driver.
+    #[error(transparent)]
+    Refused(#[from] iechor_sandbox::policy::Refusal),
     /// BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),

@@ -7,6 +7,7 @@
 //!   [`buildkitd_flags`].
 //! - [`drivers`] are what builders are made of: built in, installed, or files; and what the user
 //!   trusts them with.
+//! - [`policy`] reads what the organisation allows them.
 //! - [`node`] is a node that can be worked with, through its driver; [`lifecycle`] asks, boots,
 //!   stops and removes whole builders.
 //! - [`build`] builds.
@@ -24,6 +25,7 @@ mod error;
 pub mod lifecycle;
 pub mod name;
 pub mod node;
+pub mod policy;
 mod remembered;
 pub mod selection;
 pub mod store;

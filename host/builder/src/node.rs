@@ -62,7 +62,7 @@ impl LiveNode {
         group: &NodeGroup,
         node: &Node,
     ) -> Result<Self, BuilderError> {
-        let loaded = drivers::load(&workspace.store, &group.driver).await?;
+        let loaded = drivers::load(workspace, &group.driver).await?;
         remark_change(workspace, group, node, &loaded);
         let grants = loaded.grants().await?;
         let driver = loaded.driver;

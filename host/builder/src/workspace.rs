@@ -2,7 +2,7 @@
 //! configuration and the user's wishes.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use iechor_engine::Engine;
@@ -10,10 +10,11 @@ use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{self, Endpoint, Environment};
 use iechor_engine::model::EngineInfo;
-use iechor_sandbox::{Log, LogLevel};
+use iechor_sandbox::{Log, LogLevel, Policy};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
+use crate::policy::{Places, PolicyError};
 use crate::selection::{self, Selection, Surroundings};
 use crate::store::{NodeGroup, Store};
 
@@ -38,6 +39,7 @@ pub struct Workspace {
     pub cancel: CancellationToken,
     engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
     said: Mutex<HashSet<String>>,
+    policy: OnceLock<Result<Arc<Policy>, PolicyError>>,
 }
 
 impl Workspace {
@@ -62,6 +64,7 @@ impl Workspace {
             cancel,
             engines: Mutex::default(),
             said: Mutex::default(),
+            policy: OnceLock::new(),
         })
     }
 
@@ -71,6 +74,19 @@ impl Workspace {
         if said.insert(format!("{driver}: {message}")) {
             self.log.write(level, driver, message, &[]);
         }
+    }
+
+    /// What the organisation allows drivers: read once, so that it is the same for all of a
+    /// command.
+    ///
+    /// # Errors
+    ///
+    /// Where a policy cannot be read or understood; nothing of a driver may run then.
+    pub fn policy(&self) -> Result<Arc<Policy>, BuilderError> {
+        let policy = self
+            .policy
+            .get_or_init(|| Places::from_process().load().map(Arc::new));
+        Ok(policy.clone()?)
     }
 
     /// The endpoint that the user's environment and configuration name.

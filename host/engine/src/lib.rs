@@ -12,7 +12,7 @@ pub mod docker;
 pub mod endpoint;
 mod error;
 pub mod model;
-mod reference;
+pub mod reference;
 pub mod simulated;
 mod stderr;
 

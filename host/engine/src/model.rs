@@ -146,6 +146,8 @@ pub struct Limits {
     pub cpuset_mems: Option<String>,
     /// The cgroup below which the container's own is made.
     pub cgroup_parent: Option<String>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
 }
 
 /// A container to create.

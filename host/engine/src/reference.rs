@@ -1,19 +1,23 @@
 //! Names of images.
 
+/// Most bytes of a reference; registries allow 255 for the name and 128 for a tag.
+const LONGEST: usize = 1024;
+
 /// An image's name in parts.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Reference<'a> {
+pub struct Reference<'a> {
     /// Host, and port where it has one; `docker.io` for Docker Hub.
-    pub(crate) registry: &'a str,
+    pub registry: &'a str,
     /// All but tag and digest, as it was written.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// The digest, else the tag, else `latest`.
-    pub(crate) version: &'a str,
+    pub version: &'a str,
 }
 
 impl<'a> Reference<'a> {
-    /// Takes a reference apart, by the rules of `distribution/reference`. The engine checks it.
-    pub(crate) fn parse(reference: &'a str) -> Self {
+    /// Takes a reference apart, by the rules of `distribution/reference`. Says nothing about
+    /// whether it is one: [`Reference::check`] does.
+    pub fn parse(reference: &'a str) -> Self {
         let (tagged, digest) = match reference.split_once('@') {
             Some((tagged, digest)) => (tagged, Some(digest)),
             None => (reference, None),
@@ -44,7 +48,7 @@ impl<'a> Reference<'a> {
     }
 
     /// The one way to write it: two references that mean the same image are equal in it.
-    pub(crate) fn canonical(&self) -> String {
+    pub fn canonical(&self) -> String {
         let path = match self.name.split_once('/') {
             Some((host, path)) if host == self.registry || host == "index.docker.io" => path,
             _ => self.name,
@@ -56,6 +60,42 @@ impl<'a> Reference<'a> {
         };
         let mark = if self.version.contains(':') { '@' } else { ':' };
         format!("{}/{library}{path}{mark}{}", self.registry, self.version)
+    }
+
+    /// Takes a reference apart that can be one: every part of it begins with a letter or digit, so
+    /// none is empty or `..`.
+    ///
+    /// # Errors
+    ///
+    /// In words for a person, what is wrong with it.
+    pub fn check(reference: &'a str) -> Result<Self, String> {
+        let usual = |c: char| c.is_ascii_alphanumeric() || "._-:/@[]".contains(c);
+        let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let (first, rest) = reference.split_once('/').unwrap_or((reference, "a"));
+        // `[` begins an address of IPv6 where a registry is named by one.
+        let digest_is_last = !reference
+            .split_once('@')
+            .is_some_and(|(_, digest)| digest.contains(['/', '@']));
+        let in_order = reference.len() <= LONGEST
+            && digest_is_last
+            && reference.chars().all(usual)
+            && (begins(first) || first.starts_with('['))
+            && rest.split(['/', '@']).all(begins)
+            && !reference.ends_with([':', '@', '/']);
+        if in_order {
+            Ok(Self::parse(reference))
+        } else {
+            Err(format!("{reference:?} is not the name of an image"))
+        }
+    }
+
+    /// Whether an engine may take it for the beginning of an image's id, which says nothing about
+    /// where the image comes from: `sha256:0123`, and every name of hexadecimal digits alone.
+    pub fn may_be_id(reference: &str) -> bool {
+        // The engine takes the beginning of the algorithm's name too.
+        let (algorithm, digits) = reference.split_once(':').unwrap_or(("", reference));
+        "sha256".starts_with(algorithm)
+            && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
     }
 }
 
@@ -115,5 +155,58 @@ mod tests {
         }
         assert_eq!(canonical("localhost:5/a"), "localhost:5/a:latest");
         assert_eq!(canonical("a/b@sha256:1"), "docker.io/a/b@sha256:1");
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let digest = format!("a/b@sha256:{}", "0".repeat(64));
+        for text in [
+            "busybox",
+            "moby/buildkit:v1",
+            "localhost:5000/a/b",
+            "[::1]:5000/a",
+            &digest,
+            "sha256:0123",
+        ] {
+            assert!(Reference::check(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "..",
+            "a/../b",
+            "a//b",
+            "/a",
+            "a/",
+            "a:",
+            "a@",
+            "a b",
+            "a?b=c",
+            "a#b",
+            "a@b/c",
+            "a%2e",
+            "a\n",
+            "-a",
+            "a/-b",
+            "a/.b",
+            &"a".repeat(2000),
+        ] {
+            assert!(Reference::check(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_an_id() {
+        for text in ["sha256:0123", "0123", "cafe", "sha:dead", "s:1", ":0"] {
+            assert!(Reference::may_be_id(text), "{text}");
+        }
+        for text in [
+            "busybox",
+            "docker.io/library/cafe",
+            "cafe:v1",
+            "a@sha256:0123",
+            "sha256:xyz",
+        ] {
+            assert!(!Reference::may_be_id(text), "{text}");
+        }
     }
 }

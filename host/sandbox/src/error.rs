@@ -160,7 +160,7 @@ fn render_requests(requests: &[(String, String)]) -> String {
 }
 
 fn render_denial(denial: &Denial) -> String {
-    format!("{} is not granted ({})", denial.capability, denial.detail)
+    format!("{}: {}", denial.capability, denial.detail)
 }
 
 /// An error of a driver with its words cleaned: it may have put anything into them.

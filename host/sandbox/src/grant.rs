@@ -2,13 +2,17 @@
 //!
 //! A grant is a name of the [`CATALOGUE`] and a scope: patterns that the subject of an action must
 //! match, `*` standing for any characters. An empty scope is any subject. In a scope of the
-//! transport's capabilities the word [`ENDPOINT`] is the address of the node's own endpoint.
+//! transport's capabilities the word [`ENDPOINT`] is the address of the node's own endpoint. What an
+//! organisation forbids, nobody can grant.
+
+use std::sync::Arc;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::contract::{CapabilityRequest, Denial};
+use crate::policy::Policy;
 
 /// The pattern that stands for the node's own endpoint.
 pub const ENDPOINT: &str = "endpoint";
@@ -19,8 +23,21 @@ pub struct Capability {
     pub name: &'static str,
     /// What its scope is matched against.
     pub subject: &'static str,
+    /// How that is written.
+    pub kind: Subject,
     /// Whoever has it can get hold of the engine's machine.
     pub high_risk: bool,
+}
+
+/// How the subject of a capability is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The name of an image.
+    Image,
+    /// An absolute path.
+    Path,
+    /// In a way of its own.
+    Other,
 }
 
 /// All of them.
@@ -28,46 +45,55 @@ pub const CATALOGUE: &[Capability] = &[
     Capability {
         name: "container.privileged",
         subject: "the container's image",
+        kind: Subject::Image,
         high_risk: true,
     },
     Capability {
         name: "container.bind",
         subject: "a path of the engine's machine",
+        kind: Subject::Path,
         high_risk: true,
     },
     Capability {
         name: "container.devices",
         subject: "the devices asked for",
+        kind: Subject::Other,
         high_risk: true,
     },
     Capability {
         name: "container.network",
         subject: "the network's name or mode",
+        kind: Subject::Other,
         high_risk: true,
     },
     Capability {
         name: "container.cgroup-parent",
         subject: "the parent cgroup",
+        kind: Subject::Other,
         high_risk: false,
     },
     Capability {
         name: "image.pull",
         subject: "the image reference",
+        kind: Subject::Image,
         high_risk: false,
     },
     Capability {
         name: "engine.open",
         subject: "control or session",
+        kind: Subject::Other,
         high_risk: true,
     },
     Capability {
         name: "transport.tcp",
         subject: "host:port",
+        kind: Subject::Other,
         high_risk: true,
     },
     Capability {
         name: "transport.local",
         subject: "the socket's path",
+        kind: Subject::Path,
         high_risk: true,
     },
 ];
@@ -87,6 +113,21 @@ pub fn review_order(requests: &[CapabilityRequest]) -> Vec<&CapabilityRequest> {
     let mut ordered: Vec<_> = requests.iter().collect();
     ordered.sort_by_key(|request| (!is_high_risk(&request.name), !request.required));
     ordered
+}
+
+/// The capability of that name.
+///
+/// # Errors
+///
+/// That there is none, and which there are.
+pub(crate) fn find(name: &str) -> Result<&'static Capability, String> {
+    CATALOGUE
+        .iter()
+        .find(|capability| capability.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = CATALOGUE.iter().map(|capability| capability.name).collect();
+            format!("no capability {name:?}; there are: {}", names.join(", "))
+        })
 }
 
 /// One grant.
@@ -110,15 +151,8 @@ impl Grant {
             Some((name, pattern)) => (name, vec![pattern.to_owned()]),
             None => (text, Vec::new()),
         };
-        if !CATALOGUE.iter().any(|capability| capability.name == name) {
-            let names: Vec<_> = CATALOGUE.iter().map(|capability| capability.name).collect();
-            return Err(format!(
-                "no capability {name:?}; there are: {}",
-                names.join(", ")
-            ));
-        }
         Ok(Self {
-            name: name.into(),
+            name: find(name)?.name.into(),
             scope,
         })
     }
@@ -164,6 +198,7 @@ pub struct Grants {
     requested: Vec<Grant>,
     granted: Vec<Grant>,
     endpoint: String,
+    policy: Arc<Policy>,
 }
 
 impl Grants {
@@ -178,6 +213,7 @@ impl Grants {
             requested: as_grants(requests),
             granted,
             endpoint: String::new(),
+            policy: Arc::default(),
         }
     }
 
@@ -187,6 +223,7 @@ impl Grants {
             requested: as_grants(requests),
             granted: as_grants(requests),
             endpoint: String::new(),
+            policy: Arc::default(),
         }
     }
 
@@ -195,6 +232,17 @@ impl Grants {
     pub fn at(mut self, endpoint: &str) -> Self {
         self.endpoint = endpoint.to_owned();
         self
+    }
+
+    /// The same as far as the policy allows it.
+    #[must_use]
+    pub fn under(self, policy: Arc<Policy>) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// What holds whatever is granted.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The requests that are required and not granted at all, with their reasons.
@@ -218,6 +266,9 @@ impl Grants {
             CATALOGUE.iter().any(|known| known.name == capability),
             "{capability}"
         );
+        self.policy
+            .check_grant(capability, subject)
+            .map_err(|refusal| refusal.denial(capability))?;
         let allowed = |grants: &[Grant]| {
             grants
                 .iter()
@@ -256,7 +307,7 @@ fn as_grants(requests: &[CapabilityRequest]) -> Vec<Grant> {
 }
 
 /// Whether `*` of the pattern, each standing for any characters, can make it the subject.
-fn matches(pattern: &str, subject: &str) -> bool {
+pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| subject.strip_prefix(first)) else {
         return false;

@@ -9,7 +9,8 @@
 //! - [`mod@node`] runs the operations of the contract.
 //! - `capability` is what a driver can call, a file an interface of `wit/`.
 //! - [`compilation`] tells who listens that a component is being compiled.
-//! - [`grant`] decides what it may do with that; [`ownership`] which objects are its own.
+//! - [`grant`] decides what it may do with that, [`policy`] what nobody may, [`ownership`] which
+//!   objects are its own.
 //! - [`limits`] has every budget.
 //!
 //! wasmtime is used in this crate only.
@@ -33,6 +34,7 @@ mod observer;
 mod operation;
 mod options;
 pub mod ownership;
+pub mod policy;
 pub mod report;
 mod runtime;
 mod text;
@@ -45,6 +47,7 @@ pub use error::DriverError;
 pub use grant::{Grant, Grants};
 pub use node::{Node, NodeContext};
 pub use observer::Observer;
+pub use policy::Policy;
 pub use report::{
     BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, Log, LogLevel, Progress,
     StepId, SystemDialer,

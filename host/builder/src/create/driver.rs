@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use iechor_sandbox::contract::{Descriptor, OptionKind};
-use iechor_sandbox::{EMBEDDED, Embedded, Sandbox};
+use iechor_sandbox::{EMBEDDED, Embedded, Policy, Sandbox};
 
 use super::CreateRequest;
 use crate::drivers::reference::DriverReference;
+use crate::drivers::{Origin, admission};
 use crate::error::BuilderError;
 use crate::selection::CONTEXT_DRIVER;
 use crate::store::NodeGroup;
@@ -38,13 +39,18 @@ pub(super) fn with_buildkit_host(
     }
 }
 
-/// The driver that suits an endpoint best. That of contexts makes no further builders.
-async fn suited_driver(endpoint: &str) -> Result<String, BuilderError> {
+/// The driver that suits an endpoint best, of those that the policy allows. That of contexts makes
+/// no further builders.
+async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, BuilderError> {
     let mut best: Option<(u32, &str)> = None;
     for embedded in EMBEDDED.iter().filter(|found| found.name != CONTEXT_DRIVER) {
         let Some(driver) = Sandbox::embedded(embedded.name)? else {
             continue;
         };
+        let source = Origin::BuiltIn.source(embedded.name);
+        if admission::admit(policy, &driver, &source, None).is_err() {
+            continue;
+        }
         if let Some(priority) = driver.priority(endpoint).await?
             && best.is_none_or(|(lowest, _)| priority < lowest)
         {
@@ -56,6 +62,7 @@ async fn suited_driver(endpoint: &str) -> Result<String, BuilderError> {
 
 /// The driver as it is stored: a path is made absolute, so that it holds everywhere.
 pub(super) async fn choose_driver(
+    policy: &Policy,
     existing: Option<&NodeGroup>,
     request: &CreateRequest,
 ) -> Result<String, BuilderError> {
@@ -86,7 +93,9 @@ pub(super) async fn choose_driver(
         }),
         (Some(group), _) => Ok(group.driver.clone()),
         (None, Some(wanted)) => Ok(wanted),
-        (None, None) => suited_driver(request.endpoint.as_deref().unwrap_or_default()).await,
+        (None, None) => {
+            suited_driver(policy, request.endpoint.as_deref().unwrap_or_default()).await
+        }
     }
 }
 
@@ -114,6 +123,8 @@ pub(super) fn make_files_absolute(
 
 #[cfg(test)]
 mod tests {
+    use iechor_sandbox::policy::{DriverPattern, Rules};
+
     use super::*;
 
     async fn chosen(driver: Option<&str>, endpoint: Option<&str>, host: Option<&str>) -> String {
@@ -127,9 +138,28 @@ mod tests {
                 ..CreateRequest::default()
             },
         );
-        match choose_driver(None, &request).await {
+        match choose_driver(&Policy::default(), None, &request).await {
             Ok(driver) => format!("{driver} {}", request.endpoint.unwrap_or_default()),
             Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_the_policy_does_not_allow_is_not_chosen() {
+        let only_containers = DriverPattern::parse("built-in:iechor-container");
+        let policy = Policy {
+            files: vec![Rules {
+                drivers: Some(vec![only_containers.expect("a pattern")]),
+                ..Rules::default()
+            }],
+        };
+        let request = CreateRequest {
+            endpoint: Some("tcp://c:1".into()),
+            ..CreateRequest::default()
+        };
+        for (policy, expected) in [(policy, DEFAULT_DRIVER), (Policy::default(), "remote")] {
+            let chosen = choose_driver(&policy, None, &request).await;
+            assert_eq!(chosen.expect("one"), expected);
         }
     }
 

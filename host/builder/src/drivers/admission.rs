@@ -2,23 +2,30 @@
 
 use iechor_registry::Digest;
 use iechor_sandbox::contract::CapabilityRequest;
-use iechor_sandbox::{Driver, Grant};
+use iechor_sandbox::policy::Origin;
+use iechor_sandbox::{Driver, Grant, Policy};
 
 use super::error::DriversError;
-use super::load::Origin;
 use crate::error::BuilderError;
 
-/// Decides whether a driver may be used at all, before anybody is asked what to grant it.
-/// `pinned` is the digest that the user asked for.
+/// Decides whether a driver may be used at all, before anything of it runs and before anybody is
+/// asked what to grant it. `source` is where it comes from, as policies name it, and `pinned` the
+/// digest that the user asked for.
 ///
 /// # Errors
 ///
 /// Why not.
 pub fn admit(
+    policy: &Policy,
     driver: &Driver,
-    _origin: &Origin,
+    source: &str,
     pinned: Option<&Digest>,
 ) -> Result<(), BuilderError> {
+    let origin = Origin {
+        digest: driver.digest(),
+        source,
+    };
+    policy.check_driver(driver.name(), &origin)?;
     match pinned {
         Some(pinned) if pinned.as_str() != driver.digest() => Err(DriversError::Pinned {
             name: driver.name().to_owned(),

@@ -7,9 +7,8 @@ use iechor_sandbox::contract::{CapabilityRequest, Descriptor};
 use iechor_sandbox::{Driver, Embedded, Grant, Sandbox, Source, grant, limits};
 
 use super::error::DriversError;
-use super::load::Origin;
 use super::lock::{self, Installed};
-use super::{admission, publish};
+use super::{admission, load, publish};
 use crate::credentials;
 use crate::error::BuilderError;
 use crate::name::Name;
@@ -46,10 +45,11 @@ impl Candidate {
             }
             fetched = iechor_registry::fetch(&source, &request) => fetched?,
         };
-        Self::new(&source, fetched, name).await
+        Self::new(workspace, &source, fetched, name).await
     }
 
     async fn new(
+        workspace: &Workspace,
         source: &DriverSource,
         fetched: Fetched,
         name: Option<&str>,
@@ -57,10 +57,14 @@ impl Candidate {
         // Until it has said its name it is called by its source.
         let known_as = name.map_or_else(|| source.to_string(), str::to_owned);
         let place = Source::File(source.to_string().into());
+        let policy = workspace.policy()?;
         let driver = Sandbox::component(known_as, place, fetched.bytes.clone()).await?;
+        let from = load::source_text(&source.to_string());
+        admission::admit(&policy, &driver, &from, None)?;
         let descriptor = driver.descriptor().await?.clone();
         let name = name.unwrap_or(&descriptor.name).to_owned();
         check_name(&name)?;
+        policy.check_requests(&name, &descriptor.capabilities)?;
         let entry = Installed {
             name,
             version: descriptor.version.clone(),
@@ -69,8 +73,6 @@ impl Candidate {
             digest: fetched.digest,
             installed_at: publish::now(),
         };
-        let origin = Origin::Installed(Box::new(entry.clone()));
-        admission::admit(&driver, &origin, None)?;
         Ok(Self {
             driver,
             descriptor,

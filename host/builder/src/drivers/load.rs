@@ -1,12 +1,12 @@
 //! Makes a driver of what the user named.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
 
 use iechor_registry::Digest;
-use iechor_sandbox::{Driver, DriverError, Embedded, Grant, Grants, Sandbox, Source};
+use iechor_sandbox::{Driver, DriverError, Embedded, Grant, Grants, Policy, Sandbox, Source};
 
 use super::admission;
 use super::error::DriversError;
@@ -14,6 +14,7 @@ use super::lock::{self, Installed, LockFile};
 use super::reference::{DriverReference, Place};
 use crate::error::BuilderError;
 use crate::store::Store;
+use crate::workspace::Workspace;
 
 /// How a driver came to be here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,37 @@ impl fmt::Display for Origin {
     }
 }
 
+impl Origin {
+    /// The source of the driver that goes by `name`, as policies name it.
+    pub fn source(&self, name: &str) -> String {
+        match self {
+            Self::BuiltIn => {
+                let name = Embedded::find(name).map_or(name, |found| found.name);
+                format!("built-in:{name}")
+            }
+            Self::File(path) => file_source(path),
+            Self::Installed(entry) => source_text(&entry.source),
+        }
+    }
+}
+
+/// A source as policies name it: without the digest that was asked for.
+pub(super) fn source_text(source: &str) -> String {
+    let place = source
+        .split_once("@sha256:")
+        .map_or(source, |(place, _)| place);
+    match place.contains("://") {
+        true => place.to_owned(),
+        false => file_source(Path::new(place)),
+    }
+}
+
+/// Where the file is, whatever links lead there.
+fn file_source(path: &Path) -> String {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    format!("file:{}", path.display())
+}
+
 /// A driver that may be used, and what it may do.
 pub struct Loaded {
     /// The driver.
@@ -45,6 +77,8 @@ pub struct Loaded {
     pub origin: Origin,
     /// What the user granted to its digest.
     pub granted: Vec<Grant>,
+    /// What the organisation allows, whatever is granted.
+    pub policy: Arc<Policy>,
 }
 
 impl Loaded {
@@ -58,7 +92,7 @@ impl Loaded {
             Err(DriverError::Untrusted { driver, requests }) => {
                 Err(DriversError::Untrusted { driver, requests }.into())
             }
-            grants => Ok(grants?),
+            grants => Ok(grants?.under(Arc::clone(&self.policy))),
         }
     }
 
@@ -120,9 +154,11 @@ impl Loaded {
 ///
 /// # Errors
 ///
-/// That there is none, that it is not the one that was trusted or pinned, or what keeps it from
-/// being loaded.
-pub async fn load(store: &Store, text: &str) -> Result<Loaded, BuilderError> {
+/// That there is none, that it is not the one that was trusted or pinned, that the policy does not
+/// allow it, or what keeps it from being loaded.
+pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderError> {
+    let policy = workspace.policy()?;
+    let store = &workspace.store;
     let DriverReference { place, digest } = text.parse()?;
     let (driver, origin, granted) = match place {
         Place::File(path) => {
@@ -141,11 +177,13 @@ pub async fn load(store: &Store, text: &str) -> Result<Loaded, BuilderError> {
             }
         },
     };
-    admission::admit(&driver, &origin, digest.as_ref())?;
+    let source = origin.source(driver.name());
+    admission::admit(&policy, &driver, &source, digest.as_ref())?;
     Ok(Loaded {
         driver,
         origin,
         granted,
+        policy,
     })
 }
 
@@ -164,11 +202,23 @@ pub fn known(lock: &LockFile, name: &str) -> Result<Installed, DriversError> {
         })
 }
 
-/// Loads an installed driver; whoever uses it has it admitted.
-pub(super) async fn installed(
-    store: &Store,
+/// Loads an installed driver that the policy allows.
+///
+/// # Errors
+///
+/// What keeps it from being loaded.
+pub(super) async fn admitted(
+    workspace: &Workspace,
     entry: &Installed,
 ) -> Result<Arc<Driver>, BuilderError> {
+    let policy = workspace.policy()?;
+    let driver = installed(&workspace.store, entry).await?;
+    admission::admit(&policy, &driver, &source_text(&entry.source), None)?;
+    Ok(driver)
+}
+
+/// Loads an installed driver; whoever uses it has it admitted.
+async fn installed(store: &Store, entry: &Installed) -> Result<Arc<Driver>, BuilderError> {
     let path = lock::component_path(store, &entry.digest);
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,

@@ -6,12 +6,12 @@ use iechor_registry::{Digest, Location, RegistryError, Source as DriverSource};
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::{Driver, EMBEDDED, Grant, Grants, Sandbox};
 
+use super::Loaded;
 use super::candidate::{self, Candidate, Progress};
 use super::error::DriversError;
 use super::load::{self, Origin};
 use super::lock::{self, Installed, LockFile};
 use super::reference::{DriverReference, Place};
-use super::{Loaded, admission};
 use crate::error::BuilderError;
 use crate::store::Store;
 use crate::workspace::Workspace;
@@ -42,8 +42,8 @@ pub struct State {
 /// # Errors
 ///
 /// Where the lock file cannot be used.
-pub async fn list(store: &Store) -> Result<Vec<Listed>, BuilderError> {
-    let lock = LockFile::read(store)?;
+pub async fn list(workspace: &Workspace) -> Result<Vec<Listed>, BuilderError> {
+    let lock = LockFile::read(&workspace.store)?;
     let mut listed = Vec::new();
     let names = EMBEDDED.iter().map(|driver| driver.name.to_owned());
     for name in names.chain(lock.drivers.iter().map(|driver| driver.name.clone())) {
@@ -52,7 +52,7 @@ pub async fn list(store: &Store) -> Result<Vec<Listed>, BuilderError> {
             None => Origin::BuiltIn,
         };
         let state = async {
-            let loaded = super::load(store, &name).await?;
+            let loaded = super::load(workspace, &name).await?;
             state(&loaded).await
         };
         listed.push(Listed {
@@ -84,10 +84,8 @@ async fn state(loaded: &Loaded) -> Result<State, BuilderError> {
 /// # Errors
 ///
 /// What is wrong.
-pub async fn verify(store: &Store, entry: &Installed) -> Result<(), BuilderError> {
-    let driver = load::installed(store, entry).await?;
-    let origin = Origin::Installed(Box::new(entry.clone()));
-    admission::admit(&driver, &origin, None)?;
+pub async fn verify(workspace: &Workspace, entry: &Installed) -> Result<(), BuilderError> {
+    let driver = load::admitted(workspace, entry).await?;
     let said = &driver.descriptor().await?.version;
     if *said != entry.version {
         return Err(BuilderError::Usage(format!(
@@ -166,7 +164,7 @@ pub async fn look(
     progress: Progress<'_>,
 ) -> Result<Update, BuilderError> {
     let source: DriverSource = entry.source.parse()?;
-    let old = load::installed(&workspace.store, entry).await;
+    let old = load::admitted(workspace, entry).await;
     if old.is_ok() {
         // What is pinned cannot become anything else.
         if source.digest.is_some() {

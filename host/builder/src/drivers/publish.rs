@@ -10,7 +10,7 @@ use iechor_sandbox::{Sandbox, Source};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::candidate;
+use super::{admission, candidate, load};
 use crate::error::BuilderError;
 use crate::workspace::Workspace;
 
@@ -39,7 +39,11 @@ pub async fn push(
     let fetched = iechor_registry::fetch(&source, &request).await?;
     let name = file.display().to_string();
     let place = Source::File(file.to_owned());
+    let policy = workspace.policy()?;
     let driver = Sandbox::component(name, place, fetched.bytes.clone()).await?;
+    // It is asked what it is, so it has to be allowed to run here.
+    let from = load::source_text(&file.display().to_string());
+    admission::admit(&policy, &driver, &from, None)?;
     let contents = Contents {
         imports: driver.imports().to_vec(),
         exports: driver.exports().to_vec(),

@@ -70,6 +70,7 @@ fn request(spec: &ContainerSpec) -> Result<ContainerCreateBody, EngineError> {
         cpuset_cpus: limits.cpuset_cpus.clone(),
         cpuset_mems: limits.cpuset_mems.clone(),
         cgroup_parent: limits.cgroup_parent.clone(),
+        pids_limit: limits.pids.map(i64::from),
         ..Default::default()
     };
     Ok(ContainerCreateBody {

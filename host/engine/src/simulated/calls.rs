@@ -135,6 +135,7 @@ pub(super) fn describe(spec: &ContainerSpec) -> String {
         ("cpuset-cpus", limits.cpuset_cpus.clone()),
         ("cpuset-mems", limits.cpuset_mems.clone()),
         ("cgroup-parent", limits.cgroup_parent.clone()),
+        ("pids", limits.pids.map(|n| n.to_string())),
     ] {
         text.push_str(&list(name, value.as_deref().into_iter()));
     }

@@ -245,6 +245,7 @@ async fn limits_are_set_and_memory_runs_out() {
             cpu_period: Some(100_000),
             cpu_quota: Some(50_000),
             cpuset_cpus: Some("0".into()),
+            pids: Some(64),
             ..Limits::default()
         },
         ..names.container("c", &["sh", "-c", script])
@@ -260,6 +261,7 @@ async fn limits_are_set_and_memory_runs_out() {
     assert_eq!(host["CpuShares"], 512);
     assert_eq!(host["CpuQuota"], 50_000);
     assert_eq!(host["CpusetCpus"], "0");
+    assert_eq!(host["PidsLimit"], 64);
     // The engine learns of it by an event, which it misses where it is busy: another run shows it.
     let mut container = None;
     for _ in 0..3 {

@@ -6,7 +6,7 @@ use wasmtime::component::{Resource, ResourceTable};
 
 use super::progress::{Task, forward};
 use super::transport::Connection;
-use super::{HostError, has_labels, labels_to_pairs};
+use super::{HostError, check_image, check_path, has_labels, labels_to_pairs};
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::container;
 use crate::limits;
@@ -128,6 +128,7 @@ impl container::HostContainer for Host {
             line.word(named(table, &container));
         });
         let name = self.container_name(&container)?;
+        check_present_image(&operation, &name).await?;
         Ok(operation.engine()?.start_container(&name).await?)
     }
 
@@ -200,6 +201,7 @@ impl container::HostContainer for Host {
             exec_line(line.word(named(table, &container)), &spec);
         });
         let name = self.container_name(&container)?;
+        check_present_image(&operation, &name).await?;
         let output = operation
             .engine()?
             .run_in_container(&name, &exec(spec), limits::COMMAND_OUTPUT_BYTES)
@@ -227,6 +229,7 @@ impl container::HostContainer for Host {
             Some(task) => Some(self.table.get(&task)?.step),
             None => None,
         };
+        check_present_image(&operation, &name).await?;
         let engine = operation.engine()?;
         let spec = exec(spec);
         // An engine has been seen to take a command and never start it; another try helps.
@@ -385,6 +388,7 @@ fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<Containe
             "container setting {name:?}"
         ))));
     }
+    check_image(operation, &spec.image)?;
     if spec.privileged || spec.host_user_namespace {
         grants.check("container.privileged", &spec.image)?;
     }
@@ -401,7 +405,7 @@ fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<Containe
     for mount in &spec.mounts {
         match &mount.source {
             container::MountSource::Bind(path) => {
-                check_bind_path(path)?;
+                check_path(path)?;
                 grants.check("container.bind", path)?;
             }
             container::MountSource::Volume(name) => {
@@ -413,6 +417,18 @@ fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<Containe
             container::MountSource::Tmpfs(_) => {}
         }
     }
+    let mut limits = model::Limits {
+        memory: spec.limits.memory,
+        memory_swap: spec.limits.memory_swap,
+        cpu_shares: spec.limits.cpu_shares,
+        cpu_period: spec.limits.cpu_period,
+        cpu_quota: spec.limits.cpu_quota,
+        cpuset_cpus: spec.limits.cpuset_cpus,
+        cpuset_mems: spec.limits.cpuset_mems,
+        cgroup_parent: spec.limits.cgroup_parent,
+        pids: None,
+    };
+    grants.policy().force(&mut limits)?;
     Ok(ContainerSpec {
         labels: operation.owner.labels(&operation.id, spec.labels),
         name: spec.name,
@@ -433,17 +449,19 @@ fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<Containe
                 model::RestartPolicy::OnFailure(attempts)
             }
         },
-        limits: model::Limits {
-            memory: spec.limits.memory,
-            memory_swap: spec.limits.memory_swap,
-            cpu_shares: spec.limits.cpu_shares,
-            cpu_period: spec.limits.cpu_period,
-            cpu_quota: spec.limits.cpu_quota,
-            cpuset_cpus: spec.limits.cpuset_cpus,
-            cpuset_mems: spec.limits.cpuset_mems,
-            cgroup_parent: spec.limits.cgroup_parent,
-        },
+        limits,
     })
+}
+
+/// A container may be older than the rules about images; it can be stopped and removed, not used.
+async fn check_present_image(operation: &Operation, name: &str) -> Result<(), HostError> {
+    let policy = operation.grants.policy();
+    if policy.limits_images()
+        && let Some(found) = operation.engine()?.inspect_container(name).await?
+    {
+        policy.check_image(&found.image)?;
+    }
+    Ok(())
 }
 
 /// A driver mounts volumes of its own that exist: a name alone could be another node's, and the
@@ -484,21 +502,6 @@ async fn check_network(operation: &Operation, spec: &ContainerSpec) -> Result<()
         return Ok(());
     }
     Ok(operation.grants.check("container.network", network)?)
-}
-
-/// A path that says where it leads: the engine would resolve a `..` after the grant was checked.
-fn check_bind_path(path: &str) -> Result<(), HostError> {
-    let clean = path == "/"
-        || path
-            .strip_prefix('/')
-            .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")));
-    if clean {
-        Ok(())
-    } else {
-        Err(HostError::invalid(format!(
-            "{path:?} is not an absolute path without '.' and '..'"
-        )))
-    }
 }
 
 fn mount(mount: container::Mounted) -> model::Mount {

@@ -7,8 +7,8 @@ use iechor_engine::{EngineError, ObjectKind};
 use tokio::sync::mpsc;
 use wasmtime::component::Resource;
 
-use super::HostError;
 use super::progress::Task;
+use super::{HostError, check_image};
 use crate::bindings::contract::Platform;
 use crate::bindings::iechor::driver::image;
 use crate::operation::Host;
@@ -31,6 +31,7 @@ impl image::Host for Host {
                 .optional("platform", platform.as_ref().map(crate::observer::platform))
                 .field("pull", pull);
         });
+        check_image(&operation, &reference)?;
         operation.grants.check("image.pull", &reference)?;
         let engine = operation.engine()?;
         let wanted = platform.map(|platform| model::Platform {

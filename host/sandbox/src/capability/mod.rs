@@ -18,12 +18,14 @@ pub(crate) mod volume;
 
 use std::collections::BTreeMap;
 
+use iechor_engine::reference::Reference;
 use iechor_engine::{EngineError, ObjectKind};
 use wasmtime::component::ResourceTableError;
 
 use crate::bindings::contract::{self, Denial, EngineFailure, Error, ObjectRef};
 use crate::bindings::iechor::driver::types;
-use crate::operation::Host;
+use crate::operation::{Host, Operation};
+use crate::policy::Refusal;
 
 /// How a capability fails: with an answer that the driver can handle, or by ending it.
 #[derive(Debug)]
@@ -47,6 +49,13 @@ impl HostError {
 impl From<Denial> for HostError {
     fn from(denial: Denial) -> Self {
         Self::Answer(Error::Denied(denial))
+    }
+}
+
+/// A refusal by a rule that is not about a capability of its own.
+impl From<Refusal> for HostError {
+    fn from(refusal: Refusal) -> Self {
+        refusal.denial("policy").into()
     }
 }
 
@@ -99,6 +108,27 @@ impl types::Host for Host {
             }
             HostError::Trap(error) => Err(error),
         }
+    }
+}
+
+/// Checks what a container is to run from, before any engine is asked for it.
+fn check_image(operation: &Operation, reference: &str) -> Result<(), HostError> {
+    Reference::check(reference).map_err(HostError::invalid)?;
+    Ok(operation.grants.policy().check_image(reference)?)
+}
+
+/// A path that says where it leads: a `..` would be resolved after the grant was checked.
+fn check_path(path: &str) -> Result<(), HostError> {
+    let clean = path == "/"
+        || path
+            .strip_prefix('/')
+            .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")));
+    if clean {
+        Ok(())
+    } else {
+        Err(HostError::invalid(format!(
+            "{path:?} is not an absolute path without '.' and '..'"
+        )))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Byte connections.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -9,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use wasmtime::component::Resource;
 
-use super::HostError;
 use super::tls::{Refused, Terms};
+use super::{HostError, check_path};
 use crate::bindings::contract::Error;
 use crate::bindings::iechor::driver::transport;
 use crate::limits;
@@ -108,7 +109,20 @@ impl transport::Host for Host {
         let operation = self.called_with("transport.dial-local", |line, _| {
             line.word(&path);
         });
+        check_path(&path)?;
         operation.grants.check("transport.local", &path)?;
+        // A symbolic link is no other name for what is forbidden.
+        if let Some(real) = std::fs::canonicalize(&path)
+            .ok()
+            .as_deref()
+            .and_then(Path::to_str)
+        {
+            operation
+                .grants
+                .policy()
+                .check_grant("transport.local", real)
+                .map_err(|refusal| refusal.denial("transport.local"))?;
+        }
         let stream = operation
             .dialer
             .local(&path)

@@ -12,5 +12,6 @@ mod container_driver;
 mod denials;
 mod loading;
 mod observing;
+mod policy;
 mod remote_driver;
 mod support;

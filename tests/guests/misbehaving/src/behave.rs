@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use iechor_driver::container::{
-    Container, Limits, MountSource, Mounted, RestartPolicy, Spec, list_all,
+    Container, ExecSpec, Limits, MountSource, Mounted, RestartPolicy, Spec, list_all,
 };
 use iechor_driver::progress::{Output, Task};
 use iechor_driver::transport::{Connection, dial_local, dial_tcp};
@@ -197,6 +197,26 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             ..plain(base)
         })
         .map(drop),
+        "image" => create(Spec {
+            image: value.into(),
+            ..plain(base)
+        })
+        .map(drop),
+        "limits" => create(Spec {
+            limits: limits(value),
+            ..plain(base)
+        })
+        .map(drop),
+        "start what is there" => found(base)?.start(),
+        "run in what is there" => found(base)?
+            .run(&ExecSpec {
+                command: vec!["true".into()],
+                env: Vec::new(),
+                user: None,
+                workdir: None,
+            })
+            .map(drop),
+        "remove what is there" => found(base)?.remove(true),
         "network" => create(Spec {
             network: Some(value.into()),
             ..plain(base)
@@ -314,6 +334,27 @@ fn mount(source: MountSource) -> Mounted {
         target: "/data".into(),
         source,
         read_only: false,
+    }
+}
+
+fn found(name: &str) -> Result<Container, Error> {
+    Container::find(name)?.ok_or_else(|| Error::Other("not found".into()))
+}
+
+/// `memory=1 memory-swap=-1 cpu-quota=2 cpu-period=3`, in any number.
+fn limits(text: &str) -> Limits {
+    let number = |name: &str| {
+        text.split(' ')
+            .filter_map(|word| word.split_once('='))
+            .find(|(key, _)| *key == name)
+            .and_then(|(_, value)| value.parse::<i128>().ok())
+    };
+    Limits {
+        memory: number("memory").map(|n| n as u64),
+        memory_swap: number("memory-swap").map(|n| n as i64),
+        cpu_quota: number("cpu-quota").map(|n| n as i64),
+        cpu_period: number("cpu-period").map(|n| n as i64),
+        ..no_limits()
     }
 }
 

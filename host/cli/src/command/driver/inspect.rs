@@ -24,7 +24,7 @@ impl Inspect {
     pub fn run(self) -> anyhow::Result<()> {
         let Self { driver, format } = self;
         session::query(&Common::default(), |workspace| async move {
-            let loaded = drivers::load(&workspace.store, &driver).await?;
+            let loaded = drivers::load(&workspace, &driver).await?;
             let descriptor = loaded
                 .driver
                 .descriptor()
@@ -73,6 +73,13 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
         ]);
     }
     text += &table::render(&rows);
+    let forbidden = forbidden(loaded, descriptor);
+    if !forbidden.is_empty() {
+        text += "\nForbidden by policy:\n";
+        for (file, rule) in forbidden {
+            text += &format!("  {rule} ({file})\n");
+        }
+    }
     text += "\nOptions:\n";
     let rows: Vec<_> = descriptor
         .options
@@ -95,6 +102,16 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
         })
         .collect();
     text + &table::render(&rows)
+}
+
+/// The file and the rule of what is forbidden of all that the driver asks for.
+fn forbidden(loaded: &Loaded, descriptor: &Descriptor) -> Vec<(String, String)> {
+    descriptor
+        .capabilities
+        .iter()
+        .flat_map(|request| loaded.policy.forbidding(&request.name))
+        .map(|(file, rule)| (file.display().to_string(), rule.to_string()))
+        .collect()
 }
 
 fn kind(kind: &OptionKind) -> String {
@@ -132,6 +149,10 @@ fn json(loaded: &Loaded, descriptor: &Descriptor) -> serde_json::Value {
             })
         })
         .collect();
+    let forbidden: Vec<_> = forbidden(loaded, descriptor)
+        .into_iter()
+        .map(|(file, rule)| serde_json::json!({ "File": file, "Rule": rule }))
+        .collect();
     let capabilities: Vec<_> = descriptor
         .capabilities
         .iter()
@@ -158,6 +179,7 @@ fn json(loaded: &Loaded, descriptor: &Descriptor) -> serde_json::Value {
         "InstalledAt": entry.map(|entry| &entry.installed_at),
         "Pinned": entry.map(|entry| &entry.pinned),
         "Grants": grants,
+        "Forbidden": forbidden,
         "Imports": component.imports(),
         "Options": options,
         "Capabilities": capabilities,

@@ -23,7 +23,7 @@ impl Ls {
     /// Lists them, the broken ones with their reason among them.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
-            let listed = manage::list(&workspace.store).await?;
+            let listed = manage::list(&workspace).await?;
             match &self.format {
                 ListFormat::Table => console::result(&as_table(&listed)),
                 ListFormat::Json => listed

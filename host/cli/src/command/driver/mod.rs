@@ -6,6 +6,7 @@ mod inspect;
 mod install;
 mod ls;
 mod new;
+mod policy;
 mod push;
 mod rm;
 mod trust;
@@ -28,6 +29,7 @@ enum Command {
     #[command(visible_alias = "list")]
     Ls(ls::Ls),
     New(new::New),
+    Policy(policy::Policy),
     Push(push::Push),
     #[command(visible_alias = "remove")]
     Rm(rm::Rm),
@@ -44,6 +46,7 @@ impl Driver {
             Command::Install(command) => command.run(),
             Command::Ls(command) => command.run(),
             Command::New(command) => command.run(),
+            Command::Policy(command) => command.run(),
             Command::Push(command) => command.run(),
             Command::Rm(command) => command.run(),
             Command::Trust(command) => command.run(),

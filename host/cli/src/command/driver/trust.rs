@@ -33,7 +33,7 @@ impl Trust {
     /// Changes what is to be changed, and shows what there is then.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
-            let mut loaded = drivers::load(&workspace.store, &self.driver).await?;
+            let mut loaded = drivers::load(&workspace, &self.driver).await?;
             if !self.grants.is_empty() || !self.revoked.is_empty() {
                 if loaded.own_digest().is_none() {
                     bail!(
@@ -122,6 +122,9 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for request in iechor_sandbox::grant::review_order(requests) {
         let granted = match granted(&request.name) {
+            _ if let [(file, rule), ..] = loaded.policy.forbidding(&request.name).as_slice() => {
+                format!("{rule} is forbidden by {}", file.display())
+            }
             _ if built_in => "built in".to_owned(),
             patterns if patterns.is_empty() => "no".to_owned(),
             patterns => patterns.join(", "),

@@ -29,7 +29,7 @@ impl Verify {
             let mut rows = vec![header.map(str::to_owned).to_vec()];
             let mut faults = 0;
             for entry in &entries {
-                let component = manage::verify(&workspace.store, entry).await;
+                let component = manage::verify(&workspace, entry).await;
                 let source = if self.offline {
                     Ok("not asked".to_owned())
                 } else {

@@ -1,0 +1,262 @@
+//! The files with an organisation's policy: what drivers may do, whatever their users grant.
+//!
+//! [`ORGANISATION`] always applies, where it is there; no variable or flag of the user's switches
+//! it off. The file that [`VARIABLE`] names applies beside it. Of the two, the stricter rule
+//! decides each action. A file that cannot be understood stops every command that would run a
+//! driver: a rule that nobody reads must not mean that everything is allowed.
+
+mod parse;
+
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use iechor_sandbox::Policy;
+use iechor_sandbox::policy::Rules;
+
+/// The organisation's file.
+pub const ORGANISATION: &str = "/etc/iechor/policy.toml";
+
+/// The variable that names a further file.
+pub const VARIABLE: &str = "IECHOR_POLICY";
+
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// A fault of a policy file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character of that line, from 1.
+    pub column: usize,
+    /// The key, what is wrong and how to mend it.
+    pub message: String,
+}
+
+/// Why a policy cannot be known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The file cannot be read.
+    #[error("policy {}: {reason}; no driver runs while it cannot be read{hint}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+        /// Who names the file.
+        hint: &'static str,
+    },
+    /// The file cannot be understood.
+    #[error("{}", render(.path, .faults))]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// All that is wrong with it.
+        faults: Vec<Fault>,
+    },
+    /// Both files are at fault.
+    #[error("{0}\n{1}")]
+    Both(Box<PolicyError>, Box<PolicyError>),
+}
+
+fn render(path: &Path, faults: &[Fault]) -> String {
+    let mut text = "no driver runs while the policy is broken:".to_owned();
+    for fault in faults {
+        let Fault {
+            line,
+            column,
+            message,
+        } = fault;
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n  {}:{line}:{column}: {message}", path.display());
+    }
+    text
+}
+
+/// Where the policy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The organisation's file, which need not be there.
+    pub organisation: PathBuf,
+    /// The file that the environment names, which must be there.
+    pub named: Option<PathBuf>,
+}
+
+impl Places {
+    /// The places as the process's environment says.
+    pub fn from_process() -> Self {
+        Self {
+            organisation: ORGANISATION.into(),
+            named: std::env::var_os(VARIABLE)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from),
+        }
+    }
+
+    /// The rules in force.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read or understood, with all that is wrong with both.
+    pub fn load(&self) -> Result<Policy, PolicyError> {
+        let organisation = match contents(&self.organisation) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            contents => Some(rules(&self.organisation, contents, "")),
+        };
+        let named = self
+            .named
+            .as_deref()
+            .map(|path| rules(path, contents(path), " (IECHOR_POLICY names it)"));
+        match (organisation, named) {
+            (Some(Err(one)), Some(Err(other))) => {
+                Err(PolicyError::Both(Box::new(one), Box::new(other)))
+            }
+            (organisation, named) => Ok(Policy {
+                files: organisation
+                    .into_iter()
+                    .chain(named)
+                    .collect::<Result<_, _>>()?,
+            }),
+        }
+    }
+}
+
+/// The rules of one file.
+///
+/// # Errors
+///
+/// Where it cannot be read or understood, with all that is wrong with it.
+pub fn read(path: &Path) -> Result<Rules, PolicyError> {
+    rules(path, contents(path), "")
+}
+
+fn rules(
+    path: &Path,
+    contents: io::Result<Vec<u8>>,
+    hint: &'static str,
+) -> Result<Rules, PolicyError> {
+    let bytes = contents.map_err(|error| PolicyError::Unreadable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+        hint,
+    })?;
+    parse::parse(path, &bytes).map_err(|faults| PolicyError::Broken {
+        path: path.to_owned(),
+        faults,
+    })
+}
+
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new() -> Self {
+            Self(tempfile::tempdir().expect("directory"))
+        }
+
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        }
+
+        fn load(&self, organisation: Option<&str>, named: Option<&str>) -> Result<Policy, String> {
+            let places = Places {
+                organisation: organisation.map_or_else(
+                    || self.0.path().join("nowhere/policy.toml"),
+                    |text| self.write("organisation.toml", text),
+                ),
+                named: named.map(|text| self.write("named.toml", text)),
+            };
+            places.load().map_err(|error| {
+                error
+                    .to_string()
+                    .replace(&format!("{}/", self.0.path().display()), "")
+            })
+        }
+    }
+
+    #[test]
+    fn both_files_apply() {
+        let files = Files::new();
+        let images = "[images]\nallow = [\"a:*\"]\n";
+        for (organisation, named, count) in [
+            (None, None, 0),
+            (Some(images), None, 1),
+            (None, Some(images), 1),
+            (Some(images), Some(images), 2),
+            (Some(""), Some(""), 2),
+        ] {
+            let policy = files.load(organisation, named).expect("in order");
+            assert_eq!(policy.files.len(), count);
+        }
+    }
+
+    #[test]
+    fn one_broken_file_is_enough_and_both_are_told() {
+        let files = Files::new();
+        let broken = "images = 1\n";
+        for (organisation, named) in [
+            (Some(broken), None),
+            (Some(broken), Some("")),
+            (None, Some(broken)),
+            (Some(""), Some(broken)),
+        ] {
+            let said = files.load(organisation, named).expect_err("refused");
+            assert!(
+                said.starts_with("no driver runs while the policy is broken:"),
+                "{said}"
+            );
+        }
+        let said = files.load(Some(broken), Some(broken)).expect_err("refused");
+        assert!(
+            said.contains("organisation.toml:1:10: ") && said.contains("named.toml:1:10: "),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_allows_nothing() {
+        let files = Files::new();
+        let directory = files.0.path().join("policy.toml");
+        std::fs::create_dir(&directory).expect("made");
+        let places = |organisation: &Path, named: Option<&Path>| Places {
+            organisation: organisation.to_owned(),
+            named: named.map(Path::to_owned),
+        };
+        let nowhere = files.0.path().join("nowhere");
+        let below_a_file = files.write("file", "").join("policy.toml");
+        for places in [
+            places(&directory, None),
+            places(&below_a_file, None),
+            places(&nowhere, Some(&nowhere)),
+            places(&nowhere, Some(&directory)),
+            places(&files.write("large.toml", &"#".repeat(2 << 20)), None),
+        ] {
+            let said = places.load();
+            assert!(
+                matches!(said, Err(PolicyError::Unreadable { .. })),
+                "{said:?}"
+            );
+        }
+        let binary = files.0.path().join("binary.toml");
+        std::fs::write(&binary, b"[images]\n\xff").expect("written");
+        let said = read(&binary).expect_err("no text").to_string();
+        assert!(said.contains("binary.toml:2:1: it is not UTF-8"), "{said}");
+    }
+}

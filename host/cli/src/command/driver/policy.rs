@@ -1,0 +1,98 @@
+//! `iechor driver policy`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use iechor_builder::BuilderError;
+use iechor_builder::policy::{self, ORGANISATION, Places, VARIABLE};
+use iechor_sandbox::policy::Rules;
+
+use crate::command::Format;
+use crate::{console, table};
+
+/// Show the rules that drivers are under, or check the file of such rules
+#[derive(Debug, Args)]
+pub struct Policy {
+    /// Only check this file, and show its rules
+    file: Option<PathBuf>,
+    /// How to write it
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+impl Policy {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<()> {
+        let files = match &self.file {
+            Some(file) => vec![policy::read(file).map_err(BuilderError::from)?],
+            None => {
+                let policy = Places::from_process().load().map_err(BuilderError::from)?;
+                policy.files
+            }
+        };
+        match self.format {
+            Format::Json => {
+                let files: Vec<_> = files.iter().map(json).collect();
+                console::line(&format!("{:#}", serde_json::json!({ "Files": files })))
+            }
+            Format::Table if files.is_empty() => console::line(&format!(
+                "no policy: there is no {ORGANISATION}, and {VARIABLE} names no file"
+            )),
+            Format::Table => {
+                let texts: Vec<_> = files.iter().map(text).collect();
+                console::result(&texts.join("\n"))
+            }
+        }
+    }
+}
+
+/// Each rule with its values.
+fn written(rules: &Rules) -> Vec<(String, Vec<String>)> {
+    fn list<T: ToString>(patterns: &[T]) -> Vec<String> {
+        patterns.iter().map(T::to_string).collect()
+    }
+    let mut written = Vec::new();
+    if let Some(drivers) = &rules.drivers {
+        written.push(("drivers.allow".to_owned(), list(drivers)));
+    }
+    if let Some(images) = &rules.images {
+        written.push(("images.allow".to_owned(), list(images)));
+    }
+    if !rules.forbidden.is_empty() {
+        written.push(("grants.forbid".to_owned(), list(&rules.forbidden)));
+    }
+    for (name, value) in rules.limits.written() {
+        written.push((format!("limits.{name}"), vec![value]));
+    }
+    written
+}
+
+fn text(rules: &Rules) -> String {
+    let mut rows = Vec::new();
+    for (rule, values) in written(rules) {
+        let mut rule = format!("  {rule}");
+        if values.is_empty() {
+            rows.push(vec![rule, "none".to_owned()]);
+            continue;
+        }
+        for value in values {
+            rows.push(vec![std::mem::take(&mut rule), value]);
+        }
+    }
+    let rules_of_file = match rows.as_slice() {
+        [] => "  no rules\n".to_owned(),
+        rows => table::render(rows),
+    };
+    format!("{}\n{rules_of_file}", rules.file.display())
+}
+
+fn json(rules: &Rules) -> serde_json::Value {
+    let rules_of_file: serde_json::Map<_, _> = written(rules)
+        .into_iter()
+        .map(|(rule, values)| (rule, values.into()))
+        .collect();
+    serde_json::json!({
+        "File": rules.file,
+        "Rules": rules_of_file,
+    })
+}

@@ -1,0 +1,190 @@
+//! What no driver may do, although it is granted.
+
+use std::fmt;
+
+use super::image::ImagePattern;
+use crate::grant::{Subject, find, matches};
+
+/// A capability that nobody has, or not for some subjects: `container.bind`,
+/// `container.network=host`.
+///
+/// Where a subject can be named in another way, what may be meant is forbidden too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forbidden {
+    capability: &'static str,
+    scope: Scope,
+    text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    Any,
+    Image(ImagePattern),
+    Path(String),
+    Other(String),
+}
+
+impl Forbidden {
+    /// Parses `NAME` or `NAME=PATTERN`.
+    ///
+    /// # Errors
+    ///
+    /// In words for a person, what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (name, pattern) = match text.split_once('=') {
+            Some((name, pattern)) => (name, Some(pattern)),
+            None => (text, None),
+        };
+        let capability = find(name)?;
+        let scope = match pattern {
+            None | Some("*") => Scope::Any,
+            Some("") => {
+                return Err(format!(
+                    "nothing follows the =; {name} alone forbids it all"
+                ));
+            }
+            Some(pattern) => match capability.kind {
+                Subject::Image => Scope::Image(ImagePattern::parse(pattern)?),
+                Subject::Path => Scope::Path(pattern.into()),
+                Subject::Other => Scope::Other(pattern.into()),
+            },
+        };
+        Ok(Self {
+            capability: capability.name,
+            scope,
+            text: text.into(),
+        })
+    }
+
+    /// The capability that it is about.
+    pub fn capability(&self) -> &'static str {
+        self.capability
+    }
+
+    /// Whether it forbids the capability whatever the subject.
+    pub fn covers_all(&self, capability: &str) -> bool {
+        self.capability == capability && self.scope == Scope::Any
+    }
+
+    pub(crate) fn covers(&self, capability: &str, subject: &str) -> bool {
+        self.capability == capability
+            && match &self.scope {
+                Scope::Any => true,
+                Scope::Image(pattern) => pattern.may_match(subject),
+                Scope::Path(pattern) => covers_path(pattern, subject),
+                Scope::Other(pattern) => matches(pattern, subject),
+            }
+    }
+}
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+/// A directory is had with what is below it: with it, and with what is above it. What is no path
+/// may lead anywhere.
+fn covers_path(pattern: &str, subject: &str) -> bool {
+    let literal = pattern.split('*').next().unwrap_or_default();
+    let below_subject = format!("{}/", subject.trim_end_matches('/'));
+    let below_pattern = format!("{}/*", pattern.trim_end_matches('/'));
+    !subject.starts_with('/')
+        || matches(pattern, subject)
+        || matches(&below_pattern, subject)
+        || literal.starts_with(&below_subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forbidden_things() {
+        for (rule, capability, subject, expected) in [
+            ("container.bind", "container.bind", "/any", true),
+            ("container.bind=*", "container.bind", "/any", true),
+            ("container.bind", "container.devices", "all", false),
+            ("container.network=host", "container.network", "host", true),
+            ("container.network=host", "container.network", "foo", false),
+            (
+                "container.network=container:*",
+                "container.network",
+                "container:x",
+                true,
+            ),
+            // A path, what is above it, and what may lead there.
+            (
+                "container.bind=/etc/*",
+                "container.bind",
+                "/etc/shadow",
+                true,
+            ),
+            ("container.bind=/etc/*", "container.bind", "/etc", true),
+            ("container.bind=/etc/*", "container.bind", "/", true),
+            ("container.bind=/etc/ssl/*", "container.bind", "/etc", true),
+            ("container.bind=/etc", "container.bind", "/", true),
+            ("container.bind=/etc", "container.bind", "/etc/ssl", true),
+            ("container.bind=/etc", "container.bind", "/etcetera", false),
+            ("container.bind=/etc/*", "container.bind", "volume x", true),
+            ("container.bind=/etc/*", "container.bind", "/srv", false),
+            (
+                "container.bind=/etc/*",
+                "container.bind",
+                "/etcetera",
+                false,
+            ),
+            (
+                "transport.local=/run/docker.sock",
+                "transport.local",
+                "docker.sock",
+                true,
+            ),
+            // An image, however it is written.
+            (
+                "container.privileged=evil/*",
+                "container.privileged",
+                "docker.io/evil/x",
+                true,
+            ),
+            (
+                "container.privileged=evil/*",
+                "container.privileged",
+                "sha256:0123",
+                true,
+            ),
+            (
+                "container.privileged=evil/*",
+                "container.privileged",
+                "moby/buildkit",
+                false,
+            ),
+            (
+                "image.pull=busybox",
+                "image.pull",
+                "library/busybox:latest",
+                true,
+            ),
+        ] {
+            let parsed = Forbidden::parse(rule).expect("a rule");
+            assert_eq!(
+                parsed.covers(capability, subject),
+                expected,
+                "{rule} {subject}"
+            );
+        }
+        let whole = Forbidden::parse("container.bind").expect("a rule");
+        assert!(whole.covers_all("container.bind") && !whole.covers_all("image.pull"));
+        let part = Forbidden::parse("container.bind=/etc").expect("a rule");
+        assert!(!part.covers_all("container.bind"));
+        for text in [
+            "",
+            "root",
+            "container.bind=",
+            "image.pull=a b",
+            "container.*",
+        ] {
+            assert!(Forbidden::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Patterns of hosts and of what stands behind them.
+
+use std::fmt;
+
+use crate::grant::matches;
+
+/// Names of hosts. A `*` does not lead from a host's name into a path, or
+/// `elsewhere/registry.example.com/x` would pass for one of `*.example.com`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HostPattern {
+    /// `*`
+    Any,
+    /// `*.example.com`: what ends so, from its dot on.
+    Below(String),
+    /// One host, with its port where it has one.
+    Exactly(String),
+}
+
+impl HostPattern {
+    /// # Errors
+    ///
+    /// Where `*` stands anywhere but in front.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix('*')) {
+            ("", _) => Err("it names no host".into()),
+            ("*", _) => Ok(Self::Any),
+            (_, None) if !text.contains('*') => Ok(Self::Exactly(text.into())),
+            (_, Some(rest)) if rest.starts_with('.') && !rest.contains('*') => {
+                Ok(Self::Below(rest.into()))
+            }
+            _ => Err(format!(
+                "the host {text:?} has a * in it; it may be * or begin with *. and nothing else"
+            )),
+        }
+    }
+
+    pub(super) fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Below(end) => host.ends_with(end.as_str()),
+            Self::Exactly(name) => host == name,
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => formatter.write_str("*"),
+            Self::Below(end) => write!(formatter, "*{end}"),
+            Self::Exactly(name) => formatter.write_str(name),
+        }
+    }
+}
+
+/// A host, and behind its `/` any text that matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) host: HostPattern,
+    pub(super) path: String,
+}
+
+impl Place {
+    pub(super) fn matches(&self, host: &str, path: &str) -> bool {
+        self.host.matches(host) && matches(&self.path, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for (pattern, host, expected) in [
+            ("*", "anything", true),
+            ("*.example.com", "a.example.com", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "a.example.com.evil", false),
+            ("*.example.com", "evilexample.com", false),
+            ("example.com:5000", "example.com:5000", true),
+            ("example.com", "example.com:5000", false),
+        ] {
+            let pattern = HostPattern::parse(pattern).expect("a pattern");
+            assert_eq!(pattern.matches(host), expected, "{pattern} {host}");
+        }
+        for text in ["", "a*", "*a", "*.a*", "a.*.b", "**"] {
+            assert!(HostPattern::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What an organisation's policy allows drivers, the built-in one included.
+
+use crate::support::{Invocation, Sandbox, built_driver, container_of, inspect, machine};
+
+const VARIABLE: &str = "IECHOR_POLICY";
+
+/// Writes a policy and returns a command under it.
+fn under(sandbox: &Sandbox, policy: &str, line: &str) -> Invocation {
+    let path = sandbox.write("policy.toml", policy);
+    sandbox.iechor(line).variable(VARIABLE, path)
+}
+
+/// Asserts that under the policy no builder can be booted, for that reason.
+#[track_caller]
+fn refused(policy: &str, flags: &str, words: &[&str]) {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("refused");
+    let mut said = under(
+        &sandbox,
+        policy,
+        &format!("buildx create --name {name} --bootstrap {flags}"),
+    )
+    .failure(1);
+    for words in words {
+        said = said.says(words);
+    }
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn an_image_that_is_not_allowed_is_not_run() {
+    refused(
+        "[images]\nallow = ['registry.example.com/*']\n",
+        "",
+        &[
+            "policy.toml: images.allow: image ",
+            "is not among those allowed; choose one that is, or have it added there",
+            "(allowed: registry.example.com/*)",
+        ],
+    );
+    // However it is written.
+    refused(
+        "[images]\nallow = ['moby/buildkit:*']\n",
+        "--driver-opt image=localhost:1/moby/buildkit:latest",
+        &["policy.toml: images.allow: "],
+    );
+}
+
+#[test]
+fn what_is_forbidden_cannot_be_granted() {
+    // What the driver cannot do without is known before anything is asked of the engine.
+    refused(
+        "[grants]\nforbid = ['container.privileged']\n",
+        "",
+        &["policy.toml: grants.forbid: container.privileged is forbidden, which driver"],
+    );
+    refused(
+        "[grants]\nforbid = ['container.network=host']\n",
+        "--driver-opt network=host",
+        &["policy.toml: grants.forbid: container.network=host is forbidden"],
+    );
+}
+
+#[test]
+fn more_than_the_limit_is_refused() {
+    refused(
+        "[limits]\nmemory = '1g'\n",
+        "--driver-opt memory=2g",
+        &["policy.toml: limits.memory: a container asks for 2147483648 bytes, and may have 1g"],
+    );
+    refused(
+        "[limits]\ncpus = 1.5\n",
+        "--driver-opt cpu-quota=200000",
+        &["policy.toml: limits.cpus: ", "1.5 processors"],
+    );
+}
+
+#[test]
+fn limits_are_forced_and_the_builder_builds() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("forced");
+    let image = &machine().buildkit_image;
+    let policy = format!(
+        "[drivers]\nallow = ['built-in']\n[images]\nallow = ['{image}']\n\
+         [limits]\nmemory = '2g'\nmemory-swap = '2g'\ncpus = 1.5\npids = 2000\n"
+    );
+    under(
+        &sandbox,
+        &policy,
+        &format!("buildx create --name {name} --use --bootstrap"),
+    )
+    .success();
+    let container = inspect(&container_of(&name));
+    let host = &container["HostConfig"];
+    assert_eq!(host["Memory"], 2_u64 << 30);
+    assert_eq!(host["MemorySwap"], 2_u64 << 30);
+    assert_eq!(host["CpuPeriod"], 100_000);
+    assert_eq!(host["CpuQuota"], 150_000);
+    assert_eq!(host["PidsLimit"], 2000);
+    let context = crate::context::Context::on_base("RUN echo hello\n");
+    under(
+        &sandbox,
+        &policy,
+        &format!("buildx build {}", context.word()),
+    )
+    .success();
+
+    // A rule that comes later holds for what is there, until it is removed.
+    let later = "[images]\nallow = ['registry.example.com/*']\n";
+    under(&sandbox, later, &format!("buildx build {}", context.word()))
+        .failure(1)
+        .says("policy.toml: images.allow: ");
+    under(&sandbox, later, &format!("buildx rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn a_driver_that_is_not_allowed_does_not_run() {
+    let digest = {
+        let sandbox = Sandbox::new();
+        let driver = sandbox
+            .iechor("driver inspect iechor-container --format json")
+            .success();
+        driver.json()["Digest"].as_str().expect("text").to_owned()
+    };
+    let other = format!("sha256:{}", "0".repeat(64));
+    let allowing = |what: &str| format!("[drivers]\nallow = ['{what}']\n");
+    refused(
+        &allowing(&other),
+        "",
+        &[
+            "policy.toml: drivers.allow: driver iechor-container (built-in:iechor-container, ",
+            &format!("have \"{digest}\" added there"),
+        ],
+    );
+    let sandbox = Sandbox::new();
+    for name in ["iechor-container", "docker-container"] {
+        for allowed in ["built-in", "built-in:iechor-container", &digest] {
+            under(
+                &sandbox,
+                &allowing(allowed),
+                &format!("driver inspect {name}"),
+            )
+            .success();
+        }
+        under(
+            &sandbox,
+            &allowing("built-in:remote"),
+            &format!("driver inspect {name}"),
+        )
+        .failure(1)
+        .says("policy.toml: drivers.allow: ");
+    }
+}
+
+#[test]
+fn a_broken_policy_stops_every_command_that_would_run_a_driver() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.booted("broken", "");
+    let context = crate::context::Context::on_base("RUN true\n");
+    let broken = "[image]\nallow = []\n[limits]\nmemory = 'much'\n";
+    for line in [
+        format!("buildx create --name {}", sandbox.name("more")),
+        "driver inspect iechor-container".to_owned(),
+        format!("buildx build {}", context.word()),
+        format!("buildx stop {name}"),
+        format!("buildx rm {name}"),
+        "driver policy".to_owned(),
+    ] {
+        under(&sandbox, broken, &line)
+            .failure(1)
+            .says("no driver runs while the policy is broken:")
+            .says("policy.toml:1:2: \"image\" is unknown; a policy has drivers, images, grants, limits")
+            .says("policy.toml:4:10: limits.memory: 'much' is not a size");
+    }
+    assert_eq!(inspect(&container_of(&name))["State"]["Running"], true);
+    sandbox
+        .iechor("driver inspect iechor-container")
+        .variable(VARIABLE, sandbox.path("nowhere.toml"))
+        .failure(1)
+        .says("nowhere.toml: No such file")
+        .says("IECHOR_POLICY names it");
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn the_rules_in_force_are_shown_and_a_file_is_checked() {
+    let sandbox = Sandbox::new();
+    let policy = "[images]\nallow = ['moby/buildkit:*', 'a/b']\n[drivers]\nallow = []\n\
+                  [limits]\nmemory = 4294967296\n";
+    let path = sandbox.write("policy.toml", policy);
+    let expected = format!(
+        "{}\n  drivers.allow   none\n  images.allow    moby/buildkit:*\n                  a/b\n  \
+         limits.memory   4g\n",
+        path.display()
+    );
+    under(&sandbox, policy, "driver policy")
+        .success()
+        .prints(&expected);
+    sandbox
+        .iechor("driver policy policy.toml")
+        .success()
+        .prints(&expected.replace(&path.display().to_string(), "policy.toml"));
+    let shown = under(&sandbox, policy, "driver policy --format json").success();
+    let rules = &shown.json()["Files"][0]["Rules"];
+    assert_eq!(rules["images.allow"][1], "a/b");
+    assert_eq!(rules["drivers.allow"], serde_json::json!([]));
+    let broken = sandbox.write("broken.toml", "limits = 1\n");
+    sandbox
+        .iechor(&format!("driver policy {}", broken.display()))
+        .failure(1)
+        .says("broken.toml:1:10: limits: it is of type integer, and has to be a table");
+}
+
+#[test]
+fn what_is_forbidden_is_shown_where_grants_are_decided() {
+    let sandbox = Sandbox::new();
+    let policy = "[grants]\nforbid = ['container.network=host']\n";
+    under(&sandbox, policy, "driver trust iechor-container")
+        .success()
+        .shows("container.network=host is forbidden by ");
+    let shown = under(
+        &sandbox,
+        policy,
+        "driver inspect iechor-container --format json",
+    )
+    .success();
+    assert_eq!(
+        shown.json()["Forbidden"][0]["Rule"],
+        "container.network=host"
+    );
+    under(&sandbox, policy, "driver inspect iechor-container")
+        .success()
+        .shows("Forbidden by policy:\n  container.network=host (");
+}
+
+#[test]
+fn only_drivers_of_allowed_sources_are_installed_and_run() {
+    let sandbox = Sandbox::new();
+    let component = built_driver();
+    let inside = sandbox.path("approved");
+    std::fs::create_dir(&inside).expect("made");
+    let approved = inside.join("driver.wasm");
+    std::fs::copy(&component, &approved).expect("copied");
+    let elsewhere = sandbox.path("elsewhere.wasm");
+    std::fs::copy(&component, &elsewhere).expect("copied");
+    // A link inside to a file outside.
+    let link = inside.join("link.wasm");
+    std::os::unix::fs::symlink(&elsewhere, &link).expect("linked");
+    let policy = format!(
+        "[drivers]\nallow = ['file:{}/*']\n",
+        inside.canonicalize().expect("there").display()
+    );
+    let grants = "--grant container.privileged --grant image.pull";
+    for path in [&elsewhere, &link] {
+        let path = path.display();
+        for line in [
+            format!("driver install {path} --name mine {grants}"),
+            format!("driver inspect {path}"),
+            format!("driver trust {path}"),
+        ] {
+            under(&sandbox, &policy, &line)
+                .failure(1)
+                .says("policy.toml: drivers.allow: ")
+                .says("elsewhere.wasm, sha256:");
+        }
+    }
+    let line = format!("driver install {} --name mine {grants}", approved.display());
+    under(&sandbox, &policy, &line).success();
+    under(&sandbox, &policy, "driver verify mine").success();
+    // A rule that comes later stops what is installed, and lists it with the reason.
+    let later = "[drivers]\nallow = ['built-in']\n";
+    for line in ["driver inspect mine", "driver verify mine"] {
+        under(&sandbox, later, line).failure(1);
+    }
+    under(&sandbox, later, "driver ls")
+        .success()
+        .shows("drivers.allow");
+    under(&sandbox, later, "driver rm mine").success();
+}
