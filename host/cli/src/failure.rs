@@ -78,9 +78,14 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         Some(BuilderError::Driver(DriverError::Crashed { .. })) => {
             Some("this is a fault of the driver; --debug shows where, for its author".into())
         }
-        Some(BuilderError::Driver(DriverError::Denied { driver, .. })) => Some(
-            format!("`iechor driver trust {driver}` shows what it may do, and changes that").into(),
-        ),
+        // What forbids it otherwise, nobody can grant.
+        Some(BuilderError::Driver(DriverError::Denied { driver, denial }))
+            if denial.detail.contains("nobody granted it") =>
+        {
+            let hint =
+                format!("`iechor driver trust {driver}` shows what it may do, and changes that");
+            Some(hint.into())
+        }
         _ => None,
     }
 }

@@ -63,10 +63,14 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
         Found::New(newer) => newer,
     };
     let new = newer.candidate.entry();
-    console::say(&format!(
-        "{} {} -> {}, {} -> {}",
-        entry.name, entry.version, new.version, entry.digest, new.digest
-    ));
+    if new.digest == entry.digest {
+        console::say(&format!("{} is the same component as before", entry.name));
+    } else {
+        console::say(&format!(
+            "{} {} -> {}, {} -> {}",
+            entry.name, entry.version, new.version, entry.digest, new.digest
+        ));
+    }
     let asked: Vec<_> = newer.asked.iter().collect();
     let decided = [newer.kept, grants.to_vec()].concat();
     let grants = consent::ask(workspace, &newer.candidate, &asked, decided).await?;
