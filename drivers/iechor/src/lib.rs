@@ -64,7 +64,11 @@ impl Driver for EngineBuildKit {
     }
 
     fn boot(&self) -> Result<(), Error> {
-        workers().map(drop)
+        if workers()?.is_empty() {
+            let reason = "the engine's BuildKit has no worker: it cannot build";
+            return Err(Error::Unavailable(reason.into()));
+        }
+        Ok(())
     }
 
     fn dial(&self) -> Result<Connection, Error> {

@@ -31,5 +31,6 @@ pub mod selection;
 pub mod store;
 pub mod workspace;
 
+pub use buildkit_link::BuildKitLink;
 pub use error::BuilderError;
 pub use workspace::Workspace;

@@ -132,6 +132,11 @@ impl SimulatedEngine {
         self.state().registry.insert(name, image);
     }
 
+    /// Lets every image be pulled, those too that nobody added.
+    pub fn open_registry(&self) {
+        self.state().open_registry = true;
+    }
+
     /// Takes an image away, so that a test can see what happens without it.
     pub fn remove_image(&self, reference: &str) {
         let name = Reference::parse(reference).canonical();

@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) info: EngineInfo,
     pub(super) images: BTreeMap<String, Image>,
     pub(super) registry: BTreeMap<String, Image>,
+    /// Images that nobody added can be pulled too.
+    pub(super) open_registry: bool,
     pub(super) behaviors: BTreeMap<String, Behavior>,
     pub(super) volumes: BTreeMap<String, Volume>,
     pub(super) networks: Vec<Network>,
@@ -128,6 +130,7 @@ impl State {
             },
             images: BTreeMap::new(),
             registry: BTreeMap::new(),
+            open_registry: false,
             behaviors: BTreeMap::new(),
             volumes: BTreeMap::new(),
             networks: Vec::new(),
@@ -604,7 +607,9 @@ impl State {
 
     pub(super) fn pull(&mut self, reference: &str) -> Result<Vec<PullEvent>, EngineError> {
         let parsed = Reference::parse(reference);
-        let Some(image) = self.registry.get(&parsed.canonical()).cloned() else {
+        let known = self.registry.get(&parsed.canonical()).cloned();
+        let Some(image) = known.or_else(|| self.open_registry.then(|| plain_image(reference)))
+        else {
             return Err(EngineError::Refused {
                 status: 404,
                 message: format!(

@@ -7,14 +7,14 @@ use iechor_sandbox::contract::{Error, Severity, StopOptions};
 use iechor_sandbox::{Driver, DriverError, limits};
 
 use crate::support::{
-    Answers, Bench, CONTAINER, VOLUME, bounded, config, guest, load, ordered_guest, pairs,
+    Answers, CONTAINER, Nodes, Stage, VOLUME, bounded, config, guest, load, ordered_guest, pairs,
 };
 
 /// Boots with a behaviour, checks that nothing is left, and that a second operation works.
-async fn boot(bench: &Bench, behaviour: &str) -> Result<(), DriverError> {
+async fn boot(bench: &Stage, behaviour: &str) -> Result<(), DriverError> {
     let driver = load(guest()).await;
     let before = bench.objects().await;
-    let node = bench.node(&driver, &[("behave", behaviour)]).await;
+    let node = bench.with_options(&driver, &[("behave", behaviour)]).await;
     let result = bounded(node.boot()).await;
     if let Err(error) = &result {
         assert_eq!(
@@ -28,13 +28,13 @@ async fn boot(bench: &Bench, behaviour: &str) -> Result<(), DriverError> {
             "{error}"
         );
     }
-    let next = bench.node(&driver, &[("behave", "nothing")]).await;
+    let next = bench.with_options(&driver, &[("behave", "nothing")]).await;
     bounded(next.boot()).await.unwrap();
     result
 }
 
 async fn failure(behaviour: &str) -> DriverError {
-    boot(&Bench::new(Answers::AtOnce), behaviour)
+    boot(&Stage::new(Answers::AtOnce), behaviour)
         .await
         .expect_err("it worked")
 }
@@ -192,7 +192,7 @@ async fn sleeping_for_ever() {
         assert_eq!(limit, limits::BOOT);
     }
     let driver = load(guest()).await;
-    let node = Bench::new(Answers::AtOnce).node(&driver, &[]).await;
+    let node = Stage::new(Answers::AtOnce).with_options(&driver, &[]).await;
     let error = node
         .stop(StopOptions {
             force: false,
@@ -215,7 +215,7 @@ async fn sleeping_for_ever() {
 /// Calls that return at once never wait, so only real time ends them.
 #[tokio::test]
 async fn logging_for_ever() {
-    let mut bench = Bench::new(Answers::AtOnce);
+    let mut bench = Stage::new(Answers::AtOnce);
     bench.boot_limit = std::time::Duration::from_secs(1);
     let error = boot(&bench, "flood log").await.unwrap_err();
     assert!(
@@ -238,7 +238,7 @@ async fn what_reaches_the_log_and_the_screen_is_bounded() {
         "flood empty records",
         "flood output",
     ] {
-        let bench = Bench::new(Answers::AtOnce);
+        let bench = Stage::new(Answers::AtOnce);
         boot(&bench, behaviour).await.unwrap();
         let (shown, logged) = (bench.watcher.shown(), bench.watcher.logged());
         let records = (shown.len() + logged.len()) as u64;
@@ -253,7 +253,7 @@ async fn what_reaches_the_log_and_the_screen_is_bounded() {
         ("flood steps", 2 * limits::STEPS),
         ("flood counters", limits::STEPS + 1),
     ] {
-        let bench = Bench::new(Answers::AtOnce);
+        let bench = Stage::new(Answers::AtOnce);
         boot(&bench, behaviour).await.unwrap();
         let shown = bench.watcher.shown().len() as u64;
         // Counters are shown again after a while; however slow the machine, not each time.
@@ -267,7 +267,7 @@ async fn what_was_created_is_removed_whatever_ends_the_operation() {
     assert!(error.to_string().contains("changed my mind"), "{error}");
     assert_crashed(&failure("create and panic").await, "after the creation");
     // Without a failure everything stays.
-    let bench = Bench::new(Answers::AtOnce);
+    let bench = Stage::new(Answers::AtOnce);
     boot(&bench, "create and succeed").await.unwrap();
     assert_eq!(
         bench.objects().await,
@@ -278,9 +278,9 @@ async fn what_was_created_is_removed_whatever_ends_the_operation() {
 #[tokio::test(start_paused = true)]
 async fn a_cancel_ends_what_sleeps_and_what_computes() {
     for behaviour in ["create and sleep", "create and spin"] {
-        let bench = Bench::new(Answers::AtOnce);
+        let bench = Stage::new(Answers::AtOnce);
         let driver = load(guest()).await;
-        let node = bench.node(&driver, &[("behave", behaviour)]).await;
+        let node = bench.with_options(&driver, &[("behave", behaviour)]).await;
         let cancel = async {
             // Its last request before it goes astray.
             while !bench
@@ -304,14 +304,16 @@ async fn a_cancel_ends_what_sleeps_and_what_computes() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_removed_is_said() {
-    let bench = Bench::new(Answers::AtOnce);
+    let bench = Stage::new(Answers::AtOnce);
     let driver = load(guest()).await;
-    let node = bench.node(&driver, &[("behave", "create and sleep")]).await;
+    let node = bench
+        .with_options(&driver, &[("behave", "create and sleep")])
+        .await;
     // The requests of the creation; all that undo makes fail.
     let healthy = {
-        let rehearsal = Bench::new(Answers::AtOnce);
+        let rehearsal = Stage::new(Answers::AtOnce);
         let node = rehearsal
-            .node(&driver, &[("behave", "create and succeed")])
+            .with_options(&driver, &[("behave", "create and succeed")])
             .await;
         node.boot().await.unwrap();
         rehearsal.engine.calls()
@@ -333,10 +335,10 @@ async fn what_cannot_be_removed_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_not_its_own() {
-    let bench = Bench::new(Answers::AtOnce);
+    let bench = Stage::new(Answers::AtOnce);
     let driver = load(guest()).await;
     let node = bench
-        .node(&driver, &[("behave", "forge a connection")])
+        .with_options(&driver, &[("behave", "forge a connection")])
         .await;
     let error = node.dial().await.err().unwrap();
     assert_crashed(&error, "");
@@ -380,7 +382,7 @@ fn assert_clean_error(error: &DriverError) {
 #[tokio::test(start_paused = true)]
 async fn control_sequences_reach_nobody() {
     for behaviour in ["colour", "colour denial"] {
-        let bench = Bench::new(Answers::AtOnce);
+        let bench = Stage::new(Answers::AtOnce);
         assert_clean_error(&boot(&bench, behaviour).await.unwrap_err());
         bench
             .watcher
@@ -397,7 +399,7 @@ async fn control_sequences_reach_nobody() {
     let mut config = config();
     config.options = pairs(&[("behave", "colour in validate")]);
     assert_clean_error(&driver.validate(&config).await.unwrap_err());
-    let node = Bench::new(Answers::AtOnce).node(&driver, &[]).await;
+    let node = Stage::new(Answers::AtOnce).with_options(&driver, &[]).await;
     assert_eq!(node.version().await.unwrap(), "v1[2J");
 
     let driver: Arc<Driver> = ordered_guest("colour describe").await;

@@ -1,28 +1,23 @@
-//! The driver `iechor-container`, the embedded component, on an engine in memory.
+//! What is special to the driver `iechor-container`, the embedded component, on an engine in memory.
+//! What holds for every driver is asked of it by the test kit.
 
 use std::sync::Arc;
 
+use iechor_engine::Engine;
 use iechor_engine::model::{
-    Container, ContainerSpec, ContainerStatus, EngineInfo, File, Image, Limits, LogStream, Mount,
-    MountSource, RestartPolicy, VolumeSpec,
+    Container, ContainerSpec, EngineInfo, File, Image, Limits, LogStream, Mount, MountSource,
+    RestartPolicy, VolumeSpec,
 };
-use iechor_engine::simulated::{Behavior, Fault};
-use iechor_engine::{Engine, EngineError};
-use iechor_sandbox::contract::{
-    self, Config, Error, Feature, RemoveOptions, Severity, Status, StopOptions,
-};
+use iechor_engine::simulated::Behavior;
+use iechor_sandbox::contract::{self, Config, Error, Feature, RemoveOptions, Severity};
 use iechor_sandbox::{Driver, DriverError, Grants, Node, Sandbox};
 
-use crate::support::{Answers, Bench, CONTAINER, IMAGE, VOLUME, bounded, config, pairs};
+use crate::support::{Answers, CONTAINER, IMAGE, Nodes, Stage, VOLUME, bounded, config, pairs};
 
 const KEEP_NOTHING: RemoveOptions = RemoveOptions {
     force: false,
     keep_state: false,
     keep_daemon: false,
-};
-const STOP: StopOptions = StopOptions {
-    force: false,
-    grace: None,
 };
 
 async fn embedded() -> Arc<Driver> {
@@ -43,35 +38,31 @@ fn image(reference: &str) -> Image {
 }
 
 /// The driver with all that it asks for, on an engine that can pull its image.
-async fn bench(answers: Answers) -> (Bench, Arc<Driver>) {
+async fn bench(answers: Answers) -> (Stage, Arc<Driver>) {
     let driver = embedded().await;
     let grants: Grants = driver.grants(&[]).await.unwrap();
-    let bench = Bench {
+    let bench = Stage {
         grants,
-        ..Bench::new(answers)
+        ..Stage::new(answers)
     };
     bench.engine.add_to_registry(IMAGE, image(IMAGE));
     (bench, driver)
 }
 
 /// A node without options, and what it stands on.
-async fn node(answers: Answers) -> (Bench, Node) {
+async fn node(answers: Answers) -> (Stage, Node) {
     let (bench, driver) = bench(answers).await;
-    let node = bench.node(&driver, &[]).await;
+    let node = bench.with_options(&driver, &[]).await;
     (bench, node)
 }
 
-async fn container(bench: &Bench) -> Container {
+async fn container(bench: &Stage) -> Container {
     bench
         .engine
         .inspect_container(CONTAINER)
         .await
         .unwrap()
         .expect("no container")
-}
-
-fn both() -> Vec<String> {
-    vec![format!("container {CONTAINER}"), format!("volume {VOLUME}")]
 }
 
 fn nothing() -> Vec<String> {
@@ -109,7 +100,12 @@ async fn spec_for(options: &[(&str, &str)]) -> ContainerSpec {
         ..Default::default()
     };
     bench.engine.create_network(&network).await.unwrap();
-    bench.node(&driver, options).await.boot().await.unwrap();
+    bench
+        .with_options(&driver, options)
+        .await
+        .boot()
+        .await
+        .unwrap();
     let mut spec = bench.engine.spec(CONTAINER).unwrap();
     let labels = std::mem::take(&mut spec.labels);
     assert_eq!(labels["dev.iechor.builder"], "builder");
@@ -192,7 +188,9 @@ async fn every_option_has_its_effect() {
 async fn default_load_is_a_feature() {
     let (bench, driver) = bench(Answers::AtOnce).await;
     for (value, expected) in [("true", true), ("0", false)] {
-        let node = bench.node(&driver, &[("default-load", value)]).await;
+        let node = bench
+            .with_options(&driver, &[("default-load", value)])
+            .await;
         let features = node.features().await.unwrap();
         let has = features
             .iter()
@@ -260,52 +258,6 @@ async fn every_fault_of_a_configuration_is_reported_in_one_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_boot_changes_nothing() {
-    let (bench, node) = node(Answers::AtOnce).await;
-    assert_eq!(node.info().await.unwrap().status, Status::Inactive);
-    node.boot().await.unwrap();
-    assert_eq!(bench.objects().await, both());
-    let before = container(&bench).await;
-    assert_eq!(node.info().await.unwrap().status, Status::Running);
-    let calls = bench.engine.calls() as usize;
-    node.boot().await.unwrap();
-    assert_eq!(container(&bench).await, before);
-    let journal = bench.engine.journal().split_off(calls);
-    let changes = ["create_", "start_", "pull_", "copy_", "remove_"];
-    assert!(
-        !journal
-            .iter()
-            .any(|line| changes.iter().any(|c| line.starts_with(c))),
-        "{journal:?}"
-    );
-    assert_eq!(node.version().await.unwrap(), "v0.25.1");
-    node.dial().await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stopped_container_is_started_again() {
-    let (bench, node) = node(Answers::AtOnce).await;
-    node.boot().await.unwrap();
-    let id = container(&bench).await.id;
-    node.stop(STOP).await.unwrap();
-    assert_eq!(node.info().await.unwrap().status, Status::Stopped);
-    let error = node.dial().await.err().unwrap();
-    assert!(
-        matches!(
-            error,
-            DriverError::Failed {
-                error: Error::NotRunning,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
-    node.boot().await.unwrap();
-    let again = container(&bench).await;
-    assert_eq!((again.id, again.status), (id, ContainerStatus::Running));
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_docker_buildx_made_is_adopted() {
     let (bench, node) = node(Answers::AtOnce).await;
     bench
@@ -329,44 +281,11 @@ async fn what_docker_buildx_made_is_adopted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_builder_owns_is_left_alone() {
-    let (bench, node) = node(Answers::AtOnce).await;
-    let labels = pairs(&[
-        ("dev.iechor.builder", "other"),
-        ("dev.iechor.node", "node0"),
-    ]);
-    let theirs = ContainerSpec {
-        name: CONTAINER.into(),
-        image: "image".into(),
-        labels: labels.into_iter().collect(),
-        ..Default::default()
-    };
-    bench.engine.create_container(&theirs).await.unwrap();
-    let before = (bench.objects().await, container(&bench).await);
-    let error = node.boot().await.unwrap_err();
-    let DriverError::Failed {
-        error: Error::Conflict(words),
-        ..
-    } = &error
-    else {
-        panic!("{error:?}")
-    };
-    assert!(
-        words.contains(CONTAINER) && words.contains("builder other"),
-        "{words}"
-    );
-    assert_eq!(node.info().await.unwrap().status, Status::Inactive);
-    node.stop(STOP).await.unwrap();
-    node.remove(KEEP_NOTHING).await.unwrap();
-    assert_eq!((bench.objects().await, container(&bench).await), before);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_failed_pull_falls_back_to_the_local_image_and_says_so() {
     let (bench, driver) = bench(Answers::AtOnce).await;
     bench.engine.add_image("my/image:1");
     bench
-        .node(&driver, &[("image", "my/image:1")])
+        .with_options(&driver, &[("image", "my/image:1")])
         .await
         .boot()
         .await
@@ -386,7 +305,7 @@ async fn a_failed_pull_falls_back_to_the_local_image_and_says_so() {
 async fn without_an_image_there_is_nothing() {
     let (bench, driver) = bench(Answers::AtOnce).await;
     let error = bench
-        .node(&driver, &[("image", "my/image:1")])
+        .with_options(&driver, &[("image", "my/image:1")])
         .await
         .boot()
         .await
@@ -397,20 +316,6 @@ async fn without_an_image_there_is_nothing() {
     );
     assert_eq!(bench.objects().await, nothing());
     bench.assert_no_creations();
-}
-
-#[tokio::test(start_paused = true)]
-async fn buildkit_that_takes_its_time_is_waited_for() {
-    let (bench, node) = node(Answers::After(20)).await;
-    bounded(node.boot()).await.unwrap();
-    assert_eq!(bench.objects().await, both());
-    assert_eq!(
-        bench
-            .buildkit
-            .tries
-            .load(std::sync::atomic::Ordering::SeqCst),
-        21
-    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -461,7 +366,9 @@ async fn a_container_that_ends_during_boot_says_why() {
         bench
             .engine
             .set_behavior(IMAGE, behavior.with_log(LogStream::Stderr, line));
-        let node = bench.node(&driver, &[("restart-policy", policy)]).await;
+        let node = bench
+            .with_options(&driver, &[("restart-policy", policy)])
+            .await;
         let error = bounded(node.boot()).await.unwrap_err();
         let DriverError::Failed {
             error: Error::Unavailable(words),
@@ -479,18 +386,7 @@ async fn a_container_that_ends_during_boot_says_why() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_container_that_cannot_start_leaves_nothing() {
-    let (bench, node) = node(Answers::AtOnce).await;
-    bench
-        .engine
-        .set_behavior(IMAGE, Behavior::never_starts("exec format error"));
-    let error = node.boot().await.unwrap_err();
-    assert!(error.to_string().contains("exec format error"), "{error}");
-    assert_eq!(bench.objects().await, nothing());
-}
-
-/// The configuration of the sweeps: one that makes every call that boot can make.
+/// A configuration with files and flags.
 fn full_config() -> Config {
     let file = |path: &str, mode| contract::File {
         path: path.into(),
@@ -507,198 +403,6 @@ fn full_config() -> Config {
     }
 }
 
-/// How many calls a boot makes, and a fresh bench for each of them.
-async fn calls_of_a_boot() -> u64 {
-    let (bench, driver) = bench(Answers::AtOnce).await;
-    bench
-        .configured(&driver, full_config())
-        .await
-        .boot()
-        .await
-        .unwrap();
-    bench.engine.calls()
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_engine_error_at_any_call_leaves_nothing_or_does_not_matter() {
-    for call in 1..=calls_of_a_boot().await {
-        for lose_answer in [false, true] {
-            let (bench, driver) = bench(Answers::AtOnce).await;
-            let node = bench.configured(&driver, full_config()).await;
-            let error = EngineError::Refused {
-                status: 500,
-                message: "injected".into(),
-            };
-            let fault = if lose_answer {
-                Fault::LoseAnswer(error)
-            } else {
-                Fault::Error(error)
-            };
-            bench.engine.set_fault(call, fault);
-            match bounded(node.boot()).await {
-                // Readiness is tried again, and a pull may fail.
-                Ok(()) => assert_eq!(bench.objects().await, both(), "call {call}"),
-                Err(error) => {
-                    let typed = matches!(
-                        &error,
-                        DriverError::Failed {
-                            operation: "boot",
-                            ..
-                        }
-                    );
-                    assert!(
-                        typed && error.to_string().contains("injected"),
-                        "{call}: {error:?}"
-                    );
-                    assert_eq!(bench.objects().await, nothing(), "call {call}");
-                }
-            }
-            bench.engine.clear_faults();
-            bench
-                .configured(&driver, full_config())
-                .await
-                .boot()
-                .await
-                .unwrap();
-            assert_eq!(bench.objects().await, both());
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cancel_at_any_call_leaves_nothing() {
-    for call in 1..=calls_of_a_boot().await {
-        let (bench, driver) = bench(Answers::AtOnce).await;
-        let node = bench.configured(&driver, full_config()).await;
-        let cancel = async {
-            while bench.engine.calls() < call {
-                tokio::task::yield_now().await;
-            }
-            bench.cancel.cancel();
-        };
-        let (result, ()) = bounded(async { tokio::join!(node.boot(), cancel) }).await;
-        match result {
-            Err(DriverError::Cancelled { operation: "boot" }) => {
-                assert_eq!(bench.objects().await, nothing(), "call {call}");
-            }
-            // The cancel came after the last call was answered.
-            Ok(()) => assert_eq!(bench.objects().await, both(), "call {call}"),
-            other => panic!("call {call}: {other:?}"),
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_never_returns_is_cancelled_or_times_out_and_leaves_nothing() {
-    for call in 1..=calls_of_a_boot().await {
-        let (bench, driver) = bench(Answers::AtOnce).await;
-        let node = bench.configured(&driver, full_config()).await;
-        bench.engine.hang_call(call);
-        let result = bounded(node.boot()).await;
-        let journal = bench.engine.journal();
-        if journal[call as usize - 1].starts_with("dial_") {
-            // A command that the engine never starts costs one try.
-            assert!(result.is_ok(), "{result:?}");
-            assert_eq!(bench.objects().await, both());
-            continue;
-        }
-        assert!(
-            matches!(
-                result,
-                Err(DriverError::TimedOut {
-                    operation: "boot",
-                    ..
-                })
-            ),
-            "{result:?}"
-        );
-        let left = bench.objects().await;
-        let journal = bench.engine.journal();
-        if journal[call as usize - 1].starts_with("create_") {
-            // Nobody knows what came of the request that is still under way; the user is told.
-            let logged = bench.watcher.logged();
-            assert!(
-                logged
-                    .iter()
-                    .any(|line| line.contains("may be left behind")),
-                "{logged:?}"
-            );
-        } else {
-            assert_eq!(left, nothing(), "call {call}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_a_container_nothing_runs_and_stop_and_remove_are_fine() {
-    let (bench, node) = node(Answers::AtOnce).await;
-    for error in [
-        node.dial().await.err().unwrap(),
-        node.version().await.err().unwrap(),
-    ] {
-        assert!(
-            matches!(
-                error,
-                DriverError::Failed {
-                    error: Error::NotRunning,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
-    }
-    for booted in [false, true] {
-        if booted {
-            node.boot().await.unwrap();
-        }
-        for _ in 0..2 {
-            node.stop(STOP).await.unwrap();
-        }
-        for _ in 0..2 {
-            node.remove(KEEP_NOTHING).await.unwrap();
-        }
-        assert_eq!(bench.objects().await, nothing());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_to_be_kept_is_kept() {
-    let (bench, node) = node(Answers::AtOnce).await;
-    node.boot().await.unwrap();
-    node.remove(RemoveOptions {
-        keep_daemon: true,
-        ..KEEP_NOTHING
-    })
-    .await
-    .unwrap();
-    assert_eq!(bench.objects().await, both());
-    assert_eq!(node.info().await.unwrap().status, Status::Running);
-    node.remove(RemoveOptions {
-        keep_state: true,
-        ..KEEP_NOTHING
-    })
-    .await
-    .unwrap();
-    assert_eq!(bench.objects().await, [format!("volume {VOLUME}")]);
-    // The next builder of that name starts with it, and a failed boot does not take it away.
-    bench
-        .engine
-        .set_behavior(IMAGE, Behavior::never_starts("no"));
-    node.boot().await.unwrap_err();
-    assert_eq!(bench.objects().await, [format!("volume {VOLUME}")]);
-    bench.engine.set_behavior(IMAGE, Behavior::stays_up());
-    node.boot().await.unwrap();
-    assert_eq!(bench.objects().await, both());
-    // The container went by other hands: the volume goes all the same.
-    bench
-        .engine
-        .remove_container(CONTAINER, true)
-        .await
-        .unwrap();
-    node.remove(KEEP_NOTHING).await.unwrap();
-    assert_eq!(bench.objects().await, nothing());
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_parent_cgroup_counts_only_where_the_engine_makes_cgroups() {
     for driver_name in [Some("systemd"), None] {
@@ -711,7 +415,7 @@ async fn the_parent_cgroup_counts_only_where_the_engine_makes_cgroups() {
             ..info
         });
         bench
-            .node(&driver, &[("cgroup-parent", "/mine")])
+            .with_options(&driver, &[("cgroup-parent", "/mine")])
             .await
             .boot()
             .await
@@ -732,7 +436,7 @@ async fn the_parent_cgroup_counts_only_where_the_engine_makes_cgroups() {
         ..info
     });
     // Whoever did not ask for a parent is told nothing.
-    bench.node(&driver, &[]).await.boot().await.unwrap();
+    bench.with_options(&driver, &[]).await.boot().await.unwrap();
     assert!(
         !bench
             .watcher
@@ -746,7 +450,7 @@ async fn the_parent_cgroup_counts_only_where_the_engine_makes_cgroups() {
 async fn configuration_files_are_where_buildkit_looks_for_them() {
     let (bench, driver) = bench(Answers::AtOnce).await;
     bench
-        .configured(&driver, full_config())
+        .with_config(&driver, full_config())
         .await
         .boot()
         .await

@@ -8,21 +8,22 @@ use iechor_sandbox::contract::Error;
 use iechor_sandbox::{DriverError, Grant};
 
 use crate::support::{
-    Answers, Bench, CONTAINER, VOLUME, embedded_component, guest, load, ordered_guest,
+    Answers, CONTAINER, Nodes, Stage, VOLUME, embedded_component, granting, guest, load,
+    ordered_guest,
 };
 
 /// Boots the guest with a behaviour on the bench.
-async fn boot(bench: &Bench, behaviour: &str, value: &str) -> Result<(), DriverError> {
+async fn boot(bench: &Stage, behaviour: &str, value: &str) -> Result<(), DriverError> {
     let driver = load(guest()).await;
     let node = bench
-        .node(&driver, &[("behave", behaviour), ("value", value)])
+        .with_options(&driver, &[("behave", behaviour), ("value", value)])
         .await;
     node.boot().await
 }
 
 async fn boot_granted(granted: &[&str], behaviour: &str, value: &str) -> Result<(), DriverError> {
     let driver = load(guest()).await;
-    boot(&Bench::granting(&driver, granted).await, behaviour, value).await
+    boot(&granting(&driver, granted).await, behaviour, value).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +76,7 @@ async fn what_is_not_granted_is_denied_by_name_and_does_not_happen() {
         ("dial local", "/run/docker.sock", "transport.local"),
         ("hijack", "", "engine.open"),
     ] {
-        let bench = Bench::granting(&*load(guest()).await, &[]).await;
+        let bench = granting(&*load(guest()).await, &[]).await;
         let error = boot(&bench, behaviour, value).await.unwrap_err();
         let DriverError::Denied { driver, denial } = &error else {
             panic!("{behaviour}: {error:?}")
@@ -180,7 +181,7 @@ async fn names_outside_the_node_are_refused_before_the_engine_is_asked() {
             "buildx_buildkit_node0/../x",
             "",
         ] {
-            let bench = Bench::new(Answers::AtOnce);
+            let bench = Stage::new(Answers::AtOnce);
             let error = boot(&bench, behaviour, name).await.unwrap_err();
             assert!(
                 matches!(
@@ -208,7 +209,7 @@ async fn files_stay_below_their_target() {
         ("copy to", "relative"),
         ("copy to", "/etc/../root"),
     ] {
-        let bench = Bench::new(Answers::AtOnce);
+        let bench = Stage::new(Answers::AtOnce);
         let error = boot(&bench, behaviour, path).await.unwrap_err();
         assert!(
             matches!(
@@ -231,7 +232,7 @@ async fn files_stay_below_their_target() {
 
 #[tokio::test(start_paused = true)]
 async fn settings_that_the_host_does_not_know_are_unsupported() {
-    let error = boot(&Bench::new(Answers::AtOnce), "extra", "")
+    let error = boot(&Stage::new(Answers::AtOnce), "extra", "")
         .await
         .unwrap_err();
     assert!(
@@ -257,8 +258,8 @@ fn labels(builder: &str) -> BTreeMap<String, String> {
 }
 
 /// An engine on which another builder has everything that a driver may want.
-async fn beside_another_builder() -> Bench {
-    let bench = Bench::new(Answers::AtOnce);
+async fn beside_another_builder() -> Stage {
+    let bench = Stage::new(Answers::AtOnce);
     let engine = &bench.engine;
     for name in [CONTAINER, "buildx_buildkit_node0_two"] {
         let spec = ContainerSpec {
@@ -339,7 +340,7 @@ async fn what_belongs_to_another_builder_is_not_there() {
 
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_is_not_there_is_not_mounted_into_being() {
-    let bench = Bench::new(Answers::AtOnce);
+    let bench = Stage::new(Answers::AtOnce);
     let error = boot(&bench, "mount volume", VOLUME).await.unwrap_err();
     assert!(
         matches!(
@@ -356,7 +357,7 @@ async fn a_volume_that_is_not_there_is_not_mounted_into_being() {
 
 #[tokio::test(start_paused = true)]
 async fn the_environment_is_empty_and_pure_functions_reach_nothing() {
-    let error = boot(&Bench::new(Answers::AtOnce), "see the environment", "")
+    let error = boot(&Stage::new(Answers::AtOnce), "see the environment", "")
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "0 0");

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use iechor_sandbox::{DriverError, Sandbox};
 
-use crate::support::{Bench, embedded_component, guest, load, patched_guest};
+use crate::support::{Nodes, embedded_component, granting, guest, load, patched_guest};
 
 const DRIVER: &str = "IECHOR_TEST_DRIVER";
 
@@ -93,10 +93,10 @@ async fn the_same_component_from_disk_behaves_the_same() {
         .collect();
     let mut journals = Vec::new();
     for driver in [&embedded, &file] {
-        let bench = Bench::granting(&file, &all).await;
+        let bench = granting(&file, &all).await;
         bench.engine.add_image(crate::support::IMAGE);
         let node = bench
-            .node(driver, &[("memory", "1g"), ("env.A", "b")])
+            .with_options(driver, &[("memory", "1g"), ("env.A", "b")])
             .await;
         node.boot().await.unwrap();
         node.dial().await.unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use iechor_sandbox::contract::Error;
 use iechor_sandbox::{DriverError, Observer};
 
-use crate::support::{Bench, guest, load};
+use crate::support::{Nodes, granting, guest, load};
 
 #[derive(Default)]
 struct Seen(Mutex<Vec<String>>);
@@ -45,11 +45,11 @@ impl Observer for Seen {
 async fn every_operation_call_and_error_is_seen() {
     let seen = Arc::new(Seen::default());
     let driver = load(guest()).await.observed(seen.clone());
-    let bench = Bench::granting(&driver, &[]).await;
+    let bench = granting(&driver, &[]).await;
     assert_eq!(seen.take(), ["begin describe", "end describe true"]);
 
     let node = bench
-        .node(&driver, &[("behave", "create and succeed")])
+        .with_options(&driver, &[("behave", "create and succeed")])
         .await;
     assert_eq!(seen.take(), ["begin validate", "end validate true"]);
     node.boot().await.unwrap();
@@ -66,7 +66,7 @@ async fn every_operation_call_and_error_is_seen() {
     );
 
     let node = bench
-        .node(&driver, &[("behave", "network"), ("value", "host net")])
+        .with_options(&driver, &[("behave", "network"), ("value", "host net")])
         .await;
     seen.take();
     node.boot().await.unwrap_err();
@@ -83,8 +83,10 @@ async fn every_operation_call_and_error_is_seen() {
 async fn handles_that_a_driver_kept_are_counted() {
     let seen = Arc::new(Seen::default());
     let driver = load(guest()).await.observed(seen.clone());
-    let bench = Bench::granting(&driver, &[]).await;
-    let node = bench.node(&driver, &[("behave", "keep a step")]).await;
+    let bench = granting(&driver, &[]).await;
+    let node = bench
+        .with_options(&driver, &[("behave", "keep a step")])
+        .await;
     node.boot().await.unwrap();
     let lines = seen.take();
     assert!(lines.contains(&"kept 1 task".to_owned()), "{lines:?}");

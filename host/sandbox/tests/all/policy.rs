@@ -9,7 +9,7 @@ use iechor_sandbox::contract::Error;
 use iechor_sandbox::policy::{Forbidden, ForcedLimits, ImagePattern, Rules};
 use iechor_sandbox::{Driver, DriverError, Grants, Policy, Sandbox};
 
-use crate::support::{Answers, Bench, CONTAINER, IMAGE, VOLUME, guest, load};
+use crate::support::{Answers, CONTAINER, IMAGE, Nodes, Stage, VOLUME, guest, load};
 
 const FILE: &str = "/etc/iechor/policy.toml";
 
@@ -53,18 +53,18 @@ fn policy(rules: Rules) -> Arc<Policy> {
 }
 
 /// A bench on which the driver may do all that it asks for, as far as the rules allow it.
-async fn bench(driver: &Driver, rules: Rules) -> Bench {
+async fn bench(driver: &Driver, rules: Rules) -> Stage {
     let requests = &driver.descriptor().await.unwrap().capabilities;
-    Bench {
+    Stage {
         grants: Grants::trusted(requests).under(policy(rules)),
-        ..Bench::new(Answers::AtOnce)
+        ..Stage::new(Answers::AtOnce)
     }
 }
 
-async fn misbehave(bench: &Bench, behaviour: &str, value: &str) -> Result<(), DriverError> {
+async fn misbehave(bench: &Stage, behaviour: &str, value: &str) -> Result<(), DriverError> {
     let driver = load(guest()).await;
     let node = bench
-        .node(&driver, &[("behave", behaviour), ("value", value)])
+        .with_options(&driver, &[("behave", behaviour), ("value", value)])
         .await;
     node.boot().await
 }
@@ -81,7 +81,7 @@ fn assert_denied(result: &Result<(), DriverError>, capability: &str, rule: &str)
 }
 
 /// Asserts that nothing was asked of the engine that changes it.
-fn assert_nothing_happened(bench: &Bench) {
+fn assert_nothing_happened(bench: &Stage) {
     bench.assert_no_creations();
     for verb in ["pull", "start", "exec", "run", "dial", "hijack"] {
         let journal = bench.engine.journal();
@@ -284,14 +284,14 @@ async fn the_built_in_driver_obeys_too() {
     ] {
         let bench = bench(&driver, rules).await;
         bench.engine.add_image(IMAGE);
-        let result = bench.node(&driver, &[]).await.boot().await;
+        let result = bench.with_options(&driver, &[]).await.boot().await;
         assert_denied(&result, capability, rule);
         assert_eq!(bench.objects().await, [""; 0]);
     }
 
     let bench = bench(&driver, limits()).await;
     bench.engine.add_image(IMAGE);
-    bench.node(&driver, &[]).await.boot().await.unwrap();
+    bench.with_options(&driver, &[]).await.boot().await.unwrap();
     let journal = bench.engine.journal();
     assert!(
         journal
@@ -308,7 +308,7 @@ async fn the_built_in_driver_obeys_too() {
     let asked = [("memory", "1g")];
     let bench = self::bench(&driver, limits()).await;
     bench.engine.add_image(IMAGE);
-    let result = bench.node(&driver, &asked).await.boot().await;
+    let result = bench.with_options(&driver, &asked).await.boot().await;
     assert_denied(&result, "policy", "limits.memory");
     assert_eq!(bench.objects().await, [""; 0]);
 }

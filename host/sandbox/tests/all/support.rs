@@ -1,22 +1,13 @@
-//! The guest, a fake BuildKit, and nodes on an engine in memory.
+//! The guest, and nodes on the test kit's stage.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use iechor_engine::model::{LogStream, Platform};
-use iechor_engine::simulated::{Command as Program, SimulatedEngine};
-use iechor_engine::{BoxByteStream, Engine};
 use iechor_sandbox::contract::Config;
-use iechor_sandbox::{
-    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Driver, Grant, Grants, Log,
-    LogLevel, Node, NodeContext, Progress, Sandbox, StepId, SystemDialer, limits,
-};
-use tokio_util::sync::CancellationToken;
+use iechor_sandbox::{Driver, Grant, Grants, Node, Sandbox};
+use iechor_testkit::build_component;
+pub use iechor_testkit::{Answers, Stage};
 
 /// The node of the tests, and what its names begin with.
 pub const NODE: &str = "node0";
@@ -34,40 +25,8 @@ pub fn guest() -> &'static Path {
         // library, which locks it.
         unsafe { std::env::set_var("XDG_CACHE_HOME", scratch().join("cache")) };
         let target = scratch().parent().unwrap().join("guests");
-        let mut command = Command::new(env!("CARGO"));
-        command
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-            .args([
-                "build",
-                "--quiet",
-                "--locked",
-                "--package",
-                "iechor-guest-misbehaving",
-            ])
-            .args([
-                "--profile",
-                "guest",
-                "--target",
-                "wasm32-wasip2",
-                "--target-dir",
-            ])
-            .arg(&target);
-        // As for the embedded driver: what was set for the outer build is about its target.
-        for name in [
-            "RUSTFLAGS",
-            "CARGO_ENCODED_RUSTFLAGS",
-            "CARGO_BUILD_TARGET",
-            "CARGO_TARGET_DIR",
-        ] {
-            command.env_remove(name);
-        }
-        let output = command.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        target.join("wasm32-wasip2/guest/iechor_guest_misbehaving.wasm")
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        build_component(&workspace, "iechor-guest-misbehaving", "guest", &target).unwrap()
     })
 }
 
@@ -111,236 +70,49 @@ pub async fn load(path: &Path) -> Arc<Driver> {
     Sandbox::file(path).await.unwrap()
 }
 
-/// When the fake BuildKit answers.
-#[derive(Clone, Copy)]
-pub enum Answers {
-    AtOnce,
-    /// After so many tries that it refuses.
-    After(u32),
-    Never,
-    /// It takes the connection and says nothing.
-    Hangs,
-    WithoutWorkers,
-}
-
-pub struct FakeBuildKit {
-    answers: Answers,
-    pub tries: AtomicU32,
-}
-
-struct FakeClient {
-    workers: bool,
-}
-
-#[async_trait]
-impl BuildKit for FakeBuildKit {
-    async fn connect(&self, _: BoxByteStream) -> Result<Box<dyn BuildKitClient>, String> {
-        let tries = self.tries.fetch_add(1, Ordering::SeqCst);
-        match self.answers {
-            Answers::AtOnce => {}
-            Answers::WithoutWorkers => return Ok(Box::new(FakeClient { workers: false })),
-            Answers::After(refusals) if tries >= refusals => {}
-            Answers::Hangs => std::future::pending().await,
-            Answers::After(_) | Answers::Never => return Err("connection refused".into()),
-        }
-        Ok(Box::new(FakeClient { workers: true }))
+/// A stage where the driver may do this, as far as it asks for it.
+pub async fn granting(driver: &Driver, granted: &[&str]) -> Stage {
+    let granted = granted
+        .iter()
+        .map(|grant| Grant::parse(grant).unwrap())
+        .collect();
+    let requests = &driver.descriptor().await.unwrap().capabilities;
+    Stage {
+        grants: Grants::new(requests, granted),
+        ..Stage::new(Answers::AtOnce)
     }
 }
 
-#[async_trait]
-impl BuildKitClient for FakeClient {
-    async fn version(&self) -> Result<BuildKitVersion, String> {
-        Ok(BuildKitVersion::default())
-    }
-
-    async fn workers(&self) -> Result<Vec<BuildKitWorker>, String> {
-        let worker = BuildKitWorker {
-            id: "worker".into(),
-            labels: Vec::new(),
-            platforms: vec![Platform {
-                os: "linux".into(),
-                architecture: "amd64".into(),
-                variant: None,
-            }],
-        };
-        Ok(if self.workers {
-            vec![worker]
-        } else {
-            Vec::new()
-        })
-    }
-}
-
-/// Keeps what was shown and logged.
-#[derive(Default)]
-pub struct Watcher {
-    shown: Mutex<Vec<String>>,
-    logged: Mutex<Vec<String>>,
-}
-
-impl Watcher {
-    pub fn shown(&self) -> Vec<String> {
-        self.shown.lock().unwrap().clone()
-    }
-
-    pub fn logged(&self) -> Vec<String> {
-        self.logged.lock().unwrap().clone()
-    }
-
-    fn show(&self, line: String) {
-        self.shown.lock().unwrap().push(line);
-    }
-}
-
-impl Progress for Watcher {
-    fn begin(&self, _: StepId, _: Option<StepId>, name: &str) {
-        self.show(format!("begin {name}"));
-    }
-    fn output(&self, _: StepId, _: LogStream, data: Bytes) {
-        self.show(format!("output {}", data.len()));
-    }
-    fn count(&self, _: StepId, counter: &str, _: u64, _: Option<u64>) {
-        self.show(format!("count {counter}"));
-    }
-    fn finish(&self, _: StepId, outcome: Result<(), String>) {
-        self.show(format!("finish {outcome:?}"));
-    }
-}
-
-impl Log for Watcher {
-    fn enabled(&self, level: LogLevel) -> bool {
-        level >= LogLevel::Info
-    }
-    fn write(&self, _: LogLevel, _: &str, message: &str, fields: &[(String, String)]) {
-        let mut line = message.to_owned();
-        for (name, value) in fields {
-            line += &format!(" {name}={value}");
-        }
-        self.logged.lock().unwrap().push(line);
-    }
-}
-
-/// A node on an engine in memory, with everything that can be looked at afterwards.
-#[derive(Clone)]
-pub struct Bench {
-    pub engine: SimulatedEngine,
-    pub buildkit: Arc<FakeBuildKit>,
-    pub watcher: Arc<Watcher>,
-    pub cancel: CancellationToken,
-    pub grants: Grants,
-    pub boot_limit: Duration,
-    pub builder: &'static str,
-}
-
-impl Bench {
-    /// An engine with the images of the tests and a BuildKit that answers so.
-    pub fn new(answers: Answers) -> Self {
-        let engine = SimulatedEngine::new();
-        engine.add_image("image");
-        // The connection of `buildctl dial-stdio`, on which the fake BuildKit answers.
-        engine.on_command(|_, exec| {
-            if exec.command == ["buildctl", "dial-stdio"] {
-                Program::serves(|io| async move {
-                    let _open = io;
-                    std::future::pending().await
-                })
-            } else if exec.command == ["buildkitd", "--version"] {
-                Program::prints("buildkitd github.com/moby/buildkit v0.25.1 abc\n")
-            } else {
-                Program::no_such_program(exec)
-            }
-        });
-        Self {
-            engine,
-            buildkit: Arc::new(FakeBuildKit {
-                answers,
-                tries: AtomicU32::new(0),
-            }),
-            watcher: Arc::default(),
-            cancel: CancellationToken::new(),
-            grants: Grants::none(),
-            boot_limit: limits::BOOT,
-            builder: "builder",
-        }
-    }
-
-    /// As [`Self::new`], with what the driver asks for and what of it is granted.
-    pub async fn granting(driver: &Driver, granted: &[&str]) -> Self {
-        let granted = granted
-            .iter()
-            .map(|grant| Grant::parse(grant).unwrap())
-            .collect();
-        let requests = &driver.descriptor().await.unwrap().capabilities;
-        Self {
-            grants: Grants::new(requests, granted),
-            ..Self::new(Answers::AtOnce)
-        }
-    }
-
+/// What the tests ask of a stage.
+pub trait Nodes {
     /// A node of the driver with these options, which are checked.
-    pub async fn node(&self, driver: &Arc<Driver>, options: &[(&str, &str)]) -> Node {
-        self.configured(
+    async fn with_options(&self, driver: &Arc<Driver>, options: &[(&str, &str)]) -> Node;
+    /// A node of the driver with this configuration, which is checked.
+    async fn with_config(&self, driver: &Arc<Driver>, config: Config) -> Node;
+    /// Asserts that the engine was not asked to create anything.
+    fn assert_no_creations(&self);
+}
+
+impl Nodes for Stage {
+    async fn with_options(&self, driver: &Arc<Driver>, options: &[(&str, &str)]) -> Node {
+        let options = pairs(options);
+        self.with_config(
             driver,
             Config {
-                options: pairs(options),
+                options,
                 ..config()
             },
         )
         .await
     }
 
-    pub async fn configured(&self, driver: &Arc<Driver>, config: Config) -> Node {
-        let (config, _) = driver.validate(&config).await.unwrap();
-        driver.node(config, self.context())
+    async fn with_config(&self, driver: &Arc<Driver>, config: Config) -> Node {
+        self.node(driver, &config).await.unwrap()
     }
 
-    fn context(&self) -> NodeContext {
-        NodeContext {
-            builder: self.builder.into(),
-            engine: Some(Arc::new(self.engine.clone())),
-            grants: self.grants.clone(),
-            buildkit: Arc::clone(&self.buildkit) as Arc<dyn BuildKit>,
-            dialer: Arc::new(SystemDialer),
-            progress: Arc::clone(&self.watcher) as Arc<dyn Progress>,
-            log: Arc::clone(&self.watcher) as Arc<dyn Log>,
-            cancel: self.cancel.clone(),
-            boot_limit: self.boot_limit,
-        }
-    }
-
-    /// The containers, volumes and networks that there are, except for the engine's own networks.
-    pub async fn objects(&self) -> Vec<String> {
-        let mut names: Vec<_> = self
-            .engine
-            .list_containers(&[])
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|found| format!("container {}", found.name))
-            .collect();
-        let volumes = self.engine.list_volumes(&[]).await.unwrap();
-        names.extend(
-            volumes
-                .into_iter()
-                .map(|found| format!("volume {}", found.name)),
-        );
-        let networks = self.engine.list_networks(&[]).await.unwrap();
-        names.extend(
-            networks
-                .into_iter()
-                .filter(|found| !matches!(found.name.as_str(), "bridge" | "host" | "none"))
-                .map(|found| format!("network {}", found.name)),
-        );
-        names
-    }
-
-    /// Asserts that the engine was not asked to create anything.
-    pub fn assert_no_creations(&self) {
-        let journal = self.engine.journal();
-        assert!(
-            !journal.iter().any(|line| line.starts_with("create_")),
-            "{journal:#?}"
-        );
+    fn assert_no_creations(&self) {
+        let creations = self.creations();
+        assert!(creations.is_empty(), "{creations:#?}");
     }
 }
 

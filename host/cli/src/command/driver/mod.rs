@@ -9,6 +9,7 @@ mod new;
 mod policy;
 mod push;
 mod rm;
+mod test;
 mod trust;
 mod update;
 mod verify;
@@ -33,6 +34,7 @@ enum Command {
     Push(push::Push),
     #[command(visible_alias = "remove")]
     Rm(rm::Rm),
+    Test(test::Test),
     Trust(trust::Trust),
     Update(update::Update),
     Verify(verify::Verify),
@@ -49,6 +51,7 @@ impl Driver {
             Command::Policy(command) => command.run(),
             Command::Push(command) => command.run(),
             Command::Rm(command) => command.run(),
+            Command::Test(command) => command.run(),
             Command::Trust(command) => command.run(),
             Command::Update(command) => command.run(),
             Command::Verify(command) => command.run(),

@@ -1,0 +1,196 @@
+//! `iechor driver test`
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use iechor_builder::drivers::{self, Loaded, Origin};
+use iechor_builder::{BuildKitLink, BuilderError, Workspace};
+use iechor_sandbox::Grant;
+use iechor_testkit::output::{junit, summary, tap};
+use iechor_testkit::{Event, Kit, RealEngine, Report, Run};
+
+use crate::console;
+use crate::session::{self, Common};
+
+/// Test a driver in isolation: the whole contract, and scenarios of your own
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Name of a driver, or path of a component
+    driver: String,
+    /// Where it acts: an engine in memory, where it is granted what it asks for, or the engine that
+    /// the Docker CLI would use
+    #[arg(long, value_enum, default_value = "simulated")]
+    engine: EngineKind,
+    /// How to write the results
+    #[arg(long, value_enum, default_value = "tap")]
+    format: ReportFormat,
+    /// Run only this test; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// List the tests instead, each with what it requires
+    #[arg(long)]
+    list: bool,
+    /// Option of the driver
+    #[arg(long = "driver-opt", value_name = "NAME=VALUE", value_parser = option)]
+    options: Vec<(String, String)>,
+    /// Endpoint of the driver's configuration
+    #[arg(long, value_name = "ADDRESS")]
+    endpoint: Option<String>,
+    /// Capability to grant on a real engine, as NAME or NAME=PATTERN
+    #[arg(long = "grant", value_name = "CAPABILITY", value_parser = Grant::parse)]
+    grants: Vec<Grant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineKind {
+    /// In memory
+    Simulated,
+    /// One that is there: what is made has names of its own, and is removed afterwards
+    Real,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// Test Anything Protocol 14, as results come
+    Tap,
+    /// JUnit XML
+    Junit,
+    /// One JSON document of a stable schema
+    Json,
+}
+
+fn option(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
+
+impl Test {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<()> {
+        session::change(&Common::default(), |workspace| async move {
+            let loaded = drivers::load(&workspace, &self.driver).await?;
+            let run = self.prepare(&workspace, loaded).await?;
+            let names = run.names().await?;
+            if self.list {
+                return console::result(&list(&names));
+            }
+            let report = show(run, self.format).await?;
+            if report.cancelled {
+                return Err(BuilderError::Cancelled("the test").into());
+            }
+            if !report.passed() {
+                bail!("driver {}: {}", self.driver, summary(&report));
+            }
+            Ok(())
+        })
+    }
+
+    async fn prepare(&self, workspace: &Workspace, loaded: Loaded) -> anyhow::Result<Run> {
+        let mut kit = Kit::new(Arc::clone(&loaded.driver));
+        for (name, value) in &self.options {
+            kit = kit.option(name, value);
+        }
+        if let Some(endpoint) = &self.endpoint {
+            kit = kit.endpoint(endpoint);
+        }
+        if self.engine == EngineKind::Real {
+            kit = kit.real(self.real(workspace, &loaded).await?);
+        }
+        let mut run = kit.conformance().cancel(workspace.cancel.clone());
+        for name in &self.only {
+            run = run.only(name);
+        }
+        Ok(run)
+    }
+
+    /// The engine that the Docker CLI would use, and what the driver may do there. Says what will
+    /// happen to it.
+    async fn real(&self, workspace: &Workspace, loaded: &Loaded) -> anyhow::Result<RealEngine> {
+        loaded.check_requested(&self.grants).await?;
+        let requests = &loaded
+            .driver
+            .descriptor()
+            .await
+            .map_err(BuilderError::from)?
+            .capabilities;
+        let granted = if loaded.origin == Origin::BuiltIn {
+            iechor_testkit::as_grants(requests)
+        } else {
+            let mut granted = loaded.granted.clone();
+            granted.extend(self.grants.iter().cloned());
+            // Refuses, with the flags that would help, before anything happens.
+            loaded
+                .driver
+                .grants(&granted)
+                .await
+                .map_err(BuilderError::from)?;
+            granted
+        };
+        let engine = workspace.current_engine()?;
+        workspace.engine_info(engine.as_ref()).await?;
+        if !self.list {
+            console::say(&format!(
+                "on the engine at {}: containers, volumes and networks called buildx_buildkit_{}* are \
+                 made and removed again; images that the driver pulls stay",
+                engine.endpoint(),
+                iechor_testkit::real_node_prefix(),
+            ));
+        }
+        Ok(RealEngine {
+            engine,
+            buildkit: Arc::new(BuildKitLink),
+            granted,
+            policy: Arc::clone(&loaded.policy),
+        })
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let mut text = String::new();
+    for name in names {
+        text += &format!("{name}\n");
+        let requirement = iechor_testkit::requirements()
+            .find(|(known, _)| *known == name || known.ends_with('-') && name.starts_with(known));
+        if let Some((_, requirement)) = requirement {
+            text += &format!("    {requirement}\n");
+        }
+    }
+    text
+}
+
+/// Runs and shows the results, in the one format as they come.
+async fn show(run: Run, format: ReportFormat) -> anyhow::Result<Report> {
+    let run = match format {
+        ReportFormat::Tap => {
+            let mut subject = None;
+            let mut number = 0;
+            run.listener(move |event| {
+                // Who went away does not want the rest; the run ends all the same, for its exit code.
+                let _ = match event {
+                    Event::Started(started) => {
+                        subject = Some(started.clone());
+                        console::result(&tap::begin(started))
+                    }
+                    Event::Tested(test) => {
+                        number += 1;
+                        match &subject {
+                            Some(subject) => console::result(&tap::test(subject, number, test)),
+                            None => Ok(()),
+                        }
+                    }
+                };
+            })
+        }
+        ReportFormat::Junit | ReportFormat::Json => run,
+    };
+    let report = run.run().await;
+    match format {
+        ReportFormat::Tap => console::result(&tap::end(&report))?,
+        ReportFormat::Junit => console::result(&junit::render(&report))?,
+        ReportFormat::Json => console::line(&format!("{:#}", serde_json::to_value(&report)?))?,
+    }
+    Ok(report)
+}

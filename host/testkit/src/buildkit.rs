@@ -1,0 +1,133 @@
+//! A BuildKit daemon in memory, as far as a driver can see it: it greets who connects.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use iechor_engine::BoxByteStream;
+use iechor_engine::model::Platform;
+use iechor_sandbox::{BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// The version that the daemon says it is.
+pub const VERSION: &str = "v0.25.1";
+/// What the daemon sends first. Another end of a connection does not, so a driver that dials the
+/// wrong thing is found out.
+const GREETING: &[u8] = b"simulated buildkit ";
+/// Bytes that a connection holds in each direction.
+const PIPE: usize = 64 * 1024;
+
+/// When a BuildKit answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// At the first try.
+    AtOnce,
+    /// After so many connections that it closes.
+    After(u32),
+    /// It closes every connection.
+    Never,
+    /// It takes the connection and says nothing.
+    Hangs,
+    /// It answers and cannot build.
+    WithoutWorkers,
+}
+
+/// A BuildKit daemon, and the client that knows it.
+pub struct FakeBuildKit {
+    answers: Mutex<Answers>,
+    tries: AtomicU32,
+}
+
+struct FakeClient {
+    workers: bool,
+    /// The daemon sees when the client goes.
+    _stream: Mutex<BoxByteStream>,
+}
+
+impl FakeBuildKit {
+    /// One that answers so.
+    pub fn new(answers: Answers) -> Self {
+        Self {
+            answers: Mutex::new(answers),
+            tries: AtomicU32::new(0),
+        }
+    }
+
+    /// Changes when it answers, from the next connection on.
+    pub fn set_answers(&self, answers: Answers) {
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+    }
+
+    /// How many connections there were.
+    pub fn tries(&self) -> u32 {
+        self.tries.load(Ordering::SeqCst)
+    }
+
+    /// A new connection to the daemon.
+    pub fn connection(self: &Arc<Self>) -> BoxByteStream {
+        let (near, far) = tokio::io::duplex(PIPE);
+        tokio::spawn(Arc::clone(self).serve(Box::new(far)));
+        Box::new(near)
+    }
+
+    /// Serves a connection until the other end goes.
+    pub async fn serve(self: Arc<Self>, mut stream: BoxByteStream) {
+        let tries = self.tries.fetch_add(1, Ordering::SeqCst);
+        let answers = *self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers: &[u8] = match answers {
+            Answers::AtOnce => b"1",
+            Answers::After(refusals) if tries >= refusals => b"1",
+            Answers::WithoutWorkers => b"0",
+            Answers::Hangs => b"",
+            Answers::After(_) | Answers::Never => return,
+        };
+        if !workers.is_empty() {
+            // Who hung up does not want it.
+            let _ = stream.write_all(&[GREETING, workers].concat()).await;
+        }
+        let mut rest = [0; 1024];
+        while let Ok(1..) = stream.read(&mut rest).await {}
+    }
+}
+
+#[async_trait]
+impl BuildKit for FakeBuildKit {
+    async fn connect(&self, mut stream: BoxByteStream) -> Result<Box<dyn BuildKitClient>, String> {
+        let mut greeting = vec![0; GREETING.len() + 1];
+        stream
+            .read_exact(&mut greeting)
+            .await
+            .map_err(|_| "connection refused".to_owned())?;
+        match greeting.strip_prefix(GREETING) {
+            Some(workers) => Ok(Box::new(FakeClient {
+                workers: workers == b"1",
+                _stream: Mutex::new(stream),
+            })),
+            None => Err("what answers is not BuildKit".into()),
+        }
+    }
+}
+
+#[async_trait]
+impl BuildKitClient for FakeClient {
+    async fn version(&self) -> Result<BuildKitVersion, String> {
+        Ok(BuildKitVersion {
+            version: VERSION.into(),
+            revision: String::new(),
+            package: "github.com/moby/buildkit".into(),
+        })
+    }
+
+    async fn workers(&self) -> Result<Vec<BuildKitWorker>, String> {
+        let worker = BuildKitWorker {
+            id: "worker".into(),
+            labels: Vec::new(),
+            platforms: vec![Platform {
+                os: "linux".into(),
+                architecture: "amd64".into(),
+                variant: None,
+            }],
+        };
+        Ok(self.workers.then_some(worker).into_iter().collect())
+    }
+}

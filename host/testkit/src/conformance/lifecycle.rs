@@ -1,0 +1,382 @@
+//! From nothing to a running BuildKit and back.
+
+use iechor_engine::model::{Container, MountSource, Volume};
+use iechor_engine::simulated::Behavior;
+use iechor_sandbox::contract::{RemoveOptions, Status};
+
+use super::{Outcome, Verdict};
+use crate::case::{Case, REMOVE, STOP};
+use crate::report::Failure;
+use crate::subject::Subject;
+use crate::trace::failure_kind;
+
+/// How an operation fails where the engine could not do something.
+const FAILURES: &[&str] = &[
+    "engine",
+    "unavailable",
+    "other",
+    "conflict",
+    "invalid-argument",
+];
+
+/// How `dial` says that there is nothing: `not-running`; of a daemon that the driver does not keep
+/// itself, whether it runs cannot be told from whether it can be reached.
+fn not_running(subject: &Subject) -> &'static [&'static str] {
+    if subject.nature.keeps_daemon() {
+        &["not-running"]
+    } else {
+        &["not-running", "unavailable"]
+    }
+}
+
+/// Nothing that the driver could reach, where that can be had.
+fn emptied(case: &Case<'_>) -> Result<Option<Outcome>, Failure> {
+    if case.subject.nature.keeps_daemon() {
+        return Ok(None);
+    }
+    if case.subject.nature.opens_engine {
+        let reason = "the BuildKit that this driver reaches is there for as long as the engine is";
+        return Ok(Some(Outcome::Skipped(reason.into())));
+    }
+    if case.stage().is_err() {
+        let reason = "the daemon that this driver reaches is there whatever the driver does";
+        return Ok(Some(Outcome::Skipped(reason.into())));
+    }
+    case.without_daemons()?;
+    Ok(None)
+}
+
+pub(super) async fn info_of_nothing(subject: &Subject) -> Verdict {
+    let case = subject.case();
+    if let Some(skipped) = emptied(&case)? {
+        return Ok(skipped);
+    }
+    case.status("of nothing", &case.node(), &[Status::Inactive])
+        .await?;
+    case.has("after info of nothing", &[]).await?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) async fn dial_before_boot(subject: &Subject) -> Verdict {
+    let case = subject.case();
+    if let Some(skipped) = emptied(&case)? {
+        return Ok(skipped);
+    }
+    let kinds = not_running(subject);
+    case.refused(
+        "dial before boot",
+        case.node().dial().await.map(drop),
+        kinds,
+    )?;
+    case.refused("version before boot", case.node().version().await, kinds)?;
+    case.has("after dial", &[]).await?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) async fn stop_and_remove_of_nothing(subject: &Subject) -> Verdict {
+    let case = subject.case();
+    if let Some(skipped) = emptied(&case)? {
+        return Ok(skipped);
+    }
+    case.ok("stop of nothing", case.node().stop(STOP).await)?;
+    case.ok("remove of nothing", case.node().remove(REMOVE).await)?;
+    case.has("after remove of nothing", &[]).await?;
+    Ok(Outcome::Passed)
+}
+
+/// A world in which the driver has booted.
+pub(super) async fn booted(subject: &Subject) -> Result<Case<'_>, Failure> {
+    let case = subject.case();
+    case.ok("boot", case.node().boot().await)?;
+    Ok(case)
+}
+
+pub(super) async fn boot_makes_it_run(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    case.status("after boot", &case.node(), &[Status::Running])
+        .await?;
+    let version = case.ok("version after boot", case.node().version().await)?;
+    if version.trim().is_empty() {
+        return Err(case.failure("version after boot is BuildKit's", "it is empty"));
+    }
+    case.ok("features after boot", case.node().features().await)?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) async fn dial_after_boot(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let node = case.node();
+    let first = case.ok("dial after boot", node.dial().await)?;
+    case.reaches_buildkit("after boot, beside another connection", &node)
+        .await?;
+    drop(first);
+    case.reaches_buildkit("after that connection went", &node)
+        .await?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) async fn fresh_instance(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let before = case
+        .status("after boot", &case.node(), &[Status::Running])
+        .await?;
+    let version = case.ok("version", case.node().version().await)?;
+    let features = case.ok("features", case.node().features().await)?;
+    let fresh = case.node();
+    let after = case.ok("info in a fresh instance", fresh.info().await)?;
+    let again = (
+        case.ok("version in a fresh instance", fresh.version().await)?,
+        case.ok("features in a fresh instance", fresh.features().await)?,
+    );
+    let (before, after) = (
+        format!("{:?} {version} {features:?}", before.status),
+        format!("{:?} {} {:?}", after.status, again.0, again.1),
+    );
+    if before != after {
+        return Err(case.failure(format!("a fresh instance answers {before}"), after));
+    }
+    case.reaches_buildkit("in a fresh instance", &fresh).await?;
+    Ok(Outcome::Passed)
+}
+
+/// Every object as the engine describes it.
+async fn pictures(case: &Case<'_>) -> Result<(Vec<Container>, Vec<Volume>), Failure> {
+    let broken =
+        |error: iechor_engine::EngineError| Failure::new("the engine answers", error.to_string());
+    let (mut containers, mut volumes) = (Vec::new(), Vec::new());
+    for object in case.objects().await? {
+        match object.split_once(' ') {
+            Some(("container", name)) => {
+                containers.extend(
+                    case.engine()
+                        .inspect_container(name)
+                        .await
+                        .map_err(broken)?,
+                );
+            }
+            Some(("volume", name)) => {
+                volumes.extend(case.engine().inspect_volume(name).await.map_err(broken)?);
+            }
+            _ => {}
+        }
+    }
+    Ok((containers, volumes))
+}
+
+pub(super) async fn second_boot(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let before = pictures(&case).await?;
+    case.ok("a second boot", case.node().boot().await)?;
+    let after = pictures(&case).await?;
+    if before != after {
+        return Err(case.failure(
+            format!("a second boot leaves everything as it is: {before:?}"),
+            format!("{after:?}"),
+        ));
+    }
+    Ok(Outcome::Passed)
+}
+
+fn ids(pictures: &(Vec<Container>, Vec<Volume>)) -> Vec<&str> {
+    pictures
+        .0
+        .iter()
+        .map(|container| container.id.as_str())
+        .collect()
+}
+
+pub(super) async fn boot_after_stop(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let before = pictures(&case).await?;
+    for by_driver in [true, false] {
+        let node = case.node();
+        if by_driver {
+            case.ok("stop", node.stop(STOP).await)?;
+        } else {
+            for container in &before.0 {
+                let stopped = case.engine().stop_container(&container.name, None).await;
+                stopped.map_err(|error| Failure::new("the engine stops it", error.to_string()))?;
+            }
+        }
+        let ended = [Status::Stopped, Status::Inactive];
+        case.status("of a stopped container", &node, &ended).await?;
+        case.refused(
+            "dial of a stopped container",
+            node.dial().await.map(drop),
+            &["not-running"],
+        )?;
+        case.ok("boot of a stopped container", node.boot().await)?;
+        case.status("after that boot", &node, &[Status::Running])
+            .await?;
+        case.reaches_buildkit("after that boot", &node).await?;
+        let after = pictures(&case).await?;
+        if ids(&before) != ids(&after) {
+            return Err(case.failure("boot starts the container that is there", "it made another"));
+        }
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Removes the containers by other hands than the driver's.
+async fn lose(case: &Case<'_>) -> Result<(), Failure> {
+    for container in pictures(case).await?.0 {
+        let removed = case.engine().remove_container(&container.name, true).await;
+        removed.map_err(|error| Failure::new("the engine removes it", error.to_string()))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn boot_after_loss(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let objects = case.objects().await?;
+    lose(&case).await?;
+    let gone = [Status::Stopped, Status::Inactive];
+    case.status("of a container that is gone", &case.node(), &gone)
+        .await?;
+    case.ok("boot after that", case.node().boot().await)?;
+    case.has("after that boot", &objects).await?;
+    lose(&case).await?;
+    case.ok("remove of what is left", case.node().remove(REMOVE).await)?;
+    case.has("after that remove", &[]).await?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) async fn stop_and_remove_twice(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    for time in ["first", "second"] {
+        case.ok(&format!("the {time} stop"), case.node().stop(STOP).await)?;
+    }
+    for time in ["first", "second"] {
+        case.ok(
+            &format!("the {time} remove"),
+            case.node().remove(REMOVE).await,
+        )?;
+    }
+    case.has("after remove", &[]).await?;
+    // Straight from running, too.
+    let case = booted(subject).await?;
+    case.ok(
+        "remove of a running builder",
+        case.node().remove(REMOVE).await,
+    )?;
+    case.has("after that remove", &[]).await?;
+    Ok(Outcome::Passed)
+}
+
+/// The volumes that a container mounts.
+fn mounted(container: &Container) -> Vec<&str> {
+    let volume = |source| match source {
+        &MountSource::Volume(ref name) => Some(name.as_str()),
+        _ => None,
+    };
+    container
+        .mounts
+        .iter()
+        .filter_map(|mount| volume(&mount.source))
+        .collect()
+}
+
+pub(super) async fn keep_state(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let (containers, volumes) = pictures(&case).await?;
+    let keep = RemoveOptions {
+        keep_state: true,
+        ..REMOVE
+    };
+    case.ok(
+        "remove that keeps the state",
+        case.node().remove(keep).await,
+    )?;
+    let mut kept: Vec<_> = volumes
+        .iter()
+        .map(|volume| format!("volume {}", volume.name))
+        .collect();
+    kept.sort();
+    case.has("after a remove that keeps the state", &kept)
+        .await?;
+    if case.stage().is_ok() {
+        case.processes(Behavior::never_starts("exec format error"))?;
+        let failed = case.node().boot().await;
+        case.refused("boot that cannot work", failed, FAILURES)?;
+        case.has("after a failed boot with a kept state", &kept)
+            .await?;
+        case.processes(Behavior::stays_up())?;
+    }
+    case.ok("boot after that", case.node().boot().await)?;
+    let (containers_after, volumes_after) = pictures(&case).await?;
+    if volumes != volumes_after {
+        return Err(case.failure(
+            format!("the next boot uses the volumes that were kept: {volumes:?}"),
+            format!("{volumes_after:?}"),
+        ));
+    }
+    let before: Vec<_> = containers.iter().map(mounted).collect();
+    let after: Vec<_> = containers_after.iter().map(mounted).collect();
+    if before != after {
+        return Err(case.failure(
+            format!("the next boot mounts the volumes that were kept: {before:?}"),
+            format!("{after:?}"),
+        ));
+    }
+    case.ok("remove", case.node().remove(REMOVE).await)?;
+    case.has("after a remove that keeps nothing", &[]).await?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) async fn keep_daemon(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let before = case.objects().await?;
+    let keep = RemoveOptions {
+        keep_daemon: true,
+        ..REMOVE
+    };
+    case.ok(
+        "remove that keeps the daemon",
+        case.node().remove(keep).await,
+    )?;
+    case.has("after a remove that keeps the daemon", &before)
+        .await?;
+    case.reaches_buildkit("after a remove that keeps the daemon", &case.node())
+        .await?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) async fn host_gateway(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    match case.node().host_gateway().await {
+        Ok(address) if address.trim().is_empty() => {
+            Err(case.failure("an address or unsupported", "an empty address"))
+        }
+        Ok(_) => Ok(Outcome::Passed),
+        Err(error) if failure_kind(&error) == "unsupported" => Ok(Outcome::Passed),
+        Err(error) => Err(case.failure(
+            "host-gateway returns an address or unsupported",
+            format!("{}: {error}", failure_kind(&error)),
+        )),
+    }
+}
+
+pub(super) async fn handles(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let node = case.node();
+    case.ok("info", node.info().await)?;
+    case.ok("dial", node.dial().await)?;
+    case.ok("version", node.version().await)?;
+    case.ok("features", node.features().await)?;
+    case.ok("stop", node.stop(STOP).await)?;
+    case.ok("remove", node.remove(REMOVE).await)?;
+    let kept: Vec<_> = case
+        .trace
+        .kept()
+        .into_iter()
+        .map(|(kind, number)| format!("{number} of kind {kind}"))
+        .collect();
+    Ok(if kept.is_empty() {
+        Outcome::Passed
+    } else {
+        Outcome::Warned(format!(
+            "handles are open when an operation returns: {}",
+            kept.join(", ")
+        ))
+    })
+}

@@ -1,0 +1,283 @@
+//! The list of requirements.
+
+use super::Need::{Container, Requests, Simulation, Volume};
+use super::{Requirement, cancellation, denials, faults, lifecycle, ownership, pure, time};
+
+macro_rules! check {
+    ($function:path) => {
+        |subject, _| Box::pin($function(subject))
+    };
+}
+
+/// Every requirement, in the order in which they are checked: the simple ones first, since the
+/// later ones hang on them.
+pub(crate) const REQUIREMENTS: &[Requirement] = &[
+    Requirement {
+        name: "describe-is-sound",
+        text: "`describe` says who the driver is and what it takes: a name, a version and a summary; options of different names, \
+               each with help and a default of its kind; known capabilities, each with a reason. Help, completion and the question \
+               for trust are made of it. Source: wit/driver.wit, `descriptor`, `option-spec`, `capability-request`.",
+        needs: &[],
+        check: check!(pure::describe_is_sound),
+    },
+    Requirement {
+        name: "pure-functions-reach-nothing",
+        text: "`describe`, `priority` and `validate` call nothing but log and clock. They run before anybody has decided to trust the \
+               driver. Source: wit/driver.wit, \"Pure: the host calls it with nothing granted\".",
+        needs: &[],
+        check: check!(pure::reach_nothing),
+    },
+    Requirement {
+        name: "pure-functions-repeat-themselves",
+        text: "`describe`, `priority` and `validate` answer the same to the same question, in a fresh instance each time: the host \
+               keeps the answers for as long as the component does not change. Source: wit/driver.wit, `describe`.",
+        needs: &[],
+        check: check!(pure::repeat_themselves),
+    },
+    Requirement {
+        name: "validate-accepts-its-defaults",
+        text: "A configuration that gives every option its own default is accepted: what `describe` shows as the default has to be \
+               a value that works. Source: wit/driver.wit, `option-spec.default`.",
+        needs: &[],
+        check: check!(pure::accepts_defaults),
+    },
+    Requirement {
+        name: "validate-refuses-what-is-wrong",
+        text: "A value that is not of the kind that `describe` names is refused, and so is an option that it does not name; each by \
+               the option's name, and all of them at once, so that a user mends a command line in one go. The host checks names and \
+               simple kinds, the driver sizes and durations. Source: wit/driver.wit, `validate`, `option-kind`.",
+        needs: &[],
+        check: check!(pure::refuses_wrong_values),
+    },
+    Requirement {
+        name: "info-of-nothing-is-inactive",
+        text: "`info` of a builder that does not exist is `inactive` and no error: listings ask it of every builder. \
+               Source: wit/driver.wit, `builder.info`.",
+        needs: &[],
+        check: check!(lifecycle::info_of_nothing),
+    },
+    Requirement {
+        name: "dial-before-boot-is-not-running",
+        text: "`dial` without a running BuildKit is `not-running`, and makes nothing: the host boots, and dials again, on this very \
+               error. Source: wit/driver.wit, `builder.dial`.",
+        needs: &[],
+        check: check!(lifecycle::dial_before_boot),
+    },
+    Requirement {
+        name: "stop-and-remove-of-nothing-succeed",
+        text: "`stop` and `remove` of a builder that does not exist succeed: whoever removes a builder whose machine was wiped must \
+               come to an end. Source: wit/driver.wit, `builder.stop`, `builder.remove`, \"Idempotent\".",
+        needs: &[],
+        check: check!(lifecycle::stop_and_remove_of_nothing),
+    },
+    Requirement {
+        name: "boot-makes-it-run",
+        text: "After `boot`, `info` says `running`, and `version` and `features` answer. \
+               Source: wit/driver.wit, `builder.boot`.",
+        needs: &[],
+        check: check!(lifecycle::boot_makes_it_run),
+    },
+    Requirement {
+        name: "dial-after-boot-is-buildkit",
+        text: "After `boot`, every `dial` opens a new connection on which BuildKit answers, and so do two at a time: a build uses one \
+               for itself and more for what goes beside it. Source: wit/driver.wit, `builder.boot`, `builder.dial`.",
+        needs: &[],
+        check: check!(lifecycle::dial_after_boot),
+    },
+    Requirement {
+        name: "a-fresh-instance-sees-the-same",
+        text: "Whatever a driver knows of its builder is in the engine: a fresh instance gives the same answers as the one that \
+               booted. The host opens one whenever it likes. Source: wit/driver.wit, `resource builder`.",
+        needs: &[],
+        check: check!(lifecycle::fresh_instance),
+    },
+    Requirement {
+        name: "a-second-boot-changes-nothing",
+        text: "`boot` of a builder that runs leaves every object as it is: it is called before each build. \
+               Source: wit/driver.wit, `builder.boot`, \"Idempotent\".",
+        needs: &[],
+        check: check!(lifecycle::second_boot),
+    },
+    Requirement {
+        name: "boot-starts-a-stopped-container-again",
+        text: "`boot` after `stop`, or after the container was stopped by other hands, starts the same container rather than another \
+               one: its cache and its configuration are in there. Meanwhile `info` is not `running`, and `dial` is `not-running`. \
+               Source: wit/driver.wit, `builder.boot`, \"starts what is missing\".",
+        needs: &[Container],
+        check: check!(lifecycle::boot_after_stop),
+    },
+    Requirement {
+        name: "boot-replaces-a-lost-container",
+        text: "`boot` after the container was removed by other hands makes a new one, and `remove` takes what is left. Engines are \
+               pruned. \
+               Source: wit/driver.wit, `builder.boot`, \"creates what is missing\".",
+        needs: &[Container],
+        check: check!(lifecycle::boot_after_loss),
+    },
+    Requirement {
+        name: "stop-twice-and-remove-twice",
+        text: "`stop` and `remove` succeed a second time, and after `remove` nothing of the node is left in the engine. \
+               Source: wit/driver.wit, `builder.stop`, `builder.remove`, \"Idempotent\".",
+        needs: &[],
+        check: check!(lifecycle::stop_and_remove_twice),
+    },
+    Requirement {
+        name: "remove-keeps-the-state",
+        text: "`remove` with `keep-state` leaves the volume and takes the container, and the next `boot` uses that very volume: the \
+               builder starts with a warm cache. Source: wit/driver.wit, `remove-options.keep-state`.",
+        needs: &[Volume],
+        check: check!(lifecycle::keep_state),
+    },
+    Requirement {
+        name: "remove-keeps-the-daemon",
+        text: "`remove` with `keep-daemon` leaves BuildKit running, and a later `dial` reaches it. \
+               Source: wit/driver.wit, `remove-options.keep-daemon`.",
+        needs: &[],
+        check: check!(lifecycle::keep_daemon),
+    },
+    Requirement {
+        name: "host-gateway-answers",
+        text: "`host-gateway` returns an address or `unsupported`, and never hangs a build on a question that has no answer. \
+               Source: wit/driver.wit, `builder.host-gateway`.",
+        needs: &[],
+        check: check!(lifecycle::host_gateway),
+    },
+    Requirement {
+        name: "handles-are-given-back",
+        text: "An operation returns with no handle of the host open; this warns only, since a language with a garbage collector \
+               drops late. What stays open counts against the driver's budget of handles. \
+               Source: wit/types.wit, \"Nothing that a user can see hangs on the moment at which a handle is dropped\".",
+        needs: &[],
+        check: check!(lifecycle::handles),
+    },
+    Requirement {
+        name: "foreign-containers-are-left-alone",
+        text: "A container of the node's name that belongs to another builder makes `boot` a `conflict`; neither `boot` nor `stop` \
+               nor `remove` touches it, and `info` does not count it. Source: wit/container.wit, ownership.",
+        needs: &[Container],
+        check: check!(ownership::containers),
+    },
+    Requirement {
+        name: "foreign-volumes-are-left-alone",
+        text: "A volume of the node's name that belongs to another builder makes `boot` a `conflict`; it is neither mounted nor \
+               removed. Source: wit/volume.wit, ownership.",
+        needs: &[Volume],
+        check: check!(ownership::volumes),
+    },
+    Requirement {
+        name: "denied-",
+        text: "Without one of the capabilities that it asks for, `boot` is refused with `denied`, naming that capability, and leaves \
+               nothing; or it succeeds, where the driver declared the capability as one that it can do without. A denial that turns \
+               into another error sends the user to the wrong place. Source: wit/types.wit, `denied`; wit/driver.wit, \
+               `capability-request.required`.",
+        needs: &[],
+        check: |subject, capability| Box::pin(denials::one(subject, capability)),
+    },
+    Requirement {
+        name: "nothing-granted",
+        text: "With nothing granted, `boot` is `denied` or does without, and leaves nothing where it fails. \
+               Source: wit/types.wit, \"A refusal by policy is an answer, never a trap\".",
+        needs: &[Requests],
+        check: check!(denials::all),
+    },
+    Requirement {
+        name: "engine-errors-in-boot",
+        text: "An error of the engine, or of the network, at any call of a `boot`: the boot succeeds all the same or returns an error; \
+               it does not crash, an error leaves nothing in the engine, and the next boot works. Source: wit/types.wit, \"An operation that \
+               fails leaves nothing behind\".",
+        needs: &[Simulation],
+        check: |subject, _| Box::pin(faults::boot(subject, faults::Kind::Error)),
+    },
+    Requirement {
+        name: "lost-answers-in-boot",
+        text: "As for errors, where the engine did what it was asked and its answer was lost: what was created all the same is \
+               removed, or used by the next boot. Source: wit/types.wit, \"An operation that fails leaves nothing behind\".",
+        needs: &[Simulation],
+        check: |subject, _| Box::pin(faults::boot(subject, faults::Kind::LostAnswer)),
+    },
+    Requirement {
+        name: "hanging-calls-in-boot",
+        text: "As for errors, where a call is never answered: the boot ends when its time is over, and the next one works. \
+               Source: wit/types.wit, `timeout`.",
+        needs: &[Simulation],
+        check: |subject, _| Box::pin(faults::boot(subject, faults::Kind::Hang)),
+    },
+    Requirement {
+        name: "faults-in-stop",
+        text: "An error, a lost answer or a silent engine at any call of `stop`: it succeeds or returns an error, and the next `stop` \
+               works. Source: wit/driver.wit, `builder.stop`.",
+        needs: &[Simulation],
+        check: check!(faults::stop),
+    },
+    Requirement {
+        name: "faults-in-remove",
+        text: "An error, a lost answer or a silent engine at any call of `remove`: it succeeds or returns an error, and the next \
+               `remove` leaves nothing. Nobody else would ever remove what it forgot. Source: wit/driver.wit, `builder.remove`.",
+        needs: &[Simulation],
+        check: check!(faults::remove),
+    },
+    Requirement {
+        name: "faults-in-queries",
+        text: "An error, a lost answer or a silent engine at any call of `info`, `dial`, `version` or `features`: they succeed or \
+               return an error, and change nothing. Source: wit/types.wit, `error`.",
+        needs: &[Simulation],
+        check: check!(faults::queries),
+    },
+    Requirement {
+        name: "cancel-in-boot",
+        text: "A cancel at any call of a `boot` leaves nothing in the engine, and the next boot works. Users press Ctrl-C. \
+               Source: wit/types.wit, `cancelled`.",
+        needs: &[Simulation],
+        check: check!(cancellation::boot),
+    },
+    Requirement {
+        name: "cancel-in-stop-and-remove",
+        text: "A cancel at any call of `stop` or `remove`: the next one does what is left to do. \
+               Source: wit/types.wit, `cancelled`; wit/driver.wit, \"Idempotent\".",
+        needs: &[Simulation],
+        check: check!(cancellation::stop_and_remove),
+    },
+    Requirement {
+        name: "buildkit-that-takes-its-time",
+        text: "BuildKit that answers at a later try only is waited for: `boot` returns once it answers, and not before. \
+               Source: wit/driver.wit, `builder.boot`.",
+        needs: &[Simulation, Container],
+        check: check!(time::late),
+    },
+    Requirement {
+        name: "buildkit-that-never-answers",
+        text: "Where BuildKit closes every connection, `boot` ends with an error within the time that it has, and leaves nothing. \
+               Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
+        needs: &[Simulation],
+        check: |subject, _| Box::pin(time::silent(subject, crate::Answers::Never)),
+    },
+    Requirement {
+        name: "buildkit-that-hangs",
+        text: "Where BuildKit takes connections and says nothing, `boot` ends with an error within the time that it has, and leaves \
+               nothing. Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
+        needs: &[Simulation],
+        check: |subject, _| Box::pin(time::silent(subject, crate::Answers::Hangs)),
+    },
+    Requirement {
+        name: "buildkit-without-workers",
+        text: "BuildKit without workers cannot build yet: `boot` waits for one. This warns only. \
+               Source: wit/buildkit-session.wit, `client.workers`.",
+        needs: &[Simulation],
+        check: check!(time::without_workers),
+    },
+    Requirement {
+        name: "a-container-that-dies-ends-the-boot",
+        text: "Where the container of BuildKit ends during a boot, the boot ends soon after with an error that has the exit code and \
+               the last lines of its log, and leaves nothing, whatever its restart policy. It is the most common failure there \
+               is, and waiting for it to pass helps nobody. Source: wit/container.wit, `summary.exit-code`, `last-logs`.",
+        needs: &[Simulation, Container],
+        check: check!(time::dying_container),
+    },
+    Requirement {
+        name: "a-container-that-cannot-start-ends-the-boot",
+        text: "Where the engine cannot start the container, `boot` fails with the engine's words and leaves nothing. \
+               Source: wit/types.wit, \"An operation that fails leaves nothing behind\".",
+        needs: &[Simulation, Container],
+        check: check!(time::stillborn_container),
+    },
+];

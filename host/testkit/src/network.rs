@@ -1,0 +1,96 @@
+//! Machines that a driver reaches over the network, in memory.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use iechor_engine::BoxByteStream;
+use iechor_sandbox::Dialer;
+
+use crate::buildkit::FakeBuildKit;
+
+/// What happens to a dialled connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DialFault {
+    /// It is refused.
+    Refused,
+    /// Nobody ever answers.
+    Hang,
+}
+
+/// A network in which a BuildKit listens at every address: which of them a driver may dial is
+/// decided by its grants.
+pub struct SimulatedNetwork {
+    buildkit: Arc<FakeBuildKit>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    dialled: Vec<String>,
+    fault: Option<(u64, DialFault)>,
+}
+
+impl SimulatedNetwork {
+    /// A network where this daemon listens.
+    pub fn new(buildkit: Arc<FakeBuildKit>) -> Self {
+        Self {
+            buildkit,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The addresses that were dialled, in order.
+    pub fn dialled(&self) -> Vec<String> {
+        self.state().dialled.clone()
+    }
+
+    /// How many connections were dialled.
+    pub fn calls(&self) -> u64 {
+        self.state().dialled.len() as u64
+    }
+
+    /// Sets what happens to the connection of that number, counted from 1; 0 is every one.
+    pub fn set_fault(&self, call: u64, fault: DialFault) {
+        self.state().fault = Some((call, fault));
+    }
+
+    /// Forgets all faults.
+    pub fn clear_faults(&self) {
+        self.state().fault = None;
+    }
+
+    async fn dial(&self, address: String) -> io::Result<BoxByteStream> {
+        let fault = {
+            let mut state = self.state();
+            state.dialled.push(address);
+            let number = state.dialled.len() as u64;
+            state
+                .fault
+                .filter(|(call, _)| *call == 0 || *call == number)
+                .map(|(_, fault)| fault)
+        };
+        // A connection takes time, in which whoever wants it may change their mind.
+        tokio::task::yield_now().await;
+        match fault {
+            Some(DialFault::Refused) => Err(io::ErrorKind::ConnectionRefused.into()),
+            Some(DialFault::Hang) => std::future::pending().await,
+            None => Ok(self.buildkit.connection()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Dialer for SimulatedNetwork {
+    async fn tcp(&self, host: &str, port: u16) -> io::Result<BoxByteStream> {
+        self.dial(format!("tcp://{host}:{port}")).await
+    }
+
+    async fn local(&self, path: &str) -> io::Result<BoxByteStream> {
+        self.dial(format!("unix://{path}")).await
+    }
+}

@@ -1,0 +1,267 @@
+//! A run of tests.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::conformance::{self, Outcome, Verdict};
+use crate::error::KitError;
+use crate::kit::Kit;
+use crate::report::{self, Coverage, Failure, Report, Status, TestResult};
+use crate::subject::Subject;
+
+/// The version of the report's schema.
+const SCHEMA: u32 = 1;
+/// Virtual time that a check may take: a guard against one that hangs.
+const GUARD: Duration = Duration::from_secs(1_000_000);
+
+/// News of a run.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The driver was met, and the tests begin.
+    Started(report::Subject),
+    /// A test ended.
+    Tested(TestResult),
+}
+
+type Listener = Box<dyn FnMut(&Event) + Send>;
+
+/// A run of tests, to be narrowed and then run.
+pub struct Run {
+    kit: Kit,
+    conformance: bool,
+    only: Vec<String>,
+    cancel: CancellationToken,
+    listener: Option<Listener>,
+}
+
+impl Run {
+    pub(crate) fn new(kit: Kit) -> Self {
+        Self {
+            kit,
+            conformance: false,
+            only: Vec::new(),
+            cancel: CancellationToken::new(),
+            listener: None,
+        }
+    }
+
+    /// Adds every requirement of the contract.
+    #[must_use]
+    pub fn conformance(mut self) -> Self {
+        self.conformance = true;
+        self
+    }
+
+    /// Runs only the test of that name, and those of other calls of this.
+    #[must_use]
+    pub fn only(mut self, name: impl Into<String>) -> Self {
+        self.only.push(name.into());
+        self
+    }
+
+    /// Ends the run early: what is in progress is undone, and what was made is removed.
+    #[must_use]
+    pub fn cancel(mut self, token: CancellationToken) -> Self {
+        self.cancel = token;
+        self
+    }
+
+    /// Is told of everything as it happens.
+    #[must_use]
+    pub fn listener(mut self, listener: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    /// The names of the tests of this run.
+    ///
+    /// # Errors
+    ///
+    /// That the driver does not say what it is, or that there is no test of a name that was asked
+    /// for.
+    pub async fn names(&self) -> Result<Vec<String>, KitError> {
+        let descriptor = self.kit.driver.descriptor().await?;
+        let capabilities = capabilities(descriptor);
+        let mut names: Vec<String> = Vec::new();
+        if self.conformance {
+            names.extend(
+                conformance::plan(&capabilities)
+                    .into_iter()
+                    .map(|check| check.name),
+            );
+        }
+        if let Some(unknown) = self.only.iter().find(|name| !names.contains(name)) {
+            return Err(KitError::UnknownTest {
+                name: unknown.clone(),
+                known: names,
+            });
+        }
+        names.retain(|name| self.wants(name));
+        Ok(names)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// Runs the tests, one after the other, on a thread of its own with its own clock.
+    pub async fn run(mut self) -> Report {
+        let (events, mut news) = mpsc::unbounded_channel();
+        let listener = self.listener.take();
+        let real = self.kit.real.is_some();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .start_paused(!real)
+                .build();
+            match runtime {
+                Ok(runtime) => runtime.block_on(self.work(&events)),
+                Err(error) => unmet(&self, "a runtime starts", error.to_string()),
+            }
+        });
+        let mut listener = listener.unwrap_or_else(|| Box::new(|_| {}));
+        while let Some(event) = news.recv().await {
+            listener(&event);
+        }
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    async fn work(&self, events: &mpsc::UnboundedSender<Event>) -> Report {
+        let met = Subject::meet(
+            self.kit.driver.clone(),
+            self.kit.options.clone(),
+            self.kit.endpoint.clone(),
+            self.kit.real.clone(),
+            self.cancel.clone(),
+        );
+        let subject = match met.await {
+            Ok(subject) => subject,
+            Err(error) => {
+                let expected = "the driver describes itself and accepts a configuration (give what it \
+                                needs with --driver-opt and --endpoint)";
+                let report = unmet(self, expected, error.to_string());
+                let _ = events.send(Event::Started(report.subject.clone()));
+                for test in &report.tests {
+                    let _ = events.send(Event::Tested(test.clone()));
+                }
+                return report;
+            }
+        };
+        let mut report = Report {
+            schema: SCHEMA,
+            subject: self.about(Some(&subject)),
+            tests: Vec::new(),
+            coverage: Coverage::default(),
+            cancelled: false,
+        };
+        // Where nobody listens any more, the report is all there is.
+        let _ = events.send(Event::Started(report.subject.clone()));
+        if self.conformance {
+            let capabilities = capabilities(&subject.descriptor);
+            for check in conformance::plan(&capabilities) {
+                if !self.wants(&check.name) || self.cancel.is_cancelled() {
+                    continue;
+                }
+                let begun = Instant::now();
+                let verdict = guarded(check.run(&subject)).await;
+                let left = subject.clean().await;
+                if self.cancel.is_cancelled() {
+                    break;
+                }
+                let verdict = verdict.and_then(|outcome| match left.first() {
+                    None => Ok(outcome),
+                    Some(_) => Err(Failure::new(
+                        "what was made can be removed",
+                        left.join("; "),
+                    )),
+                });
+                let text = check.requirement.text;
+                let result = result(check.name, text.to_owned(), verdict, begun.elapsed());
+                let _ = events.send(Event::Tested(result.clone()));
+                report.tests.push(result);
+            }
+        }
+        subject.clean().await;
+        report.cancelled = self.cancel.is_cancelled();
+        report.coverage = subject.coverage();
+        report
+    }
+
+    fn about(&self, subject: Option<&Subject>) -> report::Subject {
+        let driver = &self.kit.driver;
+        let descriptor = subject.map(|subject| &subject.descriptor);
+        report::Subject {
+            driver: driver.name().to_owned(),
+            version: descriptor
+                .map(|descriptor| descriptor.version.clone())
+                .unwrap_or_default(),
+            digest: driver.digest().to_owned(),
+            engine: if self.kit.real.is_some() {
+                "real"
+            } else {
+                "simulated"
+            }
+            .into(),
+            endpoint: subject
+                .map(|subject| subject.given.endpoint.clone())
+                .unwrap_or_default(),
+            granted: subject.map(Subject::granted).unwrap_or_default(),
+        }
+    }
+}
+
+/// The names of the capabilities that a driver asks for, each once.
+fn capabilities(descriptor: &iechor_sandbox::contract::Descriptor) -> Vec<String> {
+    let mut names: Vec<_> = descriptor
+        .capabilities
+        .iter()
+        .map(|request| request.name.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+async fn guarded(check: impl Future<Output = Verdict>) -> Verdict {
+    match tokio::time::timeout(GUARD, check).await {
+        Ok(verdict) => verdict,
+        Err(_) => Err(Failure::new("the check comes to an end", "it hangs")),
+    }
+}
+
+/// The report of a run that could not begin.
+fn unmet(run: &Run, expected: &str, happened: String) -> Report {
+    Report {
+        schema: SCHEMA,
+        subject: run.about(None),
+        tests: vec![result(
+            "driver-can-be-tested".into(),
+            expected.to_owned(),
+            Err(Failure::new(expected, happened)),
+            Duration::ZERO,
+        )],
+        coverage: Coverage::default(),
+        cancelled: false,
+    }
+}
+
+fn result(name: String, requirement: String, verdict: Verdict, took: Duration) -> TestResult {
+    let (status, note, failure) = match verdict {
+        Ok(Outcome::Passed) => (Status::Passed, None, None),
+        Ok(Outcome::Warned(note)) => (Status::Warned, Some(note), None),
+        Ok(Outcome::Skipped(reason)) => (Status::Skipped, Some(reason), None),
+        Err(failure) => (Status::Failed, None, Some(failure)),
+    };
+    TestResult {
+        name,
+        requirement,
+        status,
+        note,
+        failure,
+        milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+    }
+}

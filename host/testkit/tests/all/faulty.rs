@@ -1,0 +1,187 @@
+//! That every check can fail: a driver with one fault at a time.
+
+use std::collections::BTreeSet;
+
+use iechor_testkit::report::Status;
+use iechor_testkit::{Kit, Report, requirements};
+
+use crate::support::{guest, ordered_guest};
+
+/// A fault of the option `fault`, and the checks that find it.
+const FAULTS: &[(&str, &[&str])] = &[
+    ("info of nothing fails", &["info-of-nothing-is-inactive"]),
+    (
+        "dial of nothing is odd",
+        &["dial-before-boot-is-not-running"],
+    ),
+    (
+        "stop of nothing fails",
+        &["stop-and-remove-of-nothing-succeed"],
+    ),
+    ("always inactive", &["boot-makes-it-run"]),
+    ("dial the wrong thing", &["dial-after-boot-is-buildkit"]),
+    ("random version", &["a-fresh-instance-sees-the-same"]),
+    ("recreate", &["a-second-boot-changes-nothing"]),
+    (
+        "recreate what stopped",
+        &["boot-starts-a-stopped-container-again"],
+    ),
+    (
+        "a lost container is lost",
+        &["boot-replaces-a-lost-container"],
+    ),
+    ("stop works once", &["stop-twice-and-remove-twice"]),
+    ("never keep the state", &["remove-keeps-the-state"]),
+    ("never keep the daemon", &["remove-keeps-the-daemon"]),
+    ("odd host gateway", &["host-gateway-answers"]),
+    ("hide conflicts", &["foreign-containers-are-left-alone"]),
+    ("do without the volume", &["foreign-volumes-are-left-alone"]),
+    (
+        "hide denials",
+        &[
+            "denied-container.privileged",
+            "denied-image.pull",
+            "nothing-granted",
+        ],
+    ),
+    (
+        "panic on errors",
+        &[
+            "engine-errors-in-boot",
+            "lost-answers-in-boot",
+            "faults-in-stop",
+            "faults-in-remove",
+            "faults-in-queries",
+        ],
+    ),
+    (
+        "boot with the image fails",
+        &["cancel-in-boot", "hanging-calls-in-boot"],
+    ),
+    (
+        "forget the volume of a lost container",
+        &["cancel-in-stop-and-remove", "faults-in-remove"],
+    ),
+    (
+        "do not wait",
+        &[
+            "buildkit-that-takes-its-time",
+            "buildkit-that-never-answers",
+            "buildkit-that-hangs",
+        ],
+    ),
+    (
+        "wait for the dead",
+        &["a-container-that-dies-ends-the-boot"],
+    ),
+    (
+        "hide the reason",
+        &["a-container-that-cannot-start-ends-the-boot"],
+    ),
+];
+
+/// A fault in functions that get no configuration, and the check that finds it.
+const ORDERS: &[(&str, &str)] = &[
+    ("no summary", "describe-is-sound"),
+    ("reach out", "pure-functions-reach-nothing"),
+    ("never the same", "pure-functions-repeat-themselves"),
+    ("wrong default", "validate-accepts-its-defaults"),
+    ("accept everything", "validate-refuses-what-is-wrong"),
+];
+
+/// A fault that is worth a warning only.
+const WARNINGS: &[(&str, &str)] = &[
+    ("keep a step", "handles-are-given-back"),
+    ("do not wait", "buildkit-without-workers"),
+];
+
+async fn run(fault: &str, only: &[&str]) -> Report {
+    let mut kit = Kit::load(guest()).await.unwrap();
+    if !fault.is_empty() {
+        kit = kit.option("fault", fault);
+    }
+    let run = only
+        .iter()
+        .fold(kit.conformance(), |run, name| run.only(*name));
+    run.run().await
+}
+
+fn failed(report: &Report) -> Vec<&str> {
+    let failed = report
+        .tests
+        .iter()
+        .filter(|test| test.status == Status::Failed);
+    failed.map(|test| test.name.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_driver_without_a_fault_passes_everything() {
+    let report = run("", &[]).await;
+    report.assert_passed();
+    assert_eq!(report.count(Status::Passed), report.tests.len());
+}
+
+#[tokio::test]
+async fn every_check_finds_a_fault() {
+    for (fault, checks) in FAULTS {
+        let report = run(fault, checks).await;
+        assert_eq!(
+            failed(&report).len(),
+            checks.len(),
+            "{fault}: {:#?}",
+            report.tests
+        );
+        for test in &report.tests {
+            let failure = test.failure.as_ref().unwrap();
+            assert!(
+                !failure.expected.is_empty() && !failure.happened.is_empty(),
+                "{test:?}"
+            );
+            // Somebody has to be able to see what went wrong.
+            assert!(!failure.trace.is_empty(), "{test:?}");
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for (order, check) in ORDERS {
+        let kit = Kit::load(ordered_guest(directory.path(), order))
+            .await
+            .unwrap();
+        let report = kit.conformance().only(*check).run().await;
+        assert_eq!(failed(&report), [*check], "{order}: {:#?}", report.tests);
+    }
+    for (fault, check) in WARNINGS {
+        let report = run(fault, &[check]).await;
+        let test = report.test(check).unwrap();
+        assert_eq!(test.status, Status::Warned, "{test:?}");
+        assert!(test.note.is_some());
+    }
+}
+
+#[test]
+fn no_check_is_left_out_here() {
+    let named: BTreeSet<&str> = FAULTS
+        .iter()
+        .flat_map(|(_, checks)| checks.iter().copied())
+        .chain(ORDERS.iter().chain(WARNINGS).map(|(_, check)| *check))
+        .collect();
+    for (name, text) in requirements() {
+        let found = if name.ends_with('-') {
+            named.iter().any(|check| check.starts_with(name))
+        } else {
+            named.contains(name)
+        };
+        assert!(found, "no fault shows that {name} can fail");
+        assert!(
+            text.contains("Source: "),
+            "{name} does not say where it is written"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_driver_that_cannot_be_asked_fails_as_a_whole() {
+    let kit = Kit::load(guest()).await.unwrap().option("memory", "banana");
+    let report = kit.conformance().run().await;
+    assert_eq!(failed(&report), ["driver-can-be-tested"]);
+    assert!(!report.passed());
+}

@@ -1,0 +1,144 @@
+//! A small driver that keeps BuildKit in a container, and is right but for one fault.
+//!
+//! Which fault stands in its option `fault`; in functions that get no configuration, in [`ORDER`],
+//! which a test overwrites in the component's bytes.
+#![cfg(target_arch = "wasm32")]
+
+mod node;
+
+use std::time::SystemTime;
+
+use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, GuestBuilder};
+use iechor_driver::transport::Connection;
+use iechor_driver::{
+    CapabilityRequest, Config, Descriptor, Error, Feature, Info, Issue, OptionKind, OptionSpec,
+    RemoveOptions, Severity, StopOptions, container, values,
+};
+
+/// Overwritten by tests, with as many bytes.
+static ORDER: [u8; 32] = *b"order to the driver: be good....";
+
+fn order() -> String {
+    // SAFETY: it is a static of bytes. Volatile, or the compiler would take what it sees here for
+    // what it is when it runs.
+    let bytes = unsafe { std::ptr::read_volatile(&ORDER) };
+    String::from_utf8_lossy(&bytes)
+        .trim_end_matches('.')
+        .to_owned()
+}
+
+struct Faulty;
+
+iechor_driver::bindings::export!(Faulty with_types_in iechor_driver::bindings);
+
+impl Guest for Faulty {
+    type Builder = node::Node;
+
+    fn describe() -> Descriptor {
+        let order = order();
+        if order == "reach out" {
+            let _ = container::list_all(&[]);
+        }
+        let summary = match order.as_str() {
+            "no summary" => String::new(),
+            "never the same" => format!("{:?}", SystemTime::now()),
+            _ => "BuildKit in a container".into(),
+        };
+        let default = if order == "wrong default" {
+            "lots"
+        } else {
+            "1g"
+        };
+        let option = |name: &str, kind, default: Option<&str>| OptionSpec {
+            name: name.into(),
+            kind,
+            help: format!("The {name}"),
+            default: default.map(str::to_owned),
+            required: false,
+            secret: false,
+            deprecated: None,
+        };
+        let request = |name: &str| CapabilityRequest {
+            name: name.into(),
+            scope: Vec::new(),
+            required: true,
+            reason: "BuildKit needs it".into(),
+        };
+        Descriptor {
+            name: "faulty".into(),
+            version: "1".into(),
+            summary,
+            vendor: None,
+            homepage: None,
+            license: None,
+            multi_node: true,
+            options: vec![
+                option("fault", OptionKind::Text, None),
+                option("memory", OptionKind::Size, Some(default)),
+            ],
+            capabilities: vec![request("container.privileged"), request("image.pull")],
+        }
+    }
+
+    fn priority(_: String) -> Option<u32> {
+        None
+    }
+
+    fn validate(config: Config) -> Vec<Issue> {
+        let memory = config.options.iter().find(|(name, _)| name == "memory");
+        let wrong = memory.and_then(|(_, value)| values::bytes(value).err());
+        wrong
+            .filter(|_| order() != "accept everything")
+            .map(|message| Issue {
+                severity: Severity::Error,
+                subject: Some("memory".into()),
+                message,
+            })
+            .into_iter()
+            .collect()
+    }
+}
+
+impl GuestBuilder for node::Node {
+    fn open(config: Config) -> Result<Builder, Error> {
+        Ok(Builder::new(Self::new(config)))
+    }
+
+    fn info(&self) -> Result<Info, Error> {
+        self.checked(self.state().map(Info::from))
+    }
+
+    fn boot(&self) -> Result<(), Error> {
+        self.checked(self.start())
+    }
+
+    fn dial(&self) -> Result<Connection, Error> {
+        self.checked(self.connect())
+    }
+
+    fn version(&self) -> Result<String, Error> {
+        if self.fault("random version") {
+            return Ok(format!("{:?}", SystemTime::now()));
+        }
+        self.checked(self.ask_version())
+    }
+
+    fn features(&self) -> Result<Vec<Feature>, Error> {
+        Ok(iechor_driver::BUILDKIT_FEATURES.to_vec())
+    }
+
+    fn stop(&self, options: StopOptions) -> Result<(), Error> {
+        self.checked(self.end(options.grace))
+    }
+
+    fn remove(&self, options: RemoveOptions) -> Result<(), Error> {
+        self.checked(self.clear(options))
+    }
+
+    fn host_gateway(&self) -> Result<String, Error> {
+        if self.fault("odd host gateway") {
+            return Err(Error::Other("who knows".into()));
+        }
+        Err(Error::Unsupported("host-gateway".into()))
+    }
+}

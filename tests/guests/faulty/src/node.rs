@@ -1,0 +1,247 @@
+//! The node, with its faults.
+
+use std::time::Duration;
+
+use iechor_driver::buildkit_session::Client;
+use iechor_driver::container::{
+    self, Container, ExecSpec, Limits, MountSource, Mounted, RestartPolicy, Spec,
+};
+use iechor_driver::image::{self, Pull};
+use iechor_driver::progress::Task;
+use iechor_driver::transport::Connection;
+use iechor_driver::volume::{self, Volume};
+use iechor_driver::{Config, Error, RemoveOptions, Status, clock, describe_error};
+
+const IMAGE: &str = "moby/buildkit:buildx-stable-1";
+const WAIT: Duration = Duration::from_millis(200);
+const TRIES: u32 = 30;
+
+/// A node in a container and a volume.
+pub struct Node {
+    name: String,
+    fault: String,
+}
+
+impl Node {
+    pub fn new(config: Config) -> Self {
+        let fault = config.options.iter().find(|(name, _)| name == "fault");
+        Self {
+            name: format!("buildx_buildkit_{}", config.name),
+            fault: fault.map(|(_, value)| value.clone()).unwrap_or_default(),
+        }
+    }
+
+    pub fn fault(&self, name: &str) -> bool {
+        self.fault == name
+    }
+
+    /// What an operation returns, after faults that concern all of them.
+    pub fn checked<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if self.fault("keep a step") {
+            std::mem::forget(Task::new("kept"));
+        }
+        match result {
+            Err(Error::NotRunning) => Err(Error::NotRunning),
+            Err(error) if self.fault("panic on errors") => panic!("{}", describe_error(&error)),
+            Err(Error::Denied(_)) if self.fault("hide denials") => {
+                Err(Error::Other("something is missing".into()))
+            }
+            other => other,
+        }
+    }
+
+    pub fn state(&self) -> Result<Status, Error> {
+        match self.found()? {
+            None if self.fault("info of nothing fails") => Err(Error::NotRunning),
+            None => Ok(Status::Inactive),
+            Some(_) if self.fault("always inactive") => Ok(Status::Inactive),
+            Some(container) if is_running(&container)? => Ok(Status::Running),
+            Some(_) => Ok(Status::Stopped),
+        }
+    }
+
+    pub fn start(&self) -> Result<(), Error> {
+        let container = match self.found()? {
+            Some(container) => {
+                let running = is_running(&container)?;
+                if self.fault("recreate") || self.fault("recreate what stopped") && !running {
+                    container.remove(true)?;
+                    self.create()?
+                } else {
+                    if !running {
+                        container.start()?;
+                    }
+                    container
+                }
+            }
+            None => self.create()?,
+        };
+        if self.fault("do not wait") {
+            return Ok(());
+        }
+        self.wait(&container)
+    }
+
+    fn create(&self) -> Result<Container, Error> {
+        if self.fault("boot with the image fails")
+            && image::resolve(IMAGE, None, Pull::Never, None).is_ok()
+        {
+            return Err(Error::Other("the image is there already".into()));
+        }
+        let image = image::resolve(IMAGE, None, Pull::Always, None)?.reference;
+        let state = format!("{}_state", self.name);
+        let mut mounts = vec![Mounted {
+            target: "/var/lib/buildkit".into(),
+            source: MountSource::Volume(state.clone()),
+            read_only: false,
+        }];
+        if Volume::find(&state)?.is_none() {
+            let created = Volume::create(&volume::Spec {
+                name: state,
+                driver: None,
+                driver_options: Vec::new(),
+                labels: Vec::new(),
+            });
+            match created {
+                Err(Error::Conflict(_)) if self.fault("do without the volume") => mounts.clear(),
+                created => drop(created?),
+            }
+        } else if self.fault("a lost container is lost") {
+            return Err(Error::Conflict("there was a container".into()));
+        }
+        let created = Container::create(&Spec {
+            name: self.name.clone(),
+            image,
+            command: Vec::new(),
+            env: Vec::new(),
+            labels: Vec::new(),
+            mounts,
+            network: None,
+            privileged: true,
+            init: true,
+            host_user_namespace: false,
+            gpus: None,
+            restart: RestartPolicy::No,
+            limits: Limits {
+                memory: None,
+                memory_swap: None,
+                cpu_shares: None,
+                cpu_period: None,
+                cpu_quota: None,
+                cpuset_cpus: None,
+                cpuset_mems: None,
+                cgroup_parent: None,
+            },
+            extra: Vec::new(),
+        });
+        let container = match created {
+            Err(Error::Conflict(_)) if self.fault("hide conflicts") => {
+                return Err(Error::Other("it did not work".into()));
+            }
+            created => created?,
+        };
+        match container.start() {
+            Err(_) if self.fault("hide the reason") => Err(Error::Other("no".into())),
+            started => started.map(|()| container),
+        }
+    }
+
+    fn wait(&self, container: &Container) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            match self.try_connection(container) {
+                Ok(()) => return Ok(()),
+                Err(error @ (Error::Denied(_) | Error::Cancelled | Error::Timeout)) => {
+                    return Err(error);
+                }
+                Err(_) if self.fault("wait for the dead") => {}
+                Err(_) => {
+                    let seen = container.inspect()?;
+                    if seen.status != container::Status::Running {
+                        let code = seen.exit_code.unwrap_or(-1);
+                        return Err(Error::Unavailable(format!(
+                            "the container ended, exit code {code}: {}",
+                            container.last_logs(10)?.join("\n")
+                        )));
+                    }
+                }
+            }
+            clock::sleep(WAIT.as_nanos() as u64)?;
+        }
+        Err(Error::Unavailable("BuildKit does not answer".into()))
+    }
+
+    fn try_connection(&self, container: &Container) -> Result<(), Error> {
+        let client = Client::open(self.dialled(container)?)?;
+        if client.workers()?.is_empty() {
+            return Err(Error::Unavailable("no worker".into()));
+        }
+        Ok(())
+    }
+
+    pub fn connect(&self) -> Result<Connection, Error> {
+        match self.found()? {
+            None if self.fault("dial of nothing is odd") => Err(Error::Other("no".into())),
+            None => Err(Error::NotRunning),
+            Some(container) if self.fault("dial the wrong thing") => {
+                container.dial(&command(&["buildkitd", "--version"]), None)
+            }
+            Some(container) => self.dialled(&container),
+        }
+    }
+
+    fn dialled(&self, container: &Container) -> Result<Connection, Error> {
+        match container.dial(&command(&["buildctl", "dial-stdio"]), None) {
+            Err(Error::Conflict(_) | Error::NotFound(_)) => Err(Error::NotRunning),
+            other => other,
+        }
+    }
+
+    pub fn ask_version(&self) -> Result<String, Error> {
+        Ok(Client::open(self.connect()?)?.version()?.version)
+    }
+
+    pub fn end(&self, grace: Option<u64>) -> Result<(), Error> {
+        match self.found()? {
+            None if self.fault("stop of nothing fails") => Err(Error::NotRunning),
+            None => Ok(()),
+            Some(container) if self.fault("stop works once") && !is_running(&container)? => {
+                Err(Error::NotRunning)
+            }
+            Some(container) => container.stop(grace),
+        }
+    }
+
+    pub fn clear(&self, options: RemoveOptions) -> Result<(), Error> {
+        if options.keep_daemon && !self.fault("never keep the daemon") {
+            return Ok(());
+        }
+        let container = self.found()?;
+        let was_there = container.is_some();
+        if let Some(container) = container {
+            container.remove(true)?;
+        }
+        let keep = options.keep_state && !self.fault("never keep the state")
+            || self.fault("forget the volume of a lost container") && !was_there;
+        if !keep && let Some(volume) = Volume::find(&format!("{}_state", self.name))? {
+            volume.remove(options.force)?;
+        }
+        Ok(())
+    }
+
+    fn found(&self) -> Result<Option<Container>, Error> {
+        Container::find(&self.name)
+    }
+}
+
+fn is_running(container: &Container) -> Result<bool, Error> {
+    Ok(container.inspect()?.status == container::Status::Running)
+}
+
+fn command(words: &[&str]) -> ExecSpec {
+    ExecSpec {
+        command: words.iter().map(|word| (*word).to_owned()).collect(),
+        env: Vec::new(),
+        user: None,
+        workdir: None,
+    }
+}
