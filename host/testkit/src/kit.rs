@@ -70,8 +70,22 @@ impl Kit {
         self
     }
 
+    /// A run of nothing yet.
+    pub fn run(self) -> Run {
+        Run::new(self)
+    }
+
     /// A run of every requirement of the contract.
     pub fn conformance(self) -> Run {
         Run::new(self).conformance()
+    }
+
+    /// A run of the scenarios of a directory, or of one file; see [`crate::scenario`].
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read, or what is wrong with it.
+    pub fn scenarios(self, path: impl AsRef<Path>) -> Result<Run, KitError> {
+        Run::new(self).scenarios(path)
     }
 }

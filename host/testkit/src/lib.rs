@@ -8,6 +8,8 @@
 //! - [`Kit::conformance`] holds the driver to the whole contract: every requirement of it has a
 //!   name, and a paragraph that says what it asks, why, and where that is written
 //!   ([`requirements`]).
+//! - [`Run::scenarios`] plays what [`scenario`] files say, and compares what the driver did with the trace
+//!   beside each.
 //! - [`Stage`] is the world in memory by itself, for tests of other kinds.
 //!
 //! What does not apply to a driver, a container to one that keeps none, is skipped with the reason,
@@ -40,6 +42,7 @@ pub mod output;
 mod real;
 pub mod report;
 mod run;
+pub mod scenario;
 mod stage;
 mod subject;
 mod trace;

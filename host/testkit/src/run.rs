@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use std::path::Path;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::conformance::{self, Outcome, Verdict};
+use crate::conformance::{self, Outcome, Planned, Verdict};
 use crate::error::KitError;
 use crate::kit::Kit;
 use crate::report::{self, Coverage, Failure, Report, Status, TestResult};
+use crate::scenario::Scenario;
 use crate::subject::Subject;
 
 /// The version of the report's schema.
@@ -31,6 +34,8 @@ type Listener = Box<dyn FnMut(&Event) + Send>;
 pub struct Run {
     kit: Kit,
     conformance: bool,
+    scenarios: Vec<Scenario>,
+    bless: bool,
     only: Vec<String>,
     cancel: CancellationToken,
     listener: Option<Listener>,
@@ -41,6 +46,8 @@ impl Run {
         Self {
             kit,
             conformance: false,
+            scenarios: Vec::new(),
+            bless: false,
             only: Vec::new(),
             cancel: CancellationToken::new(),
             listener: None,
@@ -54,7 +61,26 @@ impl Run {
         self
     }
 
-    /// Runs only the test of that name, and those of other calls of this.
+    /// Adds the scenarios of a directory, or of one file; see [`crate::scenario`].
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read, or what is wrong with it.
+    pub fn scenarios(mut self, path: impl AsRef<Path>) -> Result<Self, KitError> {
+        self.scenarios.extend(Scenario::load(path.as_ref())?);
+        Ok(self)
+    }
+
+    /// Writes the traces of the scenarios rather than comparing them. A real engine's are compared
+    /// all the same.
+    #[must_use]
+    pub fn bless(mut self, bless: bool) -> Self {
+        self.bless = bless;
+        self
+    }
+
+    /// Runs only the test of that name, or those whose names begin so where it ends in `*`; and those
+    /// of other calls of this.
     #[must_use]
     pub fn only(mut self, name: impl Into<String>) -> Self {
         self.only.push(name.into());
@@ -92,7 +118,9 @@ impl Run {
                     .map(|check| check.name),
             );
         }
-        if let Some(unknown) = self.only.iter().find(|name| !names.contains(name)) {
+        names.extend(self.scenarios.iter().map(|scenario| scenario.name.clone()));
+        let unknown = |only: &&String| !names.iter().any(|name| covers(only, name));
+        if let Some(unknown) = self.only.iter().find(unknown) {
             return Err(KitError::UnknownTest {
                 name: unknown.clone(),
                 known: names,
@@ -103,7 +131,7 @@ impl Run {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == name)
+        self.only.is_empty() || self.only.iter().any(|only| covers(only, name))
     }
 
     /// Runs the tests, one after the other, on a thread of its own with its own clock.
@@ -160,30 +188,35 @@ impl Run {
         };
         // Where nobody listens any more, the report is all there is.
         let _ = events.send(Event::Started(report.subject.clone()));
+        let mut planned = Vec::new();
         if self.conformance {
-            let capabilities = capabilities(&subject.descriptor);
-            for check in conformance::plan(&capabilities) {
-                if !self.wants(&check.name) || self.cancel.is_cancelled() {
-                    continue;
-                }
-                let begun = Instant::now();
-                let verdict = guarded(check.run(&subject)).await;
-                let left = subject.clean().await;
-                if self.cancel.is_cancelled() {
-                    break;
-                }
-                let verdict = verdict.and_then(|outcome| match left.first() {
-                    None => Ok(outcome),
-                    Some(_) => Err(Failure::new(
-                        "what was made can be removed",
-                        left.join("; "),
-                    )),
-                });
-                let text = check.requirement.text;
-                let result = result(check.name, text.to_owned(), verdict, begun.elapsed());
-                let _ = events.send(Event::Tested(result.clone()));
-                report.tests.push(result);
+            planned = conformance::plan(&capabilities(&subject.descriptor));
+        }
+        let checks = planned.iter().map(Test::Check);
+        for test in checks.chain(self.scenarios.iter().map(Test::Scenario)) {
+            if !self.wants(test.name()) {
+                continue;
             }
+            if self.cancel.is_cancelled() {
+                break;
+            }
+            let begun = Instant::now();
+            let verdict = guarded(test.run(&subject, self.bless)).await;
+            let left = subject.clean().await;
+            if self.cancel.is_cancelled() {
+                break;
+            }
+            let verdict = verdict.and_then(|outcome| match left.first() {
+                None => Ok(outcome),
+                Some(_) => Err(Failure::new(
+                    "what was made can be removed",
+                    left.join("; "),
+                )),
+            });
+            let (name, text) = (test.name().to_owned(), test.text().to_owned());
+            let result = result(name, text, verdict, begun.elapsed());
+            let _ = events.send(Event::Tested(result.clone()));
+            report.tests.push(result);
         }
         subject.clean().await;
         report.cancelled = self.cancel.is_cancelled();
@@ -210,6 +243,43 @@ impl Run {
                 .map(|subject| subject.given.endpoint.clone())
                 .unwrap_or_default(),
             granted: subject.map(Subject::granted).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether `only` means the test of that name.
+fn covers(only: &str, name: &str) -> bool {
+    match only.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => only == name,
+    }
+}
+
+/// Something to run.
+enum Test<'a> {
+    Check(&'a Planned),
+    Scenario(&'a Scenario),
+}
+
+impl Test<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Check(check) => &check.name,
+            Self::Scenario(scenario) => &scenario.name,
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Check(check) => check.requirement.text,
+            Self::Scenario(scenario) => scenario.summary(),
+        }
+    }
+
+    async fn run(&self, subject: &Subject, bless: bool) -> Verdict {
+        match self {
+            Self::Check(check) => check.run(subject).await,
+            Self::Scenario(scenario) => scenario.run(subject, bless).await,
         }
     }
 }

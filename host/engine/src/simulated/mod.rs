@@ -132,6 +132,11 @@ impl SimulatedEngine {
         self.state().registry.insert(name, image);
     }
 
+    /// Adds an image of no particular kind to those that can be pulled.
+    pub fn add_plain_to_registry(&self, reference: &str) {
+        self.add_to_registry(reference, state::plain_image(reference));
+    }
+
     /// Lets every image be pulled, those too that nobody added.
     pub fn open_registry(&self) {
         self.state().open_registry = true;

@@ -1,5 +1,6 @@
 //! `iechor driver test`
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -25,7 +26,14 @@ pub struct Test {
     /// How to write the results
     #[arg(long, value_enum, default_value = "tap")]
     format: ReportFormat,
-    /// Run only this test; may be given more than once
+    /// Directory of scenarios to play after the requirements of the contract, or one of them; may
+    /// be given more than once
+    #[arg(long = "scenario", value_name = "PATH")]
+    scenarios: Vec<PathBuf>,
+    /// Write the traces of the scenarios, rather than comparing what the driver does with them
+    #[arg(long, requires = "scenarios")]
+    bless: bool,
+    /// Run only this test, or with a * at the end those that begin so; may be given more than once
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// List the tests instead, each with what it requires
@@ -99,7 +107,13 @@ impl Test {
         if self.engine == EngineKind::Real {
             kit = kit.real(self.real(workspace, &loaded).await?);
         }
-        let mut run = kit.conformance().cancel(workspace.cancel.clone());
+        let mut run = kit
+            .conformance()
+            .cancel(workspace.cancel.clone())
+            .bless(self.bless);
+        for path in &self.scenarios {
+            run = run.scenarios(path)?;
+        }
         for name in &self.only {
             run = run.only(name);
         }
