@@ -224,7 +224,9 @@ fn ls_shows_builders_and_their_nodes() {
         cells(rows[4]),
         [format!("\\_ {idle}0").as_str(), &endpoint, "inactive"]
     );
-    assert_eq!(rows.len(), 5);
+    // And that of the context.
+    assert_eq!(cells(rows[5])[0], "default");
+    assert_eq!(rows.len(), 7);
     // The columns line up.
     let column = rows[0].find("STATUS").expect("a column");
     assert!(rows[2][column..].starts_with("running") && rows[4][column..].starts_with("inactive"));
@@ -235,7 +237,7 @@ fn ls_shows_what_became_of_a_container() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted("fate", "");
     let status = || {
-        let listed = sandbox.buildx("ls --format json").success().json();
+        let listed = sandbox.listed().remove(0);
         listed["Nodes"][0]["Status"]
             .as_str()
             .expect("a status")
@@ -252,7 +254,7 @@ fn ls_shows_what_became_of_a_container() {
 fn ls_writes_json() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted("json", "--driver-opt env.A=b");
-    let builder = sandbox.buildx("ls --format json").success().json();
+    let builder = sandbox.listed().remove(0);
     assert_eq!(builder["Name"], name.as_str());
     assert_eq!(builder["Driver"], "iechor-container");
     assert_eq!(builder["Current"], true);
@@ -281,7 +283,7 @@ fn ls_asks_a_daemon_once_in_each_run_of_it() {
     let name = sandbox.booted("once", "");
     let container = container_of(&name);
     let node = || {
-        let listed = sandbox.buildx("ls --format json").success().json();
+        let listed = sandbox.listed().remove(0);
         listed["Nodes"][0].clone()
     };
     let asked = node();
@@ -325,7 +327,7 @@ fn ls_lists_a_builder_whose_engine_is_gone() {
     let row = listed
         .stdout
         .lines()
-        .find(|row| row.contains("\\_"))
+        .find(|row| row.contains(&format!("\\_ {name}0")))
         .expect("the node");
     assert_eq!(cells(row)[2], "error");
 }
@@ -418,17 +420,6 @@ fn the_environment_and_the_flag_choose_a_builder() {
         .variable("BUILDX_BUILDER", &by_variable)
         .success();
     assert_eq!(inspected.json()["Name"], by_flag.as_str());
-}
-
-#[test]
-fn without_a_builder_the_way_out_is_named() {
-    let sandbox = Sandbox::new();
-    let context = Context::bare("FROM scratch\n");
-    sandbox
-        .buildx(&format!("build {}", context.word()))
-        .failure(1)
-        .says("no builder is chosen")
-        .says("iechor buildx create --use");
 }
 
 #[test]

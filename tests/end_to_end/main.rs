@@ -19,6 +19,7 @@ mod web;
 mod bad_input;
 mod builders;
 mod builds;
+mod context_builder;
 mod drivers;
 mod failures;
 mod grants;

@@ -75,10 +75,7 @@ fn without_buildx_config_the_store_is_in_the_home() {
 #[test]
 fn a_store_that_is_only_read_is_not_made() {
     let sandbox = Sandbox::new();
-    sandbox
-        .buildx("ls")
-        .success()
-        .prints("NAME/NODE   DRIVER/ENDPOINT   STATUS    BUILDKIT   PLATFORMS\n");
+    sandbox.buildx("ls").success();
     assert!(!sandbox.store().exists());
 }
 

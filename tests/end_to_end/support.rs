@@ -473,16 +473,44 @@ impl Sandbox {
         name
     }
 
-    /// The names of all builders.
+    /// What `ls` says of the builders that were created.
     #[track_caller]
-    pub fn builders(&self) -> Vec<String> {
+    pub fn listed(&self) -> Vec<Value> {
         let listed = self.buildx("ls --format json").success();
         listed
             .stdout
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            // That of the context, which is always there.
+            .filter(|builder| builder["Name"] != "default")
+            .collect()
+    }
+
+    /// The names of the builders that were created.
+    #[track_caller]
+    pub fn builders(&self) -> Vec<String> {
+        self.listed()
+            .iter()
             .map(|builder| builder["Name"].as_str().expect("a name").to_owned())
             .collect()
+    }
+
+    /// Makes a context of the Docker CLI, as that stores it.
+    pub fn docker_context(&self, name: &str, endpoint: &str) {
+        let digest = Command::new("sh")
+            .args(["-c", "printf %s \"$0\" | sha256sum | cut -d ' ' -f 1", name])
+            .output()
+            .expect("sha256sum is installed");
+        let digest = String::from_utf8(digest.stdout).expect("digits");
+        let folder = self.directory.path().join("docker/contexts/meta");
+        let folder = folder.join(digest.trim());
+        fs::create_dir_all(&folder).expect("directory");
+        let meta = serde_json::json!({
+            "Name": name,
+            "Metadata": {},
+            "Endpoints": {"docker": {"Host": endpoint, "SkipTLSVerify": false}},
+        });
+        fs::write(folder.join("meta.json"), meta.to_string()).expect("written");
     }
 
     /// The containers, volumes, networks and images in the engine that carry a name of this sandbox.

@@ -107,12 +107,14 @@ pub enum BuilderError {
         /// Its driver.
         driver: String,
     },
-    /// The current context brings no builder that this program can run.
+    /// The builder of a context was to be removed.
     #[error(
-        "no builder is chosen, and the engine's own BuildKit is not supported; create one with \
-         `iechor buildx create --use`, or name one with --builder (`iechor buildx ls` lists them)"
+        "context builder cannot be removed, run `docker context rm {name}` to remove this context"
     )]
-    NoBuilder,
+    OfContext {
+        /// The context.
+        name: String,
+    },
     /// A file or directory of the user's cannot be used.
     #[error("{what} {}: {reason}", .path.display())]
     File {

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
 use crate::policy::{Places, PolicyError};
-use crate::selection::{self, Selection, Surroundings};
-use crate::store::{NodeGroup, Store};
+use crate::selection::{self, Chosen, Selection, Surroundings};
+use crate::store::{NodeGroup, Store, StoreState};
 
 /// How long an engine has to say what it is.
 const ENGINE_ANSWER: Duration = Duration::from_secs(20);
@@ -192,6 +192,18 @@ impl Workspace {
         })
     }
 
+    /// The builder that a command builds with: as [`Workspace::select`], but not that of a context
+    /// that is not the current one.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it is of another context.
+    pub fn builder(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
+        let chosen = self.select(name)?.chosen;
+        self.with_surroundings(|surroundings| chosen.check_context(surroundings))?;
+        Ok(chosen.group())
+    }
+
     /// As [`Workspace::select`], where it must be one from the store.
     ///
     /// # Errors
@@ -199,8 +211,28 @@ impl Workspace {
     /// Where there is none, or it is that of a context.
     pub fn stored(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
         match self.select(name)?.chosen {
-            selection::Chosen::Stored(stored) => Ok(stored.group),
-            selection::Chosen::Context(_) => Err(BuilderError::NoBuilder),
+            Chosen::Stored(stored) => Ok(stored.group),
+            Chosen::Context(name) => Err(BuilderError::OfContext { name }),
         }
+    }
+
+    /// The builders that contexts bring along, but for those whose name a stored builder has: that
+    /// of the context `default` first, the others by name.
+    ///
+    /// # Errors
+    ///
+    /// Where the contexts cannot be read.
+    pub fn context_builders(&self, state: &StoreState) -> Result<Vec<NodeGroup>, BuilderError> {
+        let contexts = endpoint::list_contexts(&self.config)?;
+        let names = contexts.into_iter().map(|context| context.name);
+        Ok(std::iter::once(endpoint::DEFAULT_CONTEXT.to_owned())
+            .chain(names)
+            .filter(|name| {
+                !state
+                    .builders()
+                    .any(|(stored, _)| stored.eq_ignore_ascii_case(name))
+            })
+            .map(|name| Chosen::Context(name).group())
+            .collect())
     }
 }

@@ -164,6 +164,13 @@ pub trait Engine: Send + Sync {
         platform: Option<&Platform>,
         events: mpsc::Sender<PullEvent>,
     ) -> Result<(), EngineError>;
+    /// Pushes an image that the engine holds under this reference, with credentials as for a pull;
+    /// the digest that it has in the registry, where the engine says.
+    async fn push_image(
+        &self,
+        reference: &str,
+        events: mpsc::Sender<PullEvent>,
+    ) -> Result<Option<String>, EngineError>;
     /// Loads images from a tar stream (`docker load`), which is never held in memory.
     async fn load_images(
         &self,

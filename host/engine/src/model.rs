@@ -305,7 +305,7 @@ pub struct Image {
     pub labels: BTreeMap<String, String>,
 }
 
-/// News of a pull.
+/// News of a pull or a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullEvent {
     /// The layer, or empty for the image as a whole.

@@ -1,8 +1,10 @@
 //! Builds: from what the user asked for to the results.
 //!
 //! [`request`] is what was asked for; [`input`] finds the context and the Dockerfile; [`output`]
-//! reads `--output` and its relatives; [`run`] puts them together, builds and delivers.
+//! reads `--output` and its relatives, within the builder's [`abilities`]; [`run`] puts them
+//! together, builds and delivers.
 
+pub mod abilities;
 pub mod input;
 pub mod output;
 pub mod request;

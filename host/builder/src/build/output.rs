@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::build::abilities::Abilities;
 use crate::build::request::BuildRequest;
 use crate::driver_options;
 use crate::error::BuilderError;
@@ -25,20 +26,26 @@ pub enum Destination {
 /// One output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// The exporter: `local`, `tar`, `oci`, `docker` or `image`.
+    /// The exporter: `local`, `tar`, `oci`, `docker`, `image`, or the engine's own `moby`.
     pub kind: String,
     /// Its attributes.
     pub attributes: BTreeMap<String, String>,
     /// Where it delivers to.
     pub destination: Destination,
+    /// Images that the engine pushes once they are there, since its exporter does not.
+    pub pushed_by_engine: Vec<String>,
 }
 
 /// Works out all outputs of a build. `default_load` is the builder's wish where the user has none.
 ///
 /// # Errors
 ///
-/// Which value is wrong, and why.
-pub fn plan(request: &BuildRequest, default_load: bool) -> Result<Vec<Output>, BuilderError> {
+/// Which value is wrong, or asks for what the builder cannot do, and why.
+pub fn plan(
+    request: &BuildRequest,
+    abilities: &Abilities,
+    default_load: bool,
+) -> Result<Vec<Output>, BuilderError> {
     let mut outputs = request
         .outputs
         .iter()
@@ -61,11 +68,54 @@ pub fn plan(request: &BuildRequest, default_load: bool) -> Result<Vec<Output>, B
             kind: "docker".into(),
             attributes: BTreeMap::new(),
             destination: Destination::Engine,
+            pushed_by_engine: Vec::new(),
         });
     }
     name_images(&mut outputs, &request.tags)?;
     check(&outputs, request)?;
+    abilities.check(&outputs, request.parsed_platforms()?.len())?;
+    if abilities.moby_exporter {
+        outputs = into_engine(outputs, abilities)?;
+    }
     Ok(outputs)
+}
+
+/// Where the engine builds, its images are at hand: whatever makes one is its exporter `moby`, and
+/// nothing is loaded from an archive.
+fn into_engine(outputs: Vec<Output>, abilities: &Abilities) -> Result<Vec<Output>, BuilderError> {
+    let makes_image =
+        |output: &Output| output.kind == "image" || output.destination == Destination::Engine;
+    let mut kept: Vec<Output> = Vec::new();
+    for mut output in outputs {
+        if makes_image(&output) {
+            let is_true = |value: Option<&String>| value.is_some_and(|value| value == "true");
+            if is_true(output.attributes.get("push-by-digest")) {
+                return Err(usage(
+                    "push-by-digest is not implemented for the engine's own BuildKit; create a \
+                     builder with one of its own: `iechor buildx create --use`"
+                        .into(),
+                ));
+            }
+            output.kind = "moby".into();
+            output.destination = Destination::None;
+            if !abilities.direct_push
+                && is_true(output.attributes.remove("push").as_ref())
+                && let Some(names) = output.attributes.get("name")
+            {
+                output.pushed_by_engine = names.split(',').map(str::to_owned).collect();
+            }
+            // --load beside --push: what is pushed is there already.
+            if let Some(twin) = kept.iter_mut().find(|twin| {
+                twin.kind == "moby" && twin.attributes.get("name") == output.attributes.get("name")
+            }) {
+                twin.pushed_by_engine.append(&mut output.pushed_by_engine);
+                twin.attributes.append(&mut output.attributes);
+                continue;
+            }
+        }
+        kept.push(output);
+    }
+    Ok(kept)
 }
 
 /// Reads one `--output`; `None` for `type=cacheonly`.
@@ -158,6 +208,7 @@ fn parse(text: &str) -> Result<Option<Output>, BuilderError> {
         kind,
         attributes,
         destination,
+        pushed_by_engine: Vec::new(),
     }))
 }
 
@@ -176,6 +227,7 @@ fn push(outputs: &mut Vec<Output>) {
                 ("unpack".to_owned(), "false".to_owned()),
             ]),
             destination: Destination::None,
+            pushed_by_engine: Vec::new(),
         });
     }
 }
@@ -296,8 +348,101 @@ mod tests {
         }
     }
 
+    /// A BuildKit that can do everything.
+    fn container() -> Abilities {
+        use iechor_sandbox::contract::Feature::{
+            DirectPush, DockerExporter, MultiPlatform, OciExporter,
+        };
+        let features = [OciExporter, DockerExporter, MultiPlatform, DirectPush];
+        Abilities::new("iechor-container", &features)
+    }
+
+    /// That of an engine which keeps images in a store of its own.
+    fn engine() -> Abilities {
+        use iechor_sandbox::contract::Feature::{DefaultLoad, Other};
+        Abilities::new("iechor", &[DefaultLoad, Other("moby-exporter".into())])
+    }
+
+    fn in_engine(request: &BuildRequest) -> Result<Vec<Output>, String> {
+        plan(request, &engine(), true).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_engine_builds_into_its_own_images() {
+        let tagged = |outputs: &[&str]| BuildRequest {
+            tags: vec!["r/a:1".into(), "r/b".into()],
+            ..request(outputs)
+        };
+        let name = BTreeMap::from([("name".to_owned(), "r/a:1,r/b".to_owned())]);
+        let image = Output {
+            kind: "moby".into(),
+            attributes: name.clone(),
+            destination: Destination::None,
+            pushed_by_engine: Vec::new(),
+        };
+        let loaded = BuildRequest {
+            load: true,
+            ..tagged(&[])
+        };
+        for same in [
+            tagged(&[]),
+            tagged(&["type=image"]),
+            tagged(&["type=docker"]),
+            loaded,
+        ] {
+            assert_eq!(in_engine(&same), Ok(vec![image.clone()]), "{same:?}");
+        }
+        assert_eq!(in_engine(&tagged(&["type=cacheonly"])), Ok(vec![]));
+        let local = in_engine(&tagged(&["out"])).expect("it can");
+        assert_eq!(local[0].kind, "local");
+
+        let pushed = BuildRequest {
+            push: true,
+            load: true,
+            ..tagged(&[])
+        };
+        let outputs = in_engine(&pushed).expect("it can");
+        assert_eq!(outputs.len(), 1, "{outputs:?}");
+        assert_eq!(outputs[0].kind, "moby");
+        assert_eq!(outputs[0].pushed_by_engine, ["r/a:1", "r/b"]);
+        assert!(!outputs[0].attributes.contains_key("push"));
+        // Where images are kept in containerd, its exporter pushes.
+        let able = Abilities {
+            direct_push: true,
+            ..engine()
+        };
+        let outputs = plan(&pushed, &able, true).expect("it can");
+        assert_eq!(outputs[0].attributes["push"], "true");
+        assert!(outputs[0].pushed_by_engine.is_empty());
+    }
+
+    #[test]
+    fn what_the_engine_cannot_do_is_refused_with_what_can() {
+        let several = BuildRequest {
+            platforms: vec!["linux/amd64,linux/arm64".into()],
+            ..request(&[])
+        };
+        for (request, words) in [
+            (request(&["type=oci,dest=x"]), "OCI exporter"),
+            (request(&["type=docker,dest=x"]), "Docker exporter"),
+            (several, "Multi-platform build"),
+        ] {
+            let error = in_engine(&request).expect_err(words);
+            assert!(
+                error.starts_with(&format!("{words} is not supported for the iechor driver")),
+                "{error}"
+            );
+            assert!(error.contains("iechor buildx create --use"), "{error}");
+        }
+        let error = in_engine(&BuildRequest {
+            tags: vec!["a".into()],
+            ..request(&["type=image,push-by-digest=true"])
+        });
+        assert!(error.expect_err("refused").contains("push-by-digest"));
+    }
+
     fn planned(request: &BuildRequest) -> Vec<(String, String, Destination)> {
-        plan(request, false)
+        plan(request, &container(), false)
             .expect("well-formed")
             .into_iter()
             .map(|output| {
@@ -378,13 +523,21 @@ mod tests {
         );
         assert_eq!(planned(&tagged(&["type=docker"], true, false)).len(), 1);
         let only_cache = tagged(&["type=cacheonly"], false, false);
-        assert!(plan(&only_cache, true).expect("well-formed").is_empty());
+        assert!(
+            plan(&only_cache, &container(), true)
+                .expect("well-formed")
+                .is_empty()
+        );
         let nothing = tagged(&[], false, false);
         assert_eq!(
-            plan(&nothing, true).expect("well-formed")[0].destination,
+            plan(&nothing, &container(), true).expect("well-formed")[0].destination,
             Destination::Engine
         );
-        assert!(plan(&nothing, false).expect("well-formed").is_empty());
+        assert!(
+            plan(&nothing, &container(), false)
+                .expect("well-formed")
+                .is_empty()
+        );
     }
 
     #[test]
@@ -401,7 +554,9 @@ mod tests {
             (&["type=tar,dest=/"], "is a directory"),
             (&["/etc/hostname"], "is a file"),
         ] {
-            let error = plan(&request(outputs), false).expect_err(words).to_string();
+            let error = plan(&request(outputs), &container(), false)
+                .expect_err(words)
+                .to_string();
             assert!(error.contains(words), "{error}");
         }
     }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use iechor_buildkit::{ExportTarget, Exporter, Session, SolveRequest};
-use iechor_engine::model::LoadEvent;
+use iechor_engine::model::{LoadEvent, PullEvent};
 use iechor_engine::{Engine, EngineError};
-use iechor_sandbox::contract::Feature;
 use iechor_sandbox::{Progress, StepId};
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
 
 use crate::boot_progress::{StatusSender, VertexProgress};
+use crate::build::abilities::Abilities;
 use crate::build::input::{self, Input};
 use crate::build::output::{self, Destination, Output};
 use crate::build::request::BuildRequest;
@@ -58,25 +58,27 @@ pub async fn prepare(
     request: BuildRequest,
 ) -> Result<Prepared, BuilderError> {
     let input = Input::find(&request.context, request.dockerfile.as_deref())?;
-    let group = workspace.stored(None)?;
+    let group = workspace.builder(None)?;
     let platforms = request.parsed_platforms()?;
     let node = choose_node(workspace, &group, &platforms).await?;
-    let default_load = !no_default_load()
-        && node
-            .features()
-            .await?
-            .iter()
-            .any(|feature| matches!(feature, Feature::DefaultLoad));
-    let outputs = output::plan(&request, default_load)?;
+    let abilities = Abilities::new(&group.driver, &node.features().await?);
+    let default_load = !no_default_load() && abilities.default_load;
+    let outputs = output::plan(&request, &abilities, default_load)?;
     // The user configures proxies for each engine; a node without one builds like the current.
     let engine_endpoint = match node.engine() {
         Some(engine) => engine.endpoint().to_owned(),
         None => workspace.current_endpoint()?.host.to_string(),
     };
-    let attributes = request.frontend_attributes(
+    let mut attributes = request.frontend_attributes(
         |name| std::env::var(name).ok(),
         workspace.config.proxies(&engine_endpoint),
     )?;
+    if abilities.moby_exporter {
+        // The engine's own images come first, as whoever built them there expects.
+        attributes
+            .entry("image-resolve-mode".into())
+            .or_insert_with(|| "local".into());
+    }
     let mut warnings = Vec::new();
     if outputs.is_empty() && request.outputs.is_empty() && !no_default_load() {
         warnings.push(format!(
@@ -142,7 +144,14 @@ pub async fn run(
         group,
         warnings: _,
     } = prepared;
-    let Connected { client, .. } = node.connect(status).await?;
+    let Connected { client, workers } = node.connect(status).await?;
+    if outputs.len() > 1 && !takes_several_outputs(&client, &workers).await? {
+        return Err(BuilderError::Usage(
+            "multiple outputs are not supported by this BuildKit: upgrade it to v0.13 or later, or \
+             use one output at a time"
+                .into(),
+        ));
+    }
     lifecycle::touch(workspace, &group)?;
 
     let mut solve = SolveRequest::dockerfile();
@@ -177,7 +186,9 @@ pub async fn run(
 
     let several = request.parsed_platforms()?.len() > 1;
     let mut deliveries = Vec::new();
+    let mut to_push = Vec::new();
     for output in outputs {
+        to_push.extend(output.pushed_by_engine.iter().cloned());
         let (exporter, delivery) = open(workspace, output, several, status).await?;
         solve.exporters.push(exporter);
         deliveries.extend(delivery);
@@ -208,9 +219,15 @@ pub async fn run(
     for delivery in deliveries {
         delivery.complete().await?;
     }
+    let mut exported = response.exporter_response;
+    for name in to_push {
+        if let Some(digest) = push(&node, &name, status).await? {
+            exported.insert("containerimage.digest".into(), digest);
+        }
+    }
     let result = BuildResult {
         reference,
-        response: response.exporter_response,
+        response: exported,
         warnings: response.status_failure.into_iter().collect(),
     };
     result.write(
@@ -267,6 +284,7 @@ async fn open(
         mut kind,
         attributes: attrs,
         destination,
+        pushed_by_engine: _,
     } = output;
     let (target, delivery) = match destination {
         Destination::None => (ExportTarget::None, None),
@@ -315,6 +333,59 @@ async fn open(
         },
         delivery,
     ))
+}
+
+/// Whether BuildKit knows more than one exporter a build: one that says nothing of its version, or
+/// one before 0.13, takes the first and forgets the others.
+async fn takes_several_outputs(
+    client: &iechor_buildkit::Client,
+    workers: &[iechor_buildkit::Worker],
+) -> Result<bool, BuilderError> {
+    let said = workers.iter().find_map(|worker| worker.version.clone());
+    let version = match said {
+        Some(version) => Some(version),
+        None => client.version().await?,
+    };
+    let Some(version) = version else {
+        return Ok(false);
+    };
+    let mut numbers = version
+        .version
+        .trim_start_matches('v')
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|digits| digits.parse::<u32>().ok());
+    Ok(match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(0), Some(minor)) => minor >= 13,
+        // A version of somebody's own making is taken for a new one.
+        _ => true,
+    })
+}
+
+/// Lets the engine push an image that it has.
+async fn push(
+    node: &LiveNode,
+    name: &str,
+    status: &StatusSender,
+) -> Result<Option<String>, BuilderError> {
+    let Some(engine) = node.engine() else {
+        return Ok(None);
+    };
+    let title = format!("pushing {name} with docker");
+    let (vertex, forwarder) = VertexProgress::begin(&title, status.clone());
+    let (sender, mut events) = mpsc::channel::<PullEvent>(64);
+    let show = async {
+        while let Some(event) = events.recv().await {
+            if !event.id.is_empty() && event.total.is_some() {
+                let name = format!("pushing layer {}", event.id);
+                vertex.count(StepId(0), &name, event.current, event.total);
+            }
+        }
+    };
+    let (pushed, ()) = tokio::join!(engine.push_image(name, sender), show);
+    vertex.end(pushed.as_ref().map(|_| ()).map_err(ToString::to_string));
+    drop(vertex);
+    forwarder.finish().await;
+    Ok(pushed?)
 }
 
 /// A file that takes the place of `path` only when it is whole.

@@ -35,6 +35,9 @@ use crate::endpoint::{Endpoint, Host, Tls};
 /// How long a connection, with its TLS handshake, may take. Requests themselves have no limit.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
+/// How long a broken connection has to say why it broke.
+const REASON_LIMIT: Duration = Duration::from_millis(500);
+
 /// Probes of a TCP connection that stays silent, so that one through a firewall lives and a dead
 /// one is noticed.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -186,13 +189,19 @@ impl Dialer {
             .await
             .map_err(|e| self.unreachable(errors::transfer_reason(&e)))?;
         // It ends with the answer's body, or when the upgraded stream is taken out of it.
-        tokio::spawn(async move {
-            let _ = connection.with_upgrades().await;
-        });
-        sender
-            .send_request(request)
-            .await
-            .map_err(|e| self.unreachable(errors::transfer_reason(&e)))
+        let connection = tokio::spawn(connection.with_upgrades());
+        let error = match sender.send_request(request).await {
+            Ok(response) => return Ok(response),
+            Err(error) => error,
+        };
+        // Where the connection broke before the request was on its way, only the connection knows
+        // why: with TLS 1.3, that a certificate was wanted.
+        if error.is_canceled()
+            && let Ok(Ok(Err(reason))) = tokio::time::timeout(REASON_LIMIT, connection).await
+        {
+            return Err(self.unreachable(errors::transfer_reason(&reason)));
+        }
+        Err(self.unreachable(errors::transfer_reason(&error)))
     }
 
     /// Sends a request whose answer is `101`, and takes the connection over. What the engine had

@@ -1,20 +1,11 @@
-//! Images.
+//! Images that the engine has.
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
-use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::Full;
 use serde::Deserialize;
-use tokio::sync::mpsc;
 
-use super::lines::Lines;
-use super::{DockerEngine, address, encode};
-use crate::config::{Credential, HUB_KEY};
-use crate::model::{Image, Platform, PullEvent};
-use crate::reference::Reference;
+use super::{DockerEngine, encode};
+use crate::model::{Image, Platform};
 use crate::{EngineError, ObjectKind};
 
 #[derive(Deserialize)]
@@ -58,138 +49,17 @@ pub(super) async fn inspect(
     }))
 }
 
-/// The address of an image. Its slashes stay what they are; engines tell them by them.
+/// The address of an image.
 pub(super) fn path(reference: &str) -> String {
-    let climbs = reference.split('/').any(|p| matches!(p, "" | "." | ".."));
-    let reference = if climbs {
+    format!("/images/{}/json", segments(reference))
+}
+
+/// A name as a part of an address. Its slashes stay what they are; engines tell them by them.
+pub(super) fn segments(name: &str) -> String {
+    if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
         "%20".to_owned()
     } else {
-        encode(reference, b"-_.~/:@")
-    };
-    format!("/images/{reference}/json")
-}
-
-pub(super) async fn pull(
-    engine: &DockerEngine,
-    reference: &str,
-    platform: Option<&Platform>,
-    events: mpsc::Sender<PullEvent>,
-) -> Result<(), EngineError> {
-    let Reference {
-        registry,
-        name,
-        version,
-    } = Reference::parse(reference);
-    let platform = platform.map(|p| match &p.variant {
-        Some(variant) => format!("{}/{}/{variant}", p.os, p.architecture),
-        None => format!("{}/{}", p.os, p.architecture),
-    });
-    let mut query = vec![("fromImage", name), ("tag", version)];
-    if let Some(platform) = &platform {
-        query.push(("platform", platform));
-    }
-    let mut request = Request::builder()
-        .method(Method::POST)
-        .uri(address("/images/create", &query));
-    let credential =
-        engine
-            .config
-            .credentials(registry)
-            .await
-            .map_err(|e| EngineError::Credentials {
-                registry: registry.to_owned(),
-                reason: e.to_string(),
-            })?;
-    if let Some(credential) = &credential {
-        request = request.header("X-Registry-Auth", auth_header(registry, credential));
-    }
-    let request = request.body(Full::new(Bytes::new())).map_err(|e| {
-        EngineError::Invalid(format!(
-            "cannot ask the engine for image {reference:?}: {e}"
-        ))
-    })?;
-    let explain = |e| explain(e, reference, registry, credential.is_some());
-    let response = engine.dialer.send(request).await?;
-    let response = engine.successful(response, &[]).await.map_err(explain)?;
-    let mut lines = Lines::new(&engine.dialer, response.into_body());
-    while let Some(line) = lines.next().await.map_err(explain)? {
-        let (current, total) = line.progress();
-        let event = PullEvent {
-            id: line.id,
-            status: line.status,
-            current,
-            total,
-        };
-        // Where nobody listens, the pull goes on all the same.
-        let _ = events.send(event).await;
-    }
-    Ok(())
-}
-
-/// The engine decodes this with Go's `base64.URLEncoding`: URL-safe, with padding.
-fn auth_header(registry: &str, credential: &Credential) -> String {
-    let address = match registry {
-        "docker.io" => HUB_KEY,
-        other => other,
-    };
-    let mut auth = serde_json::Map::new();
-    let mut set = |key: &str, value: &str| {
-        auth.insert(key.into(), value.into());
-    };
-    set("serveraddress", address);
-    if let Some(token) = &credential.registry_token {
-        set("registrytoken", token);
-    } else if credential.is_identity_token {
-        set("identitytoken", &credential.secret);
-    } else {
-        set("username", &credential.username);
-        set("password", &credential.secret);
-    }
-    URL_SAFE.encode(serde_json::Value::from(auth).to_string())
-}
-
-/// Says of a failed pull what was pulled, and what can be done.
-fn explain(error: EngineError, reference: &str, registry: &str, credential: bool) -> EngineError {
-    let (status, message) = match error {
-        EngineError::Refused { status, message } => (status, message),
-        EngineError::Conflict(message) => (409, message),
-        other => return other,
-    };
-    let words = message.to_lowercase();
-    let any = |needles: &[&str]| needles.iter().any(|n| words.contains(n));
-    let hint = if any(&[
-        "dial tcp",
-        "no such host",
-        "timeout",
-        "deadline exceeded",
-        "connection refused",
-        "network is unreachable",
-        "request canceled",
-        "no route to host",
-    ]) {
-        format!(
-            "the engine does not reach the registry {registry}: check the engine's network, DNS \
-             and proxy, or bring the image there with `docker load`"
-        )
-    } else if any(&["x509", "http response to https client"]) {
-        format!("the engine does not trust {registry}: see `insecure-registries` and `certs.d`")
-    } else if any(&["denied", "unauthorized", "no basic auth"]) && credential {
-        format!("the credentials for {registry} do not suffice; try `docker login {registry}`")
-    } else if any(&["denied", "unauthorized", "no basic auth"]) {
-        format!("check the name, or log in with `docker login {registry}`")
-    } else if any(&["manifest unknown", "not found", "no matching manifest"]) {
-        "check the name, the tag and the platform".into()
-    } else {
-        String::new()
-    };
-    let hint = if hint.is_empty() {
-        hint
-    } else {
-        format!(" ({hint})")
-    };
-    EngineError::Refused {
-        status,
-        message: format!("cannot pull {reference}: {message}{hint}"),
+        encode(name, b"-_.~/:@")
     }
 }
 
@@ -202,64 +72,5 @@ mod tests {
         assert_eq!(path("a/../b"), "/images/%20/json");
         assert_eq!(path("a/b:c@sha256:d"), "/images/a/b:c@sha256:d/json");
         assert_eq!(path("a?b"), "/images/a%3Fb/json");
-    }
-
-    #[test]
-    fn the_header_is_urlsafe_with_padding() {
-        let credential = Credential {
-            username: "user".into(),
-            secret: "pass?>~\u{fc}".into(),
-            is_identity_token: false,
-            registry_token: None,
-        };
-        let header = auth_header("docker.io", &credential);
-        assert!(!header.contains(['+', '/']), "{header}");
-        assert_eq!(header.len() % 4, 0);
-        let decoded = URL_SAFE.decode(&header).expect("base64");
-        let auth: serde_json::Value = serde_json::from_slice(&decoded).expect("json");
-        assert_eq!(
-            auth,
-            serde_json::json!({
-                "username": "user",
-                "password": "pass?>~\u{fc}",
-                "serveraddress": "https://index.docker.io/v1/",
-            })
-        );
-        let token = Credential {
-            username: String::new(),
-            secret: "t".into(),
-            is_identity_token: true,
-            registry_token: None,
-        };
-        let decoded = URL_SAFE.decode(auth_header("r.example", &token));
-        let auth: serde_json::Value =
-            serde_json::from_slice(&decoded.expect("base64")).expect("json");
-        assert_eq!(
-            auth,
-            serde_json::json!({"identitytoken": "t", "serveraddress": "r.example"})
-        );
-    }
-
-    #[test]
-    fn a_failed_pull_says_what_to_do() {
-        let error = |message: &str| {
-            let error = EngineError::Refused {
-                status: 500,
-                message: message.into(),
-            };
-            explain(error, "a/b:c", "docker.io", false).to_string()
-        };
-        let text = error(
-            "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: no such host",
-        );
-        assert!(text.contains("cannot pull a/b:c: Get"), "{text}");
-        assert!(
-            text.contains("does not reach the registry docker.io"),
-            "{text}"
-        );
-        let text = error(
-            "pull access denied for a/b, repository does not exist or may require 'docker login'",
-        );
-        assert!(text.contains("docker login docker.io"), "{text}");
     }
 }

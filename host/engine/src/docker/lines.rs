@@ -1,4 +1,4 @@
-//! Answers that are a stream of JSON values: pulls and loads.
+//! Answers that are a stream of JSON values: pulls, pushes and loads.
 
 use bytes::BytesMut;
 use http_body_util::BodyExt;
@@ -19,6 +19,7 @@ pub(super) struct Line {
     pub(super) status: String,
     pub(super) stream: String,
     pub(super) progress_detail: Option<Progress>,
+    pub(super) aux: Option<Aux>,
     error: String,
     error_detail: Option<Detail>,
 }
@@ -28,6 +29,13 @@ pub(super) struct Line {
 pub(super) struct Progress {
     pub(super) current: i64,
     pub(super) total: i64,
+}
+
+/// What an engine adds for programs: the digest of what was pushed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Aux {
+    pub(super) digest: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -18,6 +18,7 @@ mod lines;
 mod load;
 mod network;
 mod run;
+mod transfer;
 mod volume;
 
 use std::fmt;
@@ -341,7 +342,15 @@ impl Engine for DockerEngine {
         platform: Option<&Platform>,
         events: mpsc::Sender<PullEvent>,
     ) -> Result<(), EngineError> {
-        image::pull(self, reference, platform, events).await
+        transfer::pull(self, reference, platform, events).await
+    }
+
+    async fn push_image(
+        &self,
+        reference: &str,
+        events: mpsc::Sender<PullEvent>,
+    ) -> Result<Option<String>, EngineError> {
+        transfer::push(self, reference, events).await
     }
 
     async fn load_images(

@@ -523,6 +523,25 @@ impl Engine for SimulatedEngine {
             .await
     }
 
+    async fn push_image(
+        &self,
+        reference: &str,
+        events: mpsc::Sender<PullEvent>,
+    ) -> Result<Option<String>, EngineError> {
+        let work = async {
+            let image = self.state().push(reference)?;
+            let event = PullEvent {
+                id: String::new(),
+                status: format!("{reference}: digest: {}", image.id),
+                current: 0,
+                total: None,
+            };
+            let _ = events.send(event).await;
+            Ok(Some(image.id))
+        };
+        self.call(format!("push_image {reference}"), work).await
+    }
+
     async fn load_images(
         &self,
         mut tar: BoxStream<'static, std::io::Result<Bytes>>,

@@ -605,6 +605,19 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn push(&mut self, reference: &str) -> Result<Image, EngineError> {
+        let Some((_, image)) = self.image(reference) else {
+            return Err(EngineError::NotFound {
+                kind: ObjectKind::Image,
+                name: reference.to_owned(),
+            });
+        };
+        let image = image.clone();
+        let parsed = Reference::parse(reference);
+        self.registry.insert(parsed.canonical(), image.clone());
+        Ok(image)
+    }
+
     pub(super) fn pull(&mut self, reference: &str) -> Result<Vec<PullEvent>, EngineError> {
         let parsed = Reference::parse(reference);
         let known = self.registry.get(&parsed.canonical()).cloned();

@@ -269,6 +269,17 @@ async fn the_journal_tells_what_was_asked() {
         error.to_string().contains("docker login docker.io"),
         "{error}"
     );
+    let (events, _) = mpsc::channel(1);
+    let error = engine.push_image("r.example/own:1", events).await;
+    error.expect_err("there is no such image");
+    engine.add_image("r.example/own:1");
+    let (events, _) = mpsc::channel(1);
+    let digest = engine.push_image("r.example/own:1", events).await;
+    assert!(digest.expect("it is there").is_some());
+    engine.remove_image("r.example/own:1");
+    let (events, _) = mpsc::channel(1);
+    let pulled = engine.pull_image("r.example/own:1", None, events).await;
+    pulled.expect("it is in the registry");
     let journal = engine.journal();
     assert_eq!(journal[0], "pull_image moby/buildkit:buildx-stable-1 -> ok");
     assert_eq!(

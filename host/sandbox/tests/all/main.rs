@@ -10,6 +10,7 @@ mod budgets;
 mod certificates;
 mod container_driver;
 mod denials;
+mod engine_driver;
 mod loading;
 mod observing;
 mod policy;

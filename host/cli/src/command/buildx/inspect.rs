@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use iechor_builder::buildkitd_config;
 use iechor_builder::lifecycle::{self, Ask, NodeReport};
+use iechor_builder::selection::Chosen;
 use iechor_builder::store::StoredBuilder;
-use iechor_builder::{BuilderError, selection};
 use iechor_progress::Mode;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -39,8 +39,11 @@ impl Inspect {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
             let stored = match workspace.select(self.name.as_deref())?.chosen {
-                selection::Chosen::Stored(stored) => stored,
-                selection::Chosen::Context(_) => return Err(BuilderError::NoBuilder.into()),
+                Chosen::Stored(stored) => stored,
+                chosen @ Chosen::Context(_) => StoredBuilder {
+                    group: chosen.group(),
+                    last_activity: None,
+                },
             };
             if self.bootstrap {
                 let display = Display::start(Mode::Auto, None)?;

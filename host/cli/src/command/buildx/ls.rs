@@ -6,7 +6,6 @@ use clap::Args;
 use futures_util::future::join_all;
 use iechor_builder::BuilderError;
 use iechor_builder::lifecycle::{self, Ask, NodeReport};
-use iechor_builder::selection::Chosen;
 use iechor_builder::store::StoredBuilder;
 use iechor_sandbox::contract::Status;
 use serde_json::{Value, json};
@@ -37,36 +36,46 @@ impl Ls {
             let state = workspace.store.read()?;
             // A choice that leads nowhere is no reason not to list what there is.
             let current = match workspace.select(None) {
-                Ok(selection) => match selection.chosen {
-                    Chosen::Stored(stored) => stored.group.name,
-                    Chosen::Context(_) => String::new(),
-                },
+                Ok(selection) => selection.chosen.name().to_owned(),
                 Err(error) => {
                     console::warn(&error.to_string());
                     String::new()
                 }
             };
+            let mut found: Vec<(String, Result<StoredBuilder, String>)> = state
+                .builders()
+                .map(|(name, stored)| {
+                    let stored = stored.cloned().map_err(ToString::to_string);
+                    (name.to_owned(), stored)
+                })
+                .collect();
+            // Behind them those that contexts bring along, as docker buildx lists them.
+            found.extend(
+                workspace
+                    .context_builders(&state)?
+                    .into_iter()
+                    .map(|group| {
+                        let stored = StoredBuilder {
+                            group,
+                            last_activity: None,
+                        };
+                        (stored.group.name.clone(), Ok(stored))
+                    }),
+            );
             let (workspace, current, timeout) = (&workspace, &current, self.timeout);
-            let listed = join_all(state.builders().map(|(name, stored)| async move {
-                match stored {
-                    Ok(stored) => Listed {
-                        current: stored.group.name == *current,
-                        name: name.to_owned(),
-                        stored: Ok(stored),
-                        nodes: lifecycle::report(
-                            workspace,
-                            &stored.group,
-                            Ask::DriverIfKnown,
-                            timeout,
-                        )
-                        .await,
-                    },
-                    Err(broken) => Listed {
-                        current: false,
-                        name: name.to_owned(),
-                        stored: Err(broken.to_string()),
-                        nodes: Vec::new(),
-                    },
+            let listed = join_all(found.into_iter().map(|(name, stored)| async move {
+                let nodes = match &stored {
+                    Ok(stored) => {
+                        let group = &stored.group;
+                        lifecycle::report(workspace, group, Ask::DriverIfKnown, timeout).await
+                    }
+                    Err(_) => Vec::new(),
+                };
+                Listed {
+                    current: stored.as_ref().is_ok_and(|s| s.group.name == *current),
+                    name,
+                    stored,
+                    nodes,
                 }
             }))
             .await;
@@ -83,14 +92,14 @@ impl Ls {
     }
 }
 
-struct Listed<'a> {
+struct Listed {
     name: String,
     current: bool,
-    stored: Result<&'a StoredBuilder, String>,
+    stored: Result<StoredBuilder, String>,
     nodes: Vec<NodeReport>,
 }
 
-impl Listed<'_> {
+impl Listed {
     fn has_error(&self) -> bool {
         self.stored.is_err() || self.nodes.iter().any(|node| node.state.is_err())
     }
@@ -106,7 +115,7 @@ pub(super) fn status_name(status: Status) -> &'static str {
     }
 }
 
-fn write_table(mut listed: Vec<Listed<'_>>, whole: bool) -> anyhow::Result<()> {
+fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
     // What cannot be used stands last; the rest keeps its order.
     listed.sort_by_key(Listed::has_error);
     let header = [
@@ -184,7 +193,7 @@ fn trimmed(text: &str) -> String {
         .collect()
 }
 
-fn as_json(builder: &Listed<'_>) -> Value {
+fn as_json(builder: &Listed) -> Value {
     let mut object = json!({ "Name": builder.name, "Current": builder.current });
     match &builder.stored {
         Ok(stored) => {

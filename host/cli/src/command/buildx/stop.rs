@@ -2,7 +2,9 @@
 
 use clap::Args;
 use iechor_builder::lifecycle;
+use iechor_builder::selection::Chosen;
 
+use crate::console;
 use crate::session::{self, Common};
 
 /// Stop a builder
@@ -16,8 +18,14 @@ impl Stop {
     /// Stops all nodes.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
-            let group = workspace.stored(self.name.as_deref())?;
-            Ok(lifecycle::stop(&workspace, &group).await?)
+            let chosen = workspace.select(self.name.as_deref())?.chosen;
+            if let Chosen::Context(name) = &chosen {
+                console::warn(&format!(
+                    "there is nothing to stop: the builder {name} is the engine itself"
+                ));
+                return Ok(());
+            }
+            Ok(lifecycle::stop(&workspace, &chosen.group()).await?)
         })
     }
 }
