@@ -36,3 +36,4 @@ mod python;
 mod remote;
 mod removal;
 mod store;
+mod team;

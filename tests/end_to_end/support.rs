@@ -149,6 +149,16 @@ impl Finished {
         self
     }
 
+    /// Asserts that plain progress has the step of that instruction, and that its result was cached.
+    #[track_caller]
+    pub fn says_cached(self, instruction: &str) -> Self {
+        let step = self.stderr.lines().find(|line| line.ends_with(instruction));
+        let number = step.and_then(|line| line.split(' ').next());
+        let number = number.unwrap_or_else(|| panic!("no {instruction}: {}", self.transcript()));
+        let cached = format!("{number} CACHED");
+        self.says_line(&cached)
+    }
+
     /// Asserts what standard output is.
     #[track_caller]
     pub fn prints(self, text: &str) -> Self {

@@ -60,8 +60,8 @@ impl CapabilityRequest {
     /// Narrows the request to what matches one of the patterns, in which `*` stands for any
     /// characters. The word `endpoint` is the address in [`Node::endpoint`](crate::Node::endpoint),
     /// whatever it is.
-    pub fn within<const N: usize>(mut self, patterns: [&str; N]) -> Self {
-        self.scope.extend(patterns.map(str::to_owned));
+    pub fn within(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.scope.extend(patterns.into_iter().map(Into::into));
         self
     }
 }

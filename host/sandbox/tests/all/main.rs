@@ -16,3 +16,4 @@ mod observing;
 mod policy;
 mod remote_driver;
 mod support;
+mod team_driver;

@@ -16,18 +16,26 @@ pub const VOLUME: &str = "buildx_buildkit_node0_state";
 /// The driver's own image.
 pub const IMAGE: &str = "moby/buildkit:buildx-stable-1";
 
-/// The component of the package `iechor-guest-misbehaving`, built once.
+/// The driver that misbehaves, built once.
 pub fn guest() -> &'static Path {
     static GUEST: OnceLock<PathBuf> = OnceLock::new();
-    GUEST.get_or_init(|| {
-        // Compiled guests go here rather than to the user's cache, and are found again by the next
-        // run. SAFETY: nothing in this binary reads the environment except through the standard
-        // library, which locks it.
-        unsafe { std::env::set_var("XDG_CACHE_HOME", scratch().join("cache")) };
-        let target = scratch().parent().unwrap().join("guests");
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        build_component(&workspace, "iechor-guest-misbehaving", "guest", &target).unwrap()
-    })
+    GUEST.get_or_init(|| component("iechor-guest-misbehaving"))
+}
+
+/// The example `team`, built once.
+pub fn team() -> &'static Path {
+    static TEAM: OnceLock<PathBuf> = OnceLock::new();
+    TEAM.get_or_init(|| component("iechor-driver-team"))
+}
+
+fn component(package: &str) -> PathBuf {
+    // Compiled guests go here rather than to the user's cache, and are found again by the next
+    // run. SAFETY: nothing in this binary reads the environment except through the standard
+    // library, which locks it.
+    unsafe { std::env::set_var("XDG_CACHE_HOME", scratch().join("cache")) };
+    let target = scratch().parent().unwrap().join("guests");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    build_component(&workspace, package, "guest", &target).unwrap()
 }
 
 fn scratch() -> &'static Path {

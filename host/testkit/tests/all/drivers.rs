@@ -4,6 +4,8 @@ use iechor_sandbox::{EMBEDDED, Sandbox};
 use iechor_testkit::report::Status;
 use iechor_testkit::{Kit, requirements};
 
+use crate::support::component;
+
 #[tokio::test]
 async fn every_driver_that_is_built_in_conforms() {
     for embedded in EMBEDDED {
@@ -41,4 +43,15 @@ async fn the_container_driver_is_asked_everything() {
     // It joins a network of the user's only where an option names one.
     assert_eq!(skipped, ["denied-container.network"]);
     assert!(report.coverage.exports_never_called.is_empty());
+}
+
+#[tokio::test]
+async fn the_example_of_a_policy_conforms() {
+    let report = Kit::load(component("iechor-driver-team"))
+        .await
+        .unwrap()
+        .conformance()
+        .run()
+        .await;
+    report.assert_passed();
 }

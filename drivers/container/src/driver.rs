@@ -1,58 +1,79 @@
-//! One node: what each operation of the contract does to its container and its volume.
+//! What each operation of the contract does to the container and its volume.
 
 use iechor_driver::container::{self, Container, ExecSpec};
 use iechor_driver::transport::Connection;
 use iechor_driver::volume::Volume;
 use iechor_driver::{
-    Description, Driver, Error, Feature, Info, Node, Options, RemoveOptions, Status, StopOptions,
-    capability,
+    BUILDKIT_FEATURES, Description, Driver, Error, Feature, Info, Node, Options, RemoveOptions,
+    Status, StopOptions,
 };
 
+use crate::Settings;
 use crate::boot;
-use crate::options::Settings;
 
-/// A node as it is configured. What is true of it now is in the engine.
-pub struct ContainerBuilder {
-    pub node: Node,
-    pub options: Settings,
+/// What makes one driver that keeps BuildKit in a container different from another.
+pub trait Policy: Sized + 'static {
+    /// As [`Driver::describe`]. It asks at least for `container.privileged` and `image.pull`; a
+    /// network and a parent cgroup among the settings need `container.network` and
+    /// `container.cgroup-parent`.
+    fn describe() -> Description;
+
+    /// As [`Driver::priority`].
+    fn priority(endpoint: &str) -> Option<u32> {
+        let _ = endpoint;
+        None
+    }
+
+    /// Declares and reads the options, as [`Driver::open`]: what the policy needs to know later,
+    /// and what the container is to be.
+    fn open(options: &mut Options) -> (Self, Settings);
+
+    /// Runs at the end of each boot, when BuildKit answers in `container`.
+    ///
+    /// # Errors
+    ///
+    /// Why the boot is to fail.
+    fn booted(&self, container: &Container) -> Result<(), Error> {
+        let _ = container;
+        Ok(())
+    }
 }
 
-impl Driver for ContainerBuilder {
+/// A driver that keeps BuildKit in a container, under a policy.
+#[derive(Debug)]
+pub struct ContainerDriver<P> {
+    node: Node,
+    policy: P,
+    settings: Settings,
+}
+
+impl<P> ContainerDriver<P> {
+    /// What the container is to be.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &P {
+        &self.policy
+    }
+}
+
+impl<P: Policy> Driver for ContainerDriver<P> {
     fn describe() -> Description {
-        Description::new(
-            "iechor-container",
-            env!("CARGO_PKG_VERSION"),
-            "BuildKit in a container of the engine, its cache in a volume",
-        )
-        .vendor("iechor")
-        .license(env!("CARGO_PKG_LICENSE"))
-        .capability(capability::required(
-            "container.privileged",
-            "BuildKit mounts file systems and starts containers of its own",
-        ))
-        .capability(capability::required(
-            "image.pull",
-            "the image that BuildKit runs from",
-        ))
-        .capability(capability::optional(
-            "container.network",
-            "the option network may name any network, the host's own too",
-        ))
-        .capability(capability::optional(
-            "container.cgroup-parent",
-            "the option cgroup-parent, and the parent /iechor/buildx of builders",
-        ))
+        P::describe()
     }
 
     fn priority(endpoint: &str) -> Option<u32> {
-        // Any endpoint of an engine will do; a driver for one kind of endpoint comes first.
-        (!endpoint.is_empty()).then_some(30)
+        P::priority(endpoint)
     }
 
     fn open(node: Node, options: &mut Options) -> Self {
+        let (policy, settings) = P::open(options);
         Self {
             node,
-            options: Settings::read(options),
+            policy,
+            settings,
         }
     }
 
@@ -80,7 +101,8 @@ impl Driver for ContainerBuilder {
     }
 
     fn boot(&self) -> Result<(), Error> {
-        boot::boot(self)
+        let container = boot::boot(&self.node, &self.settings)?;
+        self.policy.booted(&container)
     }
 
     fn dial(&self) -> Result<Connection, Error> {
@@ -103,8 +125,8 @@ impl Driver for ContainerBuilder {
     }
 
     fn features(&self) -> Result<Vec<Feature>, Error> {
-        let mut features = iechor_driver::BUILDKIT_FEATURES.to_vec();
-        if self.options.default_load {
+        let mut features = BUILDKIT_FEATURES.to_vec();
+        if self.settings.default_load {
             features.push(Feature::DefaultLoad);
         }
         Ok(features)

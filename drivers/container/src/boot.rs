@@ -1,4 +1,4 @@
-//! How a node comes to life.
+//! How BuildKit comes to life in a container.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
 use iechor_driver::volume::{self, Volume};
 use iechor_driver::{
-    Error, Unready, clock, describe_error, engine, step, values, wait_for_buildkit,
+    Error, Node, Unready, clock, describe_error, engine, step, values, wait_for_buildkit,
 };
 
-use crate::builder::{ContainerBuilder, dial};
+use crate::Settings;
+use crate::driver::dial;
 
 const STATE_DIRECTORY: &str = "/var/lib/buildkit";
 /// Where BuildKit looks for its configuration; a `buildkitd.toml` of the user goes there.
@@ -28,20 +29,28 @@ const LOOK_AGAIN: u64 = 20_000_000;
 /// Looks at a container that restarts, [`LOOK_AGAIN`] apart, for the exit code: two seconds.
 const MOST_LOOKS: u32 = 100;
 
-/// Creates and starts what is missing, and returns once BuildKit answers.
-pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
-    let name = builder.node.container_name();
+/// Creates and starts what is missing, and returns the container once BuildKit answers in it.
+pub fn boot(node: &Node, settings: &Settings) -> Result<Container, Error> {
+    let name = node.container_name();
+    let starting = format!("starting container {name}");
     let container = match Container::find(&name)? {
-        Some(container) => {
-            if !is_running(&container)? {
-                step(&format!("starting container {name}"), |_| container.start())?;
+        Some(container) if is_running(&container)? => {
+            match wait_until_ready(&container, &name) {
+                // It was about to end when it was found.
+                Err(Error::Unavailable(_)) if !is_running(&container)? => {}
+                result => return result.map(|()| container),
             }
+            step(&starting, |_| container.start())?;
+            container
+        }
+        Some(container) => {
+            step(&starting, |_| container.start())?;
             container
         }
         None => {
-            let image = obtain_image(&builder.options.image)?;
+            let image = obtain_image(&settings.image)?;
             let created = step(&format!("creating container {name}"), |task| {
-                create(builder, &image, task)
+                create(node, settings, &image, task)
             });
             match created {
                 // Another process boots this node at the same time, and was quicker.
@@ -50,7 +59,8 @@ pub fn boot(builder: &ContainerBuilder) -> Result<(), Error> {
             }
         }
     };
-    wait_until_ready(&container, &name)
+    wait_until_ready(&container, &name)?;
+    Ok(container)
 }
 
 /// Pulls the image; where that fails and the engine has one of that name, says so and takes it.
@@ -72,25 +82,22 @@ fn obtain_image(reference: &str) -> Result<String, Error> {
     }
 }
 
-fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Container, Error> {
-    let options = &builder.options;
-    let name = builder.node.container_name();
+fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<Container, Error> {
     let engine = engine::inspect()?;
 
-    let cgroup_parent = if engine.cgroup_driver.as_deref() == Some("cgroupfs") {
-        Some(options.cgroup_parent.clone())
-    } else {
-        if options.is_cgroup_parent_given {
+    let cgroup_parent = match &settings.cgroup_parent {
+        Some(parent) if engine.cgroup_driver.as_deref() == Some("cgroupfs") => Some(parent.clone()),
+        Some(parent) if settings.is_cgroup_parent_given => {
             task.child(&format!(
-                "ignoring cgroup-parent {}: the engine's cgroup driver is {}, not cgroupfs",
-                options.cgroup_parent,
+                "ignoring cgroup-parent {parent}: the engine's cgroup driver is {}, not cgroupfs",
                 engine.cgroup_driver.as_deref().unwrap_or("unknown"),
             ));
+            None
         }
-        None
+        _ => None,
     };
 
-    let state = builder.node.state_volume_name();
+    let state = node.state_volume_name();
     if Volume::find(&state)?.is_none() {
         let created = Volume::create(&volume::Spec {
             name: state.clone(),
@@ -105,7 +112,7 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
         }
     }
 
-    let files = &builder.node.files;
+    let files = &node.files;
     let mut command = Vec::new();
     if files.iter().any(|file| file.path == CONFIG_FILE) {
         // Before the user's own flags, so that a --config among them counts.
@@ -114,27 +121,27 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
             format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}"),
         ]);
     }
-    command.extend(builder.node.buildkitd_flags.iter().cloned());
+    command.extend(node.buildkitd_flags.iter().cloned());
 
     let container = Container::create(&Spec {
-        name,
+        name: node.container_name(),
         image: image.to_owned(),
         command,
-        env: options.env.clone(),
+        env: settings.env.clone(),
         labels: Vec::new(),
         mounts: vec![Mounted {
             target: STATE_DIRECTORY.into(),
             source: MountSource::Volume(state),
             read_only: false,
         }],
-        network: options.network.clone(),
+        network: settings.network.clone(),
         privileged: true,
         // Reaps what BuildKit's own containers leave behind.
         init: true,
         // A privileged container needs the real root.
         host_user_namespace: engine.user_namespaces,
         gpus: None,
-        restart: match options.restart_policy {
+        restart: match settings.restart_policy {
             values::RestartPolicy::No => container::RestartPolicy::No,
             values::RestartPolicy::Always => container::RestartPolicy::Always,
             values::RestartPolicy::UnlessStopped => container::RestartPolicy::UnlessStopped,
@@ -143,13 +150,13 @@ fn create(builder: &ContainerBuilder, image: &str, task: &Task) -> Result<Contai
             }
         },
         limits: Limits {
-            memory: options.memory,
-            memory_swap: options.memory_swap,
-            cpu_shares: options.cpu_shares,
-            cpu_period: options.cpu_period,
-            cpu_quota: options.cpu_quota,
-            cpuset_cpus: options.cpuset_cpus.clone(),
-            cpuset_mems: options.cpuset_mems.clone(),
+            memory: settings.memory,
+            memory_swap: settings.memory_swap,
+            cpu_shares: settings.cpu_shares,
+            cpu_period: settings.cpu_period,
+            cpu_quota: settings.cpu_quota,
+            cpuset_cpus: settings.cpuset_cpus.clone(),
+            cpuset_mems: settings.cpuset_mems.clone(),
             cgroup_parent,
         },
         extra: Vec::new(),

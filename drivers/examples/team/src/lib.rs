@@ -1,0 +1,238 @@
+//! The driver `team`: BuildKit in a container, as a team wants it.
+//!
+//! The images are the team's, and so are the limits; a daemon that nobody builds with stops by
+//! itself, and the next build starts it again with its cache. What a team would change are the
+//! constants below.
+
+use std::time::Duration;
+
+use iechor_driver::container::{Container, ExecSpec};
+use iechor_driver::values::RestartPolicy;
+use iechor_driver::{Description, Error, Options, capability, step};
+use iechor_driver_container::{ContainerDriver, Policy, Settings};
+
+/// The images that are approved, by the names that the option `release` has for them. With a
+/// digest (`moby/buildkit@sha256:...`) in place of a tag, nobody can change what it stands for.
+const IMAGES: &[(&str, &str)] = &[
+    ("stable", "moby/buildkit:buildx-stable-1"),
+    ("v0.25", "moby/buildkit:v0.25.1"),
+];
+
+/// Memory of a builder, in bytes.
+const MOST_MEMORY: u64 = 8 << 30;
+const LEAST_MEMORY: u64 = 256 << 20;
+/// What of each processor's time a builder has at most: so many whole processors.
+const MOST_PROCESSORS: i64 = 4;
+/// Microseconds; the kernel's own default.
+const CPU_PERIOD: i64 = 100_000;
+
+/// Runs in the container, and ends BuildKit after a time without builds.
+const WATCH: &str = include_str!("idle_stop.sh");
+/// By this name a watch that runs already is known. The script has it too.
+const WATCH_NAME: &str = "iechor-idle-stop";
+
+struct Team {
+    /// How long BuildKit stays up without a build; zero is for ever.
+    idle_stop: Duration,
+}
+
+iechor_driver::register!(ContainerDriver<Team>);
+
+impl Policy for Team {
+    fn describe() -> Description {
+        let images = || IMAGES.iter().map(|(_, image)| *image);
+        Description::new(
+            "team",
+            env!("CARGO_PKG_VERSION"),
+            "BuildKit from an approved image, with limits, stopped when nobody builds",
+        )
+        .vendor("iechor")
+        .license(env!("CARGO_PKG_LICENSE"))
+        .capability(
+            capability::required(
+                "container.privileged",
+                "BuildKit mounts file systems and starts containers of its own",
+            )
+            .within(images()),
+        )
+        .capability(
+            capability::required("image.pull", "the approved images of BuildKit").within(images()),
+        )
+    }
+
+    fn open(options: &mut Options) -> (Self, Settings) {
+        let image = options
+            .choice("release", IMAGES, "Which of the approved images to use")
+            .default("stable");
+        let memory = options
+            .size("memory", "Memory that BuildKit may use, at most 8g")
+            .try_map(between(LEAST_MEMORY, MOST_MEMORY, "256m", "8g"))
+            .default("4g");
+        let processors = options
+            .integer("processors", "Processors that it may use, at most 4")
+            .try_map(between(1, MOST_PROCESSORS, "1", "4"))
+            .default("2");
+        let idle_stop = options
+            .duration(
+                "idle-stop",
+                "Stop after so long without a build; 0 is never",
+            )
+            .try_map(|span| match span {
+                _ if span.is_zero() || span >= Duration::from_secs(1) => Ok(span),
+                _ => Err(format!("{span:?} is too short; give 1s or more, or 0")),
+            })
+            .default("30m");
+        let default_load = options
+            .boolean(
+                "default-load",
+                "Load results into the engine unless another output is asked for",
+            )
+            .default("false");
+        let settings = Settings {
+            image: image.into(),
+            memory: Some(memory),
+            // At most `MOST_MEMORY`. With as much swap as memory a limit would be half of one.
+            memory_swap: Some(memory as i64),
+            cpu_period: Some(CPU_PERIOD),
+            cpu_quota: Some(processors * CPU_PERIOD),
+            default_load,
+            // Whoever ends it, the next build starts it; the engine would undo the idle stop.
+            restart_policy: RestartPolicy::No,
+            ..Settings::default()
+        };
+        (Self { idle_stop }, settings)
+    }
+
+    fn booted(&self, container: &Container) -> Result<(), Error> {
+        let Some((idle, pause)) = self.watch_times() else {
+            return Ok(());
+        };
+        let watch = ExecSpec {
+            command: ["sh", "-c", WATCH, WATCH_NAME]
+                .map(str::to_owned)
+                .into_iter()
+                .chain([idle.to_string(), pause.to_string()])
+                .collect(),
+            env: Vec::new(),
+            user: None,
+            workdir: None,
+        };
+        let words = format!("stopping BuildKit after {idle} s without a build");
+        let watched = step(&words, |_| {
+            let output = container.run(&watch)?;
+            match output.exit_code {
+                0 => Ok(()),
+                code => Err(Error::Other(format!(
+                    "the watch ended with exit code {code}: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                ))),
+            }
+        });
+        match watched {
+            Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => Err(error),
+            // The step has said it. A daemon that does not stop by itself can build all the same.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Team {
+    /// Whole seconds: without a build, and between two looks.
+    fn watch_times(&self) -> Option<(u64, u64)> {
+        let idle = self.idle_stop.as_secs() + u64::from(self.idle_stop.subsec_nanos() > 0);
+        (idle > 0).then(|| (idle, (idle / 20).clamp(1, 15)))
+    }
+}
+
+/// Lets through what is not less than `least` and not more than `most`; `low` and `high` are these
+/// in the words of a user.
+fn between<T: PartialOrd + 'static>(
+    least: T,
+    most: T,
+    low: &'static str,
+    high: &'static str,
+) -> impl Fn(T) -> Result<T, String> {
+    move |value| {
+        if value < least {
+            Err(format!("it is too little; the least is {low}"))
+        } else if value > most {
+            Err(format!("the team allows {high} at most"))
+        } else {
+            Ok(value)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iechor_driver::testing;
+
+    use super::*;
+
+    type Driver = ContainerDriver<Team>;
+
+    #[test]
+    fn it_is_described_soundly_and_asks_for_no_more_than_its_images() {
+        testing::assert_sound::<Driver>();
+        for request in testing::descriptor::<Driver>().capabilities {
+            assert_eq!(request.scope.len(), IMAGES.len(), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_there_without_any_option() {
+        let driver = testing::open::<Driver>(&[]).expect("it is right");
+        let settings = driver.settings();
+        assert_eq!(settings.image, IMAGES[0].1);
+        assert_eq!(settings.memory, Some(4 << 30));
+        assert_eq!(settings.memory_swap, Some(4 << 30));
+        assert_eq!(settings.cpu_quota, Some(2 * CPU_PERIOD));
+        assert_eq!(settings.restart_policy, RestartPolicy::No);
+        assert_eq!(driver.policy().watch_times(), Some((1800, 15)));
+    }
+
+    #[test]
+    fn asking_for_more_than_the_team_allows_is_refused() {
+        testing::assert_refused::<Driver>(
+            &[
+                ("release", "my/own"),
+                ("memory", "9g"),
+                ("processors", "5"),
+                ("idle-stop", "-1s"),
+            ],
+            &["release", "memory", "processors", "idle-stop"],
+        );
+        testing::assert_refused::<Driver>(
+            &[
+                ("memory", "1m"),
+                ("processors", "0"),
+                ("idle-stop", "10ms"),
+                ("image", "my/own"),
+                ("network", "host"),
+            ],
+            &["memory", "processors", "idle-stop", "image", "network"],
+        );
+        let most = [
+            ("release", "v0.25"),
+            ("memory", "8g"),
+            ("processors", "4"),
+            ("idle-stop", "0"),
+        ];
+        let driver = testing::open::<Driver>(&most).expect("it is right");
+        assert_eq!(driver.settings().memory, Some(MOST_MEMORY));
+        assert_eq!(driver.policy().watch_times(), None);
+    }
+
+    #[test]
+    fn the_watch_looks_often_enough() {
+        for (idle_stop, expected) in [(1.0, (1, 1)), (1.5, (2, 1)), (60.0, (60, 3))] {
+            let idle_stop = Duration::from_secs_f64(idle_stop);
+            assert_eq!(Team { idle_stop }.watch_times(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn the_watch_knows_itself_by_its_name() {
+        assert!(WATCH.contains(WATCH_NAME));
+    }
+}

@@ -1,0 +1,194 @@
+//! The driver `team`, which puts a policy around the life of a container, on an engine in memory.
+
+use std::sync::{Arc, Mutex};
+
+use iechor_engine::Engine;
+use iechor_engine::model::{ExecSpec, Image, Limits, Platform, RestartPolicy};
+use iechor_engine::simulated::Command as Program;
+use iechor_sandbox::contract::{Config, RemoveOptions, Status, StopOptions};
+use iechor_sandbox::{Driver, DriverError, Grant, Sandbox};
+
+use crate::support::{CONTAINER, IMAGE, Nodes, Stage, VOLUME, config, granting, load, pairs, team};
+
+const GRANTS: &[&str] = &["container.privileged", "image.pull"];
+
+/// The driver on an engine whose containers have no shell.
+async fn bench() -> (Stage, Arc<Driver>) {
+    let driver = load(team()).await;
+    let bench = granting(&driver, GRANTS).await;
+    let image = Image {
+        id: "sha256:1".into(),
+        repo_digests: Vec::new(),
+        platform: Platform {
+            os: "linux".into(),
+            architecture: "amd64".into(),
+            variant: None,
+        },
+        labels: Default::default(),
+    };
+    bench.engine.add_to_registry(IMAGE, image);
+    (bench, driver)
+}
+
+/// The driver on an engine whose containers have a shell, and what is run with that.
+async fn bench_with_shell() -> (Stage, Arc<Driver>, Arc<Mutex<Vec<ExecSpec>>>) {
+    let (bench, driver) = bench().await;
+    let watches = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&watches);
+    let daemon = Arc::clone(&bench.buildkit);
+    bench
+        .engine
+        .on_command(move |_, exec| match exec.command[0].as_str() {
+            "buildctl" => {
+                let daemon = Arc::clone(&daemon);
+                Program::serves(|io| async move {
+                    daemon.serve(io.stream).await;
+                    0
+                })
+            }
+            "sh" => {
+                seen.lock().unwrap().push(exec.clone());
+                Program::prints("")
+            }
+            _ => Program::no_such_program(exec),
+        });
+    (bench, driver, watches)
+}
+
+#[tokio::test(start_paused = true)]
+async fn image_and_limits_are_the_teams_and_the_engine_does_not_undo_an_idle_stop() {
+    let (bench, driver) = bench().await;
+    let node = bench
+        .with_options(&driver, &[("memory", "1g"), ("processors", "1")])
+        .await;
+    node.boot().await.unwrap();
+    let spec = bench.engine.spec(CONTAINER).unwrap();
+    assert_eq!(spec.image, IMAGE);
+    assert_eq!(spec.restart, RestartPolicy::No);
+    assert_eq!(spec.network, None);
+    let expected = Limits {
+        memory: Some(1 << 30),
+        memory_swap: Some(1 << 30),
+        cpu_period: Some(100_000),
+        cpu_quota: Some(100_000),
+        ..Limits::default()
+    };
+    assert_eq!(spec.limits, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_more_is_told_what_there_is() {
+    let (bench, driver) = bench().await;
+    let asked = pairs(&[
+        ("memory", "64g"),
+        ("processors", "64"),
+        ("release", "latest"),
+        ("image", "my/own"),
+    ]);
+    let asked = Config {
+        options: asked,
+        ..config()
+    };
+    let error = driver.validate(&asked).await.unwrap_err();
+    assert!(
+        matches!(&error, DriverError::InvalidConfiguration { issues, .. } if issues.len() == 4),
+        "{error:?}"
+    );
+    let words = error.to_string();
+    for expected in [
+        "option memory: the team allows 8g at most",
+        "option processors: the team allows 4 at most",
+        "option release: \"latest\" is none of: stable, v0.25",
+        "option image: there is no such option",
+    ] {
+        assert!(words.contains(expected), "{words}");
+    }
+    bench.assert_no_creations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_boot_sees_to_the_watch_that_stops_an_idle_daemon() {
+    let (bench, driver, watches) = bench_with_shell().await;
+    let node = bench.with_options(&driver, &[("idle-stop", "1m")]).await;
+    for boots in 1..=2 {
+        node.boot().await.unwrap();
+        let watches = watches.lock().unwrap();
+        assert_eq!(watches.len(), boots);
+        let command = &watches[boots - 1].command;
+        assert_eq!(command[..2], ["sh", "-c"]);
+        assert_eq!(command[3..], ["iechor-idle-stop", "60", "3"]);
+    }
+    let shown = bench.watcher.shown();
+    let step = "begin stopping BuildKit after 60 s without a build";
+    assert!(shown.iter().any(|line| line == step), "{shown:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_idle_stop_there_is_no_watch() {
+    let (bench, driver, watches) = bench_with_shell().await;
+    let node = bench.with_options(&driver, &[("idle-stop", "0")]).await;
+    node.boot().await.unwrap();
+    assert!(watches.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_without_a_shell_is_used_and_the_boot_says_so() {
+    let (bench, driver) = bench().await;
+    let node = bench.with_options(&driver, &[]).await;
+    node.boot().await.unwrap();
+    assert_eq!(node.info().await.unwrap().status, Status::Running);
+    let shown = bench.watcher.shown();
+    assert!(
+        shown
+            .iter()
+            .any(|line| line.starts_with("finish Err(") && line.contains("\\\"sh\\\"")),
+        "{shown:#?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_idle_stop_the_next_boot_starts_the_same_container() {
+    let (bench, driver, watches) = bench_with_shell().await;
+    let node = bench.with_options(&driver, &[]).await;
+    node.boot().await.unwrap();
+    let found = || async { bench.engine.inspect_container(CONTAINER).await.unwrap() };
+    let id = found().await.unwrap().id;
+    // As the watch does.
+    bench.engine.stop_container(CONTAINER, None).await.unwrap();
+    assert_eq!(node.info().await.unwrap().status, Status::Stopped);
+    node.boot().await.unwrap();
+    assert_eq!(found().await.unwrap().id, id);
+    assert_eq!(watches.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_builder_changes_drivers_and_keeps_its_cache() {
+    let (bench, team) = bench().await;
+    let plain = Sandbox::embedded("iechor-container").unwrap().unwrap();
+    let keep_state = RemoveOptions {
+        force: true,
+        keep_state: true,
+        keep_daemon: false,
+    };
+    for driver in [&plain, &team, &plain] {
+        let grants = GRANTS.iter().map(|grant| Grant::parse(grant).unwrap());
+        let bench = Stage {
+            grants: driver.grants(&grants.collect::<Vec<_>>()).await.unwrap(),
+            ..bench.clone()
+        };
+        let node = bench.with_options(driver, &[]).await;
+        node.boot().await.unwrap();
+        let volumes = bench.engine.list_volumes(&[]).await.unwrap();
+        assert_eq!(volumes.len(), 1);
+        assert_eq!(volumes[0].name, VOLUME);
+        // The first driver's: nobody has made another.
+        assert_eq!(volumes[0].labels["dev.iechor.driver"], "iechor-container");
+        let options = StopOptions {
+            force: false,
+            grace: None,
+        };
+        node.stop(options).await.unwrap();
+        node.remove(keep_state).await.unwrap();
+        assert_eq!(bench.objects().await, [format!("volume {VOLUME}")]);
+    }
+}

@@ -1,0 +1,142 @@
+//! The example driver `team`, and builders that change from one driver to another.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use iechor_testkit::build_component;
+
+use crate::context::Context;
+use crate::support::{Sandbox, container_of, inspect, wait_until};
+
+/// The component of the driver `team`, built once.
+fn component() -> &'static Path {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
+        let built = build_component(&workspace, "iechor-driver-team", "guest", &target);
+        built.expect("it can be built")
+    })
+}
+
+/// The flags of `create` for a builder of the driver.
+fn team(options: &[&str]) -> String {
+    let mut flags = format!(
+        "--driver {} --grant container.privileged --grant image.pull",
+        component().display()
+    );
+    for option in options {
+        flags += &format!(" --driver-opt {option}");
+    }
+    flags
+}
+
+fn is_running(builder: &str) -> bool {
+    inspect(&container_of(builder))["State"]["Running"] == true
+}
+
+#[test]
+fn an_idle_daemon_stops_and_the_next_build_boots_it_with_its_cache() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("idle");
+    sandbox
+        .buildx(&format!("create --name {name} --bootstrap"))
+        .words(&team(&["idle-stop=3s"]))
+        .success();
+    let context = Context::on_base("RUN echo once > /made\n");
+    let build = format!("build --builder {name} {}", context.word());
+    sandbox.buildx(&build).success().does_not_say("CACHED");
+    let id = inspect(&container_of(&name))["Id"].take();
+    for _ in 0..2 {
+        wait_until("the idle daemon stops", || !is_running(&name));
+        // A clean end, and the engine leaves it at that.
+        let container = inspect(&container_of(&name));
+        assert_eq!(container["State"]["ExitCode"], 0, "{container}");
+        assert_eq!(container["HostConfig"]["RestartPolicy"]["Name"], "no");
+        let listed = sandbox.buildx("ls").success();
+        assert!(listed.stdout.contains("stopped"), "{}", listed.transcript());
+
+        let built = sandbox.buildx(&build).success();
+        built
+            .says("booting buildkit")
+            .says_cached("RUN echo once > /made");
+        assert_eq!(inspect(&container_of(&name))["Id"], id);
+    }
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn a_daemon_that_builds_is_not_idle() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("busy");
+    sandbox
+        .buildx(&format!("create --name {name} --bootstrap"))
+        .words(&team(&["idle-stop=3s"]))
+        .success();
+    // Several times as long as the daemon may idle.
+    let context = Context::on_base("RUN for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done\n");
+    sandbox
+        .buildx(&format!("build --builder {name} {}", context.word()))
+        .success();
+    wait_until("the idle daemon stops", || !is_running(&name));
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn a_builder_changes_drivers_and_keeps_its_cache() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("change");
+    let context = Context::on_base("RUN echo once > /made\n");
+    let build = format!("build --builder {name} {}", context.word());
+    let create = |flags: &str| {
+        sandbox
+            .buildx(&format!("create --name {name} --bootstrap"))
+            .words(flags)
+            .success();
+    };
+    let forget = || {
+        sandbox.buildx(&format!("rm --keep-state {name}")).success();
+    };
+
+    create("--driver iechor-container");
+    sandbox.buildx(&build).success().does_not_say("CACHED");
+    assert_eq!(inspect(&container_of(&name))["HostConfig"]["Memory"], 0);
+
+    forget();
+    create(&team(&["memory=1g", "processors=1"]));
+    sandbox
+        .buildx(&build)
+        .success()
+        .says_cached("RUN echo once > /made");
+    let limits = inspect(&container_of(&name))["HostConfig"].take();
+    assert_eq!(limits["Memory"], 1 << 30);
+    assert_eq!(limits["CpuPeriod"], 100_000);
+    assert_eq!(limits["CpuQuota"], 100_000);
+
+    forget();
+    create("--driver iechor-container");
+    sandbox
+        .buildx(&build)
+        .success()
+        .says_cached("RUN echo once > /made");
+    assert_eq!(inspect(&container_of(&name))["HostConfig"]["Memory"], 0);
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn more_than_the_team_allows_is_refused_by_name() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("greedy");
+    let flags = team(&["memory=64g", "processors=64", "image=my/own"]);
+    sandbox
+        .buildx(&format!("create --name {name}"))
+        .words(&flags)
+        .failure(1)
+        .says("option memory: the team allows 8g at most")
+        .says("option processors: the team allows 4 at most")
+        .says("option image: there is no such option");
+    sandbox.assert_nothing_left();
+}
