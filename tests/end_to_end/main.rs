@@ -20,6 +20,7 @@ mod bad_input;
 mod builders;
 mod builds;
 mod context_builder;
+mod driver_tests;
 mod drivers;
 mod failures;
 mod grants;

@@ -53,6 +53,8 @@ pub struct TestResult {
     pub note: Option<String>,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// The command that runs only this test again.
+    pub rerun: String,
     /// Wall time, in milliseconds.
     pub milliseconds: u64,
 }

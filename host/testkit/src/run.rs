@@ -214,7 +214,8 @@ impl Run {
                 )),
             });
             let (name, text) = (test.name().to_owned(), test.text().to_owned());
-            let result = result(name, text, verdict, begun.elapsed());
+            let rerun = self.rerun(&test);
+            let result = result(name, text, rerun, verdict, begun.elapsed());
             let _ = events.send(Event::Tested(result.clone()));
             report.tests.push(result);
         }
@@ -222,6 +223,25 @@ impl Run {
         report.cancelled = self.cancel.is_cancelled();
         report.coverage = subject.coverage();
         report
+    }
+
+    /// The command that runs only that test again.
+    fn rerun(&self, test: &Test<'_>) -> String {
+        let kit = &self.kit;
+        let mut command = format!("iechor driver test {}", word(kit.driver.name()));
+        if kit.real.is_some() {
+            command += " --engine real";
+        }
+        for (name, value) in &kit.options {
+            command += &format!(" --driver-opt {}", word(&format!("{name}={value}")));
+        }
+        if let Some(endpoint) = &kit.endpoint {
+            command += &format!(" --endpoint {}", word(endpoint));
+        }
+        if let Test::Scenario(scenario) = test {
+            command += &format!(" --scenario {}", word(&scenario.path.display().to_string()));
+        }
+        command + &format!(" --only {}", word(test.name()))
     }
 
     fn about(&self, subject: Option<&Subject>) -> report::Subject {
@@ -244,6 +264,16 @@ impl Run {
                 .unwrap_or_default(),
             granted: subject.map(Subject::granted).unwrap_or_default(),
         }
+    }
+}
+
+/// A word as a shell takes it.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:=@,+%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -311,6 +341,7 @@ fn unmet(run: &Run, expected: &str, happened: String) -> Report {
         tests: vec![result(
             "driver-can-be-tested".into(),
             expected.to_owned(),
+            format!("iechor driver test {}", word(run.kit.driver.name())),
             Err(Failure::new(expected, happened)),
             Duration::ZERO,
         )],
@@ -319,7 +350,13 @@ fn unmet(run: &Run, expected: &str, happened: String) -> Report {
     }
 }
 
-fn result(name: String, requirement: String, verdict: Verdict, took: Duration) -> TestResult {
+fn result(
+    name: String,
+    requirement: String,
+    rerun: String,
+    verdict: Verdict,
+    took: Duration,
+) -> TestResult {
     let (status, note, failure) = match verdict {
         Ok(Outcome::Passed) => (Status::Passed, None, None),
         Ok(Outcome::Warned(note)) => (Status::Warned, Some(note), None),
@@ -332,6 +369,7 @@ fn result(name: String, requirement: String, verdict: Verdict, took: Duration) -
         status,
         note,
         failure,
+        rerun,
         milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     }
 }

@@ -98,7 +98,15 @@ impl Subject {
         cancel: CancellationToken,
     ) -> Result<Self, DriverError> {
         let descriptor = driver.descriptor().await?.clone();
-        let (given, config) = acceptable(&driver, &descriptor, options, endpoint).await?;
+        let named = real.as_ref().map(|real| real.engine.endpoint().to_owned());
+        let endpoints = match endpoint {
+            Some(endpoint) => vec![endpoint],
+            None => named
+                .into_iter()
+                .chain(ENDPOINTS.map(str::to_owned))
+                .collect(),
+        };
+        let (given, config) = acceptable(&driver, &descriptor, options, endpoints).await?;
         let rich = Config {
             buildkitd_flags: vec!["--debug".into()],
             files: vec![
@@ -280,7 +288,7 @@ async fn acceptable(
     driver: &Driver,
     descriptor: &Descriptor,
     mut options: Vec<(String, String)>,
-    endpoint: Option<String>,
+    endpoints: Vec<String>,
 ) -> Result<(Config, ValidConfig), DriverError> {
     for option in &descriptor.options {
         let given = options.iter().any(|(name, _)| *name == option.name);
@@ -288,10 +296,6 @@ async fn acceptable(
             options.push((option.name.clone(), example(&option.kind)));
         }
     }
-    let endpoints = match endpoint {
-        Some(endpoint) => vec![endpoint],
-        None => ENDPOINTS.map(str::to_owned).to_vec(),
-    };
     let mut first_error = None;
     for endpoint in endpoints {
         let config = Config {

@@ -35,7 +35,8 @@ struct Line {
 }
 
 impl Trace {
-    /// The lines so far: operations, and the calls of each below it.
+    /// The lines so far: operations, and the calls of each below it. A call without an answer behind it
+    /// succeeded.
     pub fn lines(&self) -> Vec<String> {
         let record = self.record();
         let render = |line: &Line| {
@@ -100,7 +101,7 @@ impl Observer for Trace {
 
     fn call(&self, function: &'static str, arguments: &str) {
         let mut record = self.record();
-        record.close("ok");
+        record.open = None;
         record.calls += 1;
         *record.functions.entry(function).or_default() += 1;
         let text = match arguments {
@@ -140,7 +141,7 @@ impl Observer for Trace {
             Err(DriverError::Cancelled { .. } | DriverError::TimedOut { .. }) => {
                 record.close("no answer");
             }
-            _ => record.close("ok"),
+            _ => record.open = None,
         }
         let answer = match outcome {
             Ok(()) => "ok".to_owned(),
@@ -285,7 +286,7 @@ mod tests {
             [
                 "boot",
                 "  container.find buildx_buildkit_a -> none",
-                "  clock.now -> ok",
+                "  clock.now",
                 "  container.create buildx_buildkit_a image=b -> not-running",
                 "boot -> ok",
             ]

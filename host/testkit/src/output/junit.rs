@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{coverage, failure, rerun};
+use super::{coverage, failure};
 use crate::report::{Report, Status};
 
 /// The report as one document.
@@ -57,11 +57,7 @@ pub fn render(report: &Report) -> String {
                 );
             }
             (_, Some(reason)) => {
-                let words = format!(
-                    "{}\n  again: {}",
-                    failure(test, reason),
-                    rerun(&report.subject, &test.name)
-                );
+                let words = failure(test, reason);
                 let _ = writeln!(
                     text,
                     ">\n      <failure message=\"{}\">{}</failure>\n    </testcase>",

@@ -18,16 +18,7 @@ pub fn failure(test: &TestResult, failure: &Failure) -> String {
         text += "\n  what the driver did:\n    ";
         text += &failure.trace.join("\n    ");
     }
-    text
-}
-
-/// The command that runs only this test again.
-pub fn rerun(report: &crate::report::Subject, test: &str) -> String {
-    let engine = match report.engine.as_str() {
-        "simulated" => String::new(),
-        other => format!(" --engine {other}"),
-    };
-    format!("iechor driver test {}{engine} --only {test}", report.driver)
+    text + &format!("\n  to run only this: {}", test.rerun)
 }
 
 /// How many tests ended how, in one line.

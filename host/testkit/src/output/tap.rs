@@ -1,6 +1,6 @@
 //! TAP 14, line by line as results come.
 
-use super::{coverage, rerun, summary};
+use super::{coverage, summary};
 use crate::report::{Report, Status, Subject, TestResult};
 
 /// The first lines.
@@ -20,7 +20,7 @@ pub fn begin(subject: &Subject) -> String {
 }
 
 /// The test of that number, counted from 1.
-pub fn test(subject: &Subject, number: usize, test: &TestResult) -> String {
+pub fn test(number: usize, test: &TestResult) -> String {
     let name = one_line(&test.name);
     let note = test.note.as_deref().map(one_line).unwrap_or_default();
     match (test.status, &test.failure) {
@@ -33,7 +33,7 @@ pub fn test(subject: &Subject, number: usize, test: &TestResult) -> String {
                 ("expected", &failure.expected),
                 ("happened", &failure.happened),
                 ("trace", &failure.trace.join("\n")),
-                ("rerun", &rerun(subject, &name)),
+                ("rerun", &test.rerun),
             ] {
                 if !value.is_empty() {
                     text += &format!("  {key}: |\n");

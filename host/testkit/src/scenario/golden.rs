@@ -78,6 +78,10 @@ pub(super) fn observable(trace: &[String]) -> Vec<String> {
             continue;
         }
         let line = without_words(line);
+        // Whether an image is pulled or there already is between the engine and its registry.
+        if line.starts_with("  image.resolve ") && line.contains(" -> ") {
+            continue;
+        }
         if seen.insert(line.clone()) {
             lines.push(line);
         }
@@ -85,16 +89,16 @@ pub(super) fn observable(trace: &[String]) -> Vec<String> {
     lines
 }
 
-/// The line without what an engine said, and without where it makes cgroups.
+/// The line without what an engine said, where it makes cgroups, and how a process ended.
 fn without_words(line: &str) -> String {
     let (call, answer) = line.split_once(" -> ").unwrap_or((line, ""));
     let call: Vec<_> = call
         .split(' ')
-        .filter(|word| !word.starts_with("cgroup-parent="))
+        .filter(|word| !word.starts_with("cgroup-parent=") && !word.starts_with("pull="))
         .collect();
     let call = call.join(" ");
-    // `conflict: words` and `engine 500: words`; other answers have no colon.
-    let answer = match answer.split_once(':') {
+    // `conflict: words`, `engine 500: words` and `exited, exit code 3`.
+    let answer = match answer.split_once([':', ',']) {
         Some((kind, _)) => kind.split(' ').next().unwrap_or(kind),
         None => answer,
     };
@@ -113,13 +117,13 @@ mod tests {
     fn tries_and_words_are_not_compared_between_engines() {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         let quick = lines(
-            "boot\n  container.create a cgroup-parent=/x image=b -> ok\n  container.dial a -> ok\n  \
-             client.open -> ok\nboot -> ok",
+            "boot\n  image.resolve b pull=always\n  container.create a cgroup-parent=/x image=b\n  \
+             container.dial a\n  client.open\nboot -> ok\n",
         );
         let slow = lines(
-            "boot\n  task.new x -> ok\n  container.create a image=b -> ok\n  container.dial a -> ok\n  \
-             client.open -> unavailable: no\n  clock.sleep 1s -> ok\n  container.dial a -> ok\n  \
-             client.open -> ok\nboot -> ok",
+            "boot\n  task.new x\n  image.resolve b pull=always -> engine 500: c\n  image.resolve b \
+             pull=never\n  container.create a image=b\n  container.dial a\n  client.open -> \
+             unavailable: no\n  clock.sleep 1s\n  container.dial a\n  client.open\nboot -> ok\n",
         );
         assert_eq!(observable(&quick), observable(&slow));
         assert_eq!(

@@ -90,8 +90,9 @@
 //!
 //! What is marked with * can be had in memory only: on a real engine, a scenario with one of these
 //! is skipped. There, the node gets a name of its own, and of the traces only what does not hang on
-//! time is compared: calls of `clock`, `log` and `task` are left out, tries that were repeated, and
-//! the words of errors.
+//! time and on the engine's surroundings is compared: left out are calls of `clock`, `log` and
+//! `task`, tries that were repeated, the words of errors, exit codes, parent cgroups, and whether an
+//! image was pulled or there already. `images` have to be there, or the scenario is skipped.
 
 mod file;
 mod golden;
@@ -109,7 +110,7 @@ use file::File;
 pub(crate) struct Scenario {
     /// `scenario:` and the file's name without its ending.
     pub(crate) name: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     file: File,
 }
 

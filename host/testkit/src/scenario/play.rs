@@ -6,7 +6,7 @@ use std::time::Duration;
 use iechor_engine::EngineError;
 use iechor_engine::simulated::Fault;
 use iechor_sandbox::contract::{RemoveOptions, StopOptions};
-use iechor_sandbox::{DriverError, Node};
+use iechor_sandbox::{DriverError, Node, ValidConfig};
 use tokio::time::Instant;
 
 use super::file::{Action, FaultKind, File, Step};
@@ -24,9 +24,11 @@ pub(super) async fn play(
     golden: &Path,
     bless: bool,
 ) -> Verdict {
+    // Checked before the first operation, as the host does it.
+    let mut valid_config = None;
     for (number, step) in scenario.steps.iter().enumerate() {
         let name = format!("step {} ({})", number + 1, action_name(step.action));
-        happen(scenario, &mut case, step, &name).await?;
+        happen(scenario, &mut case, &mut valid_config, step, &name).await?;
     }
     let mut trace = case.trace.lines();
     match &case.world {
@@ -62,6 +64,7 @@ fn action_name(action: Action) -> &'static str {
 async fn happen(
     scenario: &File,
     case: &mut Case<'_>,
+    valid_config: &mut Option<ValidConfig>,
     step: &Step,
     name: &str,
 ) -> Result<(), Failure> {
@@ -96,7 +99,7 @@ async fn happen(
                 .await
                 .map_err(unable)?;
         }
-        _ => operate(scenario, case, step, name).await?,
+        _ => operate(scenario, case, valid_config, step, name).await?,
     }
     if let Some(objects) = &step.objects {
         let mut objects: Vec<_> = objects
@@ -112,6 +115,7 @@ async fn happen(
 async fn operate(
     scenario: &File,
     case: &mut Case<'_>,
+    valid_config: &mut Option<ValidConfig>,
     step: &Step,
     name: &str,
 ) -> Result<(), Failure> {
@@ -122,10 +126,18 @@ async fn operate(
         case.trace.cancel_at(case.trace.calls() + call, token);
     }
     let config = world::config(scenario, case);
-    let result = match case.driver.validate(&config).await {
-        Ok(_) if step.action == Action::Validate => Ok(None),
-        Ok((config, _)) => {
-            let node = case.driver.node(config, case.context());
+    let valid = match valid_config {
+        Some(config) if step.action != Action::Validate => Ok(config.clone()),
+        _ => case
+            .driver
+            .validate(&config)
+            .await
+            .map(|(config, _)| config),
+    };
+    let result = match valid {
+        Ok(checked) => {
+            *valid_config = Some(checked.clone());
+            let node = case.driver.node(checked, case.context());
             run(case, step, name, &node).await?
         }
         Err(error) => Err(error),
@@ -139,7 +151,7 @@ async fn operate(
     if step.cancel_at.is_some() {
         case.renew_cancel();
     }
-    judge(case, step, name, result)?;
+    judge(scenario, case, step, name, result)?;
     match step.within {
         Some(within) if took > within => Err(case.failure(
             format!("{name} takes {within:?} at most"),
@@ -224,6 +236,7 @@ fn nanoseconds(span: Duration) -> u64 {
 }
 
 fn judge(
+    scenario: &File,
     case: &Case<'_>,
     step: &Step,
     name: &str,
@@ -241,11 +254,8 @@ fn judge(
     };
     let error = case.refused(name, result, &[wanted.as_str()])?;
     let words = error.to_string();
-    let missing: Vec<_> = step
-        .says
-        .iter()
-        .filter(|word| !words.contains(*word))
-        .collect();
+    let said = |word: &&String| words.contains(&world::given_name(scenario, case, word));
+    let missing: Vec<_> = step.says.iter().filter(|word| !said(word)).collect();
     if missing.is_empty() {
         return Ok(());
     }

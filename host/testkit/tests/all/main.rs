@@ -6,4 +6,5 @@
 
 mod drivers;
 mod faulty;
+mod scenarios;
 mod support;

@@ -179,23 +179,17 @@ fn list(names: &[String]) -> String {
 async fn show(run: Run, format: ReportFormat) -> anyhow::Result<Report> {
     let run = match format {
         ReportFormat::Tap => {
-            let mut subject = None;
             let mut number = 0;
             run.listener(move |event| {
-                // Who went away does not want the rest; the run ends all the same, for its exit code.
-                let _ = match event {
-                    Event::Started(started) => {
-                        subject = Some(started.clone());
-                        console::result(&tap::begin(started))
-                    }
+                let text = match event {
+                    Event::Started(subject) => tap::begin(subject),
                     Event::Tested(test) => {
                         number += 1;
-                        match &subject {
-                            Some(subject) => console::result(&tap::test(subject, number, test)),
-                            None => Ok(()),
-                        }
+                        tap::test(number, test)
                     }
                 };
+                // Who went away does not want the rest; the run ends all the same, for its exit code.
+                let _ = console::result(&text);
             })
         }
         ReportFormat::Junit | ReportFormat::Json => run,
