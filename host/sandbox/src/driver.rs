@@ -13,11 +13,12 @@ use crate::bindings::ContainerDriverPre;
 use crate::bindings::contract::{
     CapabilityRequest, Config, Descriptor, Issue, OptionKind, OptionSpec, Severity,
 };
+use crate::call::{self, Call};
 use crate::embedded::Embedded;
 use crate::error::DriverError;
 use crate::files::Files;
 use crate::grant::{Grant, Grants};
-use crate::node::{self, Call, Node, NodeContext};
+use crate::node::{Node, NodeContext};
 use crate::observer::Observer;
 use crate::operation::Host;
 use crate::options::Checked;
@@ -242,7 +243,7 @@ impl Driver {
     pub async fn descriptor(&self) -> Result<&Descriptor, DriverError> {
         self.descriptor
             .get_or_try_init(async || {
-                let said = node::pure(self, "describe", async |Call { driver, store, .. }| {
+                let said = call::pure(self, "describe", async |Call { driver, store, .. }| {
                     driver.iechor_driver_driver().call_describe(store).await
                 });
                 said.await.map(cleaned)
@@ -256,7 +257,7 @@ impl Driver {
     ///
     /// What went wrong in the driver.
     pub async fn priority(&self, endpoint: &str) -> Result<Option<u32>, DriverError> {
-        node::pure(self, "priority", async |Call { driver, store, .. }| {
+        call::pure(self, "priority", async |Call { driver, store, .. }| {
             driver
                 .iechor_driver_driver()
                 .call_priority(store, endpoint)
@@ -292,7 +293,7 @@ impl Driver {
             options: right,
             ..config.clone()
         };
-        let found = node::pure(self, "validate", async |Call { driver, store, .. }| {
+        let found = call::pure(self, "validate", async |Call { driver, store, .. }| {
             driver
                 .iechor_driver_driver()
                 .call_validate(store, &config)

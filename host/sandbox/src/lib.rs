@@ -17,6 +17,7 @@
 
 mod bindings;
 mod cache;
+mod call;
 mod capability;
 pub mod compilation;
 mod contract_version;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Largest component file, in bytes. A Python driver with its interpreter has about 18 MiB.
 pub const COMPONENT_BYTES: u64 = 64 << 20;
-/// Largest linear memory of a driver, in bytes.
+/// Most bytes of all linear memories of a driver together.
 pub const MEMORY_BYTES: usize = 256 << 20;
 /// Most linear memories.
 pub const MEMORIES: usize = 8;

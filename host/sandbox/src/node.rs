@@ -6,22 +6,19 @@ use std::time::Duration;
 use iechor_engine::model::Platform;
 use iechor_engine::{BoxByteStream, Engine};
 use tokio_util::sync::CancellationToken;
-use wasmtime::component::{ResourceAny, ResourceTableError};
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::component::ResourceAny;
 
-use crate::bindings::ContainerDriver;
-use crate::bindings::contract::{Error, Feature, Info, RemoveOptions, StopOptions};
+use crate::bindings::contract::{
+    self, DynamicNode, Error, Feature, Info, RemoveOptions, StopOptions,
+};
+use crate::call::{Call, run};
 use crate::driver::{Driver, ValidConfig};
 use crate::error::{DriverError, cleaned};
 use crate::grant::Grants;
 use crate::limits;
-use crate::operation::{Host, Operation};
-use crate::ownership::Owner;
-use crate::report::{
-    BuildKit, BuildKitClient, Dialer, Log, LogLevel, NoLog, NoProgress, Progress, SystemDialer,
-};
-use crate::runtime::Runtime;
-use crate::text::{clean, clean_line};
+use crate::operation::Operation;
+use crate::report::{BuildKit, Dialer, Log, LogLevel, Progress};
+use crate::text::clean_line;
 
 /// What a node's operations may use.
 #[derive(Clone)]
@@ -56,12 +53,6 @@ pub struct Node {
     context: NodeContext,
 }
 
-/// What a call into a driver needs.
-pub(crate) struct Call<'a> {
-    pub(crate) driver: &'a ContainerDriver,
-    pub(crate) store: &'a mut Store<Host>,
-}
-
 impl Node {
     pub(crate) fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
         context.grants = context.grants.at(&config.config.endpoint);
@@ -86,6 +77,7 @@ impl Node {
                 .await
         })
         .await
+        .map(cleaned_info)
     }
 
     /// Creates and starts what is missing, and returns once BuildKit answers.
@@ -157,6 +149,7 @@ impl Node {
                 .await
         })
         .await
+        .map(|features| features.into_iter().map(cleaned_feature).collect())
     }
 
     /// Stops BuildKit; one that does not run is no error.
@@ -208,24 +201,13 @@ impl Node {
         call: impl AsyncFnOnce(Call<'_>, ResourceAny) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, DriverError> {
         let context = &self.context;
-        let mut operation = Operation::new(
-            self.driver.name().to_owned(),
-            Owner {
-                builder: context.builder.clone(),
-                node: self.config.config.name.clone(),
-                driver: self.driver.name().to_owned(),
-            },
-            context.grants.clone(),
-            context.engine.clone(),
-            Arc::clone(&context.buildkit),
-            Arc::clone(&context.dialer),
-            Arc::clone(&context.progress),
-            Arc::clone(&context.log),
-            self.driver.observer().cloned(),
+        let operation = Arc::new(Operation::new(
+            &self.driver,
+            &self.config.config.name,
+            self.config.files.clone(),
+            context,
             limit,
-        );
-        operation.files = self.config.files.clone();
-        let operation = Arc::new(operation);
+        ));
         if let Some(observer) = &operation.observer {
             observer.begin(name);
         }
@@ -286,174 +268,29 @@ impl Node {
     }
 }
 
-impl Call<'_> {
-    fn reborrow(&mut self) -> Call<'_> {
-        Call {
-            driver: self.driver,
-            store: self.store,
-        }
-    }
-}
-
-/// Calls one of the pure functions: with nothing granted and no engine.
-pub(crate) async fn pure<T>(
-    driver: &Driver,
-    name: &'static str,
-    call: impl AsyncFnOnce(Call<'_>) -> wasmtime::Result<T>,
-) -> Result<T, DriverError> {
-    let owner = Owner {
-        builder: String::new(),
-        node: String::new(),
-        driver: driver.name().to_owned(),
+/// What a driver says of itself is shown in listings.
+fn cleaned_info(info: Info) -> Info {
+    let line = |text: String| clean_line(&text, limits::LINE);
+    let platform = |platform: contract::Platform| contract::Platform {
+        os: line(platform.os),
+        architecture: line(platform.architecture),
+        cpu_variant: platform.cpu_variant.map(line),
     };
-    let operation = Arc::new(Operation::new(
-        driver.name().to_owned(),
-        owner,
-        Grants::none(),
-        None,
-        Arc::new(NoBuildKit),
-        Arc::new(SystemDialer),
-        Arc::new(NoProgress),
-        Arc::new(NoLog),
-        driver.observer().cloned(),
-        limits::PURE,
-    ));
-    if let Some(observer) = &operation.observer {
-        observer.begin(name);
-    }
-    let result = run(driver, name, &operation, call).await;
-    if let Some(observer) = &operation.observer {
-        observer.end(name, result.as_ref().map(|_| ()));
-    }
-    result
-}
-
-/// Instantiates the driver in a fresh store, makes one call under every budget and throws the
-/// store away.
-async fn run<T>(
-    driver: &Driver,
-    name: &'static str,
-    operation: &Arc<Operation>,
-    call: impl AsyncFnOnce(Call<'_>) -> wasmtime::Result<T>,
-) -> Result<T, DriverError> {
-    let limit = operation.deadline - operation.started;
-    let runtime = Runtime::get().map_err(|error| DriverError::Unloadable {
-        driver: driver.name().to_owned(),
-        reason: format!("{error:#}"),
-    })?;
-    let mut store = Store::new(&runtime.engine, Host::new(Arc::clone(operation)));
-    store.limiter(|host| host);
-    store.set_hostcall_fuel(limits::CALL_BYTES);
-    store.set_max_component_handles(limits::HANDLES);
-    // Before the instantiation, since start functions run in it.
-    store.set_epoch_deadline(1);
-    let most_spins = (limits::SPIN.as_millis() / limits::TICK.as_millis()) as u64;
-    store.epoch_deadline_callback(move |mut store| {
-        let host = store.data_mut();
-        host.spins += 1;
-        if host.spins > most_spins {
-            Ok(UpdateDeadline::Interrupt)
-        } else {
-            Ok(UpdateDeadline::Yield(1))
-        }
-    });
-    let outcome = tokio::time::timeout(limit, async {
-        let driver = driver.pre.instantiate_async(&mut store).await?;
-        call(Call {
-            driver: &driver,
-            store: &mut store,
-        })
-        .await
-    })
-    .await;
-    match outcome {
-        Ok(Ok(value)) => {
-            store.data_mut().count_kept();
-            Ok(value)
-        }
-        Ok(Err(error)) => Err(explain(driver, name, store.data(), &error)),
-        Err(_) => Err(DriverError::TimedOut {
-            driver: driver.name().to_owned(),
-            operation: name,
-            limit,
-        }),
+    let node = |node: DynamicNode| DynamicNode {
+        name: line(node.name),
+        platforms: node.platforms.into_iter().map(platform).collect(),
+    };
+    Info {
+        nodes: info.nodes.into_iter().map(node).collect(),
+        run: info.run.map(line),
+        ..info
     }
 }
 
-/// Why a call did not come back.
-fn explain(
-    driver: &Driver,
-    operation: &'static str,
-    host: &Host,
-    error: &wasmtime::Error,
-) -> DriverError {
-    let driver = driver.name().to_owned();
-    if let Some(budget) = &host.refused_growth {
-        return DriverError::OverBudget {
-            driver,
-            operation,
-            budget: budget.clone(),
-        };
-    }
-    let trap = error.downcast_ref::<Trap>();
-    if trap == Some(&Trap::Interrupt) {
-        let budget = format!(
-            "it computed for more than {} s without a call to the host",
-            limits::SPIN.as_secs()
-        );
-        return DriverError::OverBudget {
-            driver,
-            operation,
-            budget,
-        };
-    }
-    if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        let budget = format!(
-            "it held more than {} things of the host at a time",
-            limits::RESOURCES
-        );
-        return DriverError::OverBudget {
-            driver,
-            operation,
-            budget,
-        };
-    }
-    let root = error.root_cause().to_string();
-    if root.contains("hostcall") {
-        let budget = format!(
-            "it passed more than {} MiB in one call to the host",
-            limits::CALL_BYTES >> 20
-        );
-        return DriverError::OverBudget {
-            driver,
-            operation,
-            budget,
-        };
-    }
-    let mut reason = root;
-    let stderr = host.stderr.contents();
-    // The end of it: a panic has the last word.
-    let stderr = &stderr[stderr.len().saturating_sub(2000)..];
-    let said = clean(&String::from_utf8_lossy(stderr), 2000);
-    if !said.trim().is_empty() {
-        reason += "; it said:\n  ";
-        reason += &said.trim().replace('\n', "\n  ");
-    }
-    DriverError::Crashed {
-        driver,
-        operation,
-        reason,
-        backtrace: clean(&format!("{error:?}"), 16 << 10),
-    }
-}
-
-/// Stands where pure functions have no BuildKit to reach.
-struct NoBuildKit;
-
-#[async_trait::async_trait]
-impl BuildKit for NoBuildKit {
-    async fn connect(&self, _: BoxByteStream) -> Result<Box<dyn BuildKitClient>, String> {
-        Err("describe, priority and validate are pure: they reach nothing".into())
+fn cleaned_feature(feature: Feature) -> Feature {
+    match feature {
+        Feature::Other(name) => Feature::Other(clean_line(&name, limits::LINE)),
+        known => known,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use iechor_engine::Engine;
 use tokio::time::Instant;
@@ -11,11 +12,13 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::contract::{Denial, Error};
 use crate::capability::HostError;
+use crate::driver::Driver;
 use crate::files::Files;
 use crate::grant::Grants;
 use crate::journal::Journal;
 use crate::last_words::LastWords;
 use crate::limits;
+use crate::node::NodeContext;
 use crate::observer::{Line, Observer};
 use crate::ownership::Owner;
 use crate::report::{BuildKit, Dialer, Log, Progress};
@@ -47,35 +50,31 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "plain data, named at the one place that calls"
-    )]
+    /// An operation of a node, which has `limit` from now.
     pub(crate) fn new(
-        driver: String,
-        owner: Owner,
-        grants: Grants,
-        engine: Option<Arc<dyn Engine>>,
-        buildkit: Arc<dyn BuildKit>,
-        dialer: Arc<dyn Dialer>,
-        progress: Arc<dyn Progress>,
-        log: Arc<dyn Log>,
-        observer: Option<Arc<dyn Observer>>,
-        limit: std::time::Duration,
+        driver: &Driver,
+        node: &str,
+        files: Files,
+        context: &NodeContext,
+        limit: Duration,
     ) -> Self {
         let started = Instant::now();
         Self {
             id: random_id(),
-            driver,
-            owner,
-            grants,
-            files: Files::default(),
-            engine,
-            buildkit,
-            dialer,
-            progress,
-            log,
-            observer,
+            driver: driver.name().to_owned(),
+            owner: Owner {
+                builder: context.builder.clone(),
+                node: node.to_owned(),
+                driver: driver.name().to_owned(),
+            },
+            grants: context.grants.clone(),
+            files,
+            engine: context.engine.clone(),
+            buildkit: Arc::clone(&context.buildkit),
+            dialer: Arc::clone(&context.dialer),
+            progress: Arc::clone(&context.progress),
+            log: Arc::clone(&context.log),
+            observer: driver.observer().cloned(),
             started,
             deadline: started + limit,
             journal: Journal::default(),
@@ -138,6 +137,8 @@ pub(crate) struct Host {
     pub(crate) spins: u64,
     /// Set when a memory or table was refused, since the trap itself does not say.
     pub(crate) refused_growth: Option<String>,
+    /// Bytes of all linear memories.
+    memory: usize,
     wasi: WasiCtx,
     limits: StoreLimits,
 }
@@ -158,6 +159,7 @@ impl Host {
             stderr,
             spins: 0,
             refused_growth: None,
+            memory: 0,
             wasi,
             limits: StoreLimitsBuilder::new()
                 .memory_size(limits::MEMORY_BYTES)
@@ -206,15 +208,17 @@ impl ResourceLimiter for Host {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let allowed = self.limits.memory_growing(current, desired, maximum)?;
-        if !allowed {
+        // Several memories share what one may have.
+        let all = self.memory.saturating_sub(current).saturating_add(desired);
+        if all > limits::MEMORY_BYTES || !self.limits.memory_growing(current, desired, maximum)? {
             self.refused_growth = Some(format!(
                 "it wanted {} MiB of memory, more than the {} MiB that a driver may have",
-                desired >> 20,
+                all >> 20,
                 limits::MEMORY_BYTES >> 20
             ));
             wasmtime::bail!("memory limit");
         }
+        self.memory = all;
         Ok(true)
     }
 
@@ -245,5 +249,30 @@ impl ResourceLimiter for Host {
 
     fn memories(&self) -> usize {
         limits::MEMORIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Sandbox;
+
+    #[test]
+    fn several_memories_share_what_one_may_have() {
+        let driver = Sandbox::embedded("remote")
+            .expect("loads")
+            .expect("built in");
+        let context = NodeContext::of_nothing();
+        let operation = Operation::new(&driver, "", Files::default(), &context, limits::PURE);
+        let mut host = Host::new(Arc::new(operation));
+        let mut grow = |current: usize, desired: usize| {
+            let grown = host.memory_growing(current << 20, desired << 20, None);
+            grown.map_err(|_| host.refused_growth.clone().expect("a reason"))
+        };
+        for (current, desired) in [(0, 100), (0, 100), (100, 156)] {
+            assert_eq!(grow(current, desired), Ok(true));
+        }
+        let said = grow(0, 1).expect_err("more than all");
+        assert!(said.contains("wanted 257 MiB"), "{said}");
     }
 }

@@ -11,6 +11,7 @@ mod certificates;
 mod container_driver;
 mod denials;
 mod engine_driver;
+mod exports;
 mod loading;
 mod observing;
 mod policy;

@@ -66,12 +66,19 @@ pub fn patched_guest(directory: &Path, from: &str, to: &str) -> PathBuf {
     path
 }
 
+/// Where the guest reads what to do without any configuration.
+pub const ORDER: &str = "order to the driver: be good....";
+
+/// An order of the length that it has to have.
+pub fn order(order: &str) -> String {
+    format!("{order:.<width$}", width = ORDER.len())
+}
+
 /// The guest that was ordered to do something where it gets no configuration.
 pub async fn ordered_guest(order: &str) -> Arc<Driver> {
     let directory = tempfile::tempdir().unwrap();
-    let from = "order to the driver: be good....";
-    let to = format!("{order:.<width$}", width = from.len());
-    load(&patched_guest(directory.path(), from, &to)).await
+    let order = self::order(order);
+    load(&patched_guest(directory.path(), ORDER, &order)).await
 }
 
 pub async fn load(path: &Path) -> Arc<Driver> {

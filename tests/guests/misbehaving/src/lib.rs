@@ -5,13 +5,16 @@
 //! test overwrites in the component's bytes.
 #![cfg(target_arch = "wasm32")]
 
-mod behave;
+mod exhaust;
+mod objects;
+mod reach;
 
 use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, GuestBuilder};
 use iechor_driver::transport::Connection;
+use iechor_driver::types::Platform;
 use iechor_driver::{
-    CapabilityRequest, Config, Descriptor, Error, Feature, Info, Issue, OptionKind, OptionSpec,
-    RemoveOptions, Severity, Status, StopOptions, clock, container,
+    CapabilityRequest, Config, Descriptor, DynamicNode, Error, Feature, Info, Issue, OptionKind,
+    OptionSpec, RemoveOptions, Severity, Status, StopOptions, clock, container,
 };
 
 /// Overwritten by tests, with as many bytes.
@@ -27,8 +30,12 @@ fn order() -> String {
 
 /// Runs when the component is instantiated, before any export is called.
 extern "C" fn at_start() {
-    if order() == "spin at start" {
-        behave::spin();
+    match order().as_str() {
+        "spin at start" => exhaust::spin(),
+        "allocate at start" => exhaust::allocate(),
+        "recurse at start" => drop(exhaust::recurse(1).to_string()),
+        "panic at start" => panic!("the start was told to panic"),
+        _ => {}
     }
 }
 
@@ -47,9 +54,9 @@ impl Guest for Misbehaving {
     fn describe() -> Descriptor {
         let mut summary = "does what no driver should".to_owned();
         match order().as_str() {
-            "spin in describe" => behave::spin(),
+            "spin in describe" => exhaust::spin(),
             "panic in describe" => panic!("describe was told to panic"),
-            "recurse in describe" => summary = behave::recurse(1).to_string(),
+            "recurse in describe" => summary = exhaust::recurse(1).to_string(),
             "huge describe" => summary = "x".repeat(200 << 20),
             "colour describe" => summary = "\x1b[31mred\x1b[0m".into(),
             "reach out in describe" => {
@@ -93,6 +100,9 @@ impl Guest for Misbehaving {
     }
 
     fn priority(_: String) -> Option<u32> {
+        if order() == "panic in priority" {
+            panic!("priority was told to panic");
+        }
         None
     }
 
@@ -133,9 +143,17 @@ fn option_value<'a>(config: &'a Config, name: &str) -> &'a str {
         .map_or("", |(_, value)| value)
 }
 
-/// A node; it does its worst in `boot`, and everything else well.
+/// A node; it does its worst in `boot`, and everything else well where it is not told otherwise.
 pub struct Node {
     config: Config,
+}
+
+impl Node {
+    fn panic_where_told(&self, export: &str) {
+        if behaviour(&self.config).strip_prefix("panic in ") == Some(export) {
+            panic!("{export} was told to panic");
+        }
+    }
 }
 
 impl GuestBuilder for Node {
@@ -147,16 +165,34 @@ impl GuestBuilder for Node {
     }
 
     fn info(&self) -> Result<Info, Error> {
+        self.panic_where_told("info");
+        let colour = |text: &str| format!("\x1b[2J{text}\x07");
+        let platform = Platform {
+            os: colour("os"),
+            architecture: colour("architecture"),
+            cpu_variant: Some(colour("variant")),
+        };
+        let node = DynamicNode {
+            name: colour("node"),
+            platforms: vec![platform],
+        };
+        let empty = DynamicNode {
+            name: String::new(),
+            platforms: Vec::new(),
+        };
         Ok(Info {
             status: Status::Inactive,
-            nodes: Vec::new(),
-            run: None,
+            nodes: match behaviour(&self.config) {
+                "many nodes" => vec![empty; 2 << 20],
+                _ => vec![node],
+            },
+            run: Some(colour("run")),
         })
     }
 
     fn boot(&self) -> Result<(), Error> {
         let name = format!("buildx_buildkit_{}", self.config.name);
-        behave::boot(
+        exhaust::boot(
             behaviour(&self.config),
             option_value(&self.config, "value"),
             &name,
@@ -164,26 +200,35 @@ impl GuestBuilder for Node {
     }
 
     fn dial(&self) -> Result<Connection, Error> {
-        behave::dial(behaviour(&self.config))
+        self.panic_where_told("dial");
+        reach::dial(behaviour(&self.config))
     }
 
     fn version(&self) -> Result<String, Error> {
+        self.panic_where_told("version");
+        if behaviour(&self.config) == "huge version" {
+            return Ok("x".repeat(200 << 20));
+        }
         Ok("v1\x1b[2J".into())
     }
 
     fn features(&self) -> Result<Vec<Feature>, Error> {
-        Ok(Vec::new())
+        self.panic_where_told("features");
+        Ok(vec![Feature::Other("\x1b[2Jfeature".into())])
     }
 
     fn stop(&self, _: StopOptions) -> Result<(), Error> {
+        self.panic_where_told("stop");
         clock::sleep(u64::MAX)
     }
 
     fn remove(&self, _: RemoveOptions) -> Result<(), Error> {
+        self.panic_where_told("remove");
         Ok(())
     }
 
     fn host_gateway(&self) -> Result<String, Error> {
-        Err(Error::Unsupported("host-gateway".into()))
+        self.panic_where_told("host-gateway");
+        Ok("\x1b[2Jgateway".into())
     }
 }

@@ -1,0 +1,417 @@
+//! The misdeeds, each with the kind of answer that it has to come to.
+
+/// How the guest is led to a misdeed.
+pub enum Call {
+    /// It does it where it gets no configuration; the pure function that is called.
+    Ordered(&'static str),
+    /// Its option `behave` says so, and `value` with what; the export that is called.
+    Told(&'static str, &'static str),
+}
+
+pub struct Behaviour {
+    /// What the guest knows it by.
+    pub name: &'static str,
+    /// What the table calls it.
+    pub shown: &'static str,
+    pub call: Call,
+    /// The kind of answer.
+    pub expected: &'static str,
+}
+
+const fn told(
+    name: &'static str,
+    value: &'static str,
+    shown: &'static str,
+    expected: &'static str,
+) -> Behaviour {
+    at("boot", name, value, shown, expected)
+}
+
+const fn at(
+    export: &'static str,
+    name: &'static str,
+    value: &'static str,
+    shown: &'static str,
+    expected: &'static str,
+) -> Behaviour {
+    Behaviour {
+        name,
+        shown,
+        call: Call::Told(export, value),
+        expected,
+    }
+}
+
+const fn ordered(
+    function: &'static str,
+    name: &'static str,
+    shown: &'static str,
+    expected: &'static str,
+) -> Behaviour {
+    Behaviour {
+        name,
+        shown,
+        call: Call::Ordered(function),
+        expected,
+    }
+}
+
+/// All of them, by what they are after.
+pub const BEHAVIOURS: &[Behaviour] = &[
+    told("nothing", "", "nothing, for comparison", "ok"),
+    // Time.
+    told("spin", "", "computes for ever", "over-budget"),
+    told(
+        "create and spin",
+        "",
+        "creates, then computes for ever",
+        "over-budget",
+    ),
+    ordered(
+        "describe",
+        "spin at start",
+        "computes for ever in a start function",
+        "timeout",
+    ),
+    ordered(
+        "describe",
+        "spin in describe",
+        "computes for ever in `describe`",
+        "timeout",
+    ),
+    told(
+        "sleep",
+        "",
+        "sleeps for ever (boot may take 8 s here)",
+        "timeout",
+    ),
+    told(
+        "sleep on and on",
+        "",
+        "sleeps on after each time-out",
+        "timeout",
+    ),
+    told(
+        "sleep in the standard library",
+        "",
+        "sleeps in its standard library",
+        "timeout",
+    ),
+    told(
+        "create and sleep",
+        "",
+        "creates, then sleeps for ever",
+        "timeout",
+    ),
+    // Memory.
+    told("allocate", "", "allocates without end", "over-budget"),
+    ordered(
+        "describe",
+        "allocate at start",
+        "allocates in a start function",
+        "over-budget",
+    ),
+    told("recurse", "", "recurses without end", "crashed"),
+    ordered(
+        "describe",
+        "recurse at start",
+        "recurses in a start function",
+        "crashed",
+    ),
+    // Sizes.
+    told("huge string", "", "logs 200 MiB at once", "over-budget"),
+    told(
+        "many strings",
+        "",
+        "logs two million empty fields",
+        "over-budget",
+    ),
+    told(
+        "huge step",
+        "",
+        "begins a step whose name has 200 MiB",
+        "over-budget",
+    ),
+    told(
+        "huge name",
+        "",
+        "looks for a container whose name has 200 MiB",
+        "over-budget",
+    ),
+    told("huge file", "", "copies a file of 200 MiB", "over-budget"),
+    told(
+        "huge error",
+        "",
+        "fails with 200 MiB of words",
+        "over-budget",
+    ),
+    at(
+        "version",
+        "huge version",
+        "",
+        "answers with a version of 200 MiB",
+        "over-budget",
+    ),
+    at(
+        "info",
+        "many nodes",
+        "",
+        "answers with two million nodes",
+        "over-budget",
+    ),
+    ordered(
+        "describe",
+        "huge describe",
+        "describes itself in 200 MiB",
+        "over-budget",
+    ),
+    // Output.
+    told("flood log", "", "logs without end", "timeout"),
+    told("flood log for a while", "", "logs 50 MB", "ok"),
+    told(
+        "flood empty records",
+        "",
+        "logs and shows 600,000 empty records",
+        "ok",
+    ),
+    told("flood output", "", "shows 64 MB of output", "ok"),
+    told("flood steps", "", "begins 20,000 steps", "ok"),
+    told("flood counters", "", "sets 20,000 counters", "ok"),
+    told("flood stderr", "", "prints, then panics", "crashed"),
+    // Handles and requests.
+    told("open handles", "", "opens a million steps", "over-budget"),
+    told(
+        "open containers",
+        "",
+        "opens a container a million times",
+        "limit-exceeded",
+    ),
+    told(
+        "create for ever",
+        "",
+        "creates volumes without end",
+        "limit-exceeded",
+    ),
+    told(
+        "flood engine",
+        "",
+        "asks the engine without end",
+        "limit-exceeded",
+    ),
+    // Handles of others.
+    at(
+        "dial",
+        "forge a connection",
+        "",
+        "returns a connection that it made up",
+        "crashed",
+    ),
+    told(
+        "forge a container",
+        "",
+        "starts a container that it made up",
+        "crashed",
+    ),
+    told(
+        "use what was dropped",
+        "",
+        "starts a container whose handle it dropped",
+        "crashed",
+    ),
+    told(
+        "take one for another",
+        "",
+        "starts a step as a container",
+        "crashed",
+    ),
+    // Names of others.
+    told(
+        "create",
+        "../../etc",
+        "creates a container `../../etc`",
+        "invalid-argument",
+    ),
+    told(
+        "create",
+        "buildx_buildkit_other0",
+        "creates a container of another builder",
+        "invalid-argument",
+    ),
+    told(
+        "find",
+        "postgres",
+        "looks for somebody's container",
+        "invalid-argument",
+    ),
+    told(
+        "find volume",
+        "buildx_buildkit_node00_state",
+        "looks for another node's state",
+        "invalid-argument",
+    ),
+    told(
+        "mount volume",
+        "postgres",
+        "mounts somebody's volume",
+        "invalid-argument",
+    ),
+    told(
+        "copy",
+        "../../etc/passwd",
+        "copies a file to `../../etc/passwd`",
+        "invalid-argument",
+    ),
+    told(
+        "image",
+        "moby/../image",
+        "runs an image `moby/../image`",
+        "invalid-argument",
+    ),
+    // Privileges.
+    told("privileged", "", "runs a privileged container", "denied"),
+    told(
+        "host user namespace",
+        "",
+        "shares the engine's user namespace",
+        "denied",
+    ),
+    told("bind", "/", "mounts `/` of the engine's machine", "denied"),
+    told(
+        "bind",
+        "/srv/../etc",
+        "mounts `/srv/../etc`",
+        "invalid-argument",
+    ),
+    told(
+        "volume options",
+        "",
+        "makes a volume of a directory",
+        "denied",
+    ),
+    told("network", "host", "joins the host's network", "denied"),
+    told(
+        "network",
+        "container:postgres",
+        "joins somebody's network",
+        "denied",
+    ),
+    told("devices", "", "takes all devices", "denied"),
+    told(
+        "cgroup-parent",
+        "/other",
+        "moves to another cgroup",
+        "denied",
+    ),
+    told("pull", "image", "pulls an image", "denied"),
+    told("dial tcp", "", "connects over TCP", "denied"),
+    told(
+        "dial local",
+        "/run/docker.sock",
+        "connects to the engine's socket",
+        "denied",
+    ),
+    told("hijack", "", "speaks to the engine's BuildKit", "denied"),
+    told(
+        "see the environment",
+        "",
+        "reads environment and arguments: finds none",
+        "other",
+    ),
+    ordered(
+        "describe",
+        "reach out in describe",
+        "asks the engine in `describe`: is refused",
+        "ok",
+    ),
+    // Traps.
+    ordered(
+        "describe",
+        "panic at start",
+        "traps in a start function",
+        "crashed",
+    ),
+    ordered(
+        "describe",
+        "panic in describe",
+        "traps in `describe`",
+        "crashed",
+    ),
+    ordered(
+        "priority",
+        "panic in priority",
+        "traps in `priority`",
+        "crashed",
+    ),
+    ordered(
+        "validate",
+        "panic in validate",
+        "traps in `validate`",
+        "crashed",
+    ),
+    told("panic in open", "", "traps in `open`", "crashed"),
+    told("panic", "", "traps in `boot`", "crashed"),
+    told("create and panic", "", "creates, then traps", "crashed"),
+    at("info", "panic in info", "", "traps in `info`", "crashed"),
+    at("dial", "panic in dial", "", "traps in `dial`", "crashed"),
+    at(
+        "version",
+        "panic in version",
+        "",
+        "traps in `version`",
+        "crashed",
+    ),
+    at(
+        "features",
+        "panic in features",
+        "",
+        "traps in `features`",
+        "crashed",
+    ),
+    at("stop", "panic in stop", "", "traps in `stop`", "crashed"),
+    at(
+        "remove",
+        "panic in remove",
+        "",
+        "traps in `remove`",
+        "crashed",
+    ),
+    at(
+        "host-gateway",
+        "panic in host-gateway",
+        "",
+        "traps in `host-gateway`",
+        "crashed",
+    ),
+    told("exit", "", "ends its process", "crashed"),
+    // Words.
+    told("colour", "", "colours its steps, log and error", "other"),
+    told(
+        "colour denial",
+        "",
+        "retitles the terminal with a refusal",
+        "denied",
+    ),
+    ordered(
+        "describe",
+        "colour describe",
+        "colours its description",
+        "ok",
+    ),
+    ordered(
+        "validate",
+        "colour in validate",
+        "colours what it says of options",
+        "invalid-configuration",
+    ),
+    at("info", "nothing", "", "colours the names of nodes", "ok"),
+    at(
+        "features",
+        "nothing",
+        "",
+        "colours the names of features",
+        "ok",
+    ),
+    at("host-gateway", "nothing", "", "colours an address", "ok"),
+    // Ends well and leaves what it made, or changes its mind and leaves nothing.
+    told("create and fail", "", "creates, then fails", "other"),
+];

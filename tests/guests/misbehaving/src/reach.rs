@@ -1,0 +1,171 @@
+//! Reaches for what is not its own, or was not granted.
+
+use iechor_driver::container::{Container, ExecSpec, Limits, MountSource, Spec, list_all};
+use iechor_driver::progress::Task;
+use iechor_driver::transport::{Connection, dial_local, dial_tcp};
+use iechor_driver::types::File;
+use iechor_driver::volume::{self, Volume};
+use iechor_driver::{Error, clock, engine, image, network};
+
+use crate::exhaust::spin;
+use crate::objects::{create, create_both, create_volume, found, limits, mount, no_limits, plain};
+
+/// Boots a node whose container is called `base`.
+pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
+    match behaviour {
+        // SAFETY: no memory hangs on the number; that the host does not take it is the test.
+        "forge a container" => unsafe { Container::from_handle(12345) }.start(),
+        "use what was dropped" => {
+            let container = create(plain(base))?;
+            let handle = container.handle();
+            drop(container);
+            // SAFETY: as above.
+            unsafe { Container::from_handle(handle) }.start()
+        }
+        "take one for another" => {
+            let task = Task::new("a step");
+            // SAFETY: as above.
+            unsafe { Container::from_handle(task.handle()) }.start()
+        }
+        "find" => report(Container::find(value)?.is_some()),
+        "find volume" => report(Volume::find(value)?.is_some()),
+        "find network" => report(network::Network::find(value)?.is_some()),
+        "list" => {
+            let names: Vec<_> = list_all(&[])?.into_iter().map(|found| found.name).collect();
+            Err(Error::Other(names.join(" ")))
+        }
+        "create" => create(Spec {
+            name: value.into(),
+            ..plain(base)
+        })
+        .map(drop),
+        "create volume" => create_volume(value).map(drop),
+        "mount volume" => create(Spec {
+            mounts: vec![mount(MountSource::Volume(value.into()))],
+            ..plain(base)
+        })
+        .map(drop),
+        "bind" => create(Spec {
+            mounts: vec![mount(MountSource::Bind(value.into()))],
+            ..plain(base)
+        })
+        .map(drop),
+        "privileged" => create(Spec {
+            privileged: true,
+            ..plain(base)
+        })
+        .map(drop),
+        "host user namespace" => create(Spec {
+            host_user_namespace: true,
+            ..plain(base)
+        })
+        .map(drop),
+        "image" => create(Spec {
+            image: value.into(),
+            ..plain(base)
+        })
+        .map(drop),
+        "limits" => create(Spec {
+            limits: limits(value),
+            ..plain(base)
+        })
+        .map(drop),
+        "start what is there" => found(base)?.start(),
+        "run in what is there" => found(base)?
+            .run(&ExecSpec {
+                command: vec!["true".into()],
+                env: Vec::new(),
+                user: None,
+                workdir: None,
+            })
+            .map(drop),
+        "remove what is there" => found(base)?.remove(true),
+        "network" => create(Spec {
+            network: Some(value.into()),
+            ..plain(base)
+        })
+        .map(drop),
+        "devices" => create(Spec {
+            gpus: Some("all".into()),
+            ..plain(base)
+        })
+        .map(drop),
+        "cgroup-parent" => {
+            let limits = Limits {
+                cgroup_parent: Some(value.into()),
+                ..no_limits()
+            };
+            create(Spec {
+                limits,
+                ..plain(base)
+            })
+            .map(drop)
+        }
+        "extra" => create(Spec {
+            extra: vec![("a".into(), "b".into())],
+            ..plain(base)
+        })
+        .map(drop),
+        "copy" => create(plain(base))?.copy_in(
+            "/etc",
+            &[File {
+                path: value.into(),
+                mode: 0o644,
+                contents: vec![1],
+            }],
+        ),
+        "copy to" => create(plain(base))?.copy_in(
+            value,
+            &[File {
+                path: "a".into(),
+                mode: 0o644,
+                contents: vec![1],
+            }],
+        ),
+        "volume options" => Volume::create(&volume::Spec {
+            name: format!("{base}_state"),
+            driver: None,
+            driver_options: vec![("device".into(), "/".into()), ("o".into(), "bind".into())],
+            labels: Vec::new(),
+        })
+        .map(drop),
+        "pull" => image::resolve(value, None, image::Pull::Always, None).map(drop),
+        "dial tcp" => dial_tcp("127.0.0.1", 1, None).map(drop),
+        "dial local" => dial_local(value).map(drop),
+        "hijack" => engine::open(&engine::Hijack::Control).map(drop),
+        "create and fail" => {
+            create_both(base)?;
+            Err(Error::Other("changed my mind".into()))
+        }
+        "create and panic" => {
+            create_both(base)?;
+            panic!("after the creation");
+        }
+        "create and sleep" => {
+            create_both(base)?;
+            clock::sleep(u64::MAX)
+        }
+        "create and spin" => {
+            create_both(base)?;
+            spin()
+        }
+        "create and succeed" => create_both(base),
+        other => Err(Error::Other(format!("no behaviour {other:?}"))),
+    }
+}
+
+/// Returns a connection that is not there.
+pub fn dial(behaviour: &str) -> Result<Connection, Error> {
+    if behaviour == "forge a connection" {
+        // SAFETY: no memory hangs on the number; that the host does not take it is the test.
+        return Ok(unsafe { Connection::from_handle(12345) });
+    }
+    Err(Error::NotRunning)
+}
+
+/// Says by an error whether there is such a thing.
+pub fn report(found: bool) -> Result<(), Error> {
+    Err(Error::Other(
+        if found { "found" } else { "not found" }.into(),
+    ))
+}
