@@ -50,19 +50,16 @@ impl Abilities {
 
     /// Refuses what the node cannot do, before it is asked to.
     pub(super) fn check(&self, outputs: &[Output], platforms: usize) -> Result<(), BuilderError> {
-        let archive = |output: &&Output| {
-            let lacking = match output.kind.as_str() {
-                "oci" => !self.oci_exporter,
-                // Into the engine there is another way where it builds itself.
-                "docker" if self.moby_exporter && output.destination == Destination::Engine => {
-                    false
-                }
-                "docker" => !self.docker_exporter,
-                _ => false,
-            };
-            lacking
+        let lacking = |output: &&Output| match output.kind.as_str() {
+            "oci" => !self.oci_exporter,
+            // Into the engine there is another way where it builds itself.
+            "docker" if output.destination == Destination::Engine => {
+                !self.docker_exporter && !self.moby_exporter
+            }
+            "docker" => !self.docker_exporter,
+            _ => false,
         };
-        if let Some(output) = outputs.iter().find(archive) {
+        if let Some(output) = outputs.iter().find(lacking) {
             let name = if output.kind == "oci" {
                 "OCI"
             } else {

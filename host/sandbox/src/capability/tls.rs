@@ -1,4 +1,6 @@
-//! TLS on connections of drivers, and why it failed in words that help.
+//! TLS on connections of drivers.
+
+mod subject;
 
 use std::io;
 use std::pin::Pin;
@@ -6,13 +8,14 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use iechor_engine::BoxByteStream;
-use rustls::{AlertDescription, CertificateError, ClientConfig, InvalidMessage, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use self::subject::Subject;
 use crate::bindings::iechor::driver::transport::Tls;
 use crate::files::Files;
 
@@ -21,17 +24,6 @@ pub(super) struct Terms {
     connector: TlsConnector,
     name: ServerName<'static>,
     subject: Subject,
-}
-
-/// What a message is about.
-struct Subject {
-    /// Whose certificate is checked.
-    address: String,
-    /// The name that it has to be for.
-    name: String,
-    /// The options that named the authorities and this side's certificate.
-    ca: Option<String>,
-    cert: Option<String>,
 }
 
 impl Terms {
@@ -178,103 +170,6 @@ fn system_authorities() -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-impl Subject {
-    /// Why the two sides do not trust each other; `None` where that is not what failed.
-    fn explain(&self, error: &io::Error) -> Option<String> {
-        let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-        let address = &self.address;
-        Some(match error {
-            rustls::Error::InvalidCertificate(fault) => self.explain_certificate(fault),
-            rustls::Error::AlertReceived(alert) => self.explain_alert(*alert),
-            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => format!(
-                "{address} does not speak TLS; leave the options about certificates out, or dial \
-                 the port that does"
-            ),
-            rustls::Error::PeerIncompatible(_) => {
-                format!("{address} speaks no version of TLS that is safe (1.2 or 1.3): {error}")
-            }
-            error => format!("TLS with {address} failed: {error}"),
-        })
-    }
-
-    fn explain_certificate(&self, fault: &CertificateError) -> String {
-        let Self { address, name, .. } = self;
-        match fault {
-            CertificateError::UnknownIssuer => match &self.ca {
-                Some(ca) => format!(
-                    "the certificate of {address} was not issued by an authority in the file of \
-                     option {ca}; give there the certificate of the authority that issued it"
-                ),
-                None => format!(
-                    "the certificate of {address} was not issued by an authority that this system \
-                     trusts; name a file with the certificate of the one that issued it"
-                ),
-            },
-            CertificateError::NotValidForNameContext { presented, .. } => format!(
-                "the certificate of {address} is not for {name:?} but for {}; dial that name, or \
-                 give it as the server's name",
-                if presented.is_empty() {
-                    "no name at all".to_owned()
-                } else {
-                    presented.join(", ")
-                }
-            ),
-            CertificateError::NotValidForName => format!(
-                "the certificate of {address} is not for {name:?}; dial the name that it is for, \
-                 or give it as the server's name"
-            ),
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
-                "the certificate of {address} has expired ({fault}); it has to be renewed there, \
-                 unless this machine's clock is wrong"
-            ),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => format!(
-                "the certificate of {address} is not valid yet ({fault}); is this machine's clock \
-                 right?"
-            ),
-            fault => format!("the certificate of {address} cannot be trusted: {fault}"),
-        }
-    }
-
-    fn explain_alert(&self, alert: AlertDescription) -> String {
-        let address = &self.address;
-        match (&self.cert, alert) {
-            // Servers that stop at 1.2, and older ones in Go, have no better word for it.
-            (
-                None,
-                AlertDescription::CertificateRequired
-                | AlertDescription::BadCertificate
-                | AlertDescription::HandshakeFailure,
-            ) => format!(
-                "{address} wants a certificate of this side (it said {alert:?}); give one and its \
-                 key"
-            ),
-            (
-                Some(cert),
-                AlertDescription::BadCertificate
-                | AlertDescription::UnsupportedCertificate
-                | AlertDescription::CertificateRevoked
-                | AlertDescription::CertificateExpired
-                | AlertDescription::CertificateUnknown
-                | AlertDescription::UnknownCA
-                | AlertDescription::AccessDenied
-                | AlertDescription::CertificateRequired,
-            ) => format!(
-                "{address} does not accept the certificate of option {cert} (it said {alert:?}); \
-                 give one that has not expired, of an authority that it trusts"
-            ),
-            (_, AlertDescription::UnrecognisedName) => format!(
-                "{address} does not know the name {:?}; give the one that its certificate is for \
-                 as the server's name",
-                self.name
-            ),
-            (_, AlertDescription::NoApplicationProtocol) => {
-                format!("{address} does not speak HTTP/2, and so is no BuildKit")
-            }
-            (_, alert) => format!("{address} ended TLS: it said {alert:?}"),
-        }
-    }
-}
-
 /// A stream on which TLS is spoken, whose errors say why. With TLS 1.3 a server turns this side's
 /// certificate down only when it is read from.
 pub(super) struct Explained {
@@ -289,14 +184,24 @@ impl Explained {
         Arc::clone(&self.refusal)
     }
 
-    fn explained<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        result.map_err(|error| match self.subject.explain(&error) {
-            Some(words) => {
-                let words = self.refusal.get_or_init(|| words);
-                Refused(words.clone()).into()
-            }
+    fn explained(&self, error: io::Error) -> io::Error {
+        match self.subject.explain(&error) {
+            Some(words) => Refused(self.refusal.get_or_init(|| words).clone()).into(),
             None => error,
-        })
+        }
+    }
+
+    /// As [`Explained::explained`], where this side sends: on a connection that the other side has
+    /// ended, that fails while the alert is still to be read.
+    fn explained_by_peer(&mut self, context: &mut Context<'_>, error: io::Error) -> io::Error {
+        let mut lost = [0; 1];
+        let mut buffer = ReadBuf::new(&mut lost);
+        match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+            Poll::Ready(Err(alert)) if self.subject.explain(&alert).is_some() => {
+                self.explained(alert)
+            }
+            _ => self.explained(error),
+        }
     }
 }
 
@@ -307,7 +212,7 @@ impl AsyncRead for Explained {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        read.map(|result| self.explained(result))
+        read.map_err(|error| self.explained(error))
     }
 }
 
@@ -318,7 +223,7 @@ impl AsyncWrite for Explained {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, data);
-        written.map(|result| self.explained(result))
+        written.map_err(|error| self.explained_by_peer(context, error))
     }
 
     fn poll_write_vectored(
@@ -327,7 +232,7 @@ impl AsyncWrite for Explained {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        written.map(|result| self.explained(result))
+        written.map_err(|error| self.explained_by_peer(context, error))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -336,7 +241,7 @@ impl AsyncWrite for Explained {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        flushed.map(|result| self.explained(result))
+        flushed.map_err(|error| self.explained_by_peer(context, error))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -282,7 +282,7 @@ async fn who_is_not_trusted_is_told_why_and_at_once() {
         ),
         (
             &["servername=other.example.com"],
-            "is not for \"other.example.com\" but for ",
+            "is not for \"other.example.com\" but for 127.0.0.1, localhost; dial",
         ),
         (
             &["cert=bad-client.pem", "key=bad-client.key"],
