@@ -45,6 +45,7 @@ mod run;
 pub mod scenario;
 mod stage;
 mod subject;
+mod test;
 mod trace;
 mod watcher;
 

@@ -7,12 +7,13 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::conformance::{self, Outcome, Planned, Verdict};
+use crate::conformance::{self, Verdict};
 use crate::error::KitError;
 use crate::kit::Kit;
-use crate::report::{self, Coverage, Failure, Report, Status, TestResult};
+use crate::report::{self, Coverage, Failure, Report, TestResult};
 use crate::scenario::Scenario;
 use crate::subject::Subject;
+use crate::test::{Test, result, word};
 
 /// The version of the report's schema.
 const SCHEMA: u32 = 1;
@@ -214,7 +215,7 @@ impl Run {
                 )),
             });
             let (name, text) = (test.name().to_owned(), test.text().to_owned());
-            let rerun = self.rerun(&test);
+            let rerun = test.rerun(&self.kit);
             let result = result(name, text, rerun, verdict, begun.elapsed());
             let _ = events.send(Event::Tested(result.clone()));
             report.tests.push(result);
@@ -223,25 +224,6 @@ impl Run {
         report.cancelled = self.cancel.is_cancelled();
         report.coverage = subject.coverage();
         report
-    }
-
-    /// The command that runs only that test again.
-    fn rerun(&self, test: &Test<'_>) -> String {
-        let kit = &self.kit;
-        let mut command = format!("iechor driver test {}", word(kit.driver.name()));
-        if kit.real.is_some() {
-            command += " --engine real";
-        }
-        for (name, value) in &kit.options {
-            command += &format!(" --driver-opt {}", word(&format!("{name}={value}")));
-        }
-        if let Some(endpoint) = &kit.endpoint {
-            command += &format!(" --endpoint {}", word(endpoint));
-        }
-        if let Test::Scenario(scenario) = test {
-            command += &format!(" --scenario {}", word(&scenario.path.display().to_string()));
-        }
-        command + &format!(" --only {}", word(test.name()))
     }
 
     fn about(&self, subject: Option<&Subject>) -> report::Subject {
@@ -267,50 +249,11 @@ impl Run {
     }
 }
 
-/// A word as a shell takes it.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-./:=@,+%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
 /// Whether `only` means the test of that name.
 fn covers(only: &str, name: &str) -> bool {
     match only.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
         None => only == name,
-    }
-}
-
-/// Something to run.
-enum Test<'a> {
-    Check(&'a Planned),
-    Scenario(&'a Scenario),
-}
-
-impl Test<'_> {
-    fn name(&self) -> &str {
-        match self {
-            Self::Check(check) => &check.name,
-            Self::Scenario(scenario) => &scenario.name,
-        }
-    }
-
-    fn text(&self) -> &str {
-        match self {
-            Self::Check(check) => check.requirement.text,
-            Self::Scenario(scenario) => scenario.summary(),
-        }
-    }
-
-    async fn run(&self, subject: &Subject, bless: bool) -> Verdict {
-        match self {
-            Self::Check(check) => check.run(subject).await,
-            Self::Scenario(scenario) => scenario.run(subject, bless).await,
-        }
     }
 }
 
@@ -347,29 +290,5 @@ fn unmet(run: &Run, expected: &str, happened: String) -> Report {
         )],
         coverage: Coverage::default(),
         cancelled: false,
-    }
-}
-
-fn result(
-    name: String,
-    requirement: String,
-    rerun: String,
-    verdict: Verdict,
-    took: Duration,
-) -> TestResult {
-    let (status, note, failure) = match verdict {
-        Ok(Outcome::Passed) => (Status::Passed, None, None),
-        Ok(Outcome::Warned(note)) => (Status::Warned, Some(note), None),
-        Ok(Outcome::Skipped(reason)) => (Status::Skipped, Some(reason), None),
-        Err(failure) => (Status::Failed, None, Some(failure)),
-    };
-    TestResult {
-        name,
-        requirement,
-        status,
-        note,
-        failure,
-        rerun,
-        milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     }
 }

@@ -1,23 +1,13 @@
 //! From nothing to a running BuildKit and back.
 
-use iechor_engine::model::{Container, MountSource, Volume};
-use iechor_engine::simulated::Behavior;
-use iechor_sandbox::contract::{RemoveOptions, Status};
+use iechor_engine::model::{Container, Volume};
+use iechor_sandbox::contract::Status;
 
 use super::{Outcome, Verdict};
 use crate::case::{Case, REMOVE, STOP};
 use crate::report::Failure;
 use crate::subject::Subject;
 use crate::trace::failure_kind;
-
-/// How an operation fails where the engine could not do something.
-const FAILURES: &[&str] = &[
-    "engine",
-    "unavailable",
-    "other",
-    "conflict",
-    "invalid-argument",
-];
 
 /// How `dial` says that there is nothing: `not-running`; of a daemon that the driver does not keep
 /// itself, whether it runs cannot be told from whether it can be reached.
@@ -140,7 +130,7 @@ pub(super) async fn fresh_instance(subject: &Subject) -> Verdict {
 }
 
 /// Every object as the engine describes it.
-async fn pictures(case: &Case<'_>) -> Result<(Vec<Container>, Vec<Volume>), Failure> {
+pub(super) async fn pictures(case: &Case<'_>) -> Result<(Vec<Container>, Vec<Volume>), Failure> {
     let broken =
         |error: iechor_engine::EngineError| Failure::new("the engine answers", error.to_string());
     let (mut containers, mut volumes) = (Vec::new(), Vec::new());
@@ -260,84 +250,6 @@ pub(super) async fn stop_and_remove_twice(subject: &Subject) -> Verdict {
         case.node().remove(REMOVE).await,
     )?;
     case.has("after that remove", &[]).await?;
-    Ok(Outcome::Passed)
-}
-
-/// The volumes that a container mounts.
-fn mounted(container: &Container) -> Vec<&str> {
-    let volume = |source| match source {
-        &MountSource::Volume(ref name) => Some(name.as_str()),
-        _ => None,
-    };
-    container
-        .mounts
-        .iter()
-        .filter_map(|mount| volume(&mount.source))
-        .collect()
-}
-
-pub(super) async fn keep_state(subject: &Subject) -> Verdict {
-    let case = booted(subject).await?;
-    let (containers, volumes) = pictures(&case).await?;
-    let keep = RemoveOptions {
-        keep_state: true,
-        ..REMOVE
-    };
-    case.ok(
-        "remove that keeps the state",
-        case.node().remove(keep).await,
-    )?;
-    let mut kept: Vec<_> = volumes
-        .iter()
-        .map(|volume| format!("volume {}", volume.name))
-        .collect();
-    kept.sort();
-    case.has("after a remove that keeps the state", &kept)
-        .await?;
-    if case.stage().is_ok() {
-        case.processes(Behavior::never_starts("exec format error"))?;
-        let failed = case.node().boot().await;
-        case.refused("boot that cannot work", failed, FAILURES)?;
-        case.has("after a failed boot with a kept state", &kept)
-            .await?;
-        case.processes(Behavior::stays_up())?;
-    }
-    case.ok("boot after that", case.node().boot().await)?;
-    let (containers_after, volumes_after) = pictures(&case).await?;
-    if volumes != volumes_after {
-        return Err(case.failure(
-            format!("the next boot uses the volumes that were kept: {volumes:?}"),
-            format!("{volumes_after:?}"),
-        ));
-    }
-    let before: Vec<_> = containers.iter().map(mounted).collect();
-    let after: Vec<_> = containers_after.iter().map(mounted).collect();
-    if before != after {
-        return Err(case.failure(
-            format!("the next boot mounts the volumes that were kept: {before:?}"),
-            format!("{after:?}"),
-        ));
-    }
-    case.ok("remove", case.node().remove(REMOVE).await)?;
-    case.has("after a remove that keeps nothing", &[]).await?;
-    Ok(Outcome::Passed)
-}
-
-pub(super) async fn keep_daemon(subject: &Subject) -> Verdict {
-    let case = booted(subject).await?;
-    let before = case.objects().await?;
-    let keep = RemoveOptions {
-        keep_daemon: true,
-        ..REMOVE
-    };
-    case.ok(
-        "remove that keeps the daemon",
-        case.node().remove(keep).await,
-    )?;
-    case.has("after a remove that keeps the daemon", &before)
-        .await?;
-    case.reaches_buildkit("after a remove that keeps the daemon", &case.node())
-        .await?;
     Ok(Outcome::Passed)
 }
 

@@ -3,6 +3,7 @@
 mod cancellation;
 mod denials;
 mod faults;
+mod keeping;
 mod lifecycle;
 mod ownership;
 mod pure;

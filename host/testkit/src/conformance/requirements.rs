@@ -1,7 +1,9 @@
 //! The list of requirements.
 
 use super::Need::{Container, Requests, Simulation, Volume};
-use super::{Requirement, cancellation, denials, faults, lifecycle, ownership, pure, time};
+use super::{
+    Requirement, cancellation, denials, faults, keeping, lifecycle, ownership, pure, time,
+};
 
 macro_rules! check {
     ($function:path) => {
@@ -126,14 +128,14 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         text: "`remove` with `keep-state` leaves the volume and takes the container, and the next `boot` uses that very volume: the \
                builder starts with a warm cache. Source: wit/driver.wit, `remove-options.keep-state`.",
         needs: &[Volume],
-        check: check!(lifecycle::keep_state),
+        check: check!(keeping::keep_state),
     },
     Requirement {
         name: "remove-keeps-the-daemon",
         text: "`remove` with `keep-daemon` leaves BuildKit running, and a later `dial` reaches it. \
                Source: wit/driver.wit, `remove-options.keep-daemon`.",
         needs: &[],
-        check: check!(lifecycle::keep_daemon),
+        check: check!(keeping::keep_daemon),
     },
     Requirement {
         name: "host-gateway-answers",

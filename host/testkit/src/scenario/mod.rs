@@ -94,6 +94,7 @@
 //! `task`, tries that were repeated, the words of errors, exit codes, parent cgroups, and whether an
 //! image was pulled or there already. `images` have to be there, or the scenario is skipped.
 
+mod check;
 mod file;
 mod golden;
 mod play;

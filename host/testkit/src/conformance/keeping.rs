@@ -1,0 +1,97 @@
+//! What `remove` is told to keep.
+
+use iechor_engine::model::{Container, MountSource};
+use iechor_engine::simulated::Behavior;
+use iechor_sandbox::contract::RemoveOptions;
+
+use super::lifecycle::{booted, pictures};
+use super::{Outcome, Verdict};
+use crate::case::REMOVE;
+use crate::subject::Subject;
+
+/// How an operation fails where the engine could not do something.
+const FAILURES: &[&str] = &[
+    "engine",
+    "unavailable",
+    "other",
+    "conflict",
+    "invalid-argument",
+];
+
+/// The volumes that a container mounts.
+fn mounted(container: &Container) -> Vec<&str> {
+    let volume = |source| match source {
+        &MountSource::Volume(ref name) => Some(name.as_str()),
+        _ => None,
+    };
+    container
+        .mounts
+        .iter()
+        .filter_map(|mount| volume(&mount.source))
+        .collect()
+}
+
+pub(super) async fn keep_state(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let (containers, volumes) = pictures(&case).await?;
+    let keep = RemoveOptions {
+        keep_state: true,
+        ..REMOVE
+    };
+    case.ok(
+        "remove that keeps the state",
+        case.node().remove(keep).await,
+    )?;
+    let mut kept: Vec<_> = volumes
+        .iter()
+        .map(|volume| format!("volume {}", volume.name))
+        .collect();
+    kept.sort();
+    case.has("after a remove that keeps the state", &kept)
+        .await?;
+    if case.stage().is_ok() {
+        case.processes(Behavior::never_starts("exec format error"))?;
+        let failed = case.node().boot().await;
+        case.refused("boot that cannot work", failed, FAILURES)?;
+        case.has("after a failed boot with a kept state", &kept)
+            .await?;
+        case.processes(Behavior::stays_up())?;
+    }
+    case.ok("boot after that", case.node().boot().await)?;
+    let (containers_after, volumes_after) = pictures(&case).await?;
+    if volumes != volumes_after {
+        return Err(case.failure(
+            format!("the next boot uses the volumes that were kept: {volumes:?}"),
+            format!("{volumes_after:?}"),
+        ));
+    }
+    let before: Vec<_> = containers.iter().map(mounted).collect();
+    let after: Vec<_> = containers_after.iter().map(mounted).collect();
+    if before != after {
+        return Err(case.failure(
+            format!("the next boot mounts the volumes that were kept: {before:?}"),
+            format!("{after:?}"),
+        ));
+    }
+    case.ok("remove", case.node().remove(REMOVE).await)?;
+    case.has("after a remove that keeps nothing", &[]).await?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) async fn keep_daemon(subject: &Subject) -> Verdict {
+    let case = booted(subject).await?;
+    let before = case.objects().await?;
+    let keep = RemoveOptions {
+        keep_daemon: true,
+        ..REMOVE
+    };
+    case.ok(
+        "remove that keeps the daemon",
+        case.node().remove(keep).await,
+    )?;
+    case.has("after a remove that keeps the daemon", &before)
+        .await?;
+    case.reaches_buildkit("after a remove that keeps the daemon", &case.node())
+        .await?;
+    Ok(Outcome::Passed)
+}
