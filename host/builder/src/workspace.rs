@@ -138,6 +138,23 @@ impl Workspace {
         }
     }
 
+    /// Waits for work that has no effect yet, but no longer than the user does; `what` names it.
+    ///
+    /// # Errors
+    ///
+    /// That of the work, or that the user gave up.
+    pub async fn unless_cancelled<T, E: Into<BuilderError>>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, BuilderError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(BuilderError::Cancelled(what)),
+            result = work => result.map_err(Into::into),
+        }
+    }
+
     fn connect(&self, endpoint: &Endpoint) -> Result<Arc<dyn Engine>, BuilderError> {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
         let key = endpoint.key();

@@ -39,12 +39,12 @@ impl Candidate {
     ) -> Result<Self, BuilderError> {
         let source = source.absolute()?;
         let request = request(workspace, &source, progress).await?;
-        let fetched = tokio::select! {
-            () = workspace.cancel.cancelled() => {
-                return Err(BuilderError::Cancelled("fetching the driver"));
-            }
-            fetched = iechor_registry::fetch(&source, &request) => fetched?,
-        };
+        let fetched = workspace
+            .unless_cancelled(
+                "fetching the driver",
+                iechor_registry::fetch(&source, &request),
+            )
+            .await?;
         Self::new(workspace, &source, fetched, name).await
     }
 
@@ -58,7 +58,8 @@ impl Candidate {
         let known_as = name.map_or_else(|| source.to_string(), str::to_owned);
         let place = Source::File(source.to_string().into());
         let policy = workspace.policy()?;
-        let driver = Sandbox::component(known_as, place, fetched.bytes.clone()).await?;
+        let loading = Sandbox::component(known_as, place, fetched.bytes.clone());
+        let driver = workspace.unless_cancelled(load::LOADING, loading).await?;
         let from = load::source_text(&source.to_string());
         admission::admit(&policy, &driver, &from, None)?;
         let descriptor = driver.descriptor().await?.clone();

@@ -16,6 +16,9 @@ use crate::error::BuilderError;
 use crate::store::Store;
 use crate::workspace::Workspace;
 
+/// What is going on while a driver is loaded, which may mean that it is compiled for seconds.
+pub(super) const LOADING: &str = "loading the driver";
+
 /// How a driver came to be here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -162,7 +165,8 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
     let DriverReference { place, digest } = text.parse()?;
     let (driver, origin, granted) = match place {
         Place::File(path) => {
-            let driver = Sandbox::file(&path).await?;
+            let loading = Sandbox::file(&path);
+            let driver = workspace.unless_cancelled(LOADING, loading).await?;
             let granted = LockFile::read(store)?.grants(driver.digest());
             (driver, Origin::File(path), granted)
         }
@@ -171,7 +175,8 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
             None => {
                 let lock = LockFile::read(store)?;
                 let entry = known(&lock, &name)?;
-                let driver = installed(store, &entry).await?;
+                let loading = installed(store, &entry);
+                let driver = workspace.unless_cancelled(LOADING, loading).await?;
                 let granted = lock.grants(driver.digest());
                 (driver, Origin::Installed(Box::new(entry)), granted)
             }

@@ -40,7 +40,8 @@ pub async fn push(
     let name = file.display().to_string();
     let place = Source::File(file.to_owned());
     let policy = workspace.policy()?;
-    let driver = Sandbox::component(name, place, fetched.bytes.clone()).await?;
+    let loading = Sandbox::component(name, place, fetched.bytes.clone());
+    let driver = workspace.unless_cancelled(load::LOADING, loading).await?;
     // It is asked what it is, so it has to be allowed to run here.
     let from = load::source_text(&file.display().to_string());
     admission::admit(&policy, &driver, &from, None)?;
@@ -53,12 +54,10 @@ pub async fn push(
     let credential = candidate::request(workspace, destination, &|_, _| {})
         .await?
         .credential;
-    tokio::select! {
-        () = workspace.cancel.cancelled() => Err(BuilderError::Cancelled("pushing the driver")),
-        pushed = iechor_registry::push(artifact, fetched.bytes, &contents, &credential) => {
-            Ok(pushed?)
-        }
-    }
+    let pushing = iechor_registry::push(artifact, fetched.bytes, &contents, &credential);
+    workspace
+        .unless_cancelled("pushing the driver", pushing)
+        .await
 }
 
 /// The present moment, in RFC 3339 and whole seconds.
