@@ -1,33 +1,50 @@
-//! The drivers that are built in.
+//! The drivers that are built in, and the examples: whatever a driver is written in, the
+//! contract is the same.
 
-use iechor_sandbox::{EMBEDDED, Sandbox};
-use iechor_testkit::report::Status;
+use std::sync::Arc;
+
+use iechor_sandbox::{Driver, EMBEDDED, Sandbox};
+use iechor_testkit::report::{Report, Status};
 use iechor_testkit::{Kit, requirements};
 
-use crate::support::component;
+use crate::support::{component, python_driver};
+
+/// Asserts that a driver meets every requirement, without a warning.
+async fn assert_conforms(driver: Arc<Driver>) -> Report {
+    let name = driver.name().to_owned();
+    let report = Kit::new(driver).conformance().run().await;
+    report.assert_passed();
+    let warnings: Vec<_> = report
+        .tests
+        .iter()
+        .filter(|test| test.status == Status::Warned)
+        .map(|test| format!("{}: {:?}", test.name, test.note))
+        .collect();
+    assert!(warnings.is_empty(), "{name}: {warnings:#?}");
+    // Every requirement was considered, and each that was skipped says why.
+    for (requirement, _) in requirements().filter(|(name, _)| !name.ends_with('-')) {
+        let test = report.test(requirement).unwrap();
+        assert!(
+            test.status != Status::Skipped || test.note.is_some(),
+            "{name}: {requirement}"
+        );
+    }
+    report
+}
 
 #[tokio::test]
 async fn every_driver_that_is_built_in_conforms() {
     for embedded in EMBEDDED {
-        let driver = Sandbox::embedded(embedded.name).unwrap().unwrap();
-        let report = Kit::new(driver).conformance().run().await;
-        report.assert_passed();
-        let warnings: Vec<_> = report
-            .tests
-            .iter()
-            .filter(|test| test.status == Status::Warned)
-            .map(|test| format!("{}: {:?}", test.name, test.note))
-            .collect();
-        assert!(warnings.is_empty(), "{}: {warnings:#?}", embedded.name);
-        // Every requirement was considered, and each that was skipped says why.
-        for (name, _) in requirements().filter(|(name, _)| !name.ends_with('-')) {
-            let test = report.test(name).unwrap();
-            assert!(
-                test.status != Status::Skipped || test.note.is_some(),
-                "{name}"
-            );
-        }
+        assert_conforms(Sandbox::embedded(embedded.name).unwrap().unwrap()).await;
     }
+}
+
+#[tokio::test]
+async fn the_driver_in_python_conforms() {
+    let driver = Sandbox::file(&python_driver()).await.unwrap();
+    let report = assert_conforms(driver).await;
+    assert!(report.tests.iter().all(|t| t.status != Status::Skipped));
+    assert!(report.coverage.exports_never_called.is_empty());
 }
 
 #[tokio::test]
