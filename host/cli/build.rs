@@ -7,18 +7,31 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// A language, and where the files of its projects come from: folder or file of the repository,
-/// place in the project.
+/// place in the project. The first folder is the template.
 type Project = (&'static str, &'static [(&'static str, &'static str)]);
 
-const PROJECTS: &[Project] = &[(
-    "PYTHON",
-    &[
-        ("drivers/templates/python", ""),
-        ("drivers/examples/python", "src"),
-        ("drivers/sdk-python", "vendor"),
-        ("wit", "wit"),
-    ],
-)];
+const PROJECTS: &[Project] = &[
+    (
+        "RUST",
+        &[
+            ("drivers/templates/rust", ""),
+            ("drivers/sdk", "vendor/iechor-driver"),
+            ("drivers/container", "vendor/iechor-driver-container"),
+            ("wit", "wit"),
+            // The versions that everything was tested with; cargo drops what is of no use there.
+            ("Cargo.lock", "Cargo.lock"),
+        ],
+    ),
+    (
+        "PYTHON",
+        &[
+            ("drivers/templates/python", ""),
+            ("drivers/examples/python", "src"),
+            ("drivers/sdk-python", "vendor"),
+            ("wit", "wit"),
+        ],
+    ),
+];
 
 fn main() -> io::Result<()> {
     let variable = |name| {
@@ -32,34 +45,34 @@ fn main() -> io::Result<()> {
     let mut source = String::new();
     for (language, folders) in PROJECTS {
         let _ = writeln!(source, "pub static {language}: &[File] = &[");
-        for (folder, place) in *folders {
-            let folder = root.join(folder);
-            println!("cargo::rerun-if-changed={}", folder.display());
-            embed(&folder, Path::new(place), &mut source)?;
+        for (origin, place) in *folders {
+            let origin = root.join(origin);
+            println!("cargo::rerun-if-changed={}", origin.display());
+            embed(&origin, Path::new(place), &mut source)?;
         }
         source += "];\n";
     }
     fs::write(variable("OUT_DIR")?.join("projects.rs"), source)
 }
 
-/// Adds what is in `folder` to the list, in the order of names.
-fn embed(folder: &Path, place: &Path, source: &mut String) -> io::Result<()> {
-    let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let (name, path) = (entry.file_name(), entry.path());
-        let place = place.join(&name);
-        if name == "target" || name == "__pycache__" {
+/// Adds a file, or what is in a folder in the order of names, to the list.
+fn embed(origin: &Path, place: &Path, source: &mut String) -> io::Result<()> {
+    if origin.is_dir() {
+        let mut entries: Vec<_> = fs::read_dir(origin)?.collect::<Result<_, _>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name();
             // What is built there is not part of it.
-        } else if path.is_dir() {
-            embed(&path, &place, source)?;
-        } else {
-            let executable = entry.metadata()?.permissions().mode() & 0o111 != 0;
-            let _ = writeln!(
-                source,
-                "    File {{ place: {place:?}, text: include_str!({path:?}), executable: {executable} }},",
-            );
+            if name != "target" && name != "__pycache__" {
+                embed(&entry.path(), &place.join(name), source)?;
+            }
         }
+        return Ok(());
     }
+    let executable = fs::metadata(origin)?.permissions().mode() & 0o111 != 0;
+    let _ = writeln!(
+        source,
+        "    File {{ place: {place:?}, text: include_str!({origin:?}), executable: {executable} }},",
+    );
     Ok(())
 }

@@ -13,6 +13,13 @@ fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-cache")
 }
 
+/// The program `componentize-py`.
+pub fn componentize() -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/machine/componentize");
+    let said = Running::start(Command::new(script)).finish().success();
+    said.stdout.trim_end().into()
+}
+
 /// The component, built where it is not there yet, and compiled.
 fn component() -> &'static str {
     static COMPONENT: OnceLock<String> = OnceLock::new();
@@ -84,6 +91,22 @@ fn it_builds_stops_and_builds_again() {
     inspect(&sandbox.name("image"));
     buildx(&sandbox, "rm").success();
     assert_eq!(sandbox.builders(), Vec::<String>::new());
+}
+
+#[test]
+fn nobody_has_to_wait_for_the_compiler() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("impatient");
+    let cache = sandbox.path("cache");
+    let command = create(&sandbox, &name).variable("XDG_CACHE_HOME", cache);
+    let mut running = command.start();
+    running.wait_until_it_says("compiling the driver");
+    running.interrupt();
+    running
+        .finish()
+        .failure(130)
+        .does_not_say("compiled the driver");
+    sandbox.assert_nothing_left();
 }
 
 #[test]

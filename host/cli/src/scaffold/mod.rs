@@ -14,6 +14,8 @@ pub use name::Name;
 /// A language that there is a template for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
+    /// Rust, built by cargo for wasm32-wasip2
+    Rust,
     /// Python, built by componentize-py
     Python,
 }
@@ -34,6 +36,7 @@ mod projects {
 impl Language {
     fn files(self) -> &'static [File] {
         match self {
+            Self::Rust => projects::RUST,
             Self::Python => projects::PYTHON,
         }
     }
@@ -41,6 +44,7 @@ impl Language {
     /// How a project is built, in its directory.
     pub fn build_command(self) -> &'static str {
         match self {
+            Self::Rust => "cargo build --release --target wasm32-wasip2",
             Self::Python => "./build",
         }
     }
@@ -48,6 +52,7 @@ impl Language {
     /// Where the build leaves the component, in the project's directory.
     pub fn component(self, name: &Name) -> String {
         match self {
+            Self::Rust => format!("target/wasm32-wasip2/release/{}.wasm", name.of_crate()),
             Self::Python => format!("{}.wasm", name.as_str()),
         }
     }
@@ -82,8 +87,12 @@ impl File {
     /// The text for a driver of that name. The example driver in Python is its own template: a
     /// driver with a name of its own, and therefore tested as it is.
     fn render(&self, name: &Name) -> String {
+        if self.place.starts_with("vendor/") || self.place.starts_with("wit/") {
+            return self.text.to_owned();
+        }
         self.text
             .replace("{{name}}", name.as_str())
+            .replace("{{crate}}", &name.of_crate())
             .replace("python-container", name.as_str())
     }
 }

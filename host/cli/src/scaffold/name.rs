@@ -77,6 +77,11 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name of its crate in Rust.
+    pub fn of_crate(&self) -> String {
+        self.0.replace('-', "_")
+    }
 }
 
 impl FromStr for Name {

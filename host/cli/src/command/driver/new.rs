@@ -13,7 +13,7 @@ pub struct New {
     /// Name of the driver: lower-case letters, digits and hyphens
     name: Name,
     /// Language to write it in
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, default_value = "rust")]
     lang: Language,
     /// Directory to write to; NAME where it is missing
     #[arg(long, value_name = "DIR")]
