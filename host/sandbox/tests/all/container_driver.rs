@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use iechor_engine::Engine;
 use iechor_engine::model::{
-    Container, ContainerSpec, EngineInfo, File, Image, Limits, LogStream, Mount, MountSource,
-    RestartPolicy, VolumeSpec,
+    Container, ContainerSpec, ContainerStatus, EngineInfo, File, Image, Limits, LogStream, Mount,
+    MountSource, RestartPolicy, VolumeSpec,
 };
 use iechor_engine::simulated::Behavior;
 use iechor_sandbox::contract::{self, Config, Error, Feature, RemoveOptions, Severity};
@@ -316,6 +316,30 @@ async fn without_an_image_there_is_nothing() {
     );
     assert_eq!(bench.objects().await, nothing());
     bench.assert_no_creations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_was_about_to_end_is_started_again() {
+    let (bench, node) = node(Answers::AtOnce).await;
+    node.boot().await.unwrap();
+    let id = container(&bench).await.id;
+    // A boot finds it running, and it ends before it answers.
+    bench.buildkit.set_answers(Answers::Never);
+    let tries = bench.buildkit.tries();
+    let end = async {
+        while bench.buildkit.tries() == tries {
+            tokio::task::yield_now().await;
+        }
+        bench.engine.stop_container(CONTAINER, None).await.unwrap();
+        bench.buildkit.set_answers(Answers::AtOnce);
+    };
+    let (booted, ()) = bounded(async { tokio::join!(node.boot(), end) }).await;
+    booted.unwrap();
+    let again = container(&bench).await;
+    assert_eq!((again.id, again.status), (id, ContainerStatus::Running));
+    let shown = bench.watcher.shown();
+    let started = format!("begin starting container {CONTAINER}");
+    assert!(shown.contains(&started), "{shown:#?}");
 }
 
 #[tokio::test(start_paused = true)]
