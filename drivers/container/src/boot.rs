@@ -6,9 +6,7 @@ use iechor_driver::container::{self, Container, Limits, MountSource, Mounted, Sp
 use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
 use iechor_driver::volume::{self, Volume};
-use iechor_driver::{
-    Error, Node, Unready, clock, describe_error, engine, step, values, wait_for_buildkit,
-};
+use iechor_driver::{Error, Node, Unready, clock, describe_error, engine, step, wait_for_buildkit};
 
 use crate::Settings;
 use crate::driver::dial;
@@ -99,12 +97,7 @@ fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<
 
     let state = node.state_volume_name();
     if Volume::find(&state)?.is_none() {
-        let created = Volume::create(&volume::Spec {
-            name: state.clone(),
-            driver: None,
-            driver_options: Vec::new(),
-            labels: Vec::new(),
-        });
+        let created = Volume::create(&volume::Spec::new(state.clone()));
         match created {
             // Made by another process a moment ago.
             Ok(_) | Err(Error::AlreadyExists(_)) => {}
@@ -124,11 +117,8 @@ fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<
     command.extend(node.buildkitd_flags.iter().cloned());
 
     let container = Container::create(&Spec {
-        name: node.container_name(),
-        image: image.to_owned(),
         command,
         env: settings.env.clone(),
-        labels: Vec::new(),
         mounts: vec![Mounted {
             target: STATE_DIRECTORY.into(),
             source: MountSource::Volume(state),
@@ -140,15 +130,7 @@ fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<
         init: true,
         // A privileged container needs the real root.
         host_user_namespace: engine.user_namespaces,
-        gpus: None,
-        restart: match settings.restart_policy {
-            values::RestartPolicy::No => container::RestartPolicy::No,
-            values::RestartPolicy::Always => container::RestartPolicy::Always,
-            values::RestartPolicy::UnlessStopped => container::RestartPolicy::UnlessStopped,
-            values::RestartPolicy::OnFailure(attempts) => {
-                container::RestartPolicy::OnFailure(attempts)
-            }
-        },
+        restart: settings.restart_policy,
         limits: Limits {
             memory: settings.memory,
             memory_swap: settings.memory_swap,
@@ -159,7 +141,7 @@ fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<
             cpuset_mems: settings.cpuset_mems.clone(),
             cgroup_parent,
         },
-        extra: Vec::new(),
+        ..Spec::new(node.container_name(), image)
     })?;
     if !files.is_empty() {
         // Below /etc, which every image has; the copy makes the rest.

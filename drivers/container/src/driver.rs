@@ -114,7 +114,7 @@ impl<P: Policy> Driver for ContainerDriver<P> {
 
     fn version(&self) -> Result<String, Error> {
         let container = Container::find(&self.node.container_name())?.ok_or(Error::NotRunning)?;
-        let output = container.run(&command(&["buildkitd", "--version"]))?;
+        let output = container.run(&ExecSpec::new(["buildkitd", "--version"]))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         // "buildkitd github.com/moby/buildkit v0.31.0 <revision>"
         text.split_whitespace()
@@ -158,18 +158,9 @@ impl<P: Policy> Driver for ContainerDriver<P> {
 
 /// Connects to the BuildKit that runs in `container`.
 pub fn dial(container: &Container) -> Result<Connection, Error> {
-    match container.dial(&command(&["buildctl", "dial-stdio"]), None) {
+    match container.dial(&ExecSpec::new(["buildctl", "dial-stdio"]), None) {
         Err(Error::Conflict(_) | Error::NotFound(_)) => Err(Error::NotRunning),
         other => other,
-    }
-}
-
-fn command(words: &[&str]) -> ExecSpec {
-    ExecSpec {
-        command: words.iter().map(|word| (*word).to_owned()).collect(),
-        env: Vec::new(),
-        user: None,
-        workdir: None,
     }
 }
 

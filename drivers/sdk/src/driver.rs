@@ -21,6 +21,130 @@ pub const BUILDKIT_FEATURES: &[Feature] = &[
 ///
 /// The type holds what the user configured and nothing else: what is true of the node is in the
 /// engine. The host opens a fresh one whenever it likes, and after any failure of the component.
+///
+/// A driver that keeps BuildKit in a container of the engine, all of it. (The crate
+/// `iechor-driver-container` does this with more care, for a driver to build upon.)
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use iechor_driver::container::{self, Container, ExecSpec, MountSource, Mounted, Spec};
+/// use iechor_driver::transport::Connection;
+/// use iechor_driver::volume::{self, Volume};
+/// use iechor_driver::{
+///     Description, Driver, Error, Info, Node, Options, RemoveOptions, Status, StopOptions,
+///     capability, image, step, wait_for_buildkit,
+/// };
+///
+/// struct InContainer {
+///     node: Node,
+///     memory: Option<u64>,
+/// }
+///
+/// impl InContainer {
+///     fn container(&self) -> Result<Option<Container>, Error> {
+///         Container::find(&self.node.container_name())
+///     }
+///
+///     fn create(&self) -> Result<Container, Error> {
+///         let image = step("pulling BuildKit", |task| {
+///             image::resolve("moby/buildkit:v0.31.0", None, image::Pull::IfMissing, Some(task))
+///         })?;
+///         let state = self.node.state_volume_name();
+///         // Kept from an earlier builder of this name, it has the cache.
+///         if Volume::find(&state)?.is_none() {
+///             Volume::create(&volume::Spec::new(&state))?;
+///         }
+///         Container::create(&Spec {
+///             privileged: true,
+///             init: true,
+///             mounts: vec![Mounted {
+///                 target: "/var/lib/buildkit".into(),
+///                 source: MountSource::Volume(state),
+///                 read_only: false,
+///             }],
+///             limits: container::Limits {
+///                 memory: self.memory,
+///                 ..Default::default()
+///             },
+///             ..Spec::new(self.node.container_name(), image.reference)
+///         })
+///     }
+/// }
+///
+/// impl Driver for InContainer {
+///     fn describe() -> Description {
+///         Description::new("in-container", env!("CARGO_PKG_VERSION"), "BuildKit in a container")
+///             .capability(capability::required("container.privileged", "BuildKit needs it"))
+///             .capability(capability::required("image.pull", "the image of BuildKit"))
+///     }
+///
+///     fn open(node: Node, options: &mut Options) -> Self {
+///         let memory = options.size("memory", "Memory that it may use").optional();
+///         Self { node, memory }
+///     }
+///
+///     fn info(&self) -> Result<Info, Error> {
+///         let Some(container) = self.container()? else {
+///             return Ok(Status::Inactive.into());
+///         };
+///         let summary = container.inspect()?;
+///         Ok(Info {
+///             run: summary.run,
+///             ..match summary.status {
+///                 container::Status::Running => Status::Running.into(),
+///                 _ => Status::Stopped.into(),
+///             }
+///         })
+///     }
+///
+///     fn boot(&self) -> Result<(), Error> {
+///         let container = match self.container()? {
+///             Some(container) => container,
+///             None => self.create()?,
+///         };
+///         container.start()?;
+///         let is_alive = || {
+///             let now = container.inspect()?;
+///             if now.status == container::Status::Running {
+///                 return Ok(());
+///             }
+///             let (code, lines) = (now.exit_code.unwrap_or(-1), container.last_logs(10)?);
+///             Err(Error::Unavailable(format!("exit code {code}\n{}", lines.join("\n"))))
+///         };
+///         Ok(wait_for_buildkit(Duration::from_secs(90), || self.dial(), is_alive)?)
+///     }
+///
+///     fn dial(&self) -> Result<Connection, Error> {
+///         let container = self.container()?.ok_or(Error::NotRunning)?;
+///         match container.dial(&ExecSpec::new(["buildctl", "dial-stdio"]), None) {
+///             // It does not run.
+///             Err(Error::Conflict(_)) => Err(Error::NotRunning),
+///             result => result,
+///         }
+///     }
+///
+///     fn stop(&self, options: StopOptions) -> Result<(), Error> {
+///         self.container()?.map_or(Ok(()), |container| container.stop(options.grace))
+///     }
+///
+///     fn remove(&self, options: RemoveOptions) -> Result<(), Error> {
+///         if options.keep_daemon {
+///             return Ok(());
+///         }
+///         if let Some(container) = self.container()? {
+///             container.remove(true)?;
+///         }
+///         match Volume::find(&self.node.state_volume_name())? {
+///             Some(volume) if !options.keep_state => volume.remove(options.force),
+///             _ => Ok(()),
+///         }
+///     }
+/// }
+///
+/// iechor_driver::register!(InContainer);
+/// iechor_driver::testing::assert_sound::<InContainer>();
+/// ```
 pub trait Driver: Sized + 'static {
     /// Says what the driver is. Pure: nothing is granted, no capability works.
     fn describe() -> Description;

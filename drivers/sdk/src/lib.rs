@@ -85,7 +85,8 @@
 //!
 //! # What there is
 //!
-//! * [`Driver`]: what a driver does. What a driver without anything of its own need not do has a
+//! * [`Driver`]: what a driver does, and a second example, of one that keeps BuildKit in a
+//!   container. What a driver without anything of its own need not do has a
 //!   default. [`register!`] makes it the driver that the component is.
 //! * [`Options`]: declares and reads the options in one go; what `--help` shows, what is checked
 //!   and what the driver gets come from one line. [`values`] has the parsers.
@@ -115,6 +116,7 @@ mod driver;
 mod error;
 mod export;
 mod options;
+mod specs;
 mod wait;
 
 pub mod capability;

@@ -107,16 +107,8 @@ impl Policy for Team {
         let Some((idle, pause)) = self.watch_times() else {
             return Ok(());
         };
-        let watch = ExecSpec {
-            command: ["sh", "-c", WATCH, WATCH_NAME]
-                .map(str::to_owned)
-                .into_iter()
-                .chain([idle.to_string(), pause.to_string()])
-                .collect(),
-            env: Vec::new(),
-            user: None,
-            workdir: None,
-        };
+        let (idle, pause) = (idle.to_string(), pause.to_string());
+        let watch = ExecSpec::new(["sh", "-c", WATCH, WATCH_NAME, &idle, &pause]);
         let words = format!("stopping BuildKit after {idle} s without a build");
         let watched = step(&words, |_| {
             let output = container.run(&watch)?;

@@ -6,6 +6,23 @@ use crate::{
     testing, values,
 };
 
+/// What a driver does that is not asked to do anything.
+macro_rules! never_runs {
+    () => {
+        fn info(&self) -> Result<Info, Error> {
+            Err(Error::NotRunning)
+        }
+
+        fn boot(&self) -> Result<(), Error> {
+            Err(Error::NotRunning)
+        }
+
+        fn dial(&self) -> Result<Connection, Error> {
+            Err(Error::NotRunning)
+        }
+    };
+}
+
 /// One option of every kind.
 #[derive(Debug, PartialEq)]
 struct Everything {
@@ -85,17 +102,7 @@ impl Driver for Everything {
         this
     }
 
-    fn info(&self) -> Result<Info, Error> {
-        Err(Error::NotRunning)
-    }
-
-    fn boot(&self) -> Result<(), Error> {
-        Err(Error::NotRunning)
-    }
-
-    fn dial(&self) -> Result<Connection, Error> {
-        Err(Error::NotRunning)
-    }
+    never_runs!();
 }
 
 fn shown(issues: &[crate::Issue]) -> Vec<String> {
@@ -265,17 +272,7 @@ impl Driver for Careless {
         Self
     }
 
-    fn info(&self) -> Result<Info, Error> {
-        Err(Error::NotRunning)
-    }
-
-    fn boot(&self) -> Result<(), Error> {
-        Err(Error::NotRunning)
-    }
-
-    fn dial(&self) -> Result<Connection, Error> {
-        Err(Error::NotRunning)
-    }
+    never_runs!();
 }
 
 #[test]

@@ -1,18 +1,6 @@
 //! When an engine starts a container again.
 
-/// When an engine starts a container again by itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum RestartPolicy {
-    /// `no`
-    #[default]
-    No,
-    /// `always`
-    Always,
-    /// `unless-stopped`
-    UnlessStopped,
-    /// `on-failure[:N]`; 0 is no limit.
-    OnFailure(u32),
-}
+pub use crate::container::RestartPolicy;
 
 /// Parses a restart policy: `no`, `always`, `unless-stopped` or `on-failure[:N]`.
 ///
