@@ -1,6 +1,6 @@
 //! What `remove` is told to keep.
 
-use iechor_engine::model::{Container, MountSource};
+use iechor_engine::model::{Container, Mount, MountSource};
 use iechor_engine::simulated::Behavior;
 use iechor_sandbox::contract::RemoveOptions;
 
@@ -19,16 +19,12 @@ const FAILURES: &[&str] = &[
 ];
 
 /// The volumes that a container mounts.
-fn mounted(container: &Container) -> Vec<&str> {
-    let volume = |source| match source {
-        &MountSource::Volume(ref name) => Some(name.as_str()),
+fn mounted(container: &Container) -> Vec<String> {
+    let volume = |mount: &Mount| match &mount.source {
+        MountSource::Volume(name) => Some(name.clone()),
         _ => None,
     };
-    container
-        .mounts
-        .iter()
-        .filter_map(|mount| volume(&mount.source))
-        .collect()
+    container.mounts.iter().filter_map(volume).collect()
 }
 
 pub(super) async fn keep_state(subject: &Subject) -> Verdict {

@@ -139,6 +139,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_example_of_the_reference_is_a_scenario() {
+        let page: String = include_str!("mod.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//!"))
+            .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+            .collect();
+        let example = page
+            .split("```")
+            .nth(1)
+            .and_then(|block| block.strip_prefix("toml"));
+        let file = File::parse(example.expect("an example")).expect("it is right");
+        assert_eq!(file.steps.len(), 5);
+        assert_eq!(file.needs_simulation(), None);
+    }
+
+    #[test]
     fn what_there_is_not_is_named_with_its_place_and_what_there_is() {
         for (text, words) in [
             (
