@@ -7,7 +7,12 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use iechor_sandbox::Sandbox;
+use iechor_sandbox::contract::Config;
+use iechor_testkit::{Answers, Stage};
 
 /// Files of the context of many files, and the bytes of each.
 const FILES: usize = 50_000;
@@ -15,8 +20,15 @@ const FILE_BYTES: usize = 512;
 /// Bytes of the context of one large file.
 const LARGE: u64 = 1 << 30;
 
+/// The argument of a child that boots a builder in memory.
+const BOOT_IN_MEMORY: &str = "--boot-in-memory";
+
 #[expect(clippy::print_stdout, reason = "the figures are the result")]
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some(BOOT_IN_MEMORY) {
+        println!("{}", boot_in_memory().as_micros());
+        return;
+    }
     let directory = tempfile::tempdir().expect("a directory for contexts");
     let ours = Program {
         name: "iechor",
@@ -42,6 +54,21 @@ fn main() {
     });
 
     let programs: Vec<&Program> = std::iter::once(&ours).chain(&peer).collect();
+    for program in &programs {
+        let whole = row("create --bootstrap", program.name, 10, || {
+            let figures = measure(&mut program.creation("bench-c"));
+            run(&mut program.command(&["rm", "bench-c"]));
+            figures
+        });
+        if program.name == ours.name {
+            let sandbox = in_memory();
+            println!(
+                "  of which the sandbox at most         {:>6.1} ms, {:.2} percent",
+                sandbox.as_secs_f64() * 1000.0,
+                sandbox.as_secs_f64() / whole.as_secs_f64() * 100.0
+            );
+        }
+    }
     for program in &programs {
         for name in ["bench-a", "bench-b"] {
             program.create(name);
@@ -110,18 +137,18 @@ impl Program {
         command
     }
 
-    fn create(&self, name: &str) {
-        run(self
-            .command(&[
-                "create",
-                "--name",
-                name,
-                "--driver",
-                self.driver,
-                "--bootstrap",
-            ])
+    fn creation(&self, name: &str) -> Command {
+        let flags = ["--name", name, "--driver", self.driver, "--bootstrap"];
+        let mut command = self.command(&["create"]);
+        command
+            .args(flags)
             .arg("--node")
-            .arg(format!("{name}-{}", self.driver)));
+            .arg(format!("{name}-{}", self.driver));
+        command
+    }
+
+    fn create(&self, name: &str) {
+        run(&mut self.creation(name));
     }
 
     fn build(&self, context: &Path) -> Figures {
@@ -138,8 +165,58 @@ struct Figures {
     peak_kib: i64,
 }
 
+/// What `create --bootstrap` does with a driver, on an engine and a BuildKit in memory that answer
+/// at once: it is more than the sandbox, since the simulation counts too.
+fn boot_in_memory() -> Duration {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let config = Config {
+            name: "bench0".into(),
+            endpoint: "simulated".into(),
+            options: Vec::new(),
+            buildkitd_flags: Vec::new(),
+            files: Vec::new(),
+            platforms: Vec::new(),
+            extra: Vec::new(),
+        };
+        let mut stage = Stage::new(Answers::AtOnce);
+        stage.engine.add_image("moby/buildkit:buildx-stable-1");
+        let start = Instant::now();
+        // The command loads it once to check the request and once for the node.
+        for turn in 0..2 {
+            let driver = Sandbox::embedded("iechor-container").expect("loads");
+            let driver = driver.expect("built in");
+            stage.grants = driver.grants(&[]).await.expect("trusted");
+            let node = stage.node(&Arc::clone(&driver), &config).await;
+            let node = node.expect("in order");
+            if turn == 1 {
+                node.boot().await.expect("it boots");
+            }
+        }
+        start.elapsed()
+    })
+}
+
+/// The median of [`boot_in_memory`], each in a process of its own as a command is.
+fn in_memory() -> Duration {
+    let this = std::env::current_exe().expect("a path");
+    let mut spans: Vec<u64> = (0..11)
+        .map(|_| {
+            let output = Command::new(&this).arg(BOOT_IN_MEMORY).output();
+            let text = String::from_utf8(output.expect("it starts").stdout).expect("digits");
+            text.trim().parse().expect("digits")
+        })
+        .collect();
+    spans.sort_unstable();
+    Duration::from_micros(spans[spans.len() / 2])
+}
+
+/// Prints the medians and returns that of the wall time.
 #[expect(clippy::print_stdout, reason = "the figures are the result")]
-fn row(what: &str, who: &str, runs: usize, mut run: impl FnMut() -> Figures) {
+fn row(what: &str, who: &str, runs: usize, mut run: impl FnMut() -> Figures) -> Duration {
     // The first one fills caches.
     run();
     let figures: Vec<Figures> = (0..runs).map(|_| run()).collect();
@@ -161,6 +238,7 @@ fn row(what: &str, who: &str, runs: usize, mut run: impl FnMut() -> Figures) {
     );
     let peak = median(figures.iter().map(|f| f.peak_kib as f64 / 1024.0).collect());
     println!("{what:<34} {who:<14} {wall:>6.1} ms {cpu:>6.1} ms {peak:>5.1} MiB");
+    Duration::from_secs_f64(wall / 1000.0)
 }
 
 /// Runs a command to its end, under the kernel's own accounting.

@@ -1,25 +1,28 @@
 //! What the sandbox itself costs: loading, instantiating, calls in both directions.
 //!
 //! Medians of many runs in one process. The engine is the simulated one, so nothing else is timed.
+#![expect(clippy::unwrap_used, reason = "a measurement ends where it goes wrong")]
 
-use std::path::{Path, PathBuf};
+#[path = "../tests/all/support.rs"]
+#[expect(dead_code, reason = "what only tests use")]
+mod support;
+
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use iechor_engine::BoxByteStream;
-use iechor_engine::simulated::SimulatedEngine;
-use iechor_sandbox::contract::Config;
-use iechor_sandbox::report::{NoLog, NoProgress};
-use iechor_sandbox::{
-    BuildKit, BuildKitClient, Driver, Node, NodeContext, Sandbox, SystemDialer, limits,
-};
+use iechor_sandbox::{Driver, Sandbox};
+
+use support::{Answers, Nodes, Stage, guest};
 
 const CALLS: u32 = 1_000_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    if std::env::args().nth(1).as_deref() == Some(IDLE) {
+        print(&idle_memory().await.to_string());
+        return;
+    }
     let first = Instant::now();
     let driver = Sandbox::embedded("iechor-container")
         .expect("loads")
@@ -40,12 +43,12 @@ async fn main() {
     row("load the built-in driver", median(loads));
     row("load, instantiate and call it", median(loads_and_calls));
 
-    let guest = build_guest();
-    Sandbox::file(guest.as_ref()).await.expect("loads");
+    let guest = guest();
+    Sandbox::file(guest).await.expect("loads");
     let mut cached = Vec::new();
     for _ in 0..200 {
         let start = Instant::now();
-        let loaded = Sandbox::file(guest.as_ref()).await.expect("loads");
+        let loaded = Sandbox::file(guest).await.expect("loads");
         loaded.priority("unix:///x").await.expect("an answer");
         cached.push(start.elapsed());
     }
@@ -59,7 +62,7 @@ async fn main() {
     }
     row("a pure call, instance included", median(pure));
 
-    let node = node(&driver, Vec::new()).await;
+    let node = Stage::new(Answers::AtOnce).with_options(&driver, &[]).await;
     let mut infos = Vec::new();
     for _ in 0..2000 {
         let start = Instant::now();
@@ -68,85 +71,56 @@ async fn main() {
     }
     row("info, simulated engine", median(infos));
 
-    let guest = Sandbox::file(guest.as_ref()).await.expect("loads");
+    let guest = Sandbox::file(guest).await.expect("loads");
     let idle = boot_time(&guest, "0").await;
     let busy = boot_time(&guest, &CALLS.to_string()).await;
     row("a call to the host", busy.saturating_sub(idle) / CALLS);
+    let idle = idle_memory_of_a_child();
+    print(&format!("{:<40} {idle:>8} KiB", "memory of an idle driver"));
 }
 
 async fn boot_time(driver: &Arc<Driver>, calls: &str) -> Duration {
-    let options = vec![
-        ("behave".to_owned(), "ask the time".to_owned()),
-        ("value".to_owned(), calls.to_owned()),
-    ];
-    let node = node(driver, options).await;
+    let stage = Stage::new(Answers::AtOnce);
+    let options = [("behave", "ask the time"), ("value", calls)];
+    let node = stage.with_options(driver, &options).await;
     let start = Instant::now();
     node.boot().await.expect("it only asks the time");
     start.elapsed()
 }
 
-async fn node(driver: &Arc<Driver>, options: Vec<(String, String)>) -> Node {
-    let config = Config {
-        name: "bench0".into(),
-        endpoint: "simulated".into(),
-        options,
-        buildkitd_flags: Vec::new(),
-        files: Vec::new(),
-        platforms: Vec::new(),
-        extra: Vec::new(),
+/// The argument of a child that tells what a loaded driver keeps in memory.
+const IDLE: &str = "--idle-memory";
+
+/// What a driver that is loaded and has been asked keeps in memory, beside the runtime that all
+/// share; in KiB.
+async fn idle_memory() -> u64 {
+    let load = async |name: &str| {
+        let driver = Sandbox::embedded(name).expect("loads").expect("built in");
+        driver.descriptor().await.expect("an answer");
+        driver
     };
-    let (config, _) = driver.validate(&config).await.expect("in order");
-    driver.node(
-        config,
-        NodeContext {
-            builder: "bench".into(),
-            engine: Some(Arc::new(SimulatedEngine::new())),
-            grants: iechor_sandbox::Grants::none(),
-            buildkit: Arc::new(Nobody),
-            dialer: Arc::new(SystemDialer),
-            progress: Arc::new(NoProgress),
-            log: Arc::new(NoLog),
-            cancel: Default::default(),
-            boot_limit: limits::BOOT,
-        },
-    )
+    // Brings the runtime up.
+    let first = load("remote").await;
+    let before = resident();
+    let driver = load("iechor-container").await;
+    let after = resident();
+    drop((first, driver));
+    after.saturating_sub(before)
 }
 
-struct Nobody;
-
-#[async_trait]
-impl BuildKit for Nobody {
-    async fn connect(&self, _: BoxByteStream) -> Result<Box<dyn BuildKitClient>, String> {
-        Err("nobody is asked".into())
-    }
+/// The memory of this process that is resident, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let figure = line.expect("a figure").trim().trim_end_matches(" kB");
+    figure.parse().expect("a number")
 }
 
-/// The guest whose behaviour its options choose, as the tests build it.
-fn build_guest() -> String {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target: PathBuf = workspace.join("target/guests");
-    let built = Command::new(env!("CARGO"))
-        .current_dir(&workspace)
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            "iechor-guest-misbehaving",
-        ])
-        .args([
-            "--profile",
-            "guest",
-            "--target",
-            "wasm32-wasip2",
-            "--target-dir",
-        ])
-        .arg(&target)
-        .status()
-        .expect("cargo runs");
-    assert!(built.success(), "the guest cannot be built");
-    let file = target.join("wasm32-wasip2/guest/iechor_guest_misbehaving.wasm");
-    file.display().to_string()
+fn idle_memory_of_a_child() -> u64 {
+    let this = std::env::current_exe().expect("a path");
+    let output = Command::new(this).arg(IDLE).output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().expect("a number")
 }
 
 fn median(mut spans: Vec<Duration>) -> Duration {
@@ -154,7 +128,11 @@ fn median(mut spans: Vec<Duration>) -> Duration {
     spans[spans.len() / 2]
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are the result")]
 fn row(what: &str, span: Duration) {
-    println!("{what:<40} {span:>12.2?}");
+    print(&format!("{what:<40} {span:>12.2?}"));
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the result")]
+fn print(line: &str) {
+    println!("{line}");
 }
