@@ -583,6 +583,10 @@ impl Sandbox {
 }
 
 impl Drop for Sandbox {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a destructor has no other way to say what it could not do"
+    )]
     fn drop(&mut self) {
         // Straight in the engine: a product that is broken must not litter. In this order, since
         // what is in use cannot be removed.

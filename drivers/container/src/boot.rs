@@ -5,6 +5,7 @@ use std::time::Duration;
 use iechor_driver::container::{self, Container, Limits, MountSource, Mounted, Spec};
 use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
+use iechor_driver::types::File;
 use iechor_driver::volume::{self, Volume};
 use iechor_driver::{Error, Node, Unready, clock, describe_error, engine, step, wait_for_buildkit};
 
@@ -82,32 +83,58 @@ fn obtain_image(reference: &str) -> Result<String, Error> {
 
 fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<Container, Error> {
     let engine = engine::inspect()?;
-
-    let cgroup_parent = match &settings.cgroup_parent {
-        Some(parent) if engine.cgroup_driver.as_deref() == Some("cgroupfs") => Some(parent.clone()),
-        Some(parent) if settings.is_cgroup_parent_given => {
+    let mut spec = spec(node, settings, image, &engine);
+    spec.limits.cgroup_parent = cgroup_parent(settings, &engine, task);
+    make_state_volume(&node.state_volume_name())?;
+    let container = match Container::create(&spec) {
+        // Nobody asked for it: where it is not granted, the engine's own parent will do.
+        Err(Error::Denied(denial))
+            if denial.capability == "container.cgroup-parent"
+                && !settings.is_cgroup_parent_given =>
+        {
             task.child(&format!(
-                "ignoring cgroup-parent {parent}: the engine's cgroup driver is {}, not cgroupfs",
-                engine.cgroup_driver.as_deref().unwrap_or("unknown"),
+                "using the engine's own parent cgroup: {} is not granted",
+                denial.capability
             ));
-            None
+            spec.limits.cgroup_parent = None;
+            Container::create(&spec)?
         }
-        _ => None,
+        created => created?,
     };
+    copy_configuration(&container, &node.files)?;
+    container.start()?;
+    Ok(container)
+}
 
-    let state = node.state_volume_name();
-    if Volume::find(&state)?.is_none() {
-        let created = Volume::create(&volume::Spec::new(state.clone()));
-        match created {
-            // Made by another process a moment ago.
-            Ok(_) | Err(Error::AlreadyExists(_)) => {}
-            Err(error) => return Err(error),
-        }
+fn make_state_volume(name: &str) -> Result<(), Error> {
+    if Volume::find(name)?.is_some() {
+        return Ok(());
     }
+    match Volume::create(&volume::Spec::new(name)) {
+        // Made by another process a moment ago.
+        Ok(_) | Err(Error::AlreadyExists(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
 
-    let files = &node.files;
+/// Only an engine that makes cgroups itself takes a parent.
+fn cgroup_parent(settings: &Settings, engine: &engine::Info, task: &Task) -> Option<String> {
+    let parent = settings.cgroup_parent.clone()?;
+    if engine.cgroup_driver.as_deref() == Some("cgroupfs") {
+        return Some(parent);
+    }
+    if settings.is_cgroup_parent_given {
+        task.child(&format!(
+            "ignoring cgroup-parent {parent}: the engine's cgroup driver is {}, not cgroupfs",
+            engine.cgroup_driver.as_deref().unwrap_or("unknown"),
+        ));
+    }
+    None
+}
+
+fn spec(node: &Node, settings: &Settings, image: &str, engine: &engine::Info) -> Spec {
     let mut command = Vec::new();
-    if files.iter().any(|file| file.path == CONFIG_FILE) {
+    if node.files.iter().any(|file| file.path == CONFIG_FILE) {
         // Before the user's own flags, so that a --config among them counts.
         command.extend([
             "--config".to_owned(),
@@ -115,13 +142,12 @@ fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<
         ]);
     }
     command.extend(node.buildkitd_flags.iter().cloned());
-
-    let container = Container::create(&Spec {
+    Spec {
         command,
         env: settings.env.clone(),
         mounts: vec![Mounted {
             target: STATE_DIRECTORY.into(),
-            source: MountSource::Volume(state),
+            source: MountSource::Volume(node.state_volume_name()),
             read_only: false,
         }],
         network: settings.network.clone(),
@@ -139,25 +165,27 @@ fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<
             cpu_quota: settings.cpu_quota,
             cpuset_cpus: settings.cpuset_cpus.clone(),
             cpuset_mems: settings.cpuset_mems.clone(),
-            cgroup_parent,
+            cgroup_parent: None,
         },
         ..Spec::new(node.container_name(), image)
-    })?;
-    if !files.is_empty() {
-        // Below /etc, which every image has; the copy makes the rest.
-        let (parent, directory) = CONFIG_DIRECTORY.rsplit_once('/').unwrap_or(("/", ""));
-        let files: Vec<_> = files
-            .iter()
-            .map(|file| {
-                let mut file = file.clone();
-                file.path = format!("{directory}/{}", file.path);
-                file
-            })
-            .collect();
-        container.copy_in(parent, &files)?;
     }
-    container.start()?;
-    Ok(container)
+}
+
+/// Puts `buildkitd.toml` and what it names where BuildKit looks.
+fn copy_configuration(container: &Container, files: &[File]) -> Result<(), Error> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    // Below /etc, which every image has; the copy makes the rest.
+    let (parent, directory) = CONFIG_DIRECTORY.rsplit_once('/').unwrap_or(("/", ""));
+    let files: Vec<_> = files
+        .iter()
+        .map(|file| File {
+            path: format!("{directory}/{}", file.path),
+            ..file.clone()
+        })
+        .collect();
+    container.copy_in(parent, &files)
 }
 
 /// Waits until whoever creates the container has started it, and starts it where nobody does.

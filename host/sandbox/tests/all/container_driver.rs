@@ -12,7 +12,10 @@ use iechor_engine::simulated::Behavior;
 use iechor_sandbox::contract::{self, Config, Error, Feature, RemoveOptions, Severity};
 use iechor_sandbox::{Driver, DriverError, Grants, Node, Sandbox};
 
-use crate::support::{Answers, CONTAINER, IMAGE, Nodes, Stage, VOLUME, bounded, config, pairs};
+use crate::support::{
+    Answers, CONTAINER, IMAGE, Nodes, Stage, VOLUME, bounded, config, embedded_component, granting,
+    load, pairs,
+};
 
 const KEEP_NOTHING: RemoveOptions = RemoveOptions {
     force: false,
@@ -468,6 +471,28 @@ async fn the_parent_cgroup_counts_only_where_the_engine_makes_cgroups() {
             .iter()
             .any(|line| line.contains("cgroup-parent"))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_cgroup_that_nobody_asked_for_is_done_without() {
+    let driver = load(&embedded_component()).await;
+    let bench = granting(&driver, &["container.privileged", "image.pull"]).await;
+    bench.engine.add_to_registry(IMAGE, image(IMAGE));
+    let asked = bench
+        .with_options(&driver, &[("cgroup-parent", "/mine")])
+        .await;
+    let error = asked.boot().await.unwrap_err();
+    let DriverError::Denied { denial, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(denial.capability, "container.cgroup-parent");
+
+    bench.with_options(&driver, &[]).await.boot().await.unwrap();
+    let spec = bench.engine.spec(CONTAINER).unwrap();
+    assert_eq!(spec.limits.cgroup_parent, None);
+    let shown = bench.watcher.shown();
+    let said = shown.iter().any(|line| line.contains("is not granted"));
+    assert!(said, "{shown:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,8 +57,12 @@ async fn the_container_driver_is_asked_everything() {
         .filter(|test| test.status == Status::Skipped)
         .map(|test| test.name.as_str())
         .collect();
-    // It joins a network of the user's only where an option names one.
-    assert_eq!(skipped, ["denied-container.network"]);
+    // It joins a network of the user's, and insists on a parent cgroup, only where an option names
+    // one.
+    assert_eq!(
+        skipped,
+        ["denied-container.cgroup-parent", "denied-container.network"]
+    );
     assert!(report.coverage.exports_never_called.is_empty());
 }
 
