@@ -64,7 +64,7 @@ fn during_the_boot_for_a_build_the_builder_stays() {
     wait_until_running(&container_of(&name));
     build.interrupt();
     build.finish().failure(130);
-    assert_eq!(sandbox.builders(), [name.clone()]);
+    assert_eq!(sandbox.builders(), std::slice::from_ref(&name));
     docker(&format!("rmi {image}")).success();
     assert!(
         sandbox.left_in_engine().is_empty(),

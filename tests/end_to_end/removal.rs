@@ -107,7 +107,7 @@ fn rm_all_inactive_leaves_what_runs() {
         .success()
         .says_line(&format!("{stopped} removed"))
         .says_line(&format!("{never} removed"));
-    assert_eq!(sandbox.builders(), [running.clone()]);
+    assert_eq!(sandbox.builders(), std::slice::from_ref(&running));
     assert_eq!(inspect(&container_of(&running))["State"]["Running"], true);
     docker(&format!("volume inspect {}", volume_of(&stopped))).failure(1);
 }
@@ -126,7 +126,7 @@ fn rm_keeps_a_builder_whose_engine_does_not_answer() {
         .failure(1)
         .says("unix:///nonexistent.sock")
         .says("--force forgets it");
-    assert_eq!(sandbox.builders(), [name.clone()]);
+    assert_eq!(sandbox.builders(), std::slice::from_ref(&name));
     sandbox.buildx(&format!("rm --force {name}")).success();
     sandbox.assert_nothing_left();
 }

@@ -337,9 +337,9 @@ impl Collector {
     }
 
     fn finish(&mut self) -> Vec<u8> {
-        self.reader
-            .take()
-            .map(|reader| reader.join().expect("no panic"));
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("no panic");
+        }
         std::mem::take(&mut *self.collected.lock().expect("not poisoned"))
     }
 }

@@ -242,6 +242,10 @@ fn row(what: &str, who: &str, runs: usize, mut run: impl FnMut() -> Figures) -> 
 }
 
 /// Runs a command to its end, under the kernel's own accounting.
+#[expect(
+    clippy::zombie_processes,
+    reason = "wait4 waits for it, and says what it used"
+)]
 fn measure(command: &mut Command) -> Figures {
     let start = Instant::now();
     let child = command
