@@ -59,8 +59,12 @@ impl Driver for EngineBuildKit {
     }
 
     fn info(&self) -> Result<Info, Error> {
-        engine::inspect()?;
-        Ok(Status::Running.into())
+        let engine = engine::inspect()?;
+        let run = engine.extra.into_iter().find(|(name, _)| name == "run");
+        Ok(Info {
+            run: run.map(|(_, run)| run),
+            ..Status::Running.into()
+        })
     }
 
     fn boot(&self) -> Result<(), Error> {

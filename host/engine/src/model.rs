@@ -37,6 +37,10 @@ pub struct EngineInfo {
     pub containerd_image_store: bool,
     /// Runtimes that hand GPUs to containers.
     pub gpu_runtimes: Vec<String>,
+    /// Names this engine, of this version, on a machine with the same emulators of other
+    /// processors: while it is the same, so is what its own BuildKit can do. `None` where the
+    /// engine is on another machine, of which this cannot be told.
+    pub run: Option<String>,
 }
 
 /// The state of a container.

@@ -6,7 +6,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{DockerEngine, image, segment};
+use super::{DockerEngine, image, run, segment};
 use crate::model::{EngineInfo, Platform};
 use crate::{EngineError, ObjectKind};
 
@@ -34,6 +34,12 @@ struct Component {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Info {
+    #[serde(default, rename = "ID")]
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    kernel_version: String,
     #[serde(default)]
     cgroup_driver: Option<String>,
     #[serde(default)]
@@ -84,6 +90,14 @@ fn read(version: Version, info: Info) -> EngineInfo {
     });
     let runtimes = info.runtimes.unwrap_or_default().into_keys();
     EngineInfo {
+        run: run::engine(
+            &info.id,
+            &version.version,
+            &run::Machine {
+                name: &info.name,
+                kernel: &info.kernel_version,
+            },
+        ),
         name,
         version: version.version,
         api_version: version.api_version,
@@ -159,6 +173,7 @@ mod tests {
                 user_namespaces: true,
                 containerd_image_store: true,
                 gpu_runtimes: vec!["nvidia".into()],
+                run: None,
             }
         );
     }

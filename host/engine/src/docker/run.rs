@@ -1,4 +1,4 @@
-//! Names the run of a container's process.
+//! Names the run of a container's process, or of an engine.
 //!
 //! What a daemon says of itself depends on its process and, for the platforms that it can build
 //! for, on the emulators that the kernel has (`binfmt_misc`). Both can be seen without asking the
@@ -21,6 +21,29 @@ pub(super) fn name(id: &str, started_at: &str, pid: u32) -> Option<String> {
     }
     let emulators = emulators(Path::new(EMULATORS))?;
     Some(format!("{id}@{started_at}+{emulators}"))
+}
+
+/// A machine, as an engine describes its own.
+pub(super) struct Machine<'a> {
+    pub(super) name: &'a str,
+    pub(super) kernel: &'a str,
+}
+
+/// An engine has no process to be found here; that it is on this machine is shown by the machine's
+/// name and kernel, of which a virtual machine has at least one of its own.
+pub(super) fn engine(id: &str, version: &str, machine: &Machine<'_>) -> Option<String> {
+    let is_here = own("hostname")? == machine.name && own("osrelease")? == machine.kernel;
+    if !is_here || id.is_empty() {
+        return None;
+    }
+    let emulators = emulators(Path::new(EMULATORS))?;
+    Some(format!("{id}@{version}+{emulators}"))
+}
+
+/// What the kernel of this machine says of itself.
+fn own(what: &str) -> Option<String> {
+    let text = fs::read_to_string(Path::new("/proc/sys/kernel").join(what)).ok()?;
+    Some(text.trim_end().to_owned())
 }
 
 /// A digest of all that is registered; `None` where the kernel does not show it.
@@ -61,6 +84,19 @@ mod tests {
         assert_eq!(name("0123456789abcdef", "2026-01-01T00:00:00Z", own), None);
         assert_eq!(name("", "2026-01-01T00:00:00Z", own), None);
         assert_eq!(name("0123456789abcdef", "2026-01-01T00:00:00Z", 0), None);
+    }
+
+    #[test]
+    fn an_engine_elsewhere_names_no_run() {
+        let (name, kernel) = (own("hostname"), own("osrelease"));
+        let (name, kernel) = (&*name.expect("a name"), &*kernel.expect("a kernel"));
+        for (id, name, kernel) in [
+            ("", name, kernel),
+            ("id", "another", kernel),
+            ("id", name, "another"),
+        ] {
+            assert_eq!(engine(id, "20.10", &Machine { name, kernel }), None);
+        }
     }
 
     #[test]

@@ -127,6 +127,7 @@ impl State {
                 user_namespaces: false,
                 containerd_image_store: false,
                 gpu_runtimes: Vec::new(),
+                run: None,
             },
             images: BTreeMap::new(),
             registry: BTreeMap::new(),

@@ -25,7 +25,11 @@ impl engine::Host for Host {
             rootless: info.rootless,
             user_namespaces: info.user_namespaces,
             gpu_runtimes: info.gpu_runtimes,
-            extra: Vec::new(),
+            extra: info
+                .run
+                .map(|run| ("run".to_owned(), run))
+                .into_iter()
+                .collect(),
         })
     }
 
