@@ -251,6 +251,44 @@ fn what_is_pushed_lies_as_the_tools_of_webassembly_expect_it() {
 }
 
 #[test]
+fn the_package_tool_of_webassembly_pulls_what_is_pushed_and_pushes_what_is_installed() {
+    let sandbox = Sandbox::new();
+    let registry = Registry::open();
+    let address = registry.address();
+    let file = sandbox.write("team.wasm", variant(1));
+    let wkg = |line: &str| {
+        let mut command = Command::new(&machine().wkg);
+        command
+            .arg("oci")
+            .args(line.split(' '))
+            .args(["--insecure", address])
+            .current_dir(sandbox.path(""));
+        Running::start(command).finish().success()
+    };
+
+    sandbox
+        .iechor(&format!("driver push ./team.wasm oci://{address}/ours:1"))
+        .success();
+    wkg(&format!("pull {address}/ours:1 --output pulled.wasm"));
+    assert_eq!(
+        fs::read(sandbox.path("pulled.wasm")).expect("pulled"),
+        variant(1)
+    );
+
+    let pushed = wkg(&format!("push {address}/theirs:1 team.wasm"));
+    let driver = accepted(&sandbox, &format!("oci://{address}/theirs:1"));
+    assert_eq!(driver["Digest"], digest_of(&file).as_str());
+    // Both mean the same digest of an artifact.
+    let pinned = driver["Pinned"].as_str().expect("pinned");
+    let manifest = pinned.split_once('@').expect("a digest").1;
+    assert!(
+        pushed.stdout.contains(manifest) || pushed.stderr.contains(manifest),
+        "{pinned} {}",
+        pushed.transcript()
+    );
+}
+
+#[test]
 fn a_tag_is_pinned_until_it_is_updated() {
     let sandbox = Sandbox::new();
     let registry = Registry::open();

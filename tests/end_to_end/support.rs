@@ -26,6 +26,8 @@ pub struct Machine {
     pub buildkit_image: String,
     /// The program `docker-registry`.
     pub registry: PathBuf,
+    /// The program `wkg`.
+    pub wkg: PathBuf,
     /// A folder for each architecture, with busybox in a tar.
     pub base: PathBuf,
     arm64: Result<(), String>,
@@ -62,6 +64,7 @@ pub fn machine() -> &'static Machine {
             docker_host: setting("DOCKER_HOST"),
             buildkit_image: setting("IECHOR_TEST_BUILDKIT_IMAGE"),
             registry: setting("IECHOR_TEST_REGISTRY").into(),
+            wkg: setting("IECHOR_TEST_WKG").into(),
             base: setting("IECHOR_TEST_BASE").into(),
             arm64,
         }
