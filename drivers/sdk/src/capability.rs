@@ -15,6 +15,8 @@ use crate::CapabilityRequest;
 
 /// The capabilities that a host knows, and what a request is narrowed by.
 pub const NAMES: &[&str] = &[
+    // The container's image; who may create privileged ones of an image needs no more for others.
+    "container.create",
     // The container's image.
     "container.privileged",
     // A path of the engine's machine.

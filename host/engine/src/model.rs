@@ -115,6 +115,21 @@ pub struct Container {
     /// while it is the same, so is what the process said of itself. `None` where it does not run,
     /// where the engine is on another machine (of which this cannot be told), and in lists.
     pub run: Option<String>,
+    /// What it reaches beyond its mounts. Nothing in lists.
+    pub reach: Reach,
+}
+
+/// What a container reaches of the engine's machine, apart from its mounts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// That it is privileged, and what amounts to some of it: added capabilities, changed security
+    /// options, namespaces of the machine or of another container. In words, for a person.
+    pub privileges: Vec<String>,
+    /// The name or mode of its network: `bridge`, `host`, `container:NAME`, a network. `None` is the
+    /// engine's default.
+    pub network: Option<String>,
+    /// Devices: paths, rules, and requests as the Docker CLI's `--gpus` has them.
+    pub devices: Vec<String>,
 }
 
 /// When the engine starts a container again by itself.
@@ -247,6 +262,8 @@ pub struct Volume {
     pub name: String,
     /// Its driver: `local`, ...
     pub driver: String,
+    /// Options that it was created with.
+    pub driver_options: BTreeMap<String, String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -277,6 +294,8 @@ pub struct Network {
     pub scope: String,
     /// No way out of it.
     pub internal: bool,
+    /// Options that it was created with.
+    pub driver_options: BTreeMap<String, String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }

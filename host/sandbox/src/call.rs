@@ -41,7 +41,7 @@ pub(crate) async fn pure<T>(
     call: impl AsyncFnOnce(Call<'_>) -> wasmtime::Result<T>,
 ) -> Result<T, DriverError> {
     let context = NodeContext::of_nothing();
-    let operation = Operation::new(driver, "", Files::default(), &context, limits::PURE);
+    let operation = Operation::new(driver, name, "", Files::default(), &context, limits::PURE);
     let operation = Arc::new(operation);
     if let Some(observer) = &operation.observer {
         observer.begin(name);

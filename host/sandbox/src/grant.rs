@@ -43,6 +43,12 @@ pub enum Subject {
 /// All of them.
 pub const CATALOGUE: &[Capability] = &[
     Capability {
+        name: "container.create",
+        subject: "the container's image",
+        kind: Subject::Image,
+        high_risk: false,
+    },
+    Capability {
         name: "container.privileged",
         subject: "the container's image",
         kind: Subject::Image,
@@ -270,9 +276,9 @@ impl Grants {
             .check_grant(capability, subject)
             .map_err(|refusal| refusal.denial(capability))?;
         let allowed = |grants: &[Grant]| {
-            grants
-                .iter()
-                .any(|grant| grant.name == capability && grant.covers(subject, &self.endpoint))
+            grants.iter().any(|grant| {
+                includes(&grant.name, capability) && grant.covers(subject, &self.endpoint)
+            })
         };
         let detail = if !allowed(&self.requested) {
             format!("the driver did not ask for it: {subject:?}")
@@ -289,6 +295,11 @@ impl Grants {
             detail,
         })
     }
+}
+
+/// Whether who has `granted` has `capability` too.
+fn includes(granted: &str, capability: &str) -> bool {
+    granted == capability || (granted, capability) == ("container.privileged", "container.create")
 }
 
 /// The flag that would grant an action. None where the driver's word for the subject would mean

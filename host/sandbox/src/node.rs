@@ -55,7 +55,10 @@ pub struct Node {
 
 impl Node {
     pub(crate) fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
-        context.grants = context.grants.at(&config.config.endpoint);
+        // Where there is an engine the endpoint is the engine's, which nobody means to hand out.
+        if context.engine.is_none() {
+            context.grants = context.grants.at(&config.config.endpoint);
+        }
         Self {
             driver,
             config,
@@ -203,6 +206,7 @@ impl Node {
         let context = &self.context;
         let operation = Arc::new(Operation::new(
             &self.driver,
+            name,
             &self.config.config.name,
             self.config.files.clone(),
             context,

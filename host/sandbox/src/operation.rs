@@ -27,6 +27,8 @@ use crate::report::{BuildKit, Dialer, Log, Progress};
 pub(crate) struct Operation {
     /// Random; objects that this operation creates are labelled with it.
     pub(crate) id: String,
+    /// The operation of the contract, `boot`.
+    name: &'static str,
     /// The driver's name, for the log.
     pub(crate) driver: String,
     pub(crate) owner: Owner,
@@ -53,6 +55,7 @@ impl Operation {
     /// An operation of a node, which has `limit` from now.
     pub(crate) fn new(
         driver: &Driver,
+        name: &'static str,
         node: &str,
         files: Files,
         context: &NodeContext,
@@ -61,6 +64,7 @@ impl Operation {
         let started = Instant::now();
         Self {
             id: random_id(),
+            name,
             driver: driver.name().to_owned(),
             owner: Owner {
                 builder: context.builder.clone(),
@@ -101,8 +105,15 @@ impl Operation {
         Ok(Arc::clone(engine))
     }
 
-    /// Whether one more object may be created.
+    /// Whether one more object may be created. A query that created something would leave it behind
+    /// for good: nobody removes a builder because it was looked at.
     pub(crate) fn check_creations(&self) -> Result<(), HostError> {
+        if self.name != "boot" {
+            return Err(HostError::invalid(format!(
+                "only boot creates, not {}",
+                self.name
+            )));
+        }
         if self.journal.len() >= limits::CREATIONS {
             return Err(HostError::limit(format!(
                 "more than {} objects created in one operation",
@@ -263,7 +274,14 @@ mod tests {
             .expect("loads")
             .expect("built in");
         let context = NodeContext::of_nothing();
-        let operation = Operation::new(&driver, "", Files::default(), &context, limits::PURE);
+        let operation = Operation::new(
+            &driver,
+            "boot",
+            "",
+            Files::default(),
+            &context,
+            limits::PURE,
+        );
         let mut host = Host::new(Arc::new(operation));
         let mut grow = |current: usize, desired: usize| {
             let grown = host.memory_growing(current << 20, desired << 20, None);

@@ -64,6 +64,12 @@ impl Owner {
         ]
     }
 
+    /// Whether an object with these labels was made by a driver for this node.
+    pub fn made(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.get(BUILDER_LABEL) == Some(&self.builder)
+            && labels.get(NODE_LABEL) == Some(&self.node)
+    }
+
     /// Whether an object of that name with these labels belongs to the node.
     pub fn judge(&self, name: &str, labels: &BTreeMap<String, String>) -> Verdict {
         match (labels.get(BUILDER_LABEL), labels.get(NODE_LABEL)) {
@@ -75,9 +81,7 @@ impl Owner {
                     Verdict::Foreign("it carries no label of this builder".into())
                 }
             }
-            (Some(builder), Some(node)) if *builder == self.builder && *node == self.node => {
-                Verdict::Own
-            }
+            _ if self.made(labels) => Verdict::Own,
             (builder, node) => Verdict::Foreign(format!(
                 "it belongs to node {} of builder {}",
                 node.map_or("?", String::as_str),

@@ -19,10 +19,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::demux::{Kind, Splitter};
+use super::reach::InspectedReach;
 use super::{DockerEngine, archive, errors, label_filters, run, segment};
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, File, LogChunk, LogStream, Mount, MountSource,
-    RestartPolicy,
+    Reach, RestartPolicy,
 };
 use crate::{EngineError, ObjectKind};
 
@@ -241,6 +242,8 @@ struct InspectedConfig {
 struct InspectedHostConfig {
     #[serde(default)]
     mounts: Option<Vec<RequestedMount>>,
+    #[serde(flatten)]
+    reach: InspectedReach,
 }
 
 #[derive(Deserialize)]
@@ -305,7 +308,10 @@ fn status(word: &str) -> ContainerStatus {
 
 impl Inspected {
     fn read(self) -> Container {
-        let requested = self.host_config.and_then(|h| h.mounts).unwrap_or_default();
+        let (requested, reach) = match self.host_config {
+            Some(config) => (config.mounts.unwrap_or_default(), config.reach.read()),
+            None => Default::default(),
+        };
         let tmpfs_size = |target: &str| {
             requested
                 .iter()
@@ -338,6 +344,7 @@ impl Inspected {
             error: self.state.error.unwrap_or_default(),
             started_at: self.state.started_at.as_deref().and_then(moment),
             run,
+            reach,
         };
         sort(&mut container.mounts);
         container
@@ -406,6 +413,7 @@ impl Listed {
             error: String::new(),
             started_at: None,
             run: None,
+            reach: Reach::default(),
         };
         sort(&mut container.mounts);
         container

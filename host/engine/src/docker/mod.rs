@@ -17,6 +17,7 @@ mod inspect;
 mod lines;
 mod load;
 mod network;
+mod reach;
 mod run;
 mod transfer;
 mod volume;

@@ -23,6 +23,8 @@ struct Seen {
     #[serde(default)]
     internal: bool,
     #[serde(default)]
+    options: Option<BTreeMap<String, String>>,
+    #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
 }
 
@@ -34,6 +36,7 @@ impl Seen {
             driver: self.driver,
             scope: self.scope,
             internal: self.internal,
+            driver_options: self.options.unwrap_or_default(),
             labels: self.labels.unwrap_or_default(),
         }
     }

@@ -18,6 +18,8 @@ struct Seen {
     #[serde(default)]
     driver: String,
     #[serde(default)]
+    options: Option<BTreeMap<String, String>>,
+    #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
 }
 
@@ -26,6 +28,7 @@ impl Seen {
         Volume {
             name: self.name,
             driver: self.driver,
+            driver_options: self.options.unwrap_or_default(),
             labels: self.labels.unwrap_or_default(),
         }
     }
@@ -63,6 +66,7 @@ pub(super) async fn create(
     Ok(Volume {
         name: made.name,
         driver: made.driver,
+        driver_options: spec.driver_options.clone(),
         labels,
     })
 }

@@ -12,7 +12,8 @@ use super::behavior::{Behavior, End};
 use crate::docker::Log;
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, EngineInfo, File, Image, LogChunk, Mount,
-    MountSource, Network, NetworkSpec, Platform, PullEvent, RestartPolicy, Volume, VolumeSpec,
+    MountSource, Network, NetworkSpec, Platform, PullEvent, Reach, RestartPolicy, Volume,
+    VolumeSpec,
 };
 use crate::reference::Reference;
 use crate::{EngineError, ObjectKind};
@@ -75,6 +76,24 @@ pub(super) fn plain_image(reference: &str) -> Image {
 
 pub(super) fn carries(carried: &BTreeMap<String, String>, labels: &[(String, String)]) -> bool {
     labels.iter().all(|(k, v)| carried.get(k) == Some(v))
+}
+
+/// What a container of that specification reaches, as the engine tells it.
+fn reach(spec: &ContainerSpec) -> Reach {
+    let mut privileges = Vec::new();
+    if spec.privileged {
+        privileges.push("privileged".to_owned());
+        // The engine's own doing.
+        privileges.push("security option label=disable".to_owned());
+    }
+    if spec.host_user_namespace {
+        privileges.push("user namespace of host".to_owned());
+    }
+    Reach {
+        privileges,
+        network: Some(spec.network.clone().unwrap_or_else(|| "default".into())),
+        devices: spec.gpus.iter().cloned().collect(),
+    }
 }
 
 fn not_found(kind: ObjectKind, name: &str) -> EngineError {
@@ -146,6 +165,7 @@ impl State {
                 driver: driver.into(),
                 scope: "local".into(),
                 internal: false,
+                driver_options: BTreeMap::new(),
                 labels: BTreeMap::new(),
             });
         }
@@ -231,6 +251,7 @@ impl State {
                 self.volumes.entry(name.clone()).or_insert_with(|| Volume {
                     name: name.clone(),
                     driver: "local".into(),
+                    driver_options: BTreeMap::new(),
                     labels: BTreeMap::new(),
                 });
             }
@@ -255,6 +276,7 @@ impl State {
                 error: String::new(),
                 started_at: None,
                 run: None,
+                reach: reach(spec),
             },
             spec: spec.clone(),
             behavior: Behavior::stays_up(),
@@ -294,6 +316,7 @@ impl State {
                 error: String::new(),
                 started_at: None,
                 run: None,
+                reach: Reach::default(),
                 mounts: c
                     .mounts
                     .iter()
@@ -496,6 +519,7 @@ impl State {
         let volume = Volume {
             name: spec.name.clone(),
             driver: spec.driver.clone().unwrap_or_else(|| "local".into()),
+            driver_options: spec.driver_options.clone(),
             labels: spec.labels.clone(),
         };
         self.volumes.insert(spec.name.clone(), volume.clone());
@@ -551,6 +575,7 @@ impl State {
             driver: spec.driver.clone().unwrap_or_else(|| "bridge".into()),
             scope: "local".into(),
             internal: spec.internal,
+            driver_options: spec.driver_options.clone(),
             labels: spec.labels.clone(),
         };
         self.networks.push(network.clone());

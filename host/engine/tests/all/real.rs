@@ -12,6 +12,7 @@ use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{Endpoint, Host};
 use iechor_engine::model::{ContainerSpec, ContainerStatus, ExecSpec, File, Limits, RestartPolicy};
+use iechor_engine::simulated::SimulatedEngine;
 use iechor_engine::{Engine, EngineError, Hijack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -565,4 +566,20 @@ async fn a_container_is_made_as_asked() {
     assert_eq!(host["DeviceRequests"][0]["Count"], -1);
     assert_eq!(host["DeviceRequests"][0]["Capabilities"][0][0], "gpu");
     assert_eq!(raw["Config"]["Cmd"], serde_json::json!(["a", "b"]));
+
+    // What a container reaches is read from it, and the same in memory.
+    let plain = names.container("plain", &["a"]);
+    let simulated = SimulatedEngine::new();
+    simulated.add_image(&spec.image);
+    engine.create_container(&plain).await.expect("made");
+    for spec in [spec, plain] {
+        simulated.create_container(&spec).await.expect("made");
+        let look = async |engine: &dyn Engine| {
+            let found = engine.inspect_container(&spec.name).await;
+            found.expect("an answer").expect("there").reach
+        };
+        let reach = look(&engine).await;
+        assert_eq!(reach, look(&simulated).await);
+        assert_eq!(reach.privileges.is_empty(), !spec.privileged, "{reach:?}");
+    }
 }

@@ -1,16 +1,21 @@
 //! Containers of the engine.
 
+mod checks;
+mod words;
+
 use iechor_engine::ObjectKind;
-use iechor_engine::model::{self, ContainerSpec, ContainerStatus, MountSource};
+use iechor_engine::model::{self, ContainerStatus, MountSource};
 use wasmtime::component::{Resource, ResourceTable};
 
+use self::checks::{Claims, admit, check_use};
+use self::words::{describe, exec_line, state};
 use super::progress::{Task, forward};
 use super::transport::Connection;
-use super::{HostError, check_image, check_path, has_labels, labels_to_pairs};
+use super::{HostError, has_labels, labels_to_pairs};
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::container;
 use crate::limits;
-use crate::observer::{Line, span};
+use crate::observer::span;
 use crate::operation::{Host, Operation};
 use crate::ownership::Verdict;
 use crate::text::clean_line;
@@ -18,6 +23,8 @@ use crate::text::clean_line;
 /// One of the node's own containers.
 pub struct ContainerHandle {
     name: String,
+    /// What it has; `None` for one of this operation's own, which was checked when it was created.
+    present: Option<Claims>,
 }
 
 impl container::Host for Host {
@@ -50,10 +57,8 @@ impl container::HostContainer for Host {
     ) -> Result<Resource<ContainerHandle>, HostError> {
         let operation = self.called_with("container.create", |line, _| describe(line, &spec));
         let engine = operation.engine()?;
-        let spec = checked_spec(&operation, spec)?;
-        check_volumes(&operation, &spec).await?;
-        check_network(&operation, &spec).await?;
         operation.check_creations()?;
+        let spec = admit(&operation, spec).await?;
         let name = spec.name.clone();
         let created = operation
             .journal
@@ -63,7 +68,10 @@ impl container::HostContainer for Host {
             })
             .await;
         match created {
-            Ok(_) => Ok(self.table.push(ContainerHandle { name })?),
+            Ok(_) => Ok(self.table.push(ContainerHandle {
+                name,
+                present: None,
+            })?),
             Err(iechor_engine::EngineError::AlreadyExists { .. }) => {
                 // Ours, made by another process meanwhile, or somebody else's?
                 let owner = engine
@@ -97,7 +105,8 @@ impl container::HostContainer for Host {
                 if found.name == name
                     && operation.owner.judge(&name, &found.labels) == Verdict::Own =>
             {
-                Ok(Some(self.table.push(ContainerHandle { name })?))
+                let present = Some(Claims::of_present(&found));
+                Ok(Some(self.table.push(ContainerHandle { name, present })?))
             }
             _ => {
                 self.answered(|| "none".into());
@@ -127,8 +136,7 @@ impl container::HostContainer for Host {
         let operation = self.called_with("container.start", |line, table| {
             line.word(named(table, &container));
         });
-        let name = self.container_name(&container)?;
-        check_present_image(&operation, &name).await?;
+        let name = self.usable(&operation, &container).await?;
         Ok(operation.engine()?.start_container(&name).await?)
     }
 
@@ -169,7 +177,7 @@ impl container::HostContainer for Host {
                 .word(&target)
                 .files(&files);
         });
-        let name = self.container_name(&container)?;
+        let name = self.usable(&operation, &container).await?;
         if !target.starts_with('/') || target.split('/').any(|part| part == "..") {
             return Err(HostError::invalid(format!(
                 "{target:?} is not an absolute path without '..'"
@@ -200,8 +208,7 @@ impl container::HostContainer for Host {
         let operation = self.called_with("container.run", |line, table| {
             exec_line(line.word(named(table, &container)), &spec);
         });
-        let name = self.container_name(&container)?;
-        check_present_image(&operation, &name).await?;
+        let name = self.usable(&operation, &container).await?;
         let output = operation
             .engine()?
             .run_in_container(&name, &exec(spec), limits::COMMAND_OUTPUT_BYTES)
@@ -224,12 +231,11 @@ impl container::HostContainer for Host {
         let operation = self.called_with("container.dial", |line, table| {
             exec_line(line.word(named(table, &container)), &spec);
         });
-        let name = self.container_name(&container)?;
+        let name = self.usable(&operation, &container).await?;
         let step = match stderr {
             Some(task) => Some(self.table.get(&task)?.step),
             None => None,
         };
-        check_present_image(&operation, &name).await?;
         let engine = operation.engine()?;
         let spec = exec(spec);
         // An engine has been seen to take a command and never start it; another try helps.
@@ -306,6 +312,19 @@ impl Host {
     ) -> Result<String, HostError> {
         Ok(self.table.get(container)?.name.clone())
     }
+
+    /// The name of a container that the driver may use, rather than look at and remove.
+    async fn usable(
+        &mut self,
+        operation: &Operation,
+        container: &Resource<ContainerHandle>,
+    ) -> Result<String, HostError> {
+        let handle = self.table.get(container)?;
+        if let Some(present) = &handle.present {
+            check_use(operation, &handle.name, present).await?;
+        }
+        Ok(handle.name.clone())
+    }
 }
 
 pub(super) fn named<'a>(
@@ -313,207 +332,6 @@ pub(super) fn named<'a>(
     container: &Resource<ContainerHandle>,
 ) -> &'a str {
     table.get(container).map_or("?", |handle| &handle.name)
-}
-
-/// A container to create, in one line: without what is at its default.
-fn describe(line: &mut Line, spec: &container::Spec) {
-    use container::{MountSource, RestartPolicy};
-    let mount = |mount: &container::Mounted| {
-        let source = match &mount.source {
-            MountSource::Volume(name) => name.clone(),
-            MountSource::Bind(path) => format!("bind:{path}"),
-            MountSource::Tmpfs(bytes) => format!("tmpfs:{bytes}"),
-        };
-        let mode = if mount.read_only { ":ro" } else { "" };
-        format!("{source}:{}{mode}", mount.target)
-    };
-    let restart = match &spec.restart {
-        RestartPolicy::No => None,
-        RestartPolicy::Always => Some("always".to_owned()),
-        RestartPolicy::UnlessStopped => Some("unless-stopped".into()),
-        RestartPolicy::OnFailure(attempts) => Some(format!("on-failure:{attempts}")),
-    };
-    let limits = &spec.limits;
-    line.word(&spec.name)
-        .field("image", &spec.image)
-        .list("command", &spec.command)
-        .pairs("env", &spec.env)
-        .pairs("labels", &spec.labels)
-        .list("mounts", spec.mounts.iter().map(mount))
-        .optional("network", spec.network.as_ref())
-        .flag("privileged", spec.privileged)
-        .flag("init", spec.init)
-        .flag("host-user-namespace", spec.host_user_namespace)
-        .optional("gpus", spec.gpus.as_ref())
-        .optional("restart", restart)
-        .optional("memory", limits.memory)
-        .optional("memory-swap", limits.memory_swap)
-        .optional("cpu-shares", limits.cpu_shares)
-        .optional("cpu-period", limits.cpu_period)
-        .optional("cpu-quota", limits.cpu_quota)
-        .optional("cpuset-cpus", limits.cpuset_cpus.as_ref())
-        .optional("cpuset-mems", limits.cpuset_mems.as_ref())
-        .optional("cgroup-parent", limits.cgroup_parent.as_ref())
-        .pairs("extra", &spec.extra);
-}
-
-fn exec_line(line: &mut Line, spec: &container::ExecSpec) {
-    line.command(&spec.command)
-        .pairs("env", &spec.env)
-        .optional("user", spec.user.as_ref())
-        .optional("workdir", spec.workdir.as_ref());
-}
-
-/// What is worth telling of a container that was looked at.
-fn state(found: &model::Container) -> String {
-    let mut text = format!("{:?}", found.status).to_lowercase();
-    if let Some(code) = found.exit_code {
-        text += &format!(", exit code {code}");
-    }
-    if found.out_of_memory {
-        text += ", out of memory";
-    }
-    text
-}
-
-/// Checks names and grants, and turns the driver's words into the engine's.
-fn checked_spec(operation: &Operation, spec: container::Spec) -> Result<ContainerSpec, HostError> {
-    let grants = &operation.grants;
-    operation
-        .owner
-        .check_name(&spec.name)
-        .map_err(HostError::invalid)?;
-    if let Some((name, _)) = spec.extra.first() {
-        return Err(HostError::Answer(Error::Unsupported(format!(
-            "container setting {name:?}"
-        ))));
-    }
-    check_image(operation, &spec.image)?;
-    if spec.privileged || spec.host_user_namespace {
-        grants.check("container.privileged", &spec.image)?;
-    }
-    if let Some(parent) = &spec.limits.cgroup_parent {
-        // A `..` would lead out of what a pattern covers.
-        if parent.split('/').any(|part| part == "..") {
-            return Err(HostError::invalid(format!("{parent:?} has a '..'")));
-        }
-        grants.check("container.cgroup-parent", parent)?;
-    }
-    if let Some(gpus) = &spec.gpus {
-        grants.check("container.devices", gpus)?;
-    }
-    for mount in &spec.mounts {
-        match &mount.source {
-            container::MountSource::Bind(path) => {
-                check_path(path)?;
-                grants.check("container.bind", path)?;
-            }
-            container::MountSource::Volume(name) => {
-                operation
-                    .owner
-                    .check_name(name)
-                    .map_err(HostError::invalid)?;
-            }
-            container::MountSource::Tmpfs(_) => {}
-        }
-    }
-    let mut limits = model::Limits {
-        memory: spec.limits.memory,
-        memory_swap: spec.limits.memory_swap,
-        cpu_shares: spec.limits.cpu_shares,
-        cpu_period: spec.limits.cpu_period,
-        cpu_quota: spec.limits.cpu_quota,
-        cpuset_cpus: spec.limits.cpuset_cpus,
-        cpuset_mems: spec.limits.cpuset_mems,
-        cgroup_parent: spec.limits.cgroup_parent,
-        pids: None,
-    };
-    grants.policy().force(&mut limits)?;
-    Ok(ContainerSpec {
-        labels: operation.owner.labels(&operation.id, spec.labels),
-        name: spec.name,
-        image: spec.image,
-        command: spec.command,
-        env: spec.env,
-        mounts: spec.mounts.into_iter().map(mount).collect(),
-        network: spec.network,
-        privileged: spec.privileged,
-        init: spec.init,
-        host_user_namespace: spec.host_user_namespace,
-        gpus: spec.gpus,
-        restart: match spec.restart {
-            container::RestartPolicy::No => model::RestartPolicy::No,
-            container::RestartPolicy::Always => model::RestartPolicy::Always,
-            container::RestartPolicy::UnlessStopped => model::RestartPolicy::UnlessStopped,
-            container::RestartPolicy::OnFailure(attempts) => {
-                model::RestartPolicy::OnFailure(attempts)
-            }
-        },
-        limits,
-    })
-}
-
-/// A container may be older than the rules about images; it can be stopped and removed, not used.
-async fn check_present_image(operation: &Operation, name: &str) -> Result<(), HostError> {
-    let policy = operation.grants.policy();
-    if policy.limits_images()
-        && let Some(found) = operation.engine()?.inspect_container(name).await?
-    {
-        policy.check_image(&found.image)?;
-    }
-    Ok(())
-}
-
-/// A driver mounts volumes of its own that exist: a name alone could be another node's, and the
-/// engine would make what is missing without labels, for nobody to remove.
-async fn check_volumes(operation: &Operation, spec: &ContainerSpec) -> Result<(), HostError> {
-    for mount in &spec.mounts {
-        let MountSource::Volume(name) = &mount.source else {
-            continue;
-        };
-        let found = operation.engine()?.inspect_volume(name).await?;
-        let found = found.ok_or_else(|| {
-            HostError::from(iechor_engine::EngineError::NotFound {
-                kind: ObjectKind::Volume,
-                name: name.clone(),
-            })
-        })?;
-        if let Verdict::Foreign(whose) = operation.owner.judge(name, &found.labels) {
-            return Err(HostError::Answer(Error::Conflict(format!(
-                "volume {name}: {whose}"
-            ))));
-        }
-    }
-    Ok(())
-}
-
-/// A driver joins networks of its own, those that lead nowhere else, and those it was granted.
-async fn check_network(operation: &Operation, spec: &ContainerSpec) -> Result<(), HostError> {
-    let Some(network) = &spec.network else {
-        return Ok(());
-    };
-    if matches!(network.as_str(), "none" | "bridge" | "default") {
-        return Ok(());
-    }
-    if operation.owner.check_name(network).is_ok()
-        && let Some(found) = operation.engine()?.inspect_network(network).await?
-        && operation.owner.judge(network, &found.labels) == Verdict::Own
-    {
-        return Ok(());
-    }
-    Ok(operation.grants.check("container.network", network)?)
-}
-
-fn mount(mount: container::Mounted) -> model::Mount {
-    model::Mount {
-        target: mount.target,
-        source: match mount.source {
-            container::MountSource::Volume(name) => MountSource::Volume(name),
-            container::MountSource::Bind(path) => MountSource::Bind(path),
-            container::MountSource::Tmpfs(bytes) => MountSource::Tmpfs(bytes),
-        },
-        read_only: mount.read_only,
-    }
 }
 
 fn exec(spec: container::ExecSpec) -> model::ExecSpec {

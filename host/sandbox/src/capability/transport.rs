@@ -1,7 +1,6 @@
 //! Byte connections.
 
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use wasmtime::component::Resource;
 
 use super::tls::{Refused, Terms};
 use super::{HostError, check_path};
-use crate::bindings::contract::Error;
+use crate::bindings::contract::{Denial, Error};
 use crate::bindings::iechor::driver::transport;
 use crate::limits;
 use crate::operation::{Host, Operation};
@@ -81,6 +80,7 @@ impl transport::Host for Host {
         } else {
             format!("{host}:{port}")
         };
+        check_engine(&operation, "transport.tcp", &format!("tcp://{address}"))?;
         operation.grants.check("transport.tcp", &address)?;
         let terms = tls
             .map(|tls| Terms::new(&operation.files, &host, &address, tls))
@@ -111,16 +111,13 @@ impl transport::Host for Host {
         });
         check_path(&path)?;
         operation.grants.check("transport.local", &path)?;
+        check_engine(&operation, "transport.local", &format!("unix://{path}"))?;
         // A symbolic link is no other name for what is forbidden.
-        if let Some(real) = std::fs::canonicalize(&path)
-            .ok()
-            .as_deref()
-            .and_then(Path::to_str)
-        {
+        if let Some(real) = real(&path) {
             operation
                 .grants
                 .policy()
-                .check_grant("transport.local", real)
+                .check_grant("transport.local", &real)
                 .map_err(|refusal| refusal.denial("transport.local"))?;
         }
         let stream = operation
@@ -130,6 +127,32 @@ impl transport::Host for Host {
             .map_err(|error| unavailable(&path, &error))?;
         Ok(self.table.push(Connection::new(stream))?)
     }
+}
+
+/// Refuses the socket of the engine itself, whatever was granted: whoever speaks to it needs no other
+/// capability any more.
+fn check_engine(operation: &Operation, capability: &str, address: &str) -> Result<(), HostError> {
+    let Some(engine) = &operation.engine else {
+        return Ok(());
+    };
+    let place = |address: &str| match address.strip_prefix("unix://") {
+        Some(path) => real(path).unwrap_or_else(|| path.to_owned()),
+        None => address.to_owned(),
+    };
+    if place(address) != place(engine.endpoint()) {
+        return Ok(());
+    }
+    Err(Denial {
+        capability: capability.into(),
+        detail: format!("{address} is the engine itself, which no driver may speak to"),
+    }
+    .into())
+}
+
+/// Where a path leads, without symbolic links; `None` where it leads nowhere.
+fn real(path: &str) -> Option<String> {
+    let real = std::fs::canonicalize(path).ok()?;
+    real.to_str().map(str::to_owned)
 }
 
 impl transport::HostConnection for Host {

@@ -147,11 +147,6 @@ impl Policy {
             .collect()
     }
 
-    /// Whether there is a rule about images.
-    pub(crate) fn limits_images(&self) -> bool {
-        self.files.iter().any(|rules| rules.images.is_some())
-    }
-
     /// Whether containers may run from the image.
     pub(crate) fn check_image(&self, reference: &str) -> Result<(), Refusal> {
         self.every(|rules| {

@@ -7,7 +7,7 @@ use iechor_sandbox::contract::{Error, Severity, StopOptions};
 use iechor_sandbox::{Driver, DriverError, limits};
 
 use crate::support::{
-    Answers, CONTAINER, Nodes, Stage, VOLUME, bounded, config, guest, load, ordered_guest, pairs,
+    CONTAINER, Nodes, Stage, VOLUME, bounded, config, guest, load, ordered_guest, pairs, stage,
 };
 
 /// Boots with a behaviour, checks that nothing is left, and that a second operation works.
@@ -34,9 +34,7 @@ async fn boot(bench: &Stage, behaviour: &str) -> Result<(), DriverError> {
 }
 
 async fn failure(behaviour: &str) -> DriverError {
-    boot(&Stage::new(Answers::AtOnce), behaviour)
-        .await
-        .expect_err("it worked")
+    boot(&stage(), behaviour).await.expect_err("it worked")
 }
 
 #[track_caller]
@@ -192,7 +190,7 @@ async fn sleeping_for_ever() {
         assert_eq!(limit, limits::BOOT);
     }
     let driver = load(guest()).await;
-    let node = Stage::new(Answers::AtOnce).with_options(&driver, &[]).await;
+    let node = stage().with_options(&driver, &[]).await;
     let error = node
         .stop(StopOptions {
             force: false,
@@ -215,7 +213,7 @@ async fn sleeping_for_ever() {
 /// Calls that return at once never wait, so only real time ends them.
 #[tokio::test]
 async fn logging_for_ever() {
-    let mut bench = Stage::new(Answers::AtOnce);
+    let mut bench = stage();
     bench.boot_limit = std::time::Duration::from_secs(1);
     let error = boot(&bench, "flood log").await.unwrap_err();
     assert!(
@@ -238,7 +236,7 @@ async fn what_reaches_the_log_and_the_screen_is_bounded() {
         "flood empty records",
         "flood output",
     ] {
-        let bench = Stage::new(Answers::AtOnce);
+        let bench = stage();
         boot(&bench, behaviour).await.unwrap();
         let (shown, logged) = (bench.watcher.shown(), bench.watcher.logged());
         let records = (shown.len() + logged.len()) as u64;
@@ -253,7 +251,7 @@ async fn what_reaches_the_log_and_the_screen_is_bounded() {
         ("flood steps", 2 * limits::STEPS),
         ("flood counters", limits::STEPS + 1),
     ] {
-        let bench = Stage::new(Answers::AtOnce);
+        let bench = stage();
         boot(&bench, behaviour).await.unwrap();
         let shown = bench.watcher.shown().len() as u64;
         // Counters are shown again after a while; however slow the machine, not each time.
@@ -267,7 +265,7 @@ async fn what_was_created_is_removed_whatever_ends_the_operation() {
     assert!(error.to_string().contains("changed my mind"), "{error}");
     assert_crashed(&failure("create and panic").await, "after the creation");
     // Without a failure everything stays.
-    let bench = Stage::new(Answers::AtOnce);
+    let bench = stage();
     boot(&bench, "create and succeed").await.unwrap();
     assert_eq!(
         bench.objects().await,
@@ -278,7 +276,7 @@ async fn what_was_created_is_removed_whatever_ends_the_operation() {
 #[tokio::test(start_paused = true)]
 async fn a_cancel_ends_what_sleeps_and_what_computes() {
     for behaviour in ["create and sleep", "create and spin"] {
-        let bench = Stage::new(Answers::AtOnce);
+        let bench = stage();
         let driver = load(guest()).await;
         let node = bench.with_options(&driver, &[("behave", behaviour)]).await;
         let cancel = async {
@@ -304,14 +302,14 @@ async fn a_cancel_ends_what_sleeps_and_what_computes() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_removed_is_said() {
-    let bench = Stage::new(Answers::AtOnce);
+    let bench = stage();
     let driver = load(guest()).await;
     let node = bench
         .with_options(&driver, &[("behave", "create and sleep")])
         .await;
     // The requests of the creation; all that undo makes fail.
     let healthy = {
-        let rehearsal = Stage::new(Answers::AtOnce);
+        let rehearsal = stage();
         let node = rehearsal
             .with_options(&driver, &[("behave", "create and succeed")])
             .await;
@@ -335,7 +333,7 @@ async fn what_cannot_be_removed_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_not_its_own() {
-    let bench = Stage::new(Answers::AtOnce);
+    let bench = stage();
     let driver = load(guest()).await;
     let node = bench
         .with_options(&driver, &[("behave", "forge a connection")])
@@ -382,7 +380,7 @@ fn assert_clean_error(error: &DriverError) {
 #[tokio::test(start_paused = true)]
 async fn control_sequences_reach_nobody() {
     for behaviour in ["colour", "colour denial"] {
-        let bench = Stage::new(Answers::AtOnce);
+        let bench = stage();
         assert_clean_error(&boot(&bench, behaviour).await.unwrap_err());
         bench
             .watcher
@@ -399,7 +397,7 @@ async fn control_sequences_reach_nobody() {
     let mut config = config();
     config.options = pairs(&[("behave", "colour in validate")]);
     assert_clean_error(&driver.validate(&config).await.unwrap_err());
-    let node = Stage::new(Answers::AtOnce).with_options(&driver, &[]).await;
+    let node = stage().with_options(&driver, &[]).await;
     assert_eq!(node.version().await.unwrap(), "v1[2J");
 
     let driver: Arc<Driver> = ordered_guest("colour describe").await;

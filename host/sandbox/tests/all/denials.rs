@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use iechor_engine::Engine;
-use iechor_engine::model::{ContainerSpec, NetworkSpec, VolumeSpec};
-use iechor_sandbox::contract::Error;
+use iechor_engine::model::{ContainerSpec, Mount, MountSource, NetworkSpec, VolumeSpec};
+use iechor_engine::simulated::SimulatedEngine;
+use iechor_sandbox::contract::{Config, Error, RemoveOptions, StopOptions};
 use iechor_sandbox::{DriverError, Grant};
 
 use crate::support::{
-    Answers, CONTAINER, Nodes, Stage, VOLUME, embedded_component, granting, guest, load,
-    ordered_guest,
+    Answers, CONTAINER, Nodes, Stage, VOLUME, config, embedded_component, granting, guest, load,
+    ordered_guest, pairs, stage,
 };
 
 /// Boots the guest with a behaviour on the bench.
@@ -181,7 +182,7 @@ async fn names_outside_the_node_are_refused_before_the_engine_is_asked() {
             "buildx_buildkit_node0/../x",
             "",
         ] {
-            let bench = Stage::new(Answers::AtOnce);
+            let bench = stage();
             let error = boot(&bench, behaviour, name).await.unwrap_err();
             assert!(
                 matches!(
@@ -209,7 +210,7 @@ async fn files_stay_below_their_target() {
         ("copy to", "relative"),
         ("copy to", "/etc/../root"),
     ] {
-        let bench = Stage::new(Answers::AtOnce);
+        let bench = stage();
         let error = boot(&bench, behaviour, path).await.unwrap_err();
         assert!(
             matches!(
@@ -230,11 +231,204 @@ async fn files_stay_below_their_target() {
     }
 }
 
+/// Containers that were there before, each with something that takes a grant, and that grant.
+fn special_containers() -> Vec<(ContainerSpec, &'static str, &'static str)> {
+    let plain = ContainerSpec {
+        name: CONTAINER.into(),
+        image: "image".into(),
+        ..ContainerSpec::default()
+    };
+    let mounted = |source| ContainerSpec {
+        mounts: vec![Mount {
+            target: "/data".into(),
+            source,
+            read_only: true,
+        }],
+        ..plain.clone()
+    };
+    vec![
+        (
+            ContainerSpec {
+                privileged: true,
+                ..plain.clone()
+            },
+            "container.privileged",
+            "image",
+        ),
+        (
+            ContainerSpec {
+                host_user_namespace: true,
+                ..plain.clone()
+            },
+            "container.privileged",
+            "image",
+        ),
+        (
+            mounted(MountSource::Bind("/etc".into())),
+            "container.bind",
+            "/etc",
+        ),
+        (
+            mounted(MountSource::Volume("postgres".into())),
+            "container.bind",
+            "volume postgres",
+        ),
+        (
+            ContainerSpec {
+                network: Some("host".into()),
+                ..plain.clone()
+            },
+            "container.network",
+            "host",
+        ),
+        (
+            ContainerSpec {
+                gpus: Some("all".into()),
+                ..plain.clone()
+            },
+            "container.devices",
+            "all",
+        ),
+        (plain, "container.create", "image"),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_is_used_by_whoever_may_have_created_it() {
+    let driver = load(guest()).await;
+    for (spec, capability, subject) in special_containers() {
+        for (what, needs_it) in [
+            ("start what is there", true),
+            ("run in what is there", true),
+            ("connect to what is there", true),
+            ("copy into what is there", true),
+            ("look at what is there", false),
+            ("stop what is there", false),
+            ("remove what is there", false),
+        ] {
+            // Without labels, as a person would make it, and as a driver that had the grant would.
+            for labels in [BTreeMap::new(), labels("builder")] {
+                let bench = if capability == "container.create" {
+                    Stage::new(Answers::AtOnce)
+                } else {
+                    granting(&driver, &[]).await
+                };
+                let engine = &bench.engine;
+                engine.add_image("image");
+                let spec = ContainerSpec {
+                    labels,
+                    ..spec.clone()
+                };
+                engine.create_container(&spec).await.unwrap();
+                engine.start_container(CONTAINER).await.unwrap();
+                let before = engine.journal().len();
+                let result = boot(&bench, what, "").await;
+                if !needs_it {
+                    result.unwrap();
+                    continue;
+                }
+                let Err(DriverError::Denied { denial, .. }) = &result else {
+                    panic!("{what}, {capability}: {result:?}")
+                };
+                assert_eq!(denial.capability, capability, "{what}");
+                for words in ["is there already", subject] {
+                    assert!(denial.detail.contains(words), "{}", denial.detail);
+                }
+                let journal = engine.journal().split_off(before);
+                assert!(
+                    journal.iter().all(|line| line.starts_with("inspect")),
+                    "{what}: {journal:?}"
+                );
+
+                let grant = format!("{capability}={subject}");
+                let bench = Stage {
+                    grants: granting(&driver, &[&grant]).await.grants,
+                    ..bench
+                };
+                let result = boot(&bench, what, "").await;
+                assert!(
+                    !matches!(result, Err(DriverError::Denied { .. })),
+                    "{what}: {result:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_boot_creates() {
+    let driver = load(guest()).await;
+    let bench = stage();
+    let node = bench
+        .with_options(&driver, &[("behave", "create in queries")])
+        .await;
+    let refused = |result: Result<(), DriverError>| {
+        let text = result.expect_err("refused").to_string();
+        assert!(text.contains("only boot creates, not "), "{text}");
+    };
+    refused(node.info().await.map(drop));
+    refused(node.version().await.map(drop));
+    refused(node.features().await.map(drop));
+    refused(node.dial().await.map(drop));
+    refused(node.host_gateway().await.map(drop));
+    refused(
+        node.stop(StopOptions {
+            force: false,
+            grace: None,
+        })
+        .await,
+    );
+    refused(
+        node.remove(RemoveOptions {
+            force: true,
+            keep_state: false,
+            keep_daemon: false,
+        })
+        .await,
+    );
+    bench.assert_no_creations();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_grant_is_one_for_the_engine_itself() {
+    let driver = load(guest()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("engine.sock");
+    std::fs::write(&socket, "").unwrap();
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink(&socket, &link).unwrap();
+    let socket = socket.to_str().unwrap();
+    // The word for the node's endpoint is nothing where that is the engine's.
+    for (grant, path, words) in [
+        ("transport.local", socket, "the engine itself"),
+        (
+            "transport.local",
+            link.to_str().unwrap(),
+            "the engine itself",
+        ),
+        ("transport.local=endpoint", socket, "nobody granted it"),
+    ] {
+        let bench = Stage {
+            engine: SimulatedEngine::at(format!("unix://{socket}")),
+            ..granting(&driver, &[grant]).await
+        };
+        let node = Config {
+            endpoint: format!("unix://{socket}"),
+            options: pairs(&[("behave", "dial local"), ("value", path)]),
+            ..config()
+        };
+        let node = bench.with_config(&driver, node).await;
+        let error = node.boot().await.unwrap_err();
+        let DriverError::Denied { denial, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert!(denial.detail.contains(words), "{}", denial.detail);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn settings_that_the_host_does_not_know_are_unsupported() {
-    let error = boot(&Stage::new(Answers::AtOnce), "extra", "")
-        .await
-        .unwrap_err();
+    let error = boot(&stage(), "extra", "").await.unwrap_err();
     assert!(
         matches!(
             error,
@@ -259,7 +453,7 @@ fn labels(builder: &str) -> BTreeMap<String, String> {
 
 /// An engine on which another builder has everything that a driver may want.
 async fn beside_another_builder() -> Stage {
-    let bench = Stage::new(Answers::AtOnce);
+    let bench = stage();
     let engine = &bench.engine;
     for name in [CONTAINER, "buildx_buildkit_node0_two"] {
         let spec = ContainerSpec {
@@ -340,7 +534,7 @@ async fn what_belongs_to_another_builder_is_not_there() {
 
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_is_not_there_is_not_mounted_into_being() {
-    let bench = Stage::new(Answers::AtOnce);
+    let bench = stage();
     let error = boot(&bench, "mount volume", VOLUME).await.unwrap_err();
     assert!(
         matches!(
@@ -357,9 +551,7 @@ async fn a_volume_that_is_not_there_is_not_mounted_into_being() {
 
 #[tokio::test(start_paused = true)]
 async fn the_environment_is_empty_and_pure_functions_reach_nothing() {
-    let error = boot(&Stage::new(Answers::AtOnce), "see the environment", "")
-        .await
-        .unwrap_err();
+    let error = boot(&stage(), "see the environment", "").await.unwrap_err();
     assert_eq!(error.to_string(), "0 0");
     let driver = ordered_guest("reach out in describe").await;
     let summary = &driver.descriptor().await.unwrap().summary;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use iechor_sandbox::contract::{Error, Feature, RemoveOptions, StopOptions};
 use iechor_sandbox::{Driver, DriverError, Node};
 
-use crate::support::{Answers, Nodes, Stage, bounded, guest, load, ordered_guest};
+use crate::support::{Nodes, Stage, bounded, guest, load, ordered_guest, stage};
 
 /// A node of the guest that behaves so, in an empty world.
 async fn node(behaviour: &str) -> (Stage, Node) {
-    let stage = Stage::new(Answers::AtOnce);
+    let stage = stage();
     let driver = load(guest()).await;
     let node = stage.with_options(&driver, &[("behave", behaviour)]).await;
     (stage, node)

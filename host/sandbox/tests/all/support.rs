@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use iechor_sandbox::contract::Config;
+use iechor_sandbox::contract::{CapabilityRequest, Config};
 use iechor_sandbox::{Driver, Grant, Grants, Node, Sandbox};
 use iechor_testkit::build_component;
 pub use iechor_testkit::{Answers, Stage};
@@ -85,16 +85,34 @@ pub async fn load(path: &Path) -> Arc<Driver> {
     Sandbox::file(path).await.unwrap()
 }
 
-/// A stage where the driver may do this, as far as it asks for it.
+/// What creates an ordinary container.
+const CREATE: &str = "container.create";
+
+/// A stage where drivers may create ordinary containers, and nothing else.
+pub fn stage() -> Stage {
+    let create = CapabilityRequest {
+        name: CREATE.into(),
+        scope: Vec::new(),
+        required: false,
+        reason: String::new(),
+    };
+    Stage {
+        grants: Grants::trusted(&[create]),
+        ..Stage::new(Answers::AtOnce)
+    }
+}
+
+/// A stage where the driver may do this besides, as far as it asks for it.
 pub async fn granting(driver: &Driver, granted: &[&str]) -> Stage {
     let granted = granted
         .iter()
+        .chain([&CREATE])
         .map(|grant| Grant::parse(grant).unwrap())
         .collect();
     let requests = &driver.descriptor().await.unwrap().capabilities;
     Stage {
         grants: Grants::new(requests, granted),
-        ..Stage::new(Answers::AtOnce)
+        ..stage()
     }
 }
 

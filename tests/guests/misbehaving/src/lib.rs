@@ -88,6 +88,7 @@ impl Guest for Misbehaving {
             multi_node: true,
             options: vec![option("behave", "What to do"), option("value", "With what")],
             capabilities: vec![
+                request("container.create", false),
                 request("container.privileged", true),
                 request("image.pull", true),
                 request("container.bind", false),
@@ -149,9 +150,20 @@ pub struct Node {
 }
 
 impl Node {
-    fn panic_where_told(&self, export: &str) {
-        if behaviour(&self.config).strip_prefix("panic in ") == Some(export) {
-            panic!("{export} was told to panic");
+    fn container(&self) -> String {
+        format!("buildx_buildkit_{}", self.config.name)
+    }
+
+    /// What it does first in every export but `boot`.
+    fn begin(&self, export: &str) -> Result<(), Error> {
+        match behaviour(&self.config) {
+            "create in queries" => {
+                objects::create_volume(&format!("{}_state", self.container())).map(drop)
+            }
+            other if other.strip_prefix("panic in ") == Some(export) => {
+                panic!("{export} was told to panic")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -165,7 +177,7 @@ impl GuestBuilder for Node {
     }
 
     fn info(&self) -> Result<Info, Error> {
-        self.panic_where_told("info");
+        self.begin("info")?;
         let colour = |text: &str| format!("\x1b[2J{text}\x07");
         let platform = Platform {
             os: colour("os"),
@@ -191,21 +203,20 @@ impl GuestBuilder for Node {
     }
 
     fn boot(&self) -> Result<(), Error> {
-        let name = format!("buildx_buildkit_{}", self.config.name);
         exhaust::boot(
             behaviour(&self.config),
             option_value(&self.config, "value"),
-            &name,
+            &self.container(),
         )
     }
 
     fn dial(&self) -> Result<Connection, Error> {
-        self.panic_where_told("dial");
+        self.begin("dial")?;
         reach::dial(behaviour(&self.config))
     }
 
     fn version(&self) -> Result<String, Error> {
-        self.panic_where_told("version");
+        self.begin("version")?;
         if behaviour(&self.config) == "huge version" {
             return Ok("x".repeat(200 << 20));
         }
@@ -213,22 +224,22 @@ impl GuestBuilder for Node {
     }
 
     fn features(&self) -> Result<Vec<Feature>, Error> {
-        self.panic_where_told("features");
+        self.begin("features")?;
         Ok(vec![Feature::Other("\x1b[2Jfeature".into())])
     }
 
     fn stop(&self, _: StopOptions) -> Result<(), Error> {
-        self.panic_where_told("stop");
+        self.begin("stop")?;
         clock::sleep(u64::MAX)
     }
 
     fn remove(&self, _: RemoveOptions) -> Result<(), Error> {
-        self.panic_where_told("remove");
+        self.begin("remove")?;
         Ok(())
     }
 
     fn host_gateway(&self) -> Result<String, Error> {
-        self.panic_where_told("host-gateway");
+        self.begin("host-gateway")?;
         Ok("\x1b[2Jgateway".into())
     }
 }

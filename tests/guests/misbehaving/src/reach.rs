@@ -79,6 +79,31 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
                 workdir: None,
             })
             .map(drop),
+        "connect to what is there" => found(base)?
+            .dial(
+                &ExecSpec {
+                    command: vec!["sh".into()],
+                    env: Vec::new(),
+                    user: None,
+                    workdir: None,
+                },
+                None,
+            )
+            .map(drop),
+        "copy into what is there" => found(base)?.copy_in(
+            "/bin",
+            &[File {
+                path: "sh".into(),
+                mode: 0o755,
+                contents: vec![1],
+            }],
+        ),
+        "look at what is there" => {
+            let container = found(base)?;
+            container.inspect()?;
+            container.last_logs(1).map(drop)
+        }
+        "stop what is there" => found(base)?.stop(None),
         "remove what is there" => found(base)?.remove(true),
         "network" => create(Spec {
             network: Some(value.into()),

@@ -1,0 +1,147 @@
+//! What an inspected container reaches of the engine's machine.
+
+use serde::Deserialize;
+
+use crate::model::Reach;
+
+/// What of `HostConfig` takes a container out of its box. All of it may be missing or null: Podman
+/// and older engines leave out what they do not have.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct InspectedReach {
+    privileged: Option<bool>,
+    cap_add: Option<Vec<String>>,
+    security_opt: Option<Vec<String>>,
+    userns_mode: Option<String>,
+    pid_mode: Option<String>,
+    ipc_mode: Option<String>,
+    #[serde(rename = "UTSMode")]
+    uts_mode: Option<String>,
+    network_mode: Option<String>,
+    devices: Option<Vec<Device>>,
+    device_requests: Option<Vec<DeviceRequest>>,
+    device_cgroup_rules: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Device {
+    #[serde(default)]
+    path_on_host: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeviceRequest {
+    #[serde(default)]
+    count: i64,
+    #[serde(default, rename = "DeviceIDs")]
+    device_ids: Option<Vec<String>>,
+}
+
+impl InspectedReach {
+    pub(super) fn read(self) -> Reach {
+        let mut privileges = Vec::new();
+        if self.privileged == Some(true) {
+            privileges.push("privileged".to_owned());
+        }
+        let added = self.cap_add.into_iter().flatten();
+        privileges.extend(added.map(|name| format!("capability {name}")));
+        // The one such option that takes something away.
+        let tightening = |option: &String| option.starts_with("no-new-privileges");
+        let options = self.security_opt.into_iter().flatten();
+        privileges.extend(
+            options
+                .filter(|option| !tightening(option))
+                .map(|option| format!("security option {option}")),
+        );
+        for (namespace, mode) in [
+            ("user", self.userns_mode),
+            ("process", self.pid_mode),
+            ("IPC", self.ipc_mode),
+            ("UTS", self.uts_mode),
+        ] {
+            let mode = mode.unwrap_or_default();
+            if mode == "host" || mode.starts_with("container:") {
+                privileges.push(format!("{namespace} namespace of {mode}"));
+            }
+        }
+        let mut devices: Vec<_> = self
+            .devices
+            .into_iter()
+            .flatten()
+            .map(|device| device.path_on_host)
+            .collect();
+        devices.extend(self.device_requests.into_iter().flatten().map(request));
+        devices.extend(self.device_cgroup_rules.into_iter().flatten());
+        Reach {
+            privileges,
+            network: self.network_mode.filter(|mode| !mode.is_empty()),
+            devices,
+        }
+    }
+}
+
+/// As `--gpus` of the Docker CLI would have asked for it.
+fn request(request: DeviceRequest) -> String {
+    match request.device_ids {
+        Some(ids) if !ids.is_empty() => format!("device={}", ids.join(",")),
+        _ if request.count < 0 => "all".to_owned(),
+        _ => request.count.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Reach {
+        let read: InspectedReach = serde_json::from_str(json).expect("readable");
+        read.read()
+    }
+
+    #[test]
+    fn an_ordinary_container_reaches_nothing() {
+        assert_eq!(read("{}"), Reach::default());
+        let reach = read(
+            r#"{"Privileged":false,"CapAdd":null,"SecurityOpt":["no-new-privileges:true"],
+                "UsernsMode":"","PidMode":"","IpcMode":"private","UTSMode":"","NetworkMode":"default",
+                "Devices":[],"DeviceRequests":null,"DeviceCgroupRules":null}"#,
+        );
+        assert_eq!(
+            reach,
+            Reach {
+                network: Some("default".into()),
+                ..Reach::default()
+            }
+        );
+    }
+
+    #[test]
+    fn each_way_out_is_named() {
+        let reach = read(
+            r#"{"Privileged":true,"CapAdd":["SYS_ADMIN"],"SecurityOpt":["seccomp=unconfined"],
+                "UsernsMode":"host","PidMode":"host","IpcMode":"container:a","UTSMode":"host",
+                "NetworkMode":"container:b","Devices":[{"PathOnHost":"/dev/fuse"}],
+                "DeviceRequests":[{"Count":-1},{"Count":0,"DeviceIDs":["0","2"]},{"Count":1}],
+                "DeviceCgroupRules":["c 1:3 rwm"]}"#,
+        );
+        assert_eq!(
+            reach.privileges,
+            [
+                "privileged",
+                "capability SYS_ADMIN",
+                "security option seccomp=unconfined",
+                "user namespace of host",
+                "process namespace of host",
+                "IPC namespace of container:a",
+                "UTS namespace of host",
+            ]
+        );
+        assert_eq!(reach.network.as_deref(), Some("container:b"));
+        assert_eq!(
+            reach.devices,
+            ["/dev/fuse", "all", "device=0,2", "1", "c 1:3 rwm"]
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! What a driver may create, and what of what is there already it may use: by one set of rules.
+
+use iechor_engine::model::{self, ContainerSpec, MountSource};
+use iechor_engine::{EngineError, ObjectKind};
+
+use super::super::{HostError, check_image, check_path};
+use crate::bindings::contract::{Denial, Error};
+use crate::bindings::iechor::driver::container;
+use crate::operation::Operation;
+use crate::ownership::Verdict;
+
+/// Networks by which a container reaches what every container reaches. The last two are what Podman
+/// has in place of the bridge where it runs without root.
+const ORDINARY_NETWORKS: [&str; 5] = ["none", "bridge", "default", "slirp4netns", "pasta"];
+
+/// What a container has, or is to have, that somebody has to have granted.
+pub(super) struct Claims {
+    image: String,
+    privileged: bool,
+    devices: Vec<String>,
+    binds: Vec<String>,
+    volumes: Vec<String>,
+    network: Option<String>,
+}
+
+impl Claims {
+    fn of_new(spec: &ContainerSpec) -> Self {
+        Self {
+            image: spec.image.clone(),
+            privileged: spec.privileged || spec.host_user_namespace,
+            devices: spec.gpus.iter().cloned().collect(),
+            network: spec.network.clone(),
+            ..Self::of_mounts(&spec.mounts)
+        }
+    }
+
+    /// Those of a container that was there before.
+    pub(super) fn of_present(found: &model::Container) -> Self {
+        Self {
+            image: found.image.clone(),
+            privileged: !found.reach.privileges.is_empty(),
+            devices: found.reach.devices.clone(),
+            network: found.reach.network.clone(),
+            ..Self::of_mounts(&found.mounts)
+        }
+    }
+
+    fn of_mounts(mounts: &[model::Mount]) -> Self {
+        let mut claims = Self {
+            image: String::new(),
+            privileged: false,
+            devices: Vec::new(),
+            binds: Vec::new(),
+            volumes: Vec::new(),
+            network: None,
+        };
+        for mount in mounts {
+            match &mount.source {
+                MountSource::Bind(path) => claims.binds.push(path.clone()),
+                MountSource::Volume(name) => claims.volumes.push(name.clone()),
+                MountSource::Tmpfs(_) => {}
+            }
+        }
+        claims
+    }
+
+    /// Checks what takes no look at the engine.
+    fn check_grants(&self, operation: &Operation) -> Result<(), HostError> {
+        let grants = &operation.grants;
+        let creation = if self.privileged {
+            "container.privileged"
+        } else {
+            "container.create"
+        };
+        grants.check(creation, &self.image)?;
+        for devices in &self.devices {
+            grants.check("container.devices", devices)?;
+        }
+        for path in &self.binds {
+            grants.check("container.bind", path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks names and grants of a container to create, and turns the driver's words into the engine's.
+///
+/// # Errors
+///
+/// What the driver may not have, or what makes no sense.
+pub(super) async fn admit(
+    operation: &Operation,
+    spec: container::Spec,
+) -> Result<ContainerSpec, HostError> {
+    operation
+        .owner
+        .check_name(&spec.name)
+        .map_err(HostError::invalid)?;
+    if let Some((name, _)) = spec.extra.first() {
+        return Err(HostError::Answer(Error::Unsupported(format!(
+            "container setting {name:?}"
+        ))));
+    }
+    check_image(operation, &spec.image)?;
+    for mount in &spec.mounts {
+        match &mount.source {
+            container::MountSource::Bind(path) => check_path(path)?,
+            container::MountSource::Volume(name) => operation
+                .owner
+                .check_name(name)
+                .map_err(HostError::invalid)?,
+            container::MountSource::Tmpfs(_) => {}
+        }
+    }
+    let mut spec = translated(operation, spec);
+    let claims = Claims::of_new(&spec);
+    claims.check_grants(operation)?;
+    if let Some(parent) = &spec.limits.cgroup_parent {
+        // A `..` would lead out of what a pattern covers.
+        if parent.split('/').any(|part| part == "..") {
+            return Err(HostError::invalid(format!("{parent:?} has a '..'")));
+        }
+        operation.grants.check("container.cgroup-parent", parent)?;
+    }
+    operation.grants.policy().force(&mut spec.limits)?;
+    for name in &claims.volumes {
+        check_volume(operation, name).await?;
+    }
+    check_network(operation, claims.network.as_deref()).await?;
+    Ok(spec)
+}
+
+/// Checks that a container which was there before this operation has nothing that the driver could
+/// not have created it with: whoever runs commands in a privileged container has all that it has. A
+/// container may be older than a rule or than the loss of a grant, or somebody else's work: it can
+/// be looked at, stopped and removed, but not used. A parent cgroup is none of this, since it gives
+/// nothing to who is in the container.
+///
+/// # Errors
+///
+/// What the driver may not have.
+pub(super) async fn check_use(
+    operation: &Operation,
+    name: &str,
+    claims: &Claims,
+) -> Result<(), HostError> {
+    let checks = async {
+        operation.grants.policy().check_image(&claims.image)?;
+        claims.check_grants(operation)?;
+        for volume in &claims.volumes {
+            if !is_anonymous(volume) {
+                check_present_volume(operation, volume).await?;
+            }
+        }
+        check_network(operation, claims.network.as_deref()).await
+    };
+    checks.await.map_err(|error| match error {
+        HostError::Answer(Error::Denied(denial)) => Denial {
+            detail: format!(
+                "container {name} is there already, and has what this driver may not have: {}",
+                denial.detail
+            ),
+            ..denial
+        }
+        .into(),
+        error => error,
+    })
+}
+
+fn translated(operation: &Operation, spec: container::Spec) -> ContainerSpec {
+    ContainerSpec {
+        labels: operation.owner.labels(&operation.id, spec.labels),
+        name: spec.name,
+        image: spec.image,
+        command: spec.command,
+        env: spec.env,
+        mounts: spec.mounts.into_iter().map(mount).collect(),
+        network: spec.network,
+        privileged: spec.privileged,
+        init: spec.init,
+        host_user_namespace: spec.host_user_namespace,
+        gpus: spec.gpus,
+        restart: match spec.restart {
+            container::RestartPolicy::No => model::RestartPolicy::No,
+            container::RestartPolicy::Always => model::RestartPolicy::Always,
+            container::RestartPolicy::UnlessStopped => model::RestartPolicy::UnlessStopped,
+            container::RestartPolicy::OnFailure(attempts) => {
+                model::RestartPolicy::OnFailure(attempts)
+            }
+        },
+        limits: model::Limits {
+            memory: spec.limits.memory,
+            memory_swap: spec.limits.memory_swap,
+            cpu_shares: spec.limits.cpu_shares,
+            cpu_period: spec.limits.cpu_period,
+            cpu_quota: spec.limits.cpu_quota,
+            cpuset_cpus: spec.limits.cpuset_cpus,
+            cpuset_mems: spec.limits.cpuset_mems,
+            cgroup_parent: spec.limits.cgroup_parent,
+            pids: None,
+        },
+    }
+}
+
+fn mount(mount: container::Mounted) -> model::Mount {
+    model::Mount {
+        target: mount.target,
+        source: match mount.source {
+            container::MountSource::Volume(name) => MountSource::Volume(name),
+            container::MountSource::Bind(path) => MountSource::Bind(path),
+            container::MountSource::Tmpfs(bytes) => MountSource::Tmpfs(bytes),
+        },
+        read_only: mount.read_only,
+    }
+}
+
+/// A driver mounts volumes of its own that exist: a name alone could be another node's, and the
+/// engine would make what is missing without labels, for nobody to remove.
+async fn check_volume(operation: &Operation, name: &str) -> Result<(), HostError> {
+    let found = operation.engine()?.inspect_volume(name).await?;
+    let found = found.ok_or_else(|| {
+        HostError::from(EngineError::NotFound {
+            kind: ObjectKind::Volume,
+            name: name.to_owned(),
+        })
+    })?;
+    if let Verdict::Foreign(whose) = operation.owner.judge(name, &found.labels) {
+        return Err(HostError::Answer(Error::Conflict(format!(
+            "volume {name}: {whose}"
+        ))));
+    }
+    check_volume_options(operation, &found)
+}
+
+/// As [`check_volume`], of a volume that is mounted already.
+async fn check_present_volume(operation: &Operation, name: &str) -> Result<(), HostError> {
+    let found = operation.engine()?.inspect_volume(name).await?;
+    match found {
+        Some(found) if operation.owner.judge(name, &found.labels) == Verdict::Own => {
+            check_volume_options(operation, &found)
+        }
+        // It has been removed by force: there is nothing to see.
+        None => Ok(()),
+        Some(_) => Ok(operation
+            .grants
+            .check("container.bind", &format!("volume {name}"))?),
+    }
+}
+
+/// Drivers of volumes and their options can show any directory of the machine: for a volume of a
+/// driver it takes the same grant to use it as it took to create it. One without labels is the
+/// user's own work, made by this name for this node.
+fn check_volume_options(operation: &Operation, volume: &model::Volume) -> Result<(), HostError> {
+    let special = volume.driver != "local" || !volume.driver_options.is_empty();
+    if special && operation.owner.made(&volume.labels) {
+        let subject = format!("volume {}", volume.name);
+        operation.grants.check("container.bind", &subject)?;
+    }
+    Ok(())
+}
+
+/// Volumes that an image asks for, or a mount without a name: the engine names them, and they are
+/// removed with their container.
+fn is_anonymous(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A driver joins networks of its own, those that lead nowhere else, and those it was granted.
+async fn check_network(operation: &Operation, network: Option<&str>) -> Result<(), HostError> {
+    let Some(network) = network else {
+        return Ok(());
+    };
+    if ORDINARY_NETWORKS.contains(&network) {
+        return Ok(());
+    }
+    if operation.owner.check_name(network).is_ok()
+        && let Some(found) = operation.engine()?.inspect_network(network).await?
+        && operation.owner.judge(network, &found.labels) == Verdict::Own
+        && found.driver == "bridge"
+        && found
+            .driver_options
+            .keys()
+            .all(|option| is_of_the_engine(option))
+    {
+        return Ok(());
+    }
+    Ok(operation.grants.check("container.network", network)?)
+}
+
+/// Options that newer engines give every network by themselves.
+fn is_of_the_engine(option: &str) -> bool {
+    option.starts_with("com.docker.network.enable_ipv")
+}
