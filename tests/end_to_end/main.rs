@@ -24,6 +24,7 @@ mod driver_tests;
 mod drivers;
 mod failures;
 mod grants;
+mod hostile;
 mod installed;
 mod installed_from;
 mod interrupt;

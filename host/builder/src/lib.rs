@@ -22,6 +22,7 @@ mod credentials;
 pub mod driver_options;
 pub mod drivers;
 mod error;
+mod leftovers;
 pub mod lifecycle;
 pub mod name;
 pub mod node;

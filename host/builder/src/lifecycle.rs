@@ -189,12 +189,18 @@ pub async fn remove(
     if !request.keep_daemon {
         let removed = join_all(group.nodes.iter().map(|node| async {
             let live = LiveNode::open(workspace, group, node).await?;
-            live.remove(RemoveOptions {
-                force: true,
-                keep_state: request.keep_state,
-                keep_daemon: false,
-            })
-            .await
+            let removed = live
+                .remove(RemoveOptions {
+                    force: true,
+                    keep_state: request.keep_state,
+                    keep_daemon: false,
+                })
+                .await;
+            // Where the builder stays, so does what its driver can still be asked to remove.
+            if removed.is_ok() || (request.force && !workspace.cancel.is_cancelled()) {
+                live.remove_leftovers(request.keep_state).await?;
+            }
+            removed
         }))
         .await;
         let gathered = gather(group, removed, "remove");

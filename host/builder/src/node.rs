@@ -19,6 +19,7 @@ use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
 use crate::drivers::{self, Loaded};
 use crate::error::BuilderError;
+use crate::leftovers;
 use crate::store::{Node, NodeGroup, Platform};
 use crate::workspace::Workspace;
 
@@ -244,6 +245,28 @@ impl LiveNode {
     /// What the driver or the engine reported.
     pub async fn remove(&self, options: RemoveOptions) -> Result<(), BuilderError> {
         Ok(self.quiet().remove(options).await?)
+    }
+
+    /// Removes what is there all the same after [`Self::remove`], and says so.
+    ///
+    /// # Errors
+    ///
+    /// What the engine reported.
+    pub async fn remove_leftovers(&self, keep_state: bool) -> Result<(), BuilderError> {
+        let Some(engine) = &self.engine else {
+            return Ok(());
+        };
+        let left =
+            leftovers::remove(engine.as_ref(), &self.builder, &self.name, keep_state).await?;
+        for object in left {
+            self.workspace_log.write(
+                LogLevel::Warn,
+                self.driver.name(),
+                &format!("left {object} behind, which is removed now"),
+                &[],
+            );
+        }
+        Ok(())
     }
 }
 

@@ -160,6 +160,9 @@ impl Node {
             "create in queries" => {
                 objects::create_volume(&format!("{}_state", self.container())).map(drop)
             }
+            "create and panic in remove" if export == "remove" => {
+                panic!("remove was told to panic")
+            }
             other if other.strip_prefix("panic in ") == Some(export) => {
                 panic!("{export} was told to panic")
             }

@@ -174,7 +174,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             create_both(base)?;
             spin()
         }
-        "create and succeed" => create_both(base),
+        "create and succeed" | "create and panic in remove" => create_both(base),
         other => Err(Error::Other(format!("no behaviour {other:?}"))),
     }
 }

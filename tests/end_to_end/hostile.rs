@@ -1,0 +1,118 @@
+//! A hostile driver on a real engine: what is there already is not lent to it, and what it leaves
+//! does not stay.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use iechor_testkit::build_component;
+
+use crate::support::{Finished, Sandbox, container_of, docker, inspect};
+
+/// The image that the driver's containers run from.
+const IMAGE: &str = "image";
+
+/// The component of the driver that misbehaves, built once.
+fn component() -> &'static Path {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| {
+        docker(&format!("tag iechor-test/busybox {IMAGE}")).success();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
+        let built = build_component(&workspace, "iechor-guest-misbehaving", "guest", &target);
+        built.expect("it can be built")
+    })
+}
+
+/// A builder of the driver, which may have ordinary containers of its image and is told what to do
+/// at each boot.
+#[track_caller]
+fn create(sandbox: &Sandbox, name: &str, behaviour: &str) {
+    sandbox
+        .buildx(&format!("create --name {name}"))
+        .words(&format!("--driver {}", component().display()))
+        .words(&format!("--grant container.create={IMAGE}"))
+        .words("--grant container.privileged=none --grant image.pull=none")
+        .words("--driver-opt")
+        .argument(format!("behave={behaviour}"))
+        .success();
+}
+
+#[track_caller]
+fn boot(sandbox: &Sandbox, name: &str) -> Finished {
+    sandbox
+        .buildx(&format!("inspect --bootstrap {name}"))
+        .start()
+        .finish()
+}
+
+#[test]
+fn a_container_that_is_there_is_not_lent_with_its_privileges() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("lent");
+    create(&sandbox, &name, "run in what is there");
+    let container = container_of(&name);
+    for (flags, words) in [
+        ("--privileged", "container.privileged: "),
+        ("--cap-add SYS_ADMIN", "container.privileged: "),
+        ("--pid host", "container.privileged: "),
+        ("--volume /etc:/data:ro", "container.bind: "),
+        ("--network host", "container.network: "),
+        ("--device /dev/null:/dev/x", "container.devices: "),
+    ] {
+        docker(&format!(
+            "run --detach --name {container} {flags} {IMAGE} sleep 600"
+        ))
+        .success();
+        boot(&sandbox, &name)
+            .failure(1)
+            .says(words)
+            .says(&format!("container {container} is there already"));
+        docker(&format!("rm --force {container}")).success();
+    }
+    // One as the driver could have created it is another matter: the command runs there.
+    docker(&format!(
+        "run --detach --name {container} {IMAGE} sleep 600"
+    ))
+    .success();
+    boot(&sandbox, &name).failure(1).does_not_say("already");
+    sandbox.buildx(&format!("rm {name}")).success();
+    docker(&format!("rm --force {container}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn what_a_driver_does_not_remove_is_removed() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("liar");
+    create(&sandbox, &name, "create and succeed");
+    boot(&sandbox, &name);
+    let container = container_of(&name);
+    inspect(&container);
+    sandbox
+        .buildx(&format!("rm {name}"))
+        .success()
+        .says(&format!("left container {container} behind"))
+        .says(&format!("left volume {container}_state behind"))
+        .says_line(&format!("{name} removed"));
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn forgetting_a_builder_whose_driver_fails_removes_what_is_its_own() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("crash");
+    create(&sandbox, &name, "create and panic in remove");
+    boot(&sandbox, &name);
+    let container = container_of(&name);
+    sandbox
+        .buildx(&format!("rm {name}"))
+        .failure(1)
+        .says("crashed in remove")
+        .says("--force");
+    inspect(&container);
+    sandbox
+        .buildx(&format!("rm --force {name}"))
+        .success()
+        .says(&format!("left container {container} behind"));
+    sandbox.assert_nothing_left();
+}
