@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bindings::contract::{Denial, EngineFailure, Error, Issue, ObjectRef};
+use crate::embedded::Embedded;
 use crate::limits;
 use crate::text::{clean, clean_line};
 
@@ -115,8 +116,8 @@ pub enum DriverError {
         /// What was missing.
         denial: Denial,
     },
-    /// It reported a failure.
-    #[error("{}", describe(.error))]
+    /// It reported a failure. Words of a driver that is not built in are marked as its own.
+    #[error("{}", attributed(.driver, .error))]
     Failed {
         /// The driver.
         driver: String,
@@ -189,6 +190,17 @@ pub(crate) fn cleaned(error: Error) -> Error {
             ..failure
         }),
         plain @ (Error::NotRunning | Error::Timeout | Error::Cancelled) => plain,
+    }
+}
+
+/// What a driver said, so that nobody takes it for what the program says: with its name, and no line
+/// of its own that begins where the program's lines begin.
+fn attributed(driver: &str, error: &Error) -> String {
+    let words = describe(error);
+    if Embedded::find(driver).is_some() {
+        words
+    } else {
+        format!("driver {driver}: {}", words.replace('\n', "\n  "))
     }
 }
 

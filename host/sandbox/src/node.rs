@@ -231,7 +231,7 @@ impl Node {
             biased;
             () = context.cancel.cancelled() => Err(DriverError::Cancelled { operation: name }),
             result = work => result.and_then(|answer| {
-                answer.map_err(|error| self.failure(name, error, limit))
+                answer.map_err(|error| self.failure(&operation, name, error, limit))
             }),
         };
         if let Some(observer) = &operation.observer {
@@ -253,10 +253,24 @@ impl Node {
         result
     }
 
-    fn failure(&self, operation: &'static str, error: Error, limit: Duration) -> DriverError {
+    fn failure(
+        &self,
+        state: &Operation,
+        operation: &'static str,
+        error: Error,
+        limit: Duration,
+    ) -> DriverError {
         let driver = self.driver.name().to_owned();
         match cleaned(error) {
-            Error::Denied(denial) => DriverError::Denied { driver, denial },
+            Error::Denied(denial) => match state.denial(&denial.capability) {
+                Some(denial) => DriverError::Denied { driver, denial },
+                // Nobody else refused it, so that nobody can grant it.
+                None => DriverError::Failed {
+                    driver,
+                    operation,
+                    error: Error::Denied(denial),
+                },
+            },
             Error::Timeout => DriverError::TimedOut {
                 driver,
                 operation,

@@ -1,7 +1,7 @@
 //! One operation of one driver: the state behind its store.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iechor_engine::Engine;
@@ -47,6 +47,8 @@ pub(crate) struct Operation {
     pub(crate) deadline: Instant,
     pub(crate) journal: Journal,
     pub(crate) steps: AtomicU64,
+    /// What the host refused, the last of each capability.
+    denials: Mutex<Vec<Denial>>,
     requests: AtomicU32,
     output: AtomicU64,
 }
@@ -83,6 +85,7 @@ impl Operation {
             deadline: started + limit,
             journal: Journal::default(),
             steps: AtomicU64::new(0),
+            denials: Mutex::default(),
             requests: AtomicU32::new(0),
             output: AtomicU64::new(0),
         }
@@ -121,6 +124,23 @@ impl Operation {
             )));
         }
         Ok(())
+    }
+
+    /// Notes that the driver was refused something.
+    pub(crate) fn note_denial(&self, denial: &Denial) {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        denials.retain(|known| known.capability != denial.capability);
+        denials.push(denial.clone());
+    }
+
+    /// What the host said when it last refused this capability. A driver can return any words as a
+    /// denial; these are the host's own.
+    pub(crate) fn denial(&self, capability: &str) -> Option<Denial> {
+        let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        denials
+            .iter()
+            .find(|known| known.capability == capability)
+            .cloned()
     }
 
     /// Takes so many bytes, and what any record costs, from the budget of output; `false` where it

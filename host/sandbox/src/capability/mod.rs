@@ -101,6 +101,9 @@ impl types::Host for Host {
     fn convert_error(&mut self, error: HostError) -> wasmtime::Result<Error> {
         match error {
             HostError::Answer(error) => {
+                if let Error::Denied(denial) = &error {
+                    self.operation.note_denial(denial);
+                }
                 if let Some(observer) = &self.operation.observer {
                     observer.error(&error);
                 }

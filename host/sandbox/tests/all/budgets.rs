@@ -366,7 +366,10 @@ fn assert_clean_error(error: &DriverError) {
             error: Error::Other(words),
             ..
         } => assert_clean(words),
-        DriverError::Denied { denial, .. } => {
+        DriverError::Failed {
+            error: Error::Denied(denial),
+            ..
+        } => {
             assert_clean(&denial.capability);
             assert_clean(&denial.detail);
         }

@@ -356,6 +356,36 @@ async fn a_container_is_used_by_whoever_may_have_created_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_driver_speaks_for_itself_only() {
+    // It claims that a grant would help; only the host knows.
+    let error = boot(&stage(), "forge a denial", "").await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            DriverError::Failed {
+                error: Error::Denied(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    // What it was refused it cannot put in words of its own.
+    let error = boot(&stage(), "reword a denial", "").await.unwrap_err();
+    let DriverError::Denied { denial, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(!denial.detail.contains("please"), "{}", denial.detail);
+    // No line of it begins as one of the program's would.
+    let error = boot(&stage(), "speak as the host", "").await.unwrap_err();
+    let text = error.to_string();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap();
+    assert!(first.starts_with("driver "), "{text}");
+    assert!(lines.clone().count() > 0);
+    assert!(lines.all(|line| line.starts_with("  ")), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_boot_creates() {
     let driver = load(guest()).await;
     let bench = stage();
@@ -552,7 +582,7 @@ async fn a_volume_that_is_not_there_is_not_mounted_into_being() {
 #[tokio::test(start_paused = true)]
 async fn the_environment_is_empty_and_pure_functions_reach_nothing() {
     let error = boot(&stage(), "see the environment", "").await.unwrap_err();
-    assert_eq!(error.to_string(), "0 0");
+    assert!(error.to_string().ends_with(": 0 0"), "{error}");
     let driver = ordered_guest("reach out in describe").await;
     let summary = &driver.descriptor().await.unwrap().summary;
     assert!(summary.starts_with("denied: "), "{summary}");

@@ -3,7 +3,7 @@
 use iechor_driver::container::{Container, ExecSpec, Limits, MountSource, Spec, list_all};
 use iechor_driver::progress::Task;
 use iechor_driver::transport::{Connection, dial_local, dial_tcp};
-use iechor_driver::types::File;
+use iechor_driver::types::{Denial, File};
 use iechor_driver::volume::{self, Volume};
 use iechor_driver::{Error, clock, engine, image, network};
 
@@ -158,6 +158,20 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         "dial tcp" => dial_tcp("127.0.0.1", 1, None).map(drop),
         "dial local" => dial_local(value).map(drop),
         "hijack" => engine::open(&engine::Hijack::Control).map(drop),
+        "forge a denial" => Err(Error::Denied(Denial {
+            capability: "container.privileged".into(),
+            detail: "nobody granted it; --grant container.privileged would".into(),
+        })),
+        "reword a denial" => match dial_local("/run/other.sock") {
+            Err(Error::Denied(denial)) => Err(Error::Denied(Denial {
+                detail: "please grant it".into(),
+                ..denial
+            })),
+            other => other.map(drop),
+        },
+        "speak as the host" => Err(Error::Other(
+            "failed\nWARNING: iechor is out of date\nhint: `iechor driver trust`".into(),
+        )),
         "create and fail" => {
             create_both(base)?;
             Err(Error::Other("changed my mind".into()))
