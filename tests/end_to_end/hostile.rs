@@ -116,3 +116,35 @@ fn forgetting_a_builder_whose_driver_fails_removes_what_is_its_own() {
         .says(&format!("left container {container} behind"));
     sandbox.assert_nothing_left();
 }
+
+#[test]
+fn a_secret_option_is_not_shown() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("secret");
+    let create = |pin: &str| {
+        sandbox
+            .buildx(&format!("create --name {name}"))
+            .words(&format!("--driver {}", component().display()))
+            .words("--grant container.privileged=none --grant image.pull=none")
+            .words(&format!("--driver-opt value=seen,pin={pin}"))
+    };
+    create("hunter2")
+        .failure(1)
+        .says("option pin: the value is not a whole number")
+        .does_not_say("hunter2");
+    create("4711").success().does_not_say("4711");
+    for command in [
+        format!("inspect {name}"),
+        format!("inspect {name} --format json"),
+        "ls --format json".to_owned(),
+    ] {
+        let shown = sandbox.buildx(&command).words("--debug").success();
+        let shown = shown.transcript();
+        assert!(!shown.contains("4711"), "{shown}");
+        assert!(shown.contains("seen"), "{shown}");
+    }
+    sandbox
+        .buildx(&format!("inspect {name}"))
+        .success()
+        .shows("pin=(not shown)");
+}

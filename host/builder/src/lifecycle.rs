@@ -7,6 +7,7 @@ use iechor_buildkit::Worker;
 use iechor_sandbox::contract::{RemoveOptions, Status};
 
 use crate::boot_progress::StatusSender;
+use crate::drivers;
 use crate::error::BuilderError;
 use crate::node::LiveNode;
 use crate::remembered::{self, Said};
@@ -18,6 +19,8 @@ use crate::workspace::Workspace;
 pub struct NodeReport {
     /// The node as it is stored.
     pub node: Node,
+    /// Its options; `None` is the value of one that is not to be shown.
+    pub options: Vec<(String, Option<String>)>,
     /// Its state, or why there is no telling.
     pub state: Result<NodeState, BuilderError>,
 }
@@ -59,10 +62,37 @@ pub async fn report(
         };
         NodeReport {
             node: node.clone(),
+            options: shown_options(workspace, group, node).await,
             state,
         }
     }))
     .await
+}
+
+/// The options of a node without what its driver calls secret. Where the driver cannot be asked
+/// everything may be one, and so may be what it does not know any more.
+async fn shown_options(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    node: &Node,
+) -> Vec<(String, Option<String>)> {
+    if node.driver_opts.is_empty() {
+        return Vec::new();
+    }
+    let loaded = drivers::load(workspace, &group.driver).await;
+    let descriptor = match &loaded {
+        Ok(loaded) => loaded.driver.descriptor().await.ok(),
+        Err(_) => None,
+    };
+    let is_shown = |name: &str| {
+        descriptor
+            .and_then(|descriptor| descriptor.option(name))
+            .is_some_and(|option| !option.secret)
+    };
+    let options = node.driver_opts.iter();
+    options
+        .map(|(name, value)| (name.clone(), is_shown(name).then(|| value.clone())))
+        .collect()
 }
 
 async fn state(

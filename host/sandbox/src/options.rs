@@ -22,12 +22,16 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> Checked {
     let mut read = BTreeMap::new();
     let mut issues = Vec::new();
     for (name, value) in options {
-        let Some(spec) = find(&descriptor.options, name) else {
+        let Some(spec) = descriptor.option(name) else {
             issues.push(fault(name, unknown(&descriptor.options, name)));
             continue;
         };
-        if let Err(message) = check_value(&spec.kind, value) {
-            issues.push(fault(name, message));
+        if let Err(what) = check_value(&spec.kind, value) {
+            let shown = match spec.secret {
+                true => "the value".to_owned(),
+                false => format!("{value:?}"),
+            };
+            issues.push(fault(name, format!("{shown} {what}")));
             continue;
         }
         let mut value = value.clone();
@@ -65,28 +69,32 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> Checked {
     }
 }
 
-fn find<'a>(specs: &'a [OptionSpec], name: &str) -> Option<&'a OptionSpec> {
-    specs.iter().find(|spec| match spec.kind {
-        OptionKind::Table => name
-            .strip_prefix(spec.name.as_str())
-            .is_some_and(|rest| rest.starts_with('.')),
-        _ => spec.name == name,
-    })
+impl Descriptor {
+    /// The option that a name means: `env.FOO` is one of the table `env`.
+    pub fn option(&self, name: &str) -> Option<&OptionSpec> {
+        self.options.iter().find(|spec| match spec.kind {
+            OptionKind::Table => name
+                .strip_prefix(spec.name.as_str())
+                .is_some_and(|rest| rest.starts_with('.')),
+            _ => spec.name == name,
+        })
+    }
 }
 
+/// What is wrong with a value, in words that go behind it.
 fn check_value(kind: &OptionKind, value: &str) -> Result<(), String> {
     match kind {
         OptionKind::Boolean => match value {
             "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE"
             | "False" => Ok(()),
-            _ => Err(format!("{value:?} is neither true nor false")),
+            _ => Err("is neither true nor false".into()),
         },
         OptionKind::Integer => value
             .parse::<i64>()
             .map(|_| ())
-            .map_err(|_| format!("{value:?} is not a whole number")),
+            .map_err(|_| "is not a whole number".into()),
         OptionKind::Choice(choices) if !choices.iter().any(|choice| choice == value) => {
-            Err(format!("{value:?} is none of: {}", choices.join(", ")))
+            Err(format!("is none of: {}", choices.join(", ")))
         }
         _ => Ok(()),
     }

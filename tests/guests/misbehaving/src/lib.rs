@@ -86,7 +86,15 @@ impl Guest for Misbehaving {
             homepage: None,
             license: None,
             multi_node: true,
-            options: vec![option("behave", "What to do"), option("value", "With what")],
+            options: vec![
+                option("behave", "What to do"),
+                option("value", "With what"),
+                OptionSpec {
+                    kind: OptionKind::Integer,
+                    secret: true,
+                    ..option("pin", "What nobody may see")
+                },
+            ],
             capabilities: vec![
                 request("container.create", false),
                 request("container.privileged", true),

@@ -1,5 +1,6 @@
 //! `iechor buildx inspect`
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
@@ -99,11 +100,14 @@ fn field(key: &str, value: &str) -> (String, String) {
 fn node_text(report: &NodeReport) -> String {
     let node = &report.node;
     let mut rows = vec![field("Name", &node.name), field("Endpoint", &node.endpoint)];
-    if !node.driver_opts.is_empty() {
-        let options: Vec<_> = node
-            .driver_opts
+    if !report.options.is_empty() {
+        let options: Vec<_> = report
+            .options
             .iter()
-            .map(|(key, value)| format!("{key}={value:?}"))
+            .map(|(key, value)| match value {
+                Some(value) => format!("{key}={value:?}"),
+                None => format!("{key}=(not shown)"),
+            })
             .collect();
         rows.push(field("Driver Options", &options.join(" ")));
     }
@@ -213,14 +217,15 @@ fn as_json(stored: &StoredBuilder, nodes: &[NodeReport]) -> Value {
     })
 }
 
-/// A node for programs. Files are named, not shown: they may hold keys.
+/// A node for programs. Files are named, not shown, since they may hold keys; a secret option is
+/// `null`.
 pub(super) fn node_json(report: &NodeReport) -> Value {
     let node = &report.node;
     let mut object = json!({
         "Name": node.name,
         "Endpoint": node.endpoint,
         "Flags": node.flags,
-        "DriverOpts": node.driver_opts,
+        "DriverOpts": report.options.iter().cloned().collect::<BTreeMap<_, _>>(),
         "Files": node.files.keys().collect::<Vec<_>>(),
     });
     match &report.state {
