@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::components::{
-    GRANTS, component, components, digest_of, installed, listed, named_flags, variant,
+    GRANTS, component, components, digest_of, installed, listed, named_flags, patched, variant,
 };
 use crate::support::{Sandbox, built_component};
 
@@ -35,6 +35,35 @@ fn without_a_terminal_the_refusal_names_the_flags_that_suffice() {
     // Absolute, wherever the next command runs.
     let source = driver["Source"].as_str().expect("a source");
     assert!(Path::new(source).is_absolute(), "{source}");
+}
+
+#[test]
+fn nobody_is_asked_to_grant_what_there_is_not() {
+    let sandbox = Sandbox::new();
+    let misspelt = patched(&variant(1), "container.privileged", "container.priviledge");
+    sandbox.write("team.wasm", misspelt);
+    for command in [
+        "driver install ./team.wasm --name team".to_owned(),
+        format!(
+            "buildx create --name {} --driver ./team.wasm",
+            sandbox.name("b")
+        ),
+    ] {
+        sandbox
+            .iechor(&command)
+            .failure(1)
+            .says("asks for what this program does not have")
+            .says("there is no capability \"container.priviledge\"; did you mean container.privileged?")
+            .does_not_say("--grant");
+    }
+    let refused = sandbox
+        .iechor("driver install ./team.wasm --name team")
+        .start_at_terminal()
+        .finish()
+        .failure(1);
+    let shown = refused.transcript();
+    assert!(!shown.contains("grant it?"), "{shown}");
+    assert!(listed(&sandbox, "team").is_none());
 }
 
 #[test]

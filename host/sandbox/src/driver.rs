@@ -17,7 +17,7 @@ use crate::call::{self, Call};
 use crate::embedded::Embedded;
 use crate::error::DriverError;
 use crate::files::Files;
-use crate::grant::{Grant, Grants};
+use crate::grant::{self, Grant, Grants};
 use crate::node::{Node, NodeContext};
 use crate::observer::Observer;
 use crate::operation::Host;
@@ -318,14 +318,32 @@ impl Driver {
         Ok((ValidConfig { config, files }, issues))
     }
 
+    /// What it asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError::UnknownCapabilities`] where it cannot do without one that there is not.
+    pub async fn requests(&self) -> Result<&[CapabilityRequest], DriverError> {
+        let requests = &self.descriptor().await?.capabilities;
+        let unknown = grant::unknown(requests);
+        if unknown.is_empty() {
+            return Ok(requests);
+        }
+        Err(DriverError::UnknownCapabilities {
+            driver: self.name.clone(),
+            unknown,
+        })
+    }
+
     /// What it may do, where the user granted `granted`: everything that it asks for, for the
     /// built-in driver.
     ///
     /// # Errors
     ///
-    /// [`DriverError::Untrusted`] where a request that it needs is not granted.
+    /// [`DriverError::Untrusted`] where a request that it needs is not granted, and what
+    /// [`Self::requests`] reports.
     pub async fn grants(&self, granted: &[Grant]) -> Result<Grants, DriverError> {
-        let requests = &self.descriptor().await?.capabilities;
+        let requests = self.requests().await?;
         if self.source == Source::Embedded {
             return Ok(Grants::trusted(requests));
         }

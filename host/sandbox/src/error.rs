@@ -70,6 +70,18 @@ pub enum DriverError {
         /// Name and reason of each request that was not granted.
         requests: Vec<(String, String)>,
     },
+    /// It cannot do without what this host does not have.
+    #[error(
+        "driver {driver} asks for what this program does not have: {}; a newer one may have it, else \
+         it is a fault of the driver",
+        .unknown.join("; ")
+    )]
+    UnknownCapabilities {
+        /// The driver.
+        driver: String,
+        /// What there is not, each with what there is.
+        unknown: Vec<String>,
+    },
     /// It broke the contract or a rule of WebAssembly.
     #[error("driver {driver} crashed in {operation}: {reason}")]
     Crashed {

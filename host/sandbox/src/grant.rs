@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bindings::contract::{CapabilityRequest, Denial};
 use crate::policy::Policy;
+use crate::text::nearest;
 
 /// The pattern that stands for the node's own endpoint.
 pub const ENDPOINT: &str = "endpoint";
@@ -131,9 +132,26 @@ pub(crate) fn find(name: &str) -> Result<&'static Capability, String> {
         .iter()
         .find(|capability| capability.name == name)
         .ok_or_else(|| {
-            let names: Vec<_> = CATALOGUE.iter().map(|capability| capability.name).collect();
-            format!("no capability {name:?}; there are: {}", names.join(", "))
+            let names = CATALOGUE.iter().map(|capability| capability.name);
+            let others = match nearest(name, names.clone()) {
+                Some(nearest) => format!("did you mean {nearest}?"),
+                None => format!("there are: {}", names.collect::<Vec<_>>().join(", ")),
+            };
+            format!("there is no capability {name:?}; {others}")
         })
+}
+
+/// What is wrong with requests that a driver cannot do without: capabilities that there are not.
+pub fn unknown(requests: &[CapabilityRequest]) -> Vec<String> {
+    let required = requests.iter().filter(|request| request.required);
+    required
+        .filter_map(|request| find(&request.name).err())
+        .collect()
+}
+
+/// Whether there is such a capability.
+pub fn is_known(name: &str) -> bool {
+    find(name).is_ok()
 }
 
 /// One grant.

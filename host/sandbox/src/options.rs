@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bindings::contract::{Descriptor, Issue, OptionKind, OptionSpec, Pair, Severity};
 use crate::files::{self, Files};
+use crate::text::nearest;
 
 /// What was found about options.
 pub(crate) struct Checked {
@@ -105,34 +106,14 @@ fn unknown(specs: &[OptionSpec], name: &str) -> String {
         OptionKind::Table => format!("{}.NAME", spec.name),
         _ => spec.name.clone(),
     };
-    let nearest = specs
-        .iter()
-        .map(|spec| (distance(name, &spec.name), spec))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= 2);
-    match nearest {
-        Some((_, spec)) => format!("there is no such option; did you mean {}?", shown(spec)),
+    let nearest = nearest(name, specs.iter().map(|spec| spec.name.as_str()));
+    match nearest.and_then(|nearest| specs.iter().find(|spec| spec.name == nearest)) {
+        Some(spec) => format!("there is no such option; did you mean {}?", shown(spec)),
         None => {
             let names: Vec<_> = specs.iter().map(shown).collect();
             format!("there is no such option; there are: {}", names.join(", "))
         }
     }
-}
-
-/// Edits (insert, delete, replace) that make one word the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn fault(name: &str, message: String) -> Issue {
@@ -250,12 +231,5 @@ mod tests {
         assert!(checked.issues.is_empty(), "{:?}", checked.issues);
         assert_eq!(checked.right, pairs(&[("cert", "cert"), ("mode", "fast")]));
         assert_eq!(checked.files.get("cert"), Some(pem.as_bytes()));
-    }
-
-    #[test]
-    fn distances() {
-        assert_eq!(distance("memory", "memory"), 0);
-        assert_eq!(distance("memroy", "memory"), 2);
-        assert_eq!(distance("", "abc"), 3);
     }
 }

@@ -65,6 +65,8 @@ impl Candidate {
         let descriptor = driver.descriptor().await?.clone();
         let name = name.unwrap_or(&descriptor.name).to_owned();
         check_name(&name)?;
+        // Nobody is asked to grant what there is not.
+        driver.requests().await?;
         policy.check_requests(&name, &descriptor.capabilities)?;
         let entry = Installed {
             name,
@@ -92,9 +94,11 @@ impl Candidate {
         &self.descriptor
     }
 
-    /// What it asks for, in the order in which to decide about it.
+    /// What it asks for and what there is, in the order in which to decide about it.
     pub fn requests(&self) -> Vec<&CapabilityRequest> {
-        grant::review_order(&self.descriptor.capabilities)
+        let mut requests = grant::review_order(&self.descriptor.capabilities);
+        requests.retain(|request| grant::is_known(&request.name));
+        requests
     }
 
     /// Checks that all that it needs would be granted, and nothing that it does not ask for.

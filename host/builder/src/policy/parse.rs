@@ -320,7 +320,7 @@ pids = -1
             "4:10: images.allow: \"a*b.c/x\": the host \"a*b.c\" has a * in it",
             "4:21: images.allow: it is of type integer, and has to be a string",
             "6:1: \"deny\" is unknown; [images] has allow",
-            "8:11: grants.forbid: \"root\": no capability \"root\"; there are: container.privileged",
+            "8:11: grants.forbid: \"root\": there is no capability \"root\"; there are: container.create, ",
             "10:10: limits.memory: \"4 gigs\" is not a size",
             "11:15: limits.memory-swap: \"1m\" is not a size",
             "12:8: limits.cpus: 0 is not a number above 0",
