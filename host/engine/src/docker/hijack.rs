@@ -39,8 +39,8 @@ pub(super) async fn open(
         Ok(io) => Ok(Box::new(io)),
         Err(EngineError::Refused { status, message }) if matches!(status, 404 | 405 | 501) => {
             Err(EngineError::Unsupported(format!(
-                "BuildKit connections (POST {path}: {status} {message}); use a builder with a \
-                 BuildKit of its own"
+                "BuildKit connections (POST {path}: {status} {message}); `iechor buildx create --use` \
+                 makes a builder with a BuildKit of its own"
             )))
         }
         Err(e) => Err(e),

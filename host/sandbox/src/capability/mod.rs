@@ -77,7 +77,7 @@ impl From<EngineError> for HostError {
             EngineError::Refused { status, message } => {
                 Error::Engine(EngineFailure { status, message })
             }
-            EngineError::Unsupported(what) => Error::Unsupported(what),
+            error @ EngineError::Unsupported(_) => Error::Unsupported(error.to_string()),
             EngineError::Invalid(message) => Error::InvalidArgument(message),
             error @ (EngineError::Unreachable { .. }
             | EngineError::Protocol(_)
