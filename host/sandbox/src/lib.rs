@@ -21,6 +21,7 @@ mod call;
 mod capability;
 pub mod compilation;
 mod contract_version;
+mod counters;
 pub mod driver;
 mod embedded;
 mod engine_config;

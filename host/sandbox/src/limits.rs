@@ -45,10 +45,17 @@ pub const ENGINE_REQUESTS: u32 = 10_000;
 pub const CREATIONS: usize = 32;
 /// Most progress steps of one operation.
 pub const STEPS: u64 = 1000;
+/// Most counters of one operation: an image has a hundred layers at most.
+pub const COUNTERS: usize = 1000;
+/// Most changes of counters that one operation shows in a second, beside their beginnings and ends.
+pub const COUNTER_CHANGES: u32 = 100;
+/// Most characters of a counter's name.
+pub const COUNTER_NAME: usize = 100;
 /// Most bytes of output that one operation adds to its steps and to the log together.
 pub const OUTPUT_BYTES: u64 = 16 << 20;
-/// What a record of output costs beside its bytes, so that empty ones come to an end too.
-pub const RECORD_BYTES: usize = 64;
+/// What a record of output costs beside its bytes: about what it takes to keep one until a slow
+/// terminal has shown it.
+pub const RECORD_BYTES: usize = 256;
 /// Most bytes of a driver's standard error that are kept, to explain a crash.
 pub const STDERR_BYTES: usize = 64 << 10;
 /// Most bytes kept of each output of a command.

@@ -12,6 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::contract::{Denial, Error};
 use crate::capability::HostError;
+use crate::counters::Counters;
 use crate::driver::Driver;
 use crate::files::Files;
 use crate::grant::Grants;
@@ -47,6 +48,7 @@ pub(crate) struct Operation {
     pub(crate) deadline: Instant,
     pub(crate) journal: Journal,
     pub(crate) steps: AtomicU64,
+    pub(crate) counters: Mutex<Counters>,
     /// What the host refused, the last of each capability.
     denials: Mutex<Vec<Denial>>,
     requests: AtomicU32,
@@ -85,6 +87,7 @@ impl Operation {
             deadline: started + limit,
             journal: Journal::default(),
             steps: AtomicU64::new(0),
+            counters: Mutex::default(),
             denials: Mutex::default(),
             requests: AtomicU32::new(0),
             output: AtomicU64::new(0),
@@ -146,10 +149,32 @@ impl Operation {
     /// Takes so many bytes, and what any record costs, from the budget of output; `false` where it
     /// is spent.
     pub(crate) fn spend_output(&self, bytes: usize) -> bool {
-        let bytes = bytes.saturating_add(limits::RECORD_BYTES);
-        let spent = self.output.fetch_add(bytes as u64, Ordering::Relaxed);
-        spent.saturating_add(bytes as u64) <= limits::OUTPUT_BYTES
+        self.output_left(bytes) == Output::Within
     }
+
+    /// As [`Self::spend_output`], with the moment at which it was spent.
+    pub(crate) fn output_left(&self, bytes: usize) -> Output {
+        let bytes = bytes.saturating_add(limits::RECORD_BYTES) as u64;
+        let spent = self.output.fetch_add(bytes, Ordering::Relaxed);
+        if spent.saturating_add(bytes) <= limits::OUTPUT_BYTES {
+            Output::Within
+        } else if spent <= limits::OUTPUT_BYTES {
+            Output::Spent
+        } else {
+            Output::Beyond
+        }
+    }
+}
+
+/// Where a record of output stands in its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// It is within it.
+    Within,
+    /// It is the first that is not.
+    Spent,
+    /// It was spent before.
+    Beyond,
 }
 
 fn random_id() -> String {

@@ -1,9 +1,8 @@
 //! What the user sees while the driver works.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use iechor_engine::model::LogStream;
@@ -11,25 +10,15 @@ use wasmtime::component::Resource;
 
 use crate::bindings::iechor::driver::progress;
 use crate::limits;
-use crate::operation::{Host, Operation};
+use crate::operation::{Host, Operation, Output};
 use crate::report::StepId;
 use crate::text::clean_line;
-
-/// How often a counter of a step is shown.
-const COUNTER_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A step that has begun.
 pub struct Task {
     pub(crate) step: StepId,
-    counters: HashMap<String, Shown>,
     /// The budget of steps was spent when it began: nothing of it is shown.
     silent: bool,
-}
-
-/// When a counter was last shown, and whether it was at its end.
-struct Shown {
-    at: Instant,
-    finished: bool,
 }
 
 impl Task {
@@ -42,41 +31,61 @@ impl Task {
                 .progress
                 .begin(step, parent, &clean_line(name, limits::LINE));
         }
-        Self {
-            step,
-            counters: HashMap::new(),
-            silent,
-        }
+        Self { step, silent }
     }
 
     pub(crate) fn output(&self, operation: &Operation, stream: LogStream, data: Bytes) {
-        if !self.silent && operation.spend_output(data.len()) {
-            operation.progress.output(self.step, stream, data);
+        if !self.silent {
+            output(operation, self.step, stream, data);
         }
     }
 
     pub(crate) fn count(
-        &mut self,
+        &self,
         operation: &Operation,
         counter: &str,
         current: u64,
         total: Option<u64>,
     ) {
-        let now = Instant::now();
+        // Whatever is kept of it is kept by the name that is shown, which is short.
+        let counter = clean_line(counter, limits::COUNTER_NAME);
         let finished = total.is_some_and(|total| current >= total);
-        // An end is shown at once, and once.
-        let due = self.counters.get(counter).is_none_or(|shown| {
-            finished && !shown.finished || now.duration_since(shown.at) >= COUNTER_INTERVAL
-        });
-        // As many counters as steps are plenty: an image has a hundred layers at most.
-        if self.silent || !due || self.counters.len() as u64 >= limits::STEPS {
+        let due = {
+            let mut counters = operation
+                .counters
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            counters.is_due(self.step, &counter, finished, Instant::now())
+        };
+        if due && !self.silent {
+            operation
+                .progress
+                .count(self.step, &counter, current, total);
+        }
+    }
+}
+
+/// Shows output of a step in pieces, within the budget; where that is spent, it says so once.
+fn output(operation: &Operation, step: StepId, stream: LogStream, mut data: Bytes) {
+    loop {
+        let piece = data.split_to(data.len().min(limits::READ_BYTES));
+        match operation.output_left(piece.len()) {
+            Output::Within => operation.progress.output(step, stream, piece),
+            Output::Spent => {
+                let words = format!(
+                    "\n[what is written beyond {} MiB is not shown]\n",
+                    limits::OUTPUT_BYTES >> 20
+                );
+                operation
+                    .progress
+                    .output(step, LogStream::Stderr, words.into());
+                return;
+            }
+            Output::Beyond => return,
+        }
+        if data.is_empty() {
             return;
         }
-        self.counters
-            .insert(counter.to_owned(), Shown { at: now, finished });
-        operation
-            .progress
-            .count(self.step, &clean_line(counter, 100), current, total);
     }
 }
 
@@ -108,7 +117,7 @@ impl progress::HostTask for Host {
         &mut self,
         task: Resource<Task>,
         output: progress::Output,
-        mut data: Vec<u8>,
+        data: Vec<u8>,
     ) -> wasmtime::Result<()> {
         let operation = self.called_with("task.write", |line, _| {
             let output = match output {
@@ -117,7 +126,6 @@ impl progress::HostTask for Host {
             };
             line.word(output).field("bytes", data.len());
         });
-        data.truncate(limits::READ_BYTES);
         let stream = match output {
             progress::Output::Stdout => LogStream::Stdout,
             progress::Output::Stderr => LogStream::Stderr,
@@ -141,7 +149,7 @@ impl progress::HostTask for Host {
                 .optional("total", total);
         });
         self.table
-            .get_mut(&task)?
+            .get(&task)?
             .count(&operation, &id, current, total);
         Ok(())
     }
@@ -176,13 +184,11 @@ impl progress::HostTask for Host {
 pub(crate) fn forward(
     operation: Arc<Operation>,
     step: StepId,
-    mut output: tokio::sync::mpsc::Receiver<Bytes>,
+    mut pieces: tokio::sync::mpsc::Receiver<Bytes>,
 ) {
     tokio::spawn(async move {
-        while let Some(data) = output.recv().await {
-            if operation.spend_output(data.len()) {
-                operation.progress.output(step, LogStream::Stderr, data);
-            }
+        while let Some(data) = pieces.recv().await {
+            output(&operation, step, LogStream::Stderr, data);
         }
     });
 }

@@ -127,6 +127,22 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             }
             Ok(())
         }
+        "flood counters with long names" => {
+            let task = Task::new("flood");
+            let long = "x".repeat(8 << 20);
+            for number in 0..300 {
+                task.status(&format!("{number} {long}"), 0, None);
+            }
+            Ok(())
+        }
+        "flood large output" => {
+            let task = Task::new("flood");
+            let large = vec![b'x'; 15 << 20];
+            for _ in 0..200 {
+                task.write(Output::Stdout, &large);
+            }
+            Ok(())
+        }
         "flood stderr" => {
             for _ in 0..2_000 {
                 let _ = std::io::stderr().write_all(&[b'x'; 100]);
