@@ -17,9 +17,6 @@ use crate::stage::Stage;
 use crate::subject::Subject;
 use crate::trace::{Trace, failure_kind};
 
-/// The end of a trace that a failure shows.
-const TRACE_LINES: usize = 40;
-
 /// To remove everything.
 pub(crate) const REMOVE: RemoveOptions = RemoveOptions {
     force: false,
@@ -56,7 +53,7 @@ impl Drop for Case<'_> {
 
 impl<'a> Case<'a> {
     pub(crate) fn new(subject: &'a Subject, world: World) -> Self {
-        let trace = Arc::new(Trace::default());
+        let trace = subject.trace();
         let driver = subject.driver.observed(Arc::clone(&trace) as _);
         Self {
             subject,
@@ -186,10 +183,8 @@ impl<'a> Case<'a> {
         expected: impl Into<String>,
         happened: impl Into<String>,
     ) -> Failure {
-        let mut lines = self.trace.lines();
-        let first = lines.len().saturating_sub(TRACE_LINES);
         Failure {
-            trace: lines.split_off(first),
+            trace: self.trace.last_lines(),
             ..Failure::new(expected, happened)
         }
     }

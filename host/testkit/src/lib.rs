@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod bounds;
 mod buildkit;
 mod case;
 mod component;

@@ -6,6 +6,7 @@ use iechor_sandbox::contract::{CapabilityRequest, Config, Descriptor, File, Opti
 use iechor_sandbox::{Driver, DriverError, Grant, Grants, ValidConfig};
 use tokio_util::sync::CancellationToken;
 
+use crate::bounds::{Bounds, Leash};
 use crate::buildkit::Answers;
 use crate::case::{Case, World};
 use crate::real::{RealEngine, RealWorld};
@@ -82,6 +83,8 @@ pub(crate) struct Subject {
     pub(crate) probed_node: String,
     pub(crate) real: Option<RealEngine>,
     pub(crate) cancel: CancellationToken,
+    /// Ends a check that would not end by itself.
+    pub(crate) leash: Leash,
     coverage: Mutex<Coverage>,
     /// The nodes of a real engine that are not cleaned up yet.
     worlds: Mutex<Vec<RealWorld>>,
@@ -96,7 +99,11 @@ impl Subject {
         endpoint: Option<String>,
         real: Option<RealEngine>,
         cancel: CancellationToken,
+        leash: Leash,
     ) -> Result<Self, DriverError> {
+        // Where nobody looks at what it does, it is held to the bounds all the same.
+        let bounds = Bounds::new(leash.clone(), real.is_none());
+        let driver = driver.observed(Arc::new(bounds));
         let descriptor = driver.descriptor().await?.clone();
         let named = real.as_ref().map(|real| real.engine.endpoint().to_owned());
         let endpoints = match endpoint {
@@ -129,6 +136,7 @@ impl Subject {
             nature: Nature::default(),
             real,
             cancel,
+            leash,
             coverage: Mutex::default(),
             worlds: Mutex::default(),
         };
@@ -141,6 +149,12 @@ impl Subject {
     /// The driver in a new world, with all that it asks for.
     pub(crate) fn case(&self) -> Case<'_> {
         Case::new(self, self.world())
+    }
+
+    /// An empty trace, held to the bounds.
+    pub(crate) fn trace(&self) -> Arc<Trace> {
+        let is_time_virtual = self.real.is_none();
+        Arc::new(Trace::bounded(self.leash.clone(), is_time_virtual))
     }
 
     fn world(&self) -> World {

@@ -125,7 +125,7 @@ async fn ask(
 
 fn asked<T>(trace: &Trace, result: Result<T, DriverError>) -> Result<T, Failure> {
     result.map_err(|error| Failure {
-        trace: trace.lines(),
+        trace: trace.last_lines(),
         ..Failure::new(
             "describe, priority and validate answer",
             format!("{}: {error}", failure_kind(&error)),
@@ -134,7 +134,7 @@ fn asked<T>(trace: &Trace, result: Result<T, DriverError>) -> Result<T, Failure>
 }
 
 pub(super) async fn reach_nothing(subject: &Subject) -> Verdict {
-    let trace = Arc::new(Trace::default());
+    let trace = subject.trace();
     asked(&trace, ask(subject, &trace).await)?;
     subject.cover(&trace);
     let reached: Vec<_> = trace
@@ -146,7 +146,7 @@ pub(super) async fn reach_nothing(subject: &Subject) -> Verdict {
         return Ok(Outcome::Passed);
     }
     Err(Failure {
-        trace: trace.lines(),
+        trace: trace.last_lines(),
         ..Failure::new(
             "describe, priority and validate call nothing but log and clock",
             format!("they called {}", reached.join(", ")),
@@ -155,7 +155,7 @@ pub(super) async fn reach_nothing(subject: &Subject) -> Verdict {
 }
 
 pub(super) async fn repeat_themselves(subject: &Subject) -> Verdict {
-    let trace = Arc::new(Trace::default());
+    let trace = subject.trace();
     let first = asked(&trace, ask(subject, &trace).await)?;
     let second = asked(&trace, ask(subject, &trace).await)?;
     for ((function, before), (_, after)) in first.into_iter().zip(second) {

@@ -1,6 +1,7 @@
 //! That every check can fail: a driver with one fault at a time.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use iechor_testkit::report::Status;
 use iechor_testkit::{Kit, Report, requirements};
@@ -176,6 +177,51 @@ fn no_check_is_left_out_here() {
             "{name} does not say where it is written"
         );
     }
+}
+
+#[tokio::test]
+async fn a_driver_that_never_ends_ends_the_check_and_not_the_machine() {
+    for (fault, check, words) in [
+        // Looks take time, so the boot is over when its time is.
+        (
+            "look at the clock for ever",
+            "boot-makes-it-run",
+            "did not finish boot within 10 min",
+        ),
+        (
+            "talk for ever in stop",
+            "stop-twice-and-remove-twice",
+            "stop made more than 100000 calls to the host; the last was log.enabled",
+        ),
+        (
+            "talk at length in stop",
+            "stop-twice-and-remove-twice",
+            "the trace has more than 32 MiB",
+        ),
+    ] {
+        let report = run(fault, &[check]).await;
+        assert_eq!(failed(&report), [check], "{fault}");
+        let failure = report.test(check).unwrap().failure.as_ref().unwrap();
+        assert!(failure.happened.contains(words), "{fault}: {failure:?}");
+        assert!(!failure.trace.is_empty(), "{fault}");
+    }
+    // Not so where somebody only waits in an odd way.
+    let report = run("look at the clock for a second", &[]).await;
+    report.assert_passed();
+
+    let directory = tempfile::tempdir().unwrap();
+    let ordered = ordered_guest(directory.path(), "look at the clock for ever");
+    let report = Kit::load(ordered).await.unwrap().conformance().run().await;
+    assert_eq!(failed(&report), ["driver-can-be-tested"]);
+
+    // Nothing but real time ends this one.
+    let kit = Kit::load(guest()).await.unwrap();
+    let kit = kit.option("fault", "dawdle for ever");
+    let patience = Duration::from_millis(500);
+    let report = kit.conformance().patience(patience).run().await;
+    assert_eq!(failed(&report), ["driver-can-be-tested"]);
+    let failure = report.tests[0].failure.as_ref().unwrap();
+    assert!(failure.happened.contains("real time"), "{failure:?}");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, G
 use iechor_driver::transport::Connection;
 use iechor_driver::{
     CapabilityRequest, Config, Descriptor, Error, Feature, Info, Issue, OptionKind, OptionSpec,
-    RemoveOptions, Severity, StopOptions, container, values,
+    RemoveOptions, Severity, StopOptions, clock, container, values,
 };
 
 /// Overwritten by tests, with as many bytes.
@@ -38,6 +38,11 @@ impl Guest for Faulty {
         let order = order();
         if order == "reach out" {
             let _ = container::list_all(&[]);
+        }
+        if order == "look at the clock for ever" {
+            loop {
+                clock::now();
+            }
         }
         let summary = match order.as_str() {
             "no summary" => String::new(),

@@ -10,11 +10,13 @@ use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
 use iechor_driver::transport::Connection;
 use iechor_driver::volume::{self, Volume};
-use iechor_driver::{Config, Error, RemoveOptions, Status, clock, describe_error};
+use iechor_driver::{Config, Error, RemoveOptions, Status, clock, describe_error, log};
 
 const IMAGE: &str = "moby/buildkit:buildx-stable-1";
 const WAIT: Duration = Duration::from_millis(200);
 const TRIES: u32 = 30;
+/// Enough to fill any record of them, and fewer than are too many.
+const CALLS: u32 = 9_000;
 
 /// A node in a container and a volume.
 pub struct Node {
@@ -61,6 +63,7 @@ impl Node {
     }
 
     pub fn start(&self) -> Result<(), Error> {
+        self.waste();
         let container = match self.found()? {
             Some(container) => {
                 let running = is_running(&container)?;
@@ -80,6 +83,27 @@ impl Node {
             return Ok(());
         }
         self.wait(&container)
+    }
+
+    /// Time and memory.
+    fn waste(&self) {
+        if self.fault("look at the clock for ever") {
+            loop {
+                clock::now();
+            }
+        }
+        if self.fault("look at the clock for a second") {
+            let begun = clock::now();
+            while clock::now() - begun < 1_000_000_000 {}
+        }
+        if self.fault("dawdle for ever") {
+            loop {
+                clock::now();
+                for number in 0..20_000_000_u32 {
+                    std::hint::black_box(number);
+                }
+            }
+        }
     }
 
     fn create(&self) -> Result<Container, Error> {
@@ -201,6 +225,17 @@ impl Node {
     }
 
     pub fn end(&self, grace: Option<u64>) -> Result<(), Error> {
+        if self.fault("talk for ever in stop") {
+            loop {
+                log::enabled(log::Level::Debug);
+            }
+        }
+        if self.fault("talk at length in stop") {
+            let words = "x".repeat(8 << 10);
+            for _ in 0..CALLS {
+                let _ = Container::find(&words);
+            }
+        }
         match self.found()? {
             None if self.fault("stop of nothing fails") => Err(Error::NotRunning),
             None => Ok(()),
