@@ -1,5 +1,6 @@
 //! The requirements of the contract, each a check that can be run alone.
 
+mod beside;
 mod cancellation;
 mod denials;
 mod faults;
@@ -8,6 +9,8 @@ mod lifecycle;
 mod ownership;
 mod pure;
 mod requirements;
+mod restart;
+mod start;
 mod time;
 
 use std::future::Future;

@@ -72,6 +72,38 @@ const FAULTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "destroy on errors",
+        &["engine-errors-in-boot", "lost-answers-in-boot"],
+    ),
+    (
+        "destroy the state on errors",
+        &[
+            "engine-errors-in-boot",
+            "faults-in-remove",
+            "denied-image.pull",
+            "nothing-granted",
+        ],
+    ),
+    (
+        "recreate the state",
+        &["cancel-in-boot", "hanging-calls-in-boot"],
+    ),
+    ("every run is the same", &["every-run-has-its-own-name"]),
+    ("every run is another", &["every-run-has-its-own-name"]),
+    ("one name for all", &["nodes-do-not-touch-each-other"]),
+    (
+        "trap on a grace",
+        &[
+            "stop-and-remove-of-nothing-succeed",
+            "stop-twice-and-remove-twice",
+        ],
+    ),
+    ("trap on force", &["stop-twice-and-remove-twice"]),
+    (
+        "leave everything on force",
+        &["stop-twice-and-remove-twice"],
+    ),
+    (
         "wait for the dead",
         &["a-container-that-dies-ends-the-boot"],
     ),
@@ -94,7 +126,11 @@ const ORDERS: &[(&str, &str)] = &[
 const WARNINGS: &[(&str, &str)] = &[
     ("keep a step", "handles-are-given-back"),
     ("do not wait", "buildkit-without-workers"),
+    ("do not join", "two-boots-at-once-end-well"),
 ];
+
+/// What is done otherwise than by the drivers that are built in, and is no fault.
+const SHAPES: &[&str] = &["stop is removal"];
 
 async fn run(fault: &str, only: &[&str]) -> Report {
     let mut kit = Kit::load(guest()).await.unwrap();
@@ -120,6 +156,15 @@ async fn a_driver_without_a_fault_passes_everything() {
     let report = run("", &[]).await;
     report.assert_passed();
     assert_eq!(report.count(Status::Passed), report.tests.len());
+}
+
+#[tokio::test]
+async fn a_driver_may_do_things_in_its_own_way() {
+    for shape in SHAPES {
+        let report = run(shape, &[]).await;
+        report.assert_passed();
+        assert_eq!(report.count(Status::Warned), 0, "{shape}");
+    }
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ impl GuestBuilder for node::Node {
     }
 
     fn info(&self) -> Result<Info, Error> {
-        self.checked(self.state().map(Info::from))
+        self.checked(self.state())
     }
 
     fn boot(&self) -> Result<(), Error> {
@@ -133,7 +133,7 @@ impl GuestBuilder for node::Node {
     }
 
     fn stop(&self, options: StopOptions) -> Result<(), Error> {
-        self.checked(self.end(options.grace))
+        self.checked(self.end(options))
     }
 
     fn remove(&self, options: RemoveOptions) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The node, with its faults.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use iechor_driver::buildkit_session::Client;
 use iechor_driver::container::{
@@ -10,7 +10,9 @@ use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
 use iechor_driver::transport::Connection;
 use iechor_driver::volume::{self, Volume};
-use iechor_driver::{Config, Error, RemoveOptions, Status, clock, describe_error, log};
+use iechor_driver::{
+    Config, Error, Info, RemoveOptions, Status, StopOptions, clock, describe_error, log,
+};
 
 const IMAGE: &str = "moby/buildkit:buildx-stable-1";
 const WAIT: Duration = Duration::from_millis(200);
@@ -31,6 +33,14 @@ impl Node {
             name: format!("buildx_buildkit_{}", config.name),
             fault: fault.map(|(_, value)| value.clone()).unwrap_or_default(),
         }
+        .renamed()
+    }
+
+    fn renamed(mut self) -> Self {
+        if self.fault("one name for all") {
+            self.name = "buildx_buildkit_node0".into();
+        }
+        self
     }
 
     pub fn fault(&self, name: &str) -> bool {
@@ -52,19 +62,46 @@ impl Node {
         }
     }
 
-    pub fn state(&self) -> Result<Status, Error> {
-        match self.found()? {
-            None if self.fault("info of nothing fails") => Err(Error::NotRunning),
-            None => Ok(Status::Inactive),
-            Some(_) if self.fault("always inactive") => Ok(Status::Inactive),
-            Some(container) if is_running(&container)? => Ok(Status::Running),
-            Some(_) => Ok(Status::Stopped),
-        }
+    pub fn state(&self) -> Result<Info, Error> {
+        let seen = match self.found()? {
+            None if self.fault("info of nothing fails") => return Err(Error::NotRunning),
+            None => return Ok(Status::Inactive.into()),
+            Some(_) if self.fault("always inactive") => return Ok(Status::Inactive.into()),
+            Some(container) => container.inspect()?,
+        };
+        let status = match seen.status {
+            container::Status::Running => Status::Running,
+            _ => Status::Stopped,
+        };
+        Ok(Info {
+            run: match seen.run {
+                Some(_) if self.fault("every run is the same") => Some("run".into()),
+                Some(_) if self.fault("every run is another") => {
+                    Some(format!("{:?}", SystemTime::now()))
+                }
+                run => run,
+            },
+            ..status.into()
+        })
     }
 
     pub fn start(&self) -> Result<(), Error> {
         self.waste();
-        let container = match self.found()? {
+        let found = self.found()?;
+        let was_there = found.is_some();
+        let result = self.start_or_create(found);
+        if result.is_err() && was_there && self.fault("destroy on errors") {
+            self.clear(RemoveOptions {
+                force: true,
+                keep_state: false,
+                keep_daemon: false,
+            })?;
+        }
+        result
+    }
+
+    fn start_or_create(&self, found: Option<Container>) -> Result<(), Error> {
+        let container = match found {
             Some(container) => {
                 let running = is_running(&container)?;
                 if self.fault("recreate") || self.fault("recreate what stopped") && !running {
@@ -107,6 +144,39 @@ impl Node {
     }
 
     fn create(&self) -> Result<Container, Error> {
+        let mut state = Volume::find(&format!("{}_state", self.name))?;
+        if self.fault("recreate the state")
+            && let Some(old) = state.take()
+        {
+            old.remove(true)?;
+        }
+        let created = self.create_with(state.is_some());
+        match (state, created) {
+            (Some(state), Err(error)) if self.fault("destroy the state on errors") => {
+                state.remove(true)?;
+                Err(error)
+            }
+            // Another process boots this node at the same time, and was quicker.
+            (_, Err(error @ Error::AlreadyExists(_))) if !self.fault("do not join") => {
+                self.join(error)
+            }
+            (_, created) => created,
+        }
+    }
+
+    fn join(&self, missing: Error) -> Result<Container, Error> {
+        for _ in 0..TRIES {
+            if let Some(container) = self.found()?
+                && is_running(&container)?
+            {
+                return Ok(container);
+            }
+            clock::sleep(WAIT.as_nanos() as u64)?;
+        }
+        Err(missing)
+    }
+
+    fn create_with(&self, was_kept: bool) -> Result<Container, Error> {
         if self.fault("boot with the image fails")
             && image::resolve(IMAGE, None, Pull::Never, None).is_ok()
         {
@@ -119,7 +189,7 @@ impl Node {
             source: MountSource::Volume(state.clone()),
             read_only: false,
         }];
-        if Volume::find(&state)?.is_none() {
+        if !was_kept {
             let created = Volume::create(&volume::Spec {
                 name: state,
                 driver: None,
@@ -224,7 +294,11 @@ impl Node {
         Ok(Client::open(self.connect()?)?.version()?.version)
     }
 
-    pub fn end(&self, grace: Option<u64>) -> Result<(), Error> {
+    pub fn end(&self, StopOptions { force, grace }: StopOptions) -> Result<(), Error> {
+        if grace.is_some() && self.fault("trap on a grace") || force && self.fault("trap on force")
+        {
+            panic!("what is that?");
+        }
         if self.fault("talk for ever in stop") {
             loop {
                 log::enabled(log::Level::Debug);
@@ -242,6 +316,8 @@ impl Node {
             Some(container) if self.fault("stop works once") && !is_running(&container)? => {
                 Err(Error::NotRunning)
             }
+            // It is all in the volume.
+            Some(container) if self.fault("stop is removal") => container.remove(true),
             Some(container) => container.stop(grace),
         }
     }
@@ -250,10 +326,18 @@ impl Node {
         if options.keep_daemon && !self.fault("never keep the daemon") {
             return Ok(());
         }
+        if options.force && self.fault("leave everything on force") {
+            return Ok(());
+        }
         let container = self.found()?;
         let was_there = container.is_some();
         if let Some(container) = container {
-            container.remove(true)?;
+            let removed = container.remove(true);
+            if removed.is_err() && self.fault("destroy the state on errors") {
+                Volume::find(&format!("{}_state", self.name))?
+                    .map_or(Ok(()), |v| v.remove(true))?;
+            }
+            removed?;
         }
         let keep = options.keep_state && !self.fault("never keep the state")
             || self.fault("forget the volume of a lost container") && !was_there;
