@@ -130,7 +130,7 @@ const WARNINGS: &[(&str, &str)] = &[
 ];
 
 /// What is done otherwise than by the drivers that are built in, and is no fault.
-const SHAPES: &[&str] = &["stop is removal"];
+const SHAPES: &[&str] = &["stop is removal", "probe with a command"];
 
 async fn run(fault: &str, only: &[&str]) -> Report {
     let mut kit = Kit::load(guest()).await.unwrap();

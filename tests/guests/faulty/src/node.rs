@@ -265,6 +265,17 @@ impl Node {
     }
 
     fn try_connection(&self, container: &Container) -> Result<(), Error> {
+        if self.fault("probe with a command") {
+            // As docker buildx does it.
+            let listed = container.run(&command(&["buildctl", "debug", "workers"]))?;
+            let lines = listed.stdout.iter().filter(|byte| **byte == b'\n').count();
+            return if listed.exit_code == 0 && lines > 1 {
+                Ok(())
+            } else {
+                let words = String::from_utf8_lossy(&listed.stderr).into_owned();
+                Err(Error::Unavailable(words))
+            };
+        }
         let client = Client::open(self.dialled(container)?)?;
         if client.workers()?.is_empty() {
             return Err(Error::Unavailable("no worker".into()));
