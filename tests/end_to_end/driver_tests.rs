@@ -1,7 +1,11 @@
 //! `driver test`: drivers in isolation, and the simulated engine held to the real one.
 
+use std::path::Path;
+
+use iechor_testkit::build_component;
 use serde_json::Value;
 
+use crate::components::patched;
 use crate::support::{Sandbox, docker, wait_until};
 
 fn scenarios() -> String {
@@ -95,6 +99,32 @@ fn the_engines_own_buildkit_is_driven_alike_on_both() {
 }
 
 #[test]
+fn a_driver_that_fails_before_any_test_is_reported_in_every_format() {
+    let sandbox = Sandbox::new();
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
+    let guest = build_component(&workspace, "iechor-guest-faulty", "guest", &target);
+    let component = std::fs::read(guest.expect("it is built")).expect("it is read");
+    let order = "trap in describe................";
+    let component = patched(&component, "order to the driver: be good....", order);
+    let file = sandbox.write("broken.wasm", component);
+    let test = format!("driver test {} --format", file.display());
+    sandbox
+        .iechor(&format!("{test} tap"))
+        .failure(1)
+        .shows("not ok 1 - driver-can-be-tested")
+        .shows("told to trap")
+        .says("1 failed");
+    sandbox
+        .iechor(&format!("{test} junit"))
+        .failure(1)
+        .shows("name=\"driver-can-be-tested\"")
+        .shows("<failure message=");
+    let report = sandbox.iechor(&format!("{test} json")).failure(1).json();
+    assert_eq!(ended(&report, "failed"), ["driver-can-be-tested"]);
+}
+
+#[test]
 fn an_interrupted_test_leaves_nothing_in_the_engine() {
     let sandbox = Sandbox::new();
     let mut run = sandbox
@@ -131,6 +161,13 @@ fn results_come_in_every_format_and_the_exit_code_says_whether_all_is_well() {
         "{}",
         listed.stdout
     );
+
+    let listed = sandbox.iechor("driver test --list").success();
+    for name in ["describe-is-sound", "denied-CAPABILITY", "cancel-in-boot"] {
+        let listed = &listed.stdout;
+        assert!(listed.contains(&format!("{name}\n    ")), "{listed}");
+    }
+    sandbox.iechor("driver test").failure(1).says("<DRIVER>");
 
     // It asks for an endpoint that it can make sense of.
     sandbox

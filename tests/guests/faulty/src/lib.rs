@@ -44,6 +44,7 @@ impl Guest for Faulty {
                 clock::now();
             }
         }
+        assert_ne!(order, "trap in describe", "describe was told to trap");
         let summary = match order.as_str() {
             "no summary" => String::new(),
             "never the same" => format!("{:?}", SystemTime::now()),
@@ -81,7 +82,14 @@ impl Guest for Faulty {
                 option("fault", OptionKind::Text, None),
                 option("memory", OptionKind::Size, Some(default)),
             ],
-            capabilities: vec![request("container.privileged"), request("image.pull")],
+            capabilities: vec![
+                request("container.privileged"),
+                request(if order == "ask for a pul" {
+                    "image.pul"
+                } else {
+                    "image.pull"
+                }),
+            ],
         }
     }
 

@@ -9,12 +9,15 @@ use iechor_driver::container::{
 use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
 use iechor_driver::transport::Connection;
+use iechor_driver::types::File;
 use iechor_driver::volume::{self, Volume};
 use iechor_driver::{
-    Config, Error, Info, RemoveOptions, Status, StopOptions, clock, describe_error, log,
+    Config, Error, Info, RemoveOptions, Status, StopOptions, clock, describe_error, log, values,
 };
 
 const IMAGE: &str = "moby/buildkit:buildx-stable-1";
+/// What `describe` says.
+const DEFAULT_MEMORY: u64 = 1 << 30;
 const WAIT: Duration = Duration::from_millis(200);
 const TRIES: u32 = 30;
 /// Enough to fill any record of them, and fewer than are too many.
@@ -24,14 +27,21 @@ const CALLS: u32 = 9_000;
 pub struct Node {
     name: String,
     fault: String,
+    memory: Option<u64>,
+    flags: Vec<String>,
+    files: Vec<File>,
 }
 
 impl Node {
     pub fn new(config: Config) -> Self {
-        let fault = config.options.iter().find(|(name, _)| name == "fault");
+        let option = |wanted: &str| config.options.iter().find(|(name, _)| name == wanted);
+        let (fault, memory) = (option("fault"), option("memory"));
         Self {
             name: format!("buildx_buildkit_{}", config.name),
             fault: fault.map(|(_, value)| value.clone()).unwrap_or_default(),
+            memory: memory.and_then(|(_, value)| values::bytes(value).ok()),
+            flags: config.buildkitd_flags,
+            files: config.files,
         }
         .renamed()
     }
@@ -203,10 +213,15 @@ impl Node {
         } else if self.fault("a lost container is lost") {
             return Err(Error::Conflict("there was a container".into()));
         }
+        let default = (!self.fault("another default")).then_some(DEFAULT_MEMORY);
         let created = Container::create(&Spec {
             name: self.name.clone(),
             image,
-            command: Vec::new(),
+            command: if self.fault("drop the flags") {
+                Vec::new()
+            } else {
+                self.flags.clone()
+            },
             env: Vec::new(),
             labels: Vec::new(),
             mounts,
@@ -217,7 +232,7 @@ impl Node {
             gpus: None,
             restart: RestartPolicy::No,
             limits: Limits {
-                memory: None,
+                memory: self.memory.or(default),
                 memory_swap: None,
                 cpu_shares: None,
                 cpu_period: None,
@@ -234,6 +249,9 @@ impl Node {
             }
             created => created?,
         };
+        if !self.files.is_empty() && !self.fault("drop the files") {
+            container.copy_in("/etc", &self.files)?;
+        }
         match container.start() {
             Err(_) if self.fault("hide the reason") => Err(Error::Other("no".into())),
             started => started.map(|()| container),
