@@ -9,10 +9,13 @@ use crate::report::Failure;
 use crate::subject::Subject;
 use crate::trace::failure_kind;
 
-/// How `dial` says that there is nothing: `not-running`; of a daemon that the driver does not keep
-/// itself, whether it runs cannot be told from whether it can be reached.
+/// How `dial` says that there is nothing: `not-running` where a boot could change that, which it can
+/// where the driver has to do with containers. Of somebody else's daemon, whether it runs cannot be
+/// told from whether it can be reached.
 fn not_running(subject: &Subject) -> &'static [&'static str] {
-    if subject.nature.keeps_daemon() {
+    let containers = "iechor:driver/container@";
+    let imports = subject.driver.imports();
+    if imports.iter().any(|import| import.starts_with(containers)) {
         &["not-running"]
     } else {
         &["not-running", "unavailable"]

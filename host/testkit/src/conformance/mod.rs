@@ -2,6 +2,7 @@
 
 mod beside;
 mod cancellation;
+mod configured;
 mod denials;
 mod faults;
 mod keeping;

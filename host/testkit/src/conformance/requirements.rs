@@ -2,8 +2,8 @@
 
 use super::Need::{Container, Requests, Simulation, Volume};
 use super::{
-    Requirement, beside, cancellation, denials, faults, keeping, lifecycle, ownership, pure,
-    restart, time,
+    Requirement, beside, cancellation, configured, denials, faults, keeping, lifecycle, ownership,
+    pure, restart, time,
 };
 
 macro_rules! check {
@@ -61,8 +61,9 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "dial-before-boot-is-not-running",
-        text: "`dial` without a running BuildKit is `not-running`, and makes nothing: the host boots, and dials again, on this very \
-               error. Source: wit/driver.wit, `builder.dial`.",
+        text: "`dial` without a running BuildKit is `not-running` where a boot could change that, and makes nothing: the host boots, \
+               and dials again, on this very error. A driver that can make containers answers so; one whose BuildKit is somebody \
+               else's may say `unavailable`, with the reason. Source: wit/driver.wit, `builder.dial`.",
         needs: &[],
         check: check!(lifecycle::dial_before_boot),
     },
@@ -110,6 +111,22 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
                Source: wit/driver.wit, `builder.boot`, \"starts what is missing\".",
         needs: &[Container],
         check: check!(restart::boot_after_stop),
+    },
+    Requirement {
+        name: "defaults-are-what-it-does",
+        text: "An option that is not given means what its default says: a boot with every default written out makes the same calls as \
+               one without. The host shows the defaults and does not fill them in. \
+               Source: wit/driver.wit, `option-spec.default`.",
+        needs: &[Simulation],
+        check: check!(configured::defaults),
+    },
+    Requirement {
+        name: "what-is-configured-arrives",
+        text: "A flag for buildkitd and its configuration file reach the container of BuildKit, or `validate` says that nothing comes of \
+               them: whoever gives them relies on them. \
+               Source: wit/driver.wit, `config.buildkitd-flags`, `config.files`.",
+        needs: &[Simulation],
+        check: check!(configured::arrives),
     },
     Requirement {
         name: "boot-replaces-a-lost-container",

@@ -90,6 +90,9 @@ const FAULTS: &[(&str, &[&str])] = &[
     ),
     ("every run is the same", &["every-run-has-its-own-name"]),
     ("every run is another", &["every-run-has-its-own-name"]),
+    ("another default", &["defaults-are-what-it-does"]),
+    ("drop the flags", &["what-is-configured-arrives"]),
+    ("drop the files", &["what-is-configured-arrives"]),
     ("one name for all", &["nodes-do-not-touch-each-other"]),
     (
         "trap on a grace",
@@ -116,6 +119,7 @@ const FAULTS: &[(&str, &[&str])] = &[
 /// A fault in functions that get no configuration, and the check that finds it.
 const ORDERS: &[(&str, &str)] = &[
     ("no summary", "describe-is-sound"),
+    ("ask for a pul", "describe-is-sound"),
     ("reach out", "pure-functions-reach-nothing"),
     ("never the same", "pure-functions-repeat-themselves"),
     ("wrong default", "validate-accepts-its-defaults"),
