@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use iechor_sandbox::contract::{CapabilityRequest, Config, Descriptor, File, OptionKind};
+use iechor_sandbox::contract::{
+    CapabilityRequest, Config, Descriptor, File, OptionKind, OptionSpec,
+};
 use iechor_sandbox::{Driver, DriverError, Grant, Grants, ValidConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -144,6 +146,28 @@ impl Subject {
         subject.nature = nature;
         subject.probed_node = node;
         Ok(subject)
+    }
+
+    /// Other configurations that it accepts: with another endpoint, or one more option.
+    pub(crate) async fn other_configs(&self) -> Vec<ValidConfig> {
+        let endpoints = ENDPOINTS.into_iter().map(|endpoint| Config {
+            endpoint: endpoint.into(),
+            ..self.given.clone()
+        });
+        let given = |name: &str| self.given.options.iter().any(|(known, _)| known == name);
+        let options = self.descriptor.options.iter();
+        let with_one_more = options.filter(|option| !given(&option.name)).map(|option| {
+            let mut config = self.given.clone();
+            config.options.push(example(option));
+            config
+        });
+        let mut accepted = Vec::new();
+        for config in endpoints.chain(with_one_more) {
+            if let Ok((valid, _)) = self.driver.validate(&config).await {
+                accepted.push(valid);
+            }
+        }
+        accepted
     }
 
     /// The driver in a new world, with all that it asks for.
@@ -307,7 +331,7 @@ async fn acceptable(
     for option in &descriptor.options {
         let given = options.iter().any(|(name, _)| *name == option.name);
         if option.required && !given {
-            options.push((option.name.clone(), example(&option.kind)));
+            options.push(example(option));
         }
     }
     let mut first_error = None;
@@ -332,14 +356,19 @@ async fn acceptable(
     }))
 }
 
-/// A value of that kind.
-fn example(kind: &OptionKind) -> String {
-    match kind {
+/// An option with a value of its kind. That of a table is one of its parts.
+fn example(option: &OptionSpec) -> (String, String) {
+    let value = match &option.kind {
         OptionKind::Boolean => "true".into(),
         OptionKind::Integer => "1".into(),
         OptionKind::Size => "64m".into(),
         OptionKind::Duration => "1m".into(),
         OptionKind::Choice(choices) => choices.first().cloned().unwrap_or_default(),
         _ => "example".into(),
-    }
+    };
+    let name = match &option.kind {
+        OptionKind::Table => format!("{}.EXAMPLE", option.name),
+        _ => option.name.clone(),
+    };
+    (name, value)
 }

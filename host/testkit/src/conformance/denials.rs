@@ -25,9 +25,8 @@ pub(super) async fn one(subject: &Subject, capability: &str) -> Verdict {
             ));
         }
         Ok(()) => {
-            return Ok(Outcome::Skipped(format!(
-                "a boot of its plain configuration succeeds without {capability}"
-            )));
+            drop(case);
+            return otherwise(subject, capability).await;
         }
         Err(DriverError::Denied { denial, .. }) if denial.capability == capability => {
             case.has(&format!("after a boot without {capability}"), &[])
@@ -38,6 +37,38 @@ pub(super) async fn one(subject: &Subject, capability: &str) -> Verdict {
     drop(case);
     from_elsewhere(subject, Some(capability)).await?;
     Ok(Outcome::Passed)
+}
+
+/// Where a boot of the plain configuration does without the capability: one that does not, among
+/// the other configurations that the driver accepts.
+async fn otherwise(subject: &Subject, capability: &str) -> Verdict {
+    if subject.real.is_none() {
+        for config in subject.other_configs().await {
+            let mut case = subject.case();
+            case.deny(capability);
+            let denied = case.driver.node(config.clone(), case.context());
+            match denied.boot().await {
+                Ok(()) => continue,
+                Err(DriverError::Denied { denial, .. }) if denial.capability == capability => {
+                    case.has(&format!("after a boot without {capability}"), &[])
+                        .await?;
+                    return Ok(Outcome::Passed);
+                }
+                Err(error) => {
+                    // What does not work with everything granted says nothing of denials.
+                    let granted = subject.case();
+                    let granted = granted.driver.node(config, granted.context());
+                    if granted.boot().await.is_ok() {
+                        return Err(wrong(&case, capability, &error));
+                    }
+                }
+            }
+        }
+    }
+    Ok(Outcome::Skipped(format!(
+        "no configuration that the kit thinks of makes a boot ask for {capability}; give one with \
+         --driver-opt and --endpoint"
+    )))
 }
 
 /// The same without that capability, or without any, where there is something already: a boot may do
