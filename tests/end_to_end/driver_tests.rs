@@ -86,6 +86,7 @@ fn the_container_driver_does_on_a_real_engine_what_it_does_on_the_simulated_one(
             "engine-daemon",
             "interrupted",
             "remote-daemon",
+            "remote-tls",
             "slow-buildkit",
             "systemd-cgroups",
             "ungranted",

@@ -10,11 +10,15 @@ use iechor_engine::model::Platform;
 use iechor_sandbox::{BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::tls;
+
 /// The version that the daemon says it is.
 pub const VERSION: &str = "v0.25.1";
 /// What the daemon sends first. Another end of a connection does not, so a driver that dials the
 /// wrong thing is found out.
 const GREETING: &[u8] = b"simulated buildkit ";
+/// What the client sends first, as every client of HTTP/2 does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes that a connection holds in each direction.
 const PIPE: usize = 64 * 1024;
 
@@ -112,6 +116,19 @@ impl FakeBuildKit {
         Box::new(near)
     }
 
+    /// The same over a network, where the daemon's machine has that name: TLS is answered.
+    pub(crate) fn connection_at(self: &Arc<Self>, host: &str) -> BoxByteStream {
+        let (near, far) = tokio::io::duplex(PIPE);
+        let (daemon, host) = (Arc::clone(self), host.to_owned());
+        tokio::spawn(async move {
+            // Who does not trust it goes.
+            if let Ok(stream) = tls::answer(host, Box::new(far)).await {
+                daemon.serve(stream).await;
+            }
+        });
+        Box::new(near)
+    }
+
     /// Serves a connection until the other end goes.
     pub async fn serve(self: Arc<Self>, mut stream: BoxByteStream) {
         let workers: &[u8] = match self.reached() {
@@ -123,6 +140,7 @@ impl FakeBuildKit {
         if !workers.is_empty() {
             // Who hung up does not want it.
             let _ = stream.write_all(&[GREETING, workers].concat()).await;
+            let _ = stream.flush().await;
         }
         let mut rest = [0; 1024];
         while let Ok(1..) = stream.read(&mut rest).await {}
@@ -133,10 +151,14 @@ impl FakeBuildKit {
 impl BuildKit for FakeBuildKit {
     async fn connect(&self, mut stream: BoxByteStream) -> Result<Box<dyn BuildKitClient>, String> {
         let mut greeting = vec![0; GREETING.len() + 1];
-        stream
-            .read_exact(&mut greeting)
-            .await
-            .map_err(|_| "connection refused".to_owned())?;
+        let exchange = async {
+            stream.write_all(PREFACE).await?;
+            stream.flush().await?;
+            stream.read_exact(&mut greeting).await
+        };
+        if exchange.await.is_err() {
+            return Err("connection refused".into());
+        }
         match greeting.strip_prefix(GREETING) {
             Some(workers) => Ok(Box::new(FakeClient {
                 workers: workers == b"1",

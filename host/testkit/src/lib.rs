@@ -47,6 +47,7 @@ pub mod scenario;
 mod stage;
 mod subject;
 mod test;
+mod tls;
 mod trace;
 mod watcher;
 

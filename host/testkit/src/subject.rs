@@ -14,6 +14,7 @@ use crate::case::{Case, World};
 use crate::real::{RealEngine, RealWorld};
 use crate::report::Coverage;
 use crate::stage::Stage;
+use crate::tls::OwnFile;
 use crate::trace::Trace;
 
 /// The simulated node.
@@ -85,6 +86,8 @@ pub(crate) struct Subject {
     pub(crate) probed_node: String,
     pub(crate) real: Option<RealEngine>,
     pub(crate) cancel: CancellationToken,
+    /// Takes the place of files that options name, in memory.
+    pub(crate) own_file: OwnFile,
     /// Ends a check that would not end by itself.
     pub(crate) leash: Leash,
     coverage: Mutex<Coverage>,
@@ -115,7 +118,16 @@ impl Subject {
                 .chain(ENDPOINTS.map(str::to_owned))
                 .collect(),
         };
-        let (given, config) = acceptable(&driver, &descriptor, options, endpoints).await?;
+        let own_file = OwnFile::write().map_err(|error| DriverError::Unreadable {
+            path: std::env::temp_dir(),
+            reason: error.to_string(),
+        })?;
+        let (mut given, mut config) =
+            acceptable(&driver, &descriptor, options, endpoints, &own_file.path()).await?;
+        if real.is_none() {
+            own_file.replace(&descriptor, &mut given.options);
+            (config, _) = driver.validate(&given).await?;
+        }
         let rich = Config {
             buildkitd_flags: vec!["--debug".into()],
             files: vec![
@@ -138,6 +150,7 @@ impl Subject {
             nature: Nature::default(),
             real,
             cancel,
+            own_file,
             leash,
             coverage: Mutex::default(),
             worlds: Mutex::default(),
@@ -158,7 +171,7 @@ impl Subject {
         let options = self.descriptor.options.iter();
         let with_one_more = options.filter(|option| !given(&option.name)).map(|option| {
             let mut config = self.given.clone();
-            config.options.push(example(option));
+            config.options.push(example(option, &self.own_file.path()));
             config
         });
         let mut accepted = Vec::new();
@@ -327,11 +340,12 @@ async fn acceptable(
     descriptor: &Descriptor,
     mut options: Vec<(String, String)>,
     endpoints: Vec<String>,
+    own_file: &str,
 ) -> Result<(Config, ValidConfig), DriverError> {
     for option in &descriptor.options {
         let given = options.iter().any(|(name, _)| *name == option.name);
         if option.required && !given {
-            options.push(example(option));
+            options.push(example(option, own_file));
         }
     }
     let mut first_error = None;
@@ -357,13 +371,14 @@ async fn acceptable(
 }
 
 /// An option with a value of its kind. That of a table is one of its parts.
-fn example(option: &OptionSpec) -> (String, String) {
+fn example(option: &OptionSpec, own_file: &str) -> (String, String) {
     let value = match &option.kind {
         OptionKind::Boolean => "true".into(),
         OptionKind::Integer => "1".into(),
         OptionKind::Size => "64m".into(),
         OptionKind::Duration => "1m".into(),
         OptionKind::Choice(choices) => choices.first().cloned().unwrap_or_default(),
+        OptionKind::File => own_file.to_owned(),
         _ => "example".into(),
     };
     let name = match &option.kind {

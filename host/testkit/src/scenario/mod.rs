@@ -50,7 +50,7 @@
 //! | --- | --- |
 //! | `name` | of the node; `node0` |
 //! | `endpoint` | `unix:///run/simulated.sock` |
-//! | `options` | table of texts |
+//! | `options` | table of texts; in memory, a file that one names is not read: the kit has certificates of its own |
 //! | `buildkitd-flags`, `platforms` | lists of texts; a platform as `linux/arm64/v8` |
 //! | `files` | list of `{ path, mode, contents }`; `mode` is `0o644` |
 //!

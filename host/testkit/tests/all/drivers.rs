@@ -71,6 +71,45 @@ async fn whatever_remote_asks_for_is_denied_by_an_endpoint_that_needs_it() {
 }
 
 #[tokio::test]
+async fn a_daemon_behind_tls_is_like_any_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let pem = directory.path().join("pem");
+    let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(&pem, text).unwrap();
+    let pem = pem.to_str().unwrap();
+    for (endpoint, options) in [
+        ("tcp://buildkit.example:1234", &["cacert"][..]),
+        ("tcp://[::1]:1234", &["cacert", "cert", "key"]),
+    ] {
+        let driver = Sandbox::embedded("remote").unwrap().unwrap();
+        let mut kit = Kit::new(driver).endpoint(endpoint);
+        for option in options {
+            kit = kit.option(*option, pem);
+        }
+        kit = kit.option("servername", "inside.example");
+        let report = kit.conformance().run().await;
+        report.assert_passed();
+        assert_eq!(report.count(Status::Warned), 0, "{:#?}", report.tests);
+    }
+    // Nobody's authorities but those of the system: the kit's is none of them.
+    let driver = Sandbox::embedded("remote").unwrap().unwrap();
+    let kit = Kit::new(driver).endpoint("tcp://buildkit.example:1234");
+    let kit = kit.option("servername", "inside.example");
+    let run = kit.conformance().only("boot-makes-it-run");
+    assert!(!run.run().await.passed());
+    // A file that is not there is not replaced in silence.
+    let driver = Sandbox::embedded("remote").unwrap().unwrap();
+    let kit = Kit::new(driver).endpoint("tcp://buildkit.example:1234");
+    let report = kit.option("cacert", "/nowhere").conformance().run().await;
+    let failure = report
+        .test("driver-can-be-tested")
+        .unwrap()
+        .failure
+        .as_ref();
+    assert!(failure.unwrap().happened.contains("/nowhere"));
+}
+
+#[tokio::test]
 async fn the_example_of_a_policy_conforms() {
     let report = Kit::load(component("iechor-driver-team"))
         .await
