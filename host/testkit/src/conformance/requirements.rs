@@ -295,7 +295,8 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "buildkit-that-never-answers",
-        text: "Where BuildKit closes every connection, `boot` ends with an error within the time that it has, and leaves nothing. \
+        text: "Where BuildKit closes every connection, `boot` ends with an error within the time that it has, and leaves what \
+               was there before and nothing else. \
                Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
         needs: &[Simulation],
         check: |subject, _| Box::pin(time::silent(subject, crate::Answers::Never)),
@@ -303,7 +304,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "buildkit-that-hangs",
         text: "Where BuildKit takes connections and says nothing, `boot` ends with an error within the time that it has, and leaves \
-               nothing. Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
+               what was there before and nothing else. Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
         needs: &[Simulation],
         check: |subject, _| Box::pin(time::silent(subject, crate::Answers::Hangs)),
     },
@@ -317,14 +318,15 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "a-container-that-dies-ends-the-boot",
         text: "Where the container of BuildKit ends during a boot, the boot ends soon after with an error that has the exit code and \
-               the last lines of its log, and leaves nothing, whatever its restart policy. It is the most common failure there \
+               the last lines of its log, and leaves what was there before, whatever its restart policy. It is the most common failure there \
                is, and waiting for it to pass helps nobody. Source: wit/container.wit, `summary.exit-code`, `last-logs`.",
         needs: &[Simulation, Container],
         check: check!(time::dying_container),
     },
     Requirement {
         name: "a-container-that-cannot-start-ends-the-boot",
-        text: "Where the engine cannot start the container, `boot` fails with the engine's words and leaves nothing. \
+        text: "Where the engine cannot start the container, `boot` fails with the engine's words and leaves what was there \
+               before and nothing else. \
                Source: wit/types.wit, \"An operation that fails leaves nothing behind\".",
         needs: &[Simulation, Container],
         check: check!(time::stillborn_container),

@@ -73,6 +73,15 @@ const FAULTS: &[(&str, &[&str])] = &[
     ),
     (
         "destroy on errors",
+        &[
+            "buildkit-that-never-answers",
+            "buildkit-that-hangs",
+            "a-container-that-dies-ends-the-boot",
+            "a-container-that-cannot-start-ends-the-boot",
+        ],
+    ),
+    (
+        "destroy on errors",
         &["engine-errors-in-boot", "lost-answers-in-boot"],
     ),
     (
@@ -120,6 +129,7 @@ const FAULTS: &[(&str, &[&str])] = &[
 const ORDERS: &[(&str, &str)] = &[
     ("no summary", "describe-is-sound"),
     ("ask for a pul", "describe-is-sound"),
+    ("give a table a default", "describe-is-sound"),
     ("reach out", "pure-functions-reach-nothing"),
     ("never the same", "pure-functions-repeat-themselves"),
     ("wrong default", "validate-accepts-its-defaults"),
@@ -163,12 +173,29 @@ async fn a_driver_without_a_fault_passes_everything() {
 }
 
 #[tokio::test]
+async fn a_capability_that_there_is_not_comes_with_those_that_there_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let guest = ordered_guest(directory.path(), "ask for a pul");
+    let run = Kit::load(guest).await.unwrap().conformance();
+    let report = run.only("describe-is-sound").run().await;
+    let failure = report.tests[0].failure.as_ref().unwrap();
+    for words in ["did you mean image.pull?", "container.privileged, "] {
+        assert!(failure.happened.contains(words), "{failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_driver_may_do_things_in_its_own_way() {
     for shape in SHAPES {
         let report = run(shape, &[]).await;
         report.assert_passed();
         assert_eq!(report.count(Status::Warned), 0, "{shape}");
     }
+    // The kit has a file for it.
+    let directory = tempfile::tempdir().unwrap();
+    let guest = ordered_guest(directory.path(), "require a file");
+    let report = Kit::load(guest).await.unwrap().conformance().run().await;
+    report.assert_passed();
 }
 
 #[tokio::test]

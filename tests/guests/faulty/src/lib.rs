@@ -78,10 +78,19 @@ impl Guest for Faulty {
             homepage: None,
             license: None,
             multi_node: true,
-            options: vec![
-                option("fault", OptionKind::Text, None),
-                option("memory", OptionKind::Size, Some(default)),
-            ],
+            options: [
+                Some(option("fault", OptionKind::Text, None)),
+                Some(option("memory", OptionKind::Size, Some(default))),
+                (order == "give a table a default")
+                    .then(|| option("env", OptionKind::Table, Some("A=b"))),
+                (order == "require a file").then(|| OptionSpec {
+                    required: true,
+                    ..option("cacert", OptionKind::File, None)
+                }),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             capabilities: vec![
                 request("container.privileged"),
                 request(if order == "ask for a pul" {
