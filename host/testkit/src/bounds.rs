@@ -36,13 +36,13 @@ pub(crate) struct Pulled {
 }
 
 impl Leash {
-    fn pull_state(&self) -> MutexGuard<'_, Pull> {
+    fn state(&self) -> MutexGuard<'_, Pull> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the check in progress; the first reason counts.
     pub(crate) fn pull(&self, reason: String, trace: Vec<String>) {
-        let mut state = self.pull_state();
+        let mut state = self.state();
         state.why.get_or_insert(Pulled { reason, trace });
         state.token.cancel();
     }
@@ -54,7 +54,7 @@ impl Leash {
         check: impl Future<Output = T>,
     ) -> Result<T, Pulled> {
         let token = CancellationToken::new();
-        *self.pull_state() = Pull {
+        *self.state() = Pull {
             token: token.clone(),
             why: None,
         };
@@ -64,7 +64,7 @@ impl Leash {
             () = token.cancelled() => {}
             outcome = check => return Ok(outcome),
         }
-        let why = self.pull_state().why.take();
+        let why = self.state().why.take();
         Err(why.unwrap_or(Pulled {
             reason: "it was ended".into(),
             trace: Vec::new(),

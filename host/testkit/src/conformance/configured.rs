@@ -5,6 +5,7 @@ use iechor_sandbox::DriverError;
 use iechor_sandbox::contract::{Config, File, OptionKind};
 
 use super::{Outcome, Verdict};
+use crate::case::Case;
 use crate::report::Failure;
 use crate::subject::Subject;
 use crate::trace::failure_kind;
@@ -39,9 +40,9 @@ pub(super) async fn defaults(subject: &Subject) -> Verdict {
         return Ok(Outcome::Skipped("no option has a default".into()));
     }
     let plain = subject.case();
-    case_boots(&plain, &subject.given).await?;
+    boot_with(&plain, &subject.given).await?;
     let written = subject.case();
-    case_boots(&written, &config).await?;
+    boot_with(&written, &config).await?;
     let (plain, after) = (plain.trace.lines(), written.trace.lines());
     let differs = (0..plain.len().max(after.len())).find(|at| plain.get(*at) != after.get(*at));
     match differs {
@@ -59,7 +60,8 @@ pub(super) async fn defaults(subject: &Subject) -> Verdict {
     }
 }
 
-async fn case_boots(case: &crate::case::Case<'_>, config: &Config) -> Result<(), Failure> {
+/// Boots with that configuration, after it was checked.
+async fn boot_with(case: &Case<'_>, config: &Config) -> Result<(), Failure> {
     let (config, _) = case.ok("validate", case.driver.validate(config).await)?;
     case.ok(
         "boot",
@@ -69,10 +71,7 @@ async fn case_boots(case: &crate::case::Case<'_>, config: &Config) -> Result<(),
 
 /// What of a configuration is in the containers of an engine: words of their commands and
 /// environments, and files.
-async fn arrived(
-    engine: &SimulatedEngine,
-    case: &crate::case::Case<'_>,
-) -> Result<Vec<u8>, Failure> {
+async fn arrived(engine: &SimulatedEngine, case: &Case<'_>) -> Result<Vec<u8>, Failure> {
     let broken =
         |error: iechor_engine::EngineError| Failure::new("the engine answers", error.to_string());
     let mut all = Vec::new();
