@@ -1,7 +1,11 @@
 //! `driver test`: drivers in isolation, and the simulated engine held to the real one.
 
+use std::path::Path;
+
+use iechor_testkit::build_component;
 use serde_json::Value;
 
+use crate::components::patched;
 use crate::support::{Sandbox, docker, wait_until};
 
 fn scenarios() -> String {
@@ -54,21 +58,40 @@ fn the_container_driver_does_on_a_real_engine_what_it_does_on_the_simulated_one(
     let finished = sandbox.iechor(&format!("{test} --engine real")).success();
     let real = finished.json();
     assert_eq!(real["subject"]["engine"], "real");
-    // The traces beside the scenarios are the simulated engine's.
-    let passed = ended(&real, "passed");
-    for scenario in [
-        "first-boot",
-        "foreign-container",
-        "local-image",
-        "options",
-        "stopped-by-others",
-        "wrong-options",
-    ] {
-        assert!(
-            passed.contains(&format!("scenario:{scenario}").as_str()),
-            "{passed:?}"
-        );
-    }
+    // The traces beside the scenarios are the simulated engine's. What can be played on a real one
+    // is, and what cannot says why: it changes the world as only a simulation can, or is for another
+    // driver.
+    let of_scenarios = |status| -> Vec<&str> {
+        let ended = ended(&real, status).into_iter();
+        ended
+            .filter_map(|name| name.strip_prefix("scenario:"))
+            .collect()
+    };
+    assert_eq!(
+        of_scenarios("passed"),
+        [
+            "first-boot",
+            "foreign-container",
+            "local-image",
+            "options",
+            "refused-settings",
+            "stopped-by-others",
+            "wrong-options",
+        ]
+    );
+    assert_eq!(
+        of_scenarios("skipped"),
+        [
+            "dying-container",
+            "engine-daemon",
+            "interrupted",
+            "remote-daemon",
+            "remote-tls",
+            "slow-buildkit",
+            "systemd-cgroups",
+            "ungranted",
+        ]
+    );
     for test in real["tests"].as_array().expect("tests") {
         assert!(
             test["status"] != "skipped" || test["note"].is_string(),
@@ -92,6 +115,32 @@ fn the_engines_own_buildkit_is_driven_alike_on_both() {
         ended(&passed, "passed").contains(&"scenario:engine-daemon"),
         "{passed}"
     );
+}
+
+#[test]
+fn a_driver_that_fails_before_any_test_is_reported_in_every_format() {
+    let sandbox = Sandbox::new();
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
+    let guest = build_component(&workspace, "iechor-guest-faulty", "guest", &target);
+    let component = std::fs::read(guest.expect("it is built")).expect("it is read");
+    let order = "trap in describe................";
+    let component = patched(&component, "order to the driver: be good....", order);
+    let file = sandbox.write("broken.wasm", component);
+    let test = format!("driver test {} --format", file.display());
+    sandbox
+        .iechor(&format!("{test} tap"))
+        .failure(1)
+        .shows("not ok 1 - driver-can-be-tested")
+        .shows("told to trap")
+        .says("1 failed");
+    sandbox
+        .iechor(&format!("{test} junit"))
+        .failure(1)
+        .shows("name=\"driver-can-be-tested\"")
+        .shows("<failure message=");
+    let report = sandbox.iechor(&format!("{test} json")).failure(1).json();
+    assert_eq!(ended(&report, "failed"), ["driver-can-be-tested"]);
 }
 
 #[test]
@@ -131,6 +180,13 @@ fn results_come_in_every_format_and_the_exit_code_says_whether_all_is_well() {
         "{}",
         listed.stdout
     );
+
+    let listed = sandbox.iechor("driver test --list").success();
+    for name in ["describe-is-sound", "denied-CAPABILITY", "cancel-in-boot"] {
+        let listed = &listed.stdout;
+        assert!(listed.contains(&format!("{name}\n    ")), "{listed}");
+    }
+    sandbox.iechor("driver test").failure(1).says("<DRIVER>");
 
     // It asks for an endpoint that it can make sense of.
     sandbox

@@ -17,20 +17,39 @@ use crate::stage::Stage;
 use crate::subject::Subject;
 use crate::trace::{Trace, failure_kind};
 
-/// The end of a trace that a failure shows.
-const TRACE_LINES: usize = 40;
-
-/// To remove everything.
+/// To remove everything, as the host does it.
 pub(crate) const REMOVE: RemoveOptions = RemoveOptions {
-    force: false,
+    force: true,
     keep_state: false,
     keep_daemon: false,
 };
-/// To stop in good order.
+/// The same without force, which the contract has too.
+pub(crate) const REMOVE_GENTLY: RemoveOptions = RemoveOptions {
+    force: false,
+    ..REMOVE
+};
+/// To remove everything but the state.
+pub(crate) const KEEP_STATE: RemoveOptions = RemoveOptions {
+    keep_state: true,
+    ..REMOVE
+};
+/// To stop, as the host does it.
 pub(crate) const STOP: StopOptions = StopOptions {
     force: false,
     grace: None,
 };
+/// Every way to stop; the grace is a second.
+pub(crate) const STOPS: [StopOptions; 3] = [
+    STOP,
+    StopOptions {
+        force: false,
+        grace: Some(1_000_000_000),
+    },
+    StopOptions {
+        force: true,
+        grace: None,
+    },
+];
 
 /// What a driver acts in.
 pub(crate) enum World {
@@ -56,7 +75,7 @@ impl Drop for Case<'_> {
 
 impl<'a> Case<'a> {
     pub(crate) fn new(subject: &'a Subject, world: World) -> Self {
-        let trace = Arc::new(Trace::default());
+        let trace = subject.trace();
         let driver = subject.driver.observed(Arc::clone(&trace) as _);
         Self {
             subject,
@@ -100,6 +119,13 @@ impl<'a> Case<'a> {
     /// The node with flags and files too, where the driver takes them: it makes more calls.
     pub(crate) fn rich_node(&self) -> Node {
         self.driver.node(self.config(true), self.context())
+    }
+
+    /// Another node of the same builder, in a world in memory.
+    pub(crate) fn named_node(&self, name: &str) -> Node {
+        let mut config = self.config(false);
+        config.config.name = name.to_owned();
+        self.driver.node(config, self.context())
     }
 
     fn config(&self, rich: bool) -> ValidConfig {
@@ -186,10 +212,8 @@ impl<'a> Case<'a> {
         expected: impl Into<String>,
         happened: impl Into<String>,
     ) -> Failure {
-        let mut lines = self.trace.lines();
-        let first = lines.len().saturating_sub(TRACE_LINES);
         Failure {
-            trace: lines.split_off(first),
+            trace: self.trace.last_lines(),
             ..Failure::new(expected, happened)
         }
     }

@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod bounds;
 mod buildkit;
 mod case;
 mod component;
@@ -46,6 +47,7 @@ pub mod scenario;
 mod stage;
 mod subject;
 mod test;
+mod tls;
 mod trace;
 mod watcher;
 

@@ -18,8 +18,8 @@ pub enum DialFault {
     Hang,
 }
 
-/// A network in which a BuildKit listens at every address: which of them a driver may dial is
-/// decided by its grants.
+/// A network in which a BuildKit listens at every address, with TLS and without: which of them a
+/// driver may dial is decided by its grants.
 pub struct SimulatedNetwork {
     buildkit: Arc<FakeBuildKit>,
     state: Mutex<State>,
@@ -60,7 +60,11 @@ impl SimulatedNetwork {
         self.state().fault = None;
     }
 
-    async fn dial(&self, address: String) -> io::Result<BoxByteStream> {
+    async fn dial(
+        &self,
+        address: String,
+        connect: impl FnOnce(&Arc<FakeBuildKit>) -> BoxByteStream,
+    ) -> io::Result<BoxByteStream> {
         let fault = {
             let mut state = self.state();
             state.dialled.push(address);
@@ -75,7 +79,7 @@ impl SimulatedNetwork {
         match fault {
             Some(DialFault::Refused) => Err(io::ErrorKind::ConnectionRefused.into()),
             Some(DialFault::Hang) => std::future::pending().await,
-            None => Ok(self.buildkit.connection()),
+            None => Ok(connect(&self.buildkit)),
         }
     }
 
@@ -87,10 +91,14 @@ impl SimulatedNetwork {
 #[async_trait]
 impl Dialer for SimulatedNetwork {
     async fn tcp(&self, host: &str, port: u16) -> io::Result<BoxByteStream> {
-        self.dial(format!("tcp://{host}:{port}")).await
+        self.dial(format!("tcp://{host}:{port}"), |buildkit| {
+            buildkit.connection_at(host)
+        })
+        .await
     }
 
     async fn local(&self, path: &str) -> io::Result<BoxByteStream> {
-        self.dial(format!("unix://{path}")).await
+        self.dial(format!("unix://{path}"), FakeBuildKit::connection)
+            .await
     }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::conformance::{self, Verdict};
+use crate::bounds::{Leash, Pulled};
+use crate::conformance;
 use crate::error::KitError;
 use crate::kit::Kit;
 use crate::report::{self, Coverage, Failure, Report, TestResult};
@@ -17,8 +18,10 @@ use crate::test::{Test, result, word};
 
 /// The version of the report's schema.
 const SCHEMA: u32 = 1;
-/// Virtual time that a check may take: a guard against one that hangs.
-const GUARD: Duration = Duration::from_secs(1_000_000);
+/// Real time that a check may take in memory, where time is virtual and none takes a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The same on a real engine, which pulls images and waits for containers.
+const PATIENCE_WITH_REAL: Duration = Duration::from_secs(3600);
 
 /// News of a run.
 #[derive(Debug, Clone)]
@@ -39,13 +42,19 @@ pub struct Run {
     bless: bool,
     only: Vec<String>,
     cancel: CancellationToken,
+    patience: Duration,
     listener: Option<Listener>,
 }
 
 impl Run {
     pub(crate) fn new(kit: Kit) -> Self {
+        let patience = match kit.real {
+            None => PATIENCE,
+            Some(_) => PATIENCE_WITH_REAL,
+        };
         Self {
             kit,
+            patience,
             conformance: false,
             scenarios: Vec::new(),
             bless: false,
@@ -92,6 +101,14 @@ impl Run {
     #[must_use]
     pub fn cancel(mut self, token: CancellationToken) -> Self {
         self.cancel = token;
+        self
+    }
+
+    /// Sets the real time that each test may take at most, a minute in memory and an hour on a real
+    /// engine: whatever a driver does, the run comes to an end.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -160,19 +177,25 @@ impl Run {
     }
 
     async fn work(&self, events: &mpsc::UnboundedSender<Event>) -> Report {
-        let met = Subject::meet(
+        let leash = Leash::default();
+        let meeting = Subject::meet(
             self.kit.driver.clone(),
             self.kit.options.clone(),
             self.kit.endpoint.clone(),
             self.kit.real.clone(),
             self.cancel.clone(),
+            leash.clone(),
         );
-        let subject = match met.await {
+        let met = match leash.hold(self.patience, meeting).await {
+            Ok(met) => met.map_err(|error| error.to_string()),
+            Err(pulled) => Err(pulled.reason),
+        };
+        let subject = match met {
             Ok(subject) => subject,
-            Err(error) => {
+            Err(reason) => {
                 let expected = "the driver describes itself and accepts a configuration (give what it \
                                 needs with --driver-opt and --endpoint)";
-                let report = unmet(self, expected, error.to_string());
+                let report = unmet(self, expected, reason);
                 let _ = events.send(Event::Started(report.subject.clone()));
                 for test in &report.tests {
                     let _ = events.send(Event::Tested(test.clone()));
@@ -202,7 +225,10 @@ impl Run {
                 break;
             }
             let begun = Instant::now();
-            let verdict = guarded(test.run(&subject, self.bless)).await;
+            let checked = leash
+                .hold(self.patience, test.run(&subject, self.bless))
+                .await;
+            let verdict = checked.unwrap_or_else(|pulled| Err(endless(pulled)));
             let left = subject.clean().await;
             if self.cancel.is_cancelled() {
                 break;
@@ -269,10 +295,11 @@ fn capabilities(descriptor: &iechor_sandbox::contract::Descriptor) -> Vec<String
     names
 }
 
-async fn guarded(check: impl Future<Output = Verdict>) -> Verdict {
-    match tokio::time::timeout(GUARD, check).await {
-        Ok(verdict) => verdict,
-        Err(_) => Err(Failure::new("the check comes to an end", "it hangs")),
+/// The failure of a check that was ended.
+fn endless(pulled: Pulled) -> Failure {
+    Failure {
+        trace: pulled.trace,
+        ..Failure::new("the check comes to an end by itself", pulled.reason)
     }
 }
 

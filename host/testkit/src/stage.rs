@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_engine::Engine;
-use iechor_engine::simulated::{Command, SimulatedEngine};
+use iechor_engine::simulated::{Command, CommandIo, SimulatedEngine};
 use iechor_sandbox::contract::Config;
 use iechor_sandbox::{
     BuildKit, Dialer, Driver, DriverError, Grants, Log, Node, NodeContext, Progress, limits,
 };
+use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::buildkit::{Answers, FakeBuildKit, VERSION};
@@ -22,8 +23,8 @@ pub(crate) const PREDEFINED_NETWORKS: [&str; 3] = ["bridge", "host", "none"];
 /// world.
 ///
 /// The same grant checks run here as over a real engine: the simulation stands below them. In a
-/// container of any image, `buildctl dial-stdio` leads to the BuildKit, and so does the engine's
-/// own endpoint for it.
+/// container of any image, `buildctl dial-stdio` leads to the BuildKit, `buildctl debug workers`
+/// asks it, and the engine's own endpoint for it leads there too.
 #[derive(Clone)]
 pub struct Stage {
     /// The engine: what it holds, and which of its calls fail.
@@ -63,7 +64,10 @@ impl Stage {
                         0
                     })
                 }
-                Some("buildctl") if words.contains(&"workers") => Command::prints("ID\nworker\n"),
+                Some("buildctl") if words.contains(&"workers") => {
+                    let daemon = Arc::clone(&daemon);
+                    Command::serves(|io| async move { list_workers(&daemon, io).await })
+                }
                 Some(program @ ("buildctl" | "buildkitd")) if words.contains(&"--version") => {
                     Command::prints(format!(
                         "{program} github.com/moby/buildkit {VERSION} abc\n"
@@ -127,6 +131,22 @@ impl Stage {
     /// How often the world outside the driver was asked for something: engine and network.
     pub fn calls(&self) -> u64 {
         self.engine.calls() + self.network.calls()
+    }
+}
+
+/// `buildctl debug workers`; returns the exit code.
+async fn list_workers(daemon: &FakeBuildKit, mut io: CommandIo) -> i64 {
+    match daemon.debug_workers().await {
+        Ok(workers) => {
+            let list = "worker\tlinux/amd64\n".repeat(workers.into());
+            let list = format!("ID\tPLATFORMS\n{list}");
+            let written = io.stream.write_all(list.as_bytes()).await;
+            i64::from(written.is_err())
+        }
+        Err(words) => {
+            io.stderr.write(format!("error: {words}\n"));
+            1
+        }
     }
 }
 

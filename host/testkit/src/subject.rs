@@ -2,15 +2,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use iechor_sandbox::contract::{CapabilityRequest, Config, Descriptor, File, OptionKind};
+use iechor_sandbox::contract::{
+    CapabilityRequest, Config, Descriptor, File, OptionKind, OptionSpec,
+};
 use iechor_sandbox::{Driver, DriverError, Grant, Grants, ValidConfig};
 use tokio_util::sync::CancellationToken;
 
+use crate::bounds::{Bounds, Leash};
 use crate::buildkit::Answers;
 use crate::case::{Case, World};
 use crate::real::{RealEngine, RealWorld};
 use crate::report::Coverage;
 use crate::stage::Stage;
+use crate::tls::OwnFile;
 use crate::trace::Trace;
 
 /// The simulated node.
@@ -82,6 +86,10 @@ pub(crate) struct Subject {
     pub(crate) probed_node: String,
     pub(crate) real: Option<RealEngine>,
     pub(crate) cancel: CancellationToken,
+    /// Takes the place of files that options name, in memory.
+    pub(crate) own_file: OwnFile,
+    /// Ends a check that would not end by itself.
+    pub(crate) leash: Leash,
     coverage: Mutex<Coverage>,
     /// The nodes of a real engine that are not cleaned up yet.
     worlds: Mutex<Vec<RealWorld>>,
@@ -96,7 +104,11 @@ impl Subject {
         endpoint: Option<String>,
         real: Option<RealEngine>,
         cancel: CancellationToken,
+        leash: Leash,
     ) -> Result<Self, DriverError> {
+        // Where nobody looks at what it does, it is held to the bounds all the same.
+        let bounds = Bounds::new(leash.clone(), real.is_none());
+        let driver = driver.observed(Arc::new(bounds));
         let descriptor = driver.descriptor().await?.clone();
         let named = real.as_ref().map(|real| real.engine.endpoint().to_owned());
         let endpoints = match endpoint {
@@ -106,7 +118,16 @@ impl Subject {
                 .chain(ENDPOINTS.map(str::to_owned))
                 .collect(),
         };
-        let (given, config) = acceptable(&driver, &descriptor, options, endpoints).await?;
+        let own_file = OwnFile::write().map_err(|error| DriverError::Unreadable {
+            path: std::env::temp_dir(),
+            reason: error.to_string(),
+        })?;
+        let (mut given, mut config) =
+            acceptable(&driver, &descriptor, options, endpoints, &own_file.path()).await?;
+        if real.is_none() {
+            own_file.replace(&descriptor, &mut given.options);
+            (config, _) = driver.validate(&given).await?;
+        }
         let rich = Config {
             buildkitd_flags: vec!["--debug".into()],
             files: vec![
@@ -129,6 +150,8 @@ impl Subject {
             nature: Nature::default(),
             real,
             cancel,
+            own_file,
+            leash,
             coverage: Mutex::default(),
             worlds: Mutex::default(),
         };
@@ -138,9 +161,37 @@ impl Subject {
         Ok(subject)
     }
 
+    /// Other configurations that it accepts: with another endpoint, or one more option.
+    pub(crate) async fn other_configs(&self) -> Vec<ValidConfig> {
+        let endpoints = ENDPOINTS.into_iter().map(|endpoint| Config {
+            endpoint: endpoint.into(),
+            ..self.given.clone()
+        });
+        let given = |name: &str| self.given.options.iter().any(|(known, _)| known == name);
+        let options = self.descriptor.options.iter();
+        let with_one_more = options.filter(|option| !given(&option.name)).map(|option| {
+            let mut config = self.given.clone();
+            config.options.push(example(option, &self.own_file.path()));
+            config
+        });
+        let mut accepted = Vec::new();
+        for config in endpoints.chain(with_one_more) {
+            if let Ok((valid, _)) = self.driver.validate(&config).await {
+                accepted.push(valid);
+            }
+        }
+        accepted
+    }
+
     /// The driver in a new world, with all that it asks for.
     pub(crate) fn case(&self) -> Case<'_> {
         Case::new(self, self.world())
+    }
+
+    /// An empty trace, held to the bounds.
+    pub(crate) fn trace(&self) -> Arc<Trace> {
+        let is_time_virtual = self.real.is_none();
+        Arc::new(Trace::bounded(self.leash.clone(), is_time_virtual))
     }
 
     fn world(&self) -> World {
@@ -289,11 +340,12 @@ async fn acceptable(
     descriptor: &Descriptor,
     mut options: Vec<(String, String)>,
     endpoints: Vec<String>,
+    own_file: &str,
 ) -> Result<(Config, ValidConfig), DriverError> {
     for option in &descriptor.options {
         let given = options.iter().any(|(name, _)| *name == option.name);
         if option.required && !given {
-            options.push((option.name.clone(), example(&option.kind)));
+            options.push(example(option, own_file));
         }
     }
     let mut first_error = None;
@@ -318,14 +370,20 @@ async fn acceptable(
     }))
 }
 
-/// A value of that kind.
-fn example(kind: &OptionKind) -> String {
-    match kind {
+/// An option with a value of its kind. That of a table is one of its parts.
+fn example(option: &OptionSpec, own_file: &str) -> (String, String) {
+    let value = match &option.kind {
         OptionKind::Boolean => "true".into(),
         OptionKind::Integer => "1".into(),
         OptionKind::Size => "64m".into(),
         OptionKind::Duration => "1m".into(),
         OptionKind::Choice(choices) => choices.first().cloned().unwrap_or_default(),
+        OptionKind::File => own_file.to_owned(),
         _ => "example".into(),
-    }
+    };
+    let name = match &option.kind {
+        OptionKind::Table => format!("{}.EXAMPLE", option.name),
+        _ => option.name.clone(),
+    };
+    (name, value)
 }

@@ -8,16 +8,31 @@ use iechor_sandbox::contract::{Error, ObjectKind};
 use iechor_sandbox::{DriverError, Observer};
 use tokio_util::sync::CancellationToken;
 
+use crate::bounds::{Bounds, Leash};
+
+/// The end of a trace that a failure shows.
+pub(crate) const SHOWN_LINES: usize = 40;
+/// Most bytes of a line; the rest is left out.
+const LINE_BYTES: usize = 4 << 10;
+/// Most bytes of all lines.
+const BYTES: usize = 32 << 20;
+
 /// Records the operations of a driver and its calls to the host.
 ///
 /// The text is the same for the same run: ids of the engine are replaced, and nothing of it is
 /// a moment in time.
+///
+/// It is bounded: where a driver does too much, the check in progress ends, and says so.
 #[derive(Default)]
-pub struct Trace(Mutex<Record>);
+pub struct Trace {
+    record: Mutex<Record>,
+    bounds: Bounds,
+}
 
 #[derive(Default)]
 struct Record {
     lines: Vec<Line>,
+    bytes: usize,
     /// The call that has no answer yet, as a place in `lines`.
     open: Option<usize>,
     calls: u64,
@@ -38,15 +53,14 @@ impl Trace {
     /// The lines so far: operations, and the calls of each below it. A call without an answer behind it
     /// succeeded.
     pub fn lines(&self) -> Vec<String> {
+        self.record().lines.iter().map(Line::render).collect()
+    }
+
+    /// The end of the lines, as much as a failure shows.
+    pub(crate) fn last_lines(&self) -> Vec<String> {
         let record = self.record();
-        let render = |line: &Line| {
-            let indent = if line.outer { "" } else { "  " };
-            match &line.answer {
-                Some(answer) => format!("{indent}{} -> {answer}", line.text),
-                None => format!("{indent}{}", line.text),
-            }
-        };
-        record.lines.iter().map(render).collect()
+        let first = record.lines.len().saturating_sub(SHOWN_LINES);
+        record.lines[first..].iter().map(Line::render).collect()
     }
 
     /// How many calls to the host there were.
@@ -75,58 +89,111 @@ impl Trace {
         self.record().cancel = Some((call, token));
     }
 
+    /// One that ends the check on that leash where the driver does too much.
+    pub(crate) fn bounded(leash: Leash, is_time_virtual: bool) -> Self {
+        Self {
+            record: Mutex::default(),
+            bounds: Bounds::new(leash, is_time_virtual),
+        }
+    }
+
+    /// Adds a line, where there is room for one.
+    fn push(&self, mut record: MutexGuard<'_, Record>, line: Line) {
+        if record.bytes < BYTES {
+            record.bytes += line.text.len() + size_of::<Line>();
+            record.lines.push(line);
+            return;
+        }
+        drop(record);
+        let reason = format!("the trace has more than {} MiB", BYTES >> 20);
+        self.bounds.exceed(reason, || self.last_lines());
+    }
+
     fn record(&self) -> MutexGuard<'_, Record> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Record {
     fn close(&mut self, answer: &str) {
-        if let Some(line) = self.open.take().and_then(|place| self.lines.get_mut(place)) {
-            line.answer.get_or_insert_with(|| answer.to_owned());
+        let answer = shortened(answer);
+        if let Some(line) = self.open.take().and_then(|place| self.lines.get_mut(place))
+            && line.answer.is_none()
+        {
+            self.bytes += answer.len();
+            line.answer = Some(answer);
         }
     }
 }
 
+impl Line {
+    fn render(&self) -> String {
+        let indent = if self.outer { "" } else { "  " };
+        match &self.answer {
+            Some(answer) => format!("{indent}{} -> {answer}", self.text),
+            None => format!("{indent}{}", self.text),
+        }
+    }
+}
+
+/// A text without ids, and without what is more of it than anybody reads.
+fn shortened(text: &str) -> String {
+    let end = text.floor_char_boundary(LINE_BYTES);
+    let mut short = without_ids(&text[..end]);
+    if end < text.len() {
+        // Writing to a string does not fail.
+        let _ = write!(short, " ({} bytes more)", text.len() - end);
+    }
+    short
+}
+
 impl Observer for Trace {
     fn begin(&self, operation: &'static str) {
+        self.bounds.begin(operation);
         let mut record = self.record();
         record.operations.insert(operation);
-        record.lines.push(Line {
-            text: operation.to_owned(),
-            answer: None,
-            outer: true,
-        });
+        let text = operation.to_owned();
+        self.push(
+            record,
+            Line {
+                text,
+                answer: None,
+                outer: true,
+            },
+        );
     }
 
     fn call(&self, function: &'static str, arguments: &str) {
+        self.bounds.call(function, || self.last_lines());
         let mut record = self.record();
-        record.open = None;
         record.calls += 1;
         *record.functions.entry(function).or_default() += 1;
         let text = match arguments {
             "" => function.to_owned(),
-            arguments => format!("{function} {}", without_ids(arguments)),
+            arguments => format!("{function} {}", shortened(arguments)),
         };
         record.open = Some(record.lines.len());
-        record.lines.push(Line {
-            text,
-            answer: None,
-            outer: false,
-        });
         if let Some((call, token)) = &record.cancel
             && *call == record.calls
         {
             token.cancel();
         }
+        self.push(
+            record,
+            Line {
+                text,
+                answer: None,
+                outer: false,
+            },
+        );
     }
 
     fn answer(&self, answer: &str) {
-        self.record().close(&without_ids(answer));
+        self.record().close(answer);
     }
 
     fn error(&self, error: &Error) {
-        self.record().close(&without_ids(&error_words(error)));
+        self.record().close(&error_words(error));
     }
 
     fn kept(&self, kind: &'static str, number: usize) {
@@ -145,13 +212,17 @@ impl Observer for Trace {
         }
         let answer = match outcome {
             Ok(()) => "ok".to_owned(),
-            Err(error) => without_ids(&failure_words(error)),
+            Err(error) => shortened(&failure_words(error)),
         };
-        record.lines.push(Line {
-            text: operation.to_owned(),
-            answer: Some(answer),
-            outer: true,
-        });
+        let text = operation.to_owned();
+        self.push(
+            record,
+            Line {
+                text,
+                answer: Some(answer),
+                outer: true,
+            },
+        );
     }
 }
 

@@ -10,6 +10,7 @@ mod behavior;
 mod calls;
 mod command;
 mod load;
+mod settings;
 mod state;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::OnStart;
 use super::behavior::{Behavior, End};
+use super::settings;
 use crate::docker::Log;
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, EngineInfo, File, Image, LogChunk, Mount,
@@ -229,6 +230,7 @@ impl State {
     }
 
     pub(super) fn create(&mut self, spec: &ContainerSpec) -> Result<String, EngineError> {
+        settings::check(&spec.limits)?;
         if self.image(&spec.image).is_none() {
             return Err(not_found(ObjectKind::Image, &spec.image));
         }

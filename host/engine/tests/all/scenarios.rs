@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use iechor_engine::model::{
-    Container, ContainerStatus, ExecSpec, File, LogStream, Mount, MountSource, NetworkSpec,
+    Container, ContainerStatus, ExecSpec, File, Limits, LogStream, Mount, MountSource, NetworkSpec,
     RestartPolicy, VolumeSpec,
 };
 use iechor_engine::simulated::{Behavior, Command, SimulatedEngine};
@@ -169,6 +169,7 @@ scenarios!(
     a_container_that_cannot_start,
     restarts,
     names_and_what_is_missing,
+    refused_settings,
     files,
     commands,
     streams,
@@ -358,6 +359,71 @@ mod scenario {
         let mut spec = seen.names.container("c", &STAYS);
         spec.image = seen.names.of("image");
         seen.done("create", engine.create_container(&spec).await);
+    }
+
+    pub async fn refused_settings(engine: &dyn Engine, seen: &mut Seen<'_>) {
+        let text = |set: &str| Some(set.to_owned());
+        type Set = Box<dyn Fn(&mut Limits)>;
+        let settings: Vec<(&str, Set)> = vec![
+            ("little memory", Box::new(|l| l.memory = Some(1024))),
+            (
+                "just too little",
+                Box::new(|l| l.memory = Some((6 << 20) - 1)),
+            ),
+            ("just enough", Box::new(|l| l.memory = Some(6 << 20))),
+            ("none said", Box::new(|l| l.memory = Some(0))),
+            (
+                "less with swap than without",
+                Box::new(|l| (l.memory, l.memory_swap) = (Some(10 << 20), Some(7 << 20))),
+            ),
+            ("swap alone", Box::new(|l| l.memory_swap = Some(10 << 20))),
+            ("swap without end", Box::new(|l| l.memory_swap = Some(-1))),
+            ("a short period", Box::new(|l| l.cpu_period = Some(10))),
+            (
+                "a long period",
+                Box::new(|l| l.cpu_period = Some(1_000_001)),
+            ),
+            ("a period", Box::new(|l| l.cpu_period = Some(1_000))),
+            ("a small quota", Box::new(|l| l.cpu_quota = Some(999))),
+            ("a quota", Box::new(|l| l.cpu_quota = Some(1_000))),
+            ("no quota", Box::new(|l| l.cpu_quota = Some(-5))),
+            ("shares", Box::new(|l| l.cpu_shares = Some(1))),
+            ("a processor", Box::new(move |l| l.cpuset_cpus = text("0"))),
+            (
+                "one too many",
+                Box::new(move |l| l.cpuset_cpus = text("0,900")),
+            ),
+            (
+                "one that is none",
+                Box::new(move |l| l.cpuset_cpus = text("x")),
+            ),
+            (
+                "turned round",
+                Box::new(move |l| l.cpuset_cpus = text("1-0")),
+            ),
+            (
+                "a memory node",
+                Box::new(move |l| l.cpuset_mems = text("0")),
+            ),
+            (
+                "one that is not",
+                Box::new(move |l| l.cpuset_mems = text("9")),
+            ),
+        ];
+        for (number, (what, set)) in settings.into_iter().enumerate() {
+            let mut spec = seen.names.container(&number.to_string(), &STAYS);
+            set(&mut spec.limits);
+            let created = engine.create_container(&spec).await;
+            // Its words are passed on, but not those about the machine.
+            if let Err(EngineError::Refused { message, .. }) = &created {
+                seen.note(what, message.split("available:").next());
+            }
+            seen.done(what, created);
+        }
+        let mut spec = seen.names.container("c", &STAYS);
+        spec.image = seen.names.of("image");
+        spec.limits.memory = Some(1024);
+        seen.done("before the image", engine.create_container(&spec).await);
     }
 
     pub async fn files(engine: &dyn Engine, seen: &mut Seen<'_>) {

@@ -4,8 +4,9 @@ use iechor_sandbox::contract::Status;
 use iechor_sandbox::{DriverError, Node};
 
 use super::lifecycle::booted;
+use super::start::{Pictures, Start};
 use super::{Outcome, Verdict};
-use crate::case::{Case, REMOVE, STOP};
+use crate::case::{Case, KEEP_STATE, REMOVE, STOP};
 use crate::report::Failure;
 use crate::subject::Subject;
 use crate::trace::failure_kind;
@@ -35,23 +36,37 @@ async fn cancelled_at(
 }
 
 pub(super) async fn boot(subject: &Subject) -> Verdict {
-    let (calls, full) = {
+    let (full, all_calls) = {
         let case = subject.case();
         case.ok("boot", case.rich_node().boot().await)?;
-        (case.trace.calls(), case.objects().await?)
+        (case.objects().await?, case.trace.calls())
     };
-    if calls == 0 {
+    if all_calls == 0 {
         return Ok(Outcome::Skipped("a boot calls nothing".into()));
     }
-    for call in 1..=calls {
-        let mut case = subject.case();
-        let cancelled =
-            cancelled_at(&mut case, call, "boot", async |node| node.boot().await).await?;
-        let when = format!("after a boot that was cancelled at call {call}");
-        case.has(&when, if cancelled { &[] } else { &full }).await?;
-        case.ok(&format!("boot {when}"), case.rich_node().boot().await)?;
-        case.has(&format!("after another boot {when}"), &full)
+    for start in Start::all(subject) {
+        let calls = {
+            let (case, _) = start.reach(subject).await?;
+            let before = case.trace.calls();
+            case.ok(start.name(), case.rich_node().boot().await)?;
+            case.trace.calls() - before
+        };
+        for call in 1..=calls {
+            let (mut case, before) = start.reach(subject).await?;
+            let cancelled = cancelled_at(&mut case, call, start.name(), async |node| {
+                node.boot().await
+            })
             .await?;
+            let when = format!("after a {} that was cancelled at call {call}", start.name());
+            if cancelled {
+                start.stays(&case, &when, &before, true).await?;
+            } else {
+                start.runs(&case, &when, &before, &full).await?;
+            }
+            case.ok(&format!("boot {when}"), case.rich_node().boot().await)?;
+            let when = format!("after another boot {when}");
+            start.runs(&case, &when, &before, &full).await?;
+        }
     }
     Ok(Outcome::Passed)
 }
@@ -78,19 +93,24 @@ pub(super) async fn stop_and_remove(subject: &Subject) -> Verdict {
             case.status(&when, &case.rich_node(), &stopped).await?;
         }
     }
-    for call in 1..=remove_calls {
-        let mut case = booted(subject).await?;
-        cancelled_at(&mut case, call, "remove", async |node| {
-            node.remove(REMOVE).await
-        })
-        .await?;
-        let when = format!("after a remove that was cancelled at call {call}");
-        case.ok(
-            &format!("remove {when}"),
-            case.rich_node().remove(REMOVE).await,
-        )?;
-        case.has(&format!("after another remove {when}"), &[])
+    let keeps = subject.nature.keeps_volume().then_some(KEEP_STATE);
+    for options in [REMOVE].into_iter().chain(keeps) {
+        for call in 1..=remove_calls {
+            let mut case = booted(subject).await?;
+            let before = Pictures::take(&case).await?;
+            cancelled_at(&mut case, call, "remove", async |node| {
+                node.remove(options).await
+            })
             .await?;
+            let when = format!("after a remove that was cancelled at call {call}");
+            case.ok(
+                &format!("remove {when}"),
+                case.rich_node().remove(options).await,
+            )?;
+            before
+                .are_removed(&case, &format!("after another remove {when}"), options)
+                .await?;
+        }
     }
     Ok(Outcome::Passed)
 }

@@ -5,11 +5,13 @@ use iechor_engine::simulated::Fault;
 use iechor_sandbox::contract::Status;
 use iechor_sandbox::{DriverError, Node};
 
+use super::start::{Pictures, Start};
 use super::{Outcome, Verdict};
-use crate::case::{Case, REMOVE, STOP};
+use crate::case::{Case, KEEP_STATE, REMOVE, STOP};
 use crate::network::DialFault;
 use crate::report::Failure;
 use crate::subject::Subject;
+use crate::trace::failure_kind;
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +35,12 @@ enum Operation {
     Boot,
     Stop,
     Remove,
+    RemoveButState,
     Info,
     Dial,
     Version,
     Features,
+    HostGateway,
 }
 
 impl Operation {
@@ -45,15 +49,30 @@ impl Operation {
             Self::Boot => node.boot().await,
             Self::Stop => node.stop(STOP).await,
             Self::Remove => node.remove(REMOVE).await,
+            Self::RemoveButState => node.remove(KEEP_STATE).await,
             Self::Info => node.info().await.map(drop),
             Self::Dial => node.dial().await.map(drop),
             Self::Version => node.version().await.map(drop),
             Self::Features => node.features().await.map(drop),
+            Self::HostGateway => match node.host_gateway().await {
+                Err(error) if failure_kind(&error) == "unsupported" => Ok(()),
+                other => other.map(drop),
+            },
         }
     }
 
-    fn name(self) -> String {
-        format!("{self:?}").to_lowercase()
+    fn name(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Stop => "stop",
+            Self::Remove => "remove",
+            Self::RemoveButState => "remove that keeps the state",
+            Self::Info => "info",
+            Self::Dial => "dial",
+            Self::Version => "version",
+            Self::Features => "features",
+            Self::HostGateway => "host-gateway",
+        }
     }
 }
 
@@ -63,21 +82,16 @@ fn calls(case: &Case<'_>) -> Result<(u64, u64), Failure> {
     Ok((stage.engine.calls(), stage.network.calls()))
 }
 
-/// A world that is ready for the operation.
-async fn prepared(subject: &Subject, operation: Operation) -> Result<Case<'_>, Failure> {
-    let case = subject.case();
-    if operation != Operation::Boot {
-        case.ok("boot", case.rich_node().boot().await)?;
-    }
-    Ok(case)
-}
-
 /// Every place where the operation calls something outside.
-async fn places(subject: &Subject, operation: Operation) -> Result<Vec<Place>, Failure> {
-    let case = prepared(subject, operation).await?;
+async fn places(
+    subject: &Subject,
+    start: Start,
+    operation: Operation,
+) -> Result<Vec<Place>, Failure> {
+    let (case, _) = start.reach(subject).await?;
     let before = calls(&case)?;
     let result = operation.run(&case.rich_node()).await;
-    case.ok(&operation.name(), result)?;
+    case.ok(operation.name(), result)?;
     let after = calls(&case)?;
     let engine = (1..=after.0 - before.0).map(Place::Engine);
     let network = (1..=after.1 - before.1).map(Place::Network);
@@ -148,6 +162,7 @@ fn hit(case: &Case<'_>, place: Place, kind: Kind, before: u64) -> String {
 /// Runs the operation with the fault and returns what came of it.
 async fn with_fault(
     case: &Case<'_>,
+    name: &str,
     operation: Operation,
     place: Place,
     kind: Kind,
@@ -158,59 +173,29 @@ async fn with_fault(
     }
     let result = operation.run(&case.rich_node()).await;
     clear(case)?;
-    let what = format!(
-        "{} with {}",
-        operation.name(),
-        hit(case, place, kind, before)
-    );
+    let what = format!("{name} with {}", hit(case, place, kind, before));
     case.typed(&what, &result)?;
     Ok(Some((what, result)))
 }
 
 pub(super) async fn boot(subject: &Subject, kind: Kind) -> Verdict {
     let full = {
-        let case = prepared(subject, Operation::Stop).await?;
+        let case = subject.case();
+        case.ok("boot", case.rich_node().boot().await)?;
         case.objects().await?
     };
-    let places = places(subject, Operation::Boot).await?;
-    if places.is_empty() {
+    let mut is_asked = false;
+    let mut silent = Vec::new();
+    for start in Start::all(subject) {
+        for place in places(subject, start, Operation::Boot).await? {
+            is_asked = true;
+            silent.extend(boot_with_fault(subject, start, place, kind, &full).await?);
+        }
+    }
+    if !is_asked {
         return Ok(Outcome::Skipped(
             "a boot calls neither engine nor network".into(),
         ));
-    }
-    let mut silent = Vec::new();
-    for place in places {
-        let case = prepared(subject, Operation::Boot).await?;
-        let Some((what, result)) = with_fault(&case, Operation::Boot, place, kind).await? else {
-            continue;
-        };
-        match &result {
-            Ok(()) => {
-                case.has(&format!("after {what}, which succeeded"), &full)
-                    .await?;
-                case.status(
-                    &format!("after {what}, which succeeded"),
-                    &case.rich_node(),
-                    &[Status::Running],
-                )
-                .await?;
-            }
-            // Nobody knows what came of a creation that is still under way: the host says so.
-            Err(_) if kind == Kind::Hang && what.contains("(create_") => {}
-            Err(error) => {
-                case.has(&format!("after {what}, which failed"), &[])
-                    .await?;
-                let told = kind == Kind::Hang
-                    || matches!(place, Place::Network(_))
-                    || error.to_string().contains("a fault of the test kit");
-                if !told {
-                    silent.push(format!("{what}: {error}"));
-                }
-            }
-        }
-        let again = format!("boot after {what}");
-        case.ok(&again, case.rich_node().boot().await)?;
-        case.has(&format!("after {again}"), &full).await?;
     }
     Ok(match silent.first() {
         None => Outcome::Passed,
@@ -221,58 +206,122 @@ pub(super) async fn boot(subject: &Subject, kind: Kind) -> Verdict {
     })
 }
 
+/// One boot with one fault, and the one after it; returns what it did not pass on.
+async fn boot_with_fault(
+    subject: &Subject,
+    start: Start,
+    place: Place,
+    kind: Kind,
+    full: &[String],
+) -> Result<Option<String>, Failure> {
+    let (case, before) = start.reach(subject).await?;
+    let Some((what, result)) =
+        with_fault(&case, start.name(), Operation::Boot, place, kind).await?
+    else {
+        return Ok(None);
+    };
+    let mut silent = None;
+    match &result {
+        Ok(()) => {
+            let when = format!("after {what}, which succeeded");
+            start.runs(&case, &when, &before, full).await?;
+        }
+        Err(error) => {
+            // Nobody knows what came of a creation that is still under way: the host says so.
+            let is_all_known = kind != Kind::Hang || !what.contains("(create_");
+            let when = format!("after {what}, which failed");
+            start.stays(&case, &when, &before, is_all_known).await?;
+            let told = kind == Kind::Hang
+                || matches!(place, Place::Network(_))
+                || error.to_string().contains("a fault of the test kit");
+            silent = (!told).then(|| format!("{what}: {error}"));
+        }
+    }
+    let again = format!("boot after {what}");
+    case.ok(&again, case.rich_node().boot().await)?;
+    start
+        .runs(&case, &format!("after {again}"), &before, full)
+        .await?;
+    Ok(silent)
+}
+
+/// What an operation other than boot finds.
+fn running(subject: &Subject) -> Start {
+    if subject.nature.keeps_daemon() {
+        Start::Running
+    } else {
+        // There is nothing of the driver's: it reaches what is there, booted or not.
+        Start::Nothing
+    }
+}
+
 pub(super) async fn stop(subject: &Subject) -> Verdict {
-    let ended = |subject: &Subject| subject.nature.keeps_daemon();
-    sweep(
-        subject,
-        Operation::Stop,
-        async |case: &Case<'_>, what: &str| {
-            let node = case.rich_node();
-            case.ok(&format!("stop after {what}"), node.stop(STOP).await)?;
-            if ended(case.subject) {
-                let stopped = [Status::Stopped, Status::Inactive];
-                case.status(&format!("after {what} and another stop"), &node, &stopped)
-                    .await?;
-            }
-            Ok(())
-        },
-    )
+    let keeps_daemon = subject.nature.keeps_daemon();
+    sweep(subject, Operation::Stop, async |case, what, _| {
+        let node = case.rich_node();
+        case.ok(&format!("stop after {what}"), node.stop(STOP).await)?;
+        if keeps_daemon {
+            let stopped = [Status::Stopped, Status::Inactive];
+            case.status(&format!("after {what} and another stop"), &node, &stopped)
+                .await?;
+        }
+        Ok(())
+    })
     .await
 }
 
 pub(super) async fn remove(subject: &Subject) -> Verdict {
-    sweep(
-        subject,
-        Operation::Remove,
-        async |case: &Case<'_>, what: &str| {
+    let mut verdict = Ok(Outcome::Passed);
+    for (operation, options) in [
+        (Operation::RemoveButState, KEEP_STATE),
+        (Operation::Remove, REMOVE),
+    ] {
+        verdict = sweep(subject, operation, async |case, what, before| {
+            if options.keep_state {
+                let lost = before.lost_volumes(&Pictures::take(case).await?);
+                if let Some(lost) = lost.first() {
+                    return Err(case.failure(
+                        format!("{what} keeps the state all the same"),
+                        format!("it lost {lost}"),
+                    ));
+                }
+            }
             case.ok(
-                &format!("remove after {what}"),
-                case.rich_node().remove(REMOVE).await,
+                &format!("{} after {what}", operation.name()),
+                case.rich_node().remove(options).await,
             )?;
-            case.has(&format!("after {what} and another remove"), &[])
-                .await
-        },
-    )
-    .await
+            let when = format!("after {what} and another remove");
+            before.are_removed(case, &when, options).await
+        })
+        .await;
+        if verdict.is_err() {
+            break;
+        }
+    }
+    verdict
 }
 
 pub(super) async fn queries(subject: &Subject) -> Verdict {
-    let full = {
-        let case = prepared(subject, Operation::Info).await?;
-        case.objects().await?
-    };
     let mut any = false;
     for operation in [
         Operation::Info,
         Operation::Dial,
         Operation::Version,
         Operation::Features,
+        Operation::HostGateway,
     ] {
-        let verdict = sweep(subject, operation, async |case: &Case<'_>, what: &str| {
-            case.has(&format!("after {what}"), &full).await?;
-            case.ok(&format!("{} after {what}", operation.name()), {
-                operation.run(&case.rich_node()).await
-            })
+        let verdict = sweep(subject, operation, async |case, what, before| {
+            let after = Pictures::take(case).await?;
+            if after != *before {
+                return Err(case.failure(
+                    format!("{what} changes nothing: {before:?}"),
+                    format!("{after:?}"),
+                ));
+            }
+            case.ok(
+                &format!("{} after {what}", operation.name()),
+                operation.run(&case.rich_node()).await,
+            )
         })
         .await?;
         any |= matches!(verdict, Outcome::Passed);
@@ -288,18 +337,20 @@ pub(super) async fn queries(subject: &Subject) -> Verdict {
 async fn sweep(
     subject: &Subject,
     operation: Operation,
-    afterwards: impl AsyncFn(&Case<'_>, &str) -> Result<(), Failure>,
+    afterwards: impl AsyncFn(&Case<'_>, &str, &Pictures) -> Result<(), Failure>,
 ) -> Verdict {
-    let places = places(subject, operation).await?;
+    let start = running(subject);
+    let places = places(subject, start, operation).await?;
     if places.is_empty() {
         let reason = format!("{} calls neither engine nor network", operation.name());
         return Ok(Outcome::Skipped(reason));
     }
     for place in places {
         for kind in KINDS {
-            let case = prepared(subject, operation).await?;
-            if let Some((what, _)) = with_fault(&case, operation, place, kind).await? {
-                afterwards(&case, &what).await?;
+            let (case, before) = start.reach(subject).await?;
+            let hit = with_fault(&case, operation.name(), operation, place, kind).await?;
+            if let Some((what, _)) = hit {
+                afterwards(&case, &what, &before).await?;
             }
         }
     }

@@ -4,9 +4,10 @@ use iechor_engine::model::{Container, Mount, MountSource};
 use iechor_engine::simulated::Behavior;
 use iechor_sandbox::contract::RemoveOptions;
 
-use super::lifecycle::{booted, pictures};
+use super::lifecycle::booted;
+use super::start::Pictures;
 use super::{Outcome, Verdict};
-use crate::case::REMOVE;
+use crate::case::{KEEP_STATE, REMOVE};
 use crate::subject::Subject;
 
 /// How an operation fails where the engine could not do something.
@@ -29,14 +30,13 @@ fn mounted(container: &Container) -> Vec<String> {
 
 pub(super) async fn keep_state(subject: &Subject) -> Verdict {
     let case = booted(subject).await?;
-    let (containers, volumes) = pictures(&case).await?;
-    let keep = RemoveOptions {
-        keep_state: true,
-        ..REMOVE
-    };
+    let Pictures {
+        containers,
+        volumes,
+    } = Pictures::take(&case).await?;
     case.ok(
         "remove that keeps the state",
-        case.node().remove(keep).await,
+        case.node().remove(KEEP_STATE).await,
     )?;
     let mut kept: Vec<_> = volumes
         .iter()
@@ -54,15 +54,15 @@ pub(super) async fn keep_state(subject: &Subject) -> Verdict {
         case.processes(Behavior::stays_up())?;
     }
     case.ok("boot after that", case.node().boot().await)?;
-    let (containers_after, volumes_after) = pictures(&case).await?;
-    if volumes != volumes_after {
+    let after = Pictures::take(&case).await?;
+    if volumes != after.volumes {
         return Err(case.failure(
             format!("the next boot uses the volumes that were kept: {volumes:?}"),
-            format!("{volumes_after:?}"),
+            format!("{:?}", after.volumes),
         ));
     }
     let before: Vec<_> = containers.iter().map(mounted).collect();
-    let after: Vec<_> = containers_after.iter().map(mounted).collect();
+    let after: Vec<_> = after.containers.iter().map(mounted).collect();
     if before != after {
         return Err(case.failure(
             format!("the next boot mounts the volumes that were kept: {before:?}"),

@@ -1,18 +1,21 @@
 //! From nothing to a running BuildKit and back.
 
-use iechor_engine::model::{Container, Volume};
 use iechor_sandbox::contract::Status;
 
+use super::start::Pictures;
 use super::{Outcome, Verdict};
-use crate::case::{Case, REMOVE, STOP};
+use crate::case::{Case, REMOVE, REMOVE_GENTLY, STOP, STOPS};
 use crate::report::Failure;
 use crate::subject::Subject;
 use crate::trace::failure_kind;
 
-/// How `dial` says that there is nothing: `not-running`; of a daemon that the driver does not keep
-/// itself, whether it runs cannot be told from whether it can be reached.
+/// How `dial` says that there is nothing: `not-running` where a boot could change that, which it can
+/// where the driver has to do with containers. Of somebody else's daemon, whether it runs cannot be
+/// told from whether it can be reached.
 fn not_running(subject: &Subject) -> &'static [&'static str] {
-    if subject.nature.keeps_daemon() {
+    let containers = "iechor:driver/container@";
+    let imports = subject.driver.imports();
+    if imports.iter().any(|import| import.starts_with(containers)) {
         &["not-running"]
     } else {
         &["not-running", "unavailable"]
@@ -68,8 +71,14 @@ pub(super) async fn stop_and_remove_of_nothing(subject: &Subject) -> Verdict {
     if let Some(skipped) = emptied(&case)? {
         return Ok(skipped);
     }
-    case.ok("stop of nothing", case.node().stop(STOP).await)?;
-    case.ok("remove of nothing", case.node().remove(REMOVE).await)?;
+    for options in STOPS {
+        let stop = format!("stop of nothing with {options:?}");
+        case.ok(&stop, case.node().stop(options).await)?;
+    }
+    for options in [REMOVE, REMOVE_GENTLY] {
+        let remove = format!("remove of nothing with {options:?}");
+        case.ok(&remove, case.node().remove(options).await)?;
+    }
     case.has("after remove of nothing", &[]).await?;
     Ok(Outcome::Passed)
 }
@@ -129,35 +138,11 @@ pub(super) async fn fresh_instance(subject: &Subject) -> Verdict {
     Ok(Outcome::Passed)
 }
 
-/// Every object as the engine describes it.
-pub(super) async fn pictures(case: &Case<'_>) -> Result<(Vec<Container>, Vec<Volume>), Failure> {
-    let broken =
-        |error: iechor_engine::EngineError| Failure::new("the engine answers", error.to_string());
-    let (mut containers, mut volumes) = (Vec::new(), Vec::new());
-    for object in case.objects().await? {
-        match object.split_once(' ') {
-            Some(("container", name)) => {
-                containers.extend(
-                    case.engine()
-                        .inspect_container(name)
-                        .await
-                        .map_err(broken)?,
-                );
-            }
-            Some(("volume", name)) => {
-                volumes.extend(case.engine().inspect_volume(name).await.map_err(broken)?);
-            }
-            _ => {}
-        }
-    }
-    Ok((containers, volumes))
-}
-
 pub(super) async fn second_boot(subject: &Subject) -> Verdict {
     let case = booted(subject).await?;
-    let before = pictures(&case).await?;
+    let before = Pictures::take(&case).await?;
     case.ok("a second boot", case.node().boot().await)?;
-    let after = pictures(&case).await?;
+    let after = Pictures::take(&case).await?;
     if before != after {
         return Err(case.failure(
             format!("a second boot leaves everything as it is: {before:?}"),
@@ -167,74 +152,18 @@ pub(super) async fn second_boot(subject: &Subject) -> Verdict {
     Ok(Outcome::Passed)
 }
 
-fn ids(pictures: &(Vec<Container>, Vec<Volume>)) -> Vec<&str> {
-    pictures
-        .0
-        .iter()
-        .map(|container| container.id.as_str())
-        .collect()
-}
-
-pub(super) async fn boot_after_stop(subject: &Subject) -> Verdict {
-    let case = booted(subject).await?;
-    let before = pictures(&case).await?;
-    for by_driver in [true, false] {
-        let node = case.node();
-        if by_driver {
-            case.ok("stop", node.stop(STOP).await)?;
-        } else {
-            for container in &before.0 {
-                let stopped = case.engine().stop_container(&container.name, None).await;
-                stopped.map_err(|error| Failure::new("the engine stops it", error.to_string()))?;
-            }
-        }
-        let ended = [Status::Stopped, Status::Inactive];
-        case.status("of a stopped container", &node, &ended).await?;
-        case.refused(
-            "dial of a stopped container",
-            node.dial().await.map(drop),
-            &["not-running"],
-        )?;
-        case.ok("boot of a stopped container", node.boot().await)?;
-        case.status("after that boot", &node, &[Status::Running])
-            .await?;
-        case.reaches_buildkit("after that boot", &node).await?;
-        let after = pictures(&case).await?;
-        if ids(&before) != ids(&after) {
-            return Err(case.failure("boot starts the container that is there", "it made another"));
-        }
-    }
-    Ok(Outcome::Passed)
-}
-
-/// Removes the containers by other hands than the driver's.
-async fn lose(case: &Case<'_>) -> Result<(), Failure> {
-    for container in pictures(case).await?.0 {
-        let removed = case.engine().remove_container(&container.name, true).await;
-        removed.map_err(|error| Failure::new("the engine removes it", error.to_string()))?;
-    }
-    Ok(())
-}
-
-pub(super) async fn boot_after_loss(subject: &Subject) -> Verdict {
-    let case = booted(subject).await?;
-    let objects = case.objects().await?;
-    lose(&case).await?;
-    let gone = [Status::Stopped, Status::Inactive];
-    case.status("of a container that is gone", &case.node(), &gone)
-        .await?;
-    case.ok("boot after that", case.node().boot().await)?;
-    case.has("after that boot", &objects).await?;
-    lose(&case).await?;
-    case.ok("remove of what is left", case.node().remove(REMOVE).await)?;
-    case.has("after that remove", &[]).await?;
-    Ok(Outcome::Passed)
-}
-
 pub(super) async fn stop_and_remove_twice(subject: &Subject) -> Verdict {
     let case = booted(subject).await?;
-    for time in ["first", "second"] {
-        case.ok(&format!("the {time} stop"), case.node().stop(STOP).await)?;
+    for options in STOPS {
+        case.ok("boot before stop", case.node().boot().await)?;
+        for time in ["first", "second"] {
+            let stop = format!("the {time} stop with {options:?}");
+            case.ok(&stop, case.node().stop(options).await)?;
+        }
+        if subject.nature.keeps_daemon() {
+            let ended = [Status::Stopped, Status::Inactive];
+            case.status("after stop", &case.node(), &ended).await?;
+        }
     }
     for time in ["first", "second"] {
         case.ok(
@@ -244,12 +173,12 @@ pub(super) async fn stop_and_remove_twice(subject: &Subject) -> Verdict {
     }
     case.has("after remove", &[]).await?;
     // Straight from running, too.
-    let case = booted(subject).await?;
-    case.ok(
-        "remove of a running builder",
-        case.node().remove(REMOVE).await,
-    )?;
-    case.has("after that remove", &[]).await?;
+    for options in [REMOVE, REMOVE_GENTLY] {
+        case.ok("boot after remove", case.node().boot().await)?;
+        let remove = format!("remove of a running builder with {options:?}");
+        case.ok(&remove, case.node().remove(options).await)?;
+        case.has(&format!("after {remove}"), &[]).await?;
+    }
     Ok(Outcome::Passed)
 }
 

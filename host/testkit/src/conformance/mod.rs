@@ -1,6 +1,8 @@
 //! The requirements of the contract, each a check that can be run alone.
 
+mod beside;
 mod cancellation;
+mod configured;
 mod denials;
 mod faults;
 mod keeping;
@@ -8,6 +10,8 @@ mod lifecycle;
 mod ownership;
 mod pure;
 mod requirements;
+mod restart;
+mod start;
 mod time;
 
 use std::future::Future;

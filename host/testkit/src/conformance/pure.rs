@@ -7,11 +7,16 @@ use iechor_sandbox::contract::{Config, Descriptor, OptionKind, OptionSpec};
 use iechor_sandbox::grant::CATALOGUE;
 use iechor_sandbox::{Driver, DriverError, Observer};
 
+use super::configured::with_defaults;
 use super::{Outcome, Verdict};
 use crate::report::Failure;
 use crate::subject::Subject;
 use crate::trace::{Trace, failure_kind};
 
+/// What Go's `strconv.ParseBool` takes.
+const BOOLEANS: [&str; 12] = [
+    "1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False",
+];
 /// What pure functions may call: it has no effect on anything that lasts.
 const HARMLESS: [&str; 2] = ["log.", "clock."];
 
@@ -66,6 +71,11 @@ fn faults_of(descriptor: &Descriptor) -> Vec<String> {
                 "option {name} has the default {default:?}, which is not of its kind"
             ));
         }
+        if option.default.is_some() && matches!(option.kind, OptionKind::Table) {
+            faults.push(format!(
+                "option {name} is a table, of which nobody can give a default: its parts have names"
+            ));
+        }
         if matches!(&option.kind, OptionKind::Choice(choices) if choices.is_empty()) {
             faults.push(format!("option {name} is a choice of nothing"));
         }
@@ -74,7 +84,7 @@ fn faults_of(descriptor: &Descriptor) -> Vec<String> {
     for request in &descriptor.capabilities {
         let name = &request.name;
         if !CATALOGUE.iter().any(|known| known.name == *name) {
-            faults.push(format!("there is no capability {name:?}"));
+            faults.push(unknown_capability(name));
         }
         if !names.insert(name) {
             faults.push(format!(
@@ -88,9 +98,30 @@ fn faults_of(descriptor: &Descriptor) -> Vec<String> {
     faults
 }
 
+/// Says what there is instead, the nearest first.
+fn unknown_capability(name: &str) -> String {
+    let mut known: Vec<_> = CATALOGUE.iter().map(|known| known.name).collect();
+    let common = |other: &str| {
+        // What they have in common at both ends: a name that was spelt wrong differs in between.
+        let from_begin = name.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
+        let from_end = name.bytes().rev().zip(other.bytes().rev());
+        from_begin.count() + from_end.take_while(|(a, b)| a == b).count()
+    };
+    known.sort_by_key(|other| std::cmp::Reverse(common(other)));
+    format!(
+        "there is no capability {name:?}; did you mean {}? There are: {}",
+        known.first().copied().unwrap_or_default(),
+        CATALOGUE
+            .iter()
+            .map(|known| known.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
+}
+
 fn is_of_kind(kind: &OptionKind, value: &str) -> bool {
     match kind {
-        OptionKind::Boolean => matches!(value, "true" | "false" | "1" | "0"),
+        OptionKind::Boolean => BOOLEANS.contains(&value),
         OptionKind::Integer => value.parse::<i64>().is_ok(),
         OptionKind::Choice(choices) => choices.iter().any(|choice| choice == value),
         _ => true,
@@ -125,7 +156,7 @@ async fn ask(
 
 fn asked<T>(trace: &Trace, result: Result<T, DriverError>) -> Result<T, Failure> {
     result.map_err(|error| Failure {
-        trace: trace.lines(),
+        trace: trace.last_lines(),
         ..Failure::new(
             "describe, priority and validate answer",
             format!("{}: {error}", failure_kind(&error)),
@@ -134,7 +165,7 @@ fn asked<T>(trace: &Trace, result: Result<T, DriverError>) -> Result<T, Failure>
 }
 
 pub(super) async fn reach_nothing(subject: &Subject) -> Verdict {
-    let trace = Arc::new(Trace::default());
+    let trace = subject.trace();
     asked(&trace, ask(subject, &trace).await)?;
     subject.cover(&trace);
     let reached: Vec<_> = trace
@@ -146,7 +177,7 @@ pub(super) async fn reach_nothing(subject: &Subject) -> Verdict {
         return Ok(Outcome::Passed);
     }
     Err(Failure {
-        trace: trace.lines(),
+        trace: trace.last_lines(),
         ..Failure::new(
             "describe, priority and validate call nothing but log and clock",
             format!("they called {}", reached.join(", ")),
@@ -155,7 +186,7 @@ pub(super) async fn reach_nothing(subject: &Subject) -> Verdict {
 }
 
 pub(super) async fn repeat_themselves(subject: &Subject) -> Verdict {
-    let trace = Arc::new(Trace::default());
+    let trace = subject.trace();
     let first = asked(&trace, ask(subject, &trace).await)?;
     let second = asked(&trace, ask(subject, &trace).await)?;
     for ((function, before), (_, after)) in first.into_iter().zip(second) {
@@ -170,19 +201,7 @@ pub(super) async fn repeat_themselves(subject: &Subject) -> Verdict {
 }
 
 pub(super) async fn accepts_defaults(subject: &Subject) -> Verdict {
-    let mut options = subject.given.options.clone();
-    for option in &subject.descriptor.options {
-        if let Some(default) = &option.default
-            && !options.iter().any(|(name, _)| *name == option.name)
-        {
-            options.push((option.name.clone(), default.clone()));
-        }
-    }
-    let config = Config {
-        options,
-        ..subject.given.clone()
-    };
-    match subject.driver.validate(&config).await {
+    match subject.driver.validate(&with_defaults(subject)).await {
         Ok(_) => Ok(Outcome::Passed),
         Err(error) => Err(Failure::new(
             "every option may be given its default",

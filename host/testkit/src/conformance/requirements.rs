@@ -2,7 +2,8 @@
 
 use super::Need::{Container, Requests, Simulation, Volume};
 use super::{
-    Requirement, cancellation, denials, faults, keeping, lifecycle, ownership, pure, time,
+    Requirement, beside, cancellation, configured, denials, faults, keeping, lifecycle, ownership,
+    pure, restart, time,
 };
 
 macro_rules! check {
@@ -60,8 +61,9 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "dial-before-boot-is-not-running",
-        text: "`dial` without a running BuildKit is `not-running`, and makes nothing: the host boots, and dials again, on this very \
-               error. Source: wit/driver.wit, `builder.dial`.",
+        text: "`dial` without a running BuildKit is `not-running` where a boot could change that, and makes nothing: the host boots, \
+               and dials again, on this very error. A driver that can make containers answers so; one whose BuildKit is somebody \
+               else's may say `unavailable`, with the reason. Source: wit/driver.wit, `builder.dial`.",
         needs: &[],
         check: check!(lifecycle::dial_before_boot),
     },
@@ -102,11 +104,29 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "boot-starts-a-stopped-container-again",
-        text: "`boot` after `stop`, or after the container was stopped by other hands, starts the same container rather than another \
-               one: its cache and its configuration are in there. Meanwhile `info` is not `running`, and `dial` is `not-running`. \
+        text: "`boot` after `stop`, or after the container was stopped by other hands, starts the same container with the same \
+               volumes rather than another one: its cache and its configuration are in there. A driver whose `stop` leaves only the \
+               volume, and whose `info` then is `inactive`, makes another container on that volume. Meanwhile `info` is not \
+               `running`, and `dial` is `not-running`. \
                Source: wit/driver.wit, `builder.boot`, \"starts what is missing\".",
         needs: &[Container],
-        check: check!(lifecycle::boot_after_stop),
+        check: check!(restart::boot_after_stop),
+    },
+    Requirement {
+        name: "defaults-are-what-it-does",
+        text: "An option that is not given means what its default says: a boot with every default written out makes the same calls as \
+               one without. The host shows the defaults and does not fill them in. \
+               Source: wit/driver.wit, `option-spec.default`.",
+        needs: &[Simulation],
+        check: check!(configured::defaults),
+    },
+    Requirement {
+        name: "what-is-configured-arrives",
+        text: "A flag for buildkitd and its configuration file reach the container of BuildKit, or `validate` says that nothing comes of \
+               them: whoever gives them relies on them. \
+               Source: wit/driver.wit, `config.buildkitd-flags`, `config.files`.",
+        needs: &[Simulation],
+        check: check!(configured::arrives),
     },
     Requirement {
         name: "boot-replaces-a-lost-container",
@@ -114,11 +134,20 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
                pruned. \
                Source: wit/driver.wit, `builder.boot`, \"creates what is missing\".",
         needs: &[Container],
-        check: check!(lifecycle::boot_after_loss),
+        check: check!(restart::boot_after_loss),
+    },
+    Requirement {
+        name: "every-run-has-its-own-name",
+        text: "The `run` of `info`, where a driver gives one, is the same for as long as the daemon runs, and another one after \
+               `stop` and `boot`: the host shows what BuildKit said in that run rather than ask again. \
+               Source: wit/driver.wit, `info.run`.",
+        needs: &[Container],
+        check: check!(restart::runs),
     },
     Requirement {
         name: "stop-twice-and-remove-twice",
-        text: "`stop` and `remove` succeed a second time, and after `remove` nothing of the node is left in the engine. \
+        text: "`stop` and `remove` succeed a second time, with force, with a grace and without, and after `remove` nothing of the \
+               node is left in the engine. \
                Source: wit/driver.wit, `builder.stop`, `builder.remove`, \"Idempotent\".",
         needs: &[],
         check: check!(lifecycle::stop_and_remove_twice),
@@ -136,6 +165,21 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
                Source: wit/driver.wit, `remove-options.keep-daemon`.",
         needs: &[],
         check: check!(keeping::keep_daemon),
+    },
+    Requirement {
+        name: "nodes-do-not-touch-each-other",
+        text: "Two nodes live beside each other in one engine: both boot, and what is done to one leaves the other as it is. \
+               Source: wit/driver.wit, `config.name`, \"Unique on this engine\".",
+        needs: &[Simulation, Container],
+        check: check!(beside::nodes),
+    },
+    Requirement {
+        name: "two-boots-at-once-end-well",
+        text: "Of two boots of one node at the same time one at least succeeds, and afterwards there is what one boot makes, and it \
+               runs: two builds begin at once more often than one thinks. That one of them fails warns only. \
+               Source: wit/driver.wit, `builder.boot`, \"Idempotent\".",
+        needs: &[Simulation, Container],
+        check: check!(beside::boots),
     },
     Requirement {
         name: "host-gateway-answers",
@@ -169,7 +213,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "denied-",
         text: "Without one of the capabilities that it asks for, `boot` is refused with `denied`, naming that capability, and leaves \
-               nothing; or it succeeds, where the driver declared the capability as one that it can do without. A denial that turns \
+               what was there before and nothing else; or it succeeds, where the driver declared the capability as one that it can do without. A denial that turns \
                into another error sends the user to the wrong place. Source: wit/types.wit, `denied`; wit/driver.wit, \
                `capability-request.required`.",
         needs: &[],
@@ -185,7 +229,9 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "engine-errors-in-boot",
         text: "An error of the engine, or of the network, at any call of a `boot`: the boot succeeds all the same or returns an error; \
-               it does not crash, an error leaves nothing in the engine, and the next boot works. Source: wit/types.wit, \"An operation that \
+               it does not crash, an error leaves in the engine what was there before and nothing else, and the next boot works. So it \
+               is from nothing, with a kept state, with a stopped container and with a running one: a failed boot that takes the \
+               cache with it is worse than none. Source: wit/types.wit, \"An operation that \
                fails leaves nothing behind\".",
         needs: &[Simulation],
         check: |subject, _| Box::pin(faults::boot(subject, faults::Kind::Error)),
@@ -214,20 +260,21 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "faults-in-remove",
         text: "An error, a lost answer or a silent engine at any call of `remove`: it succeeds or returns an error, and the next \
-               `remove` leaves nothing. Nobody else would ever remove what it forgot. Source: wit/driver.wit, `builder.remove`.",
+               `remove` leaves nothing, or the state where that is to be kept. Nobody else would ever remove what it forgot. Source: wit/driver.wit, `builder.remove`.",
         needs: &[Simulation],
         check: check!(faults::remove),
     },
     Requirement {
         name: "faults-in-queries",
-        text: "An error, a lost answer or a silent engine at any call of `info`, `dial`, `version` or `features`: they succeed or \
+        text: "An error, a lost answer or a silent engine at any call of `info`, `dial`, `version`, `features` or `host-gateway`: they succeed or \
                return an error, and change nothing. Source: wit/types.wit, `error`.",
         needs: &[Simulation],
         check: check!(faults::queries),
     },
     Requirement {
         name: "cancel-in-boot",
-        text: "A cancel at any call of a `boot` leaves nothing in the engine, and the next boot works. Users press Ctrl-C. \
+        text: "A cancel at any call of a `boot` leaves in the engine what was there before and nothing else, and the next boot works; \
+               from nothing, with a kept state, with a stopped container and with a running one. Users press Ctrl-C. \
                Source: wit/types.wit, `cancelled`.",
         needs: &[Simulation],
         check: check!(cancellation::boot),
@@ -248,7 +295,8 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "buildkit-that-never-answers",
-        text: "Where BuildKit closes every connection, `boot` ends with an error within the time that it has, and leaves nothing. \
+        text: "Where BuildKit closes every connection, `boot` ends with an error within the time that it has, and leaves what \
+               was there before and nothing else. \
                Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
         needs: &[Simulation],
         check: |subject, _| Box::pin(time::silent(subject, crate::Answers::Never)),
@@ -256,7 +304,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "buildkit-that-hangs",
         text: "Where BuildKit takes connections and says nothing, `boot` ends with an error within the time that it has, and leaves \
-               nothing. Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
+               what was there before and nothing else. Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
         needs: &[Simulation],
         check: |subject, _| Box::pin(time::silent(subject, crate::Answers::Hangs)),
     },
@@ -270,14 +318,15 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "a-container-that-dies-ends-the-boot",
         text: "Where the container of BuildKit ends during a boot, the boot ends soon after with an error that has the exit code and \
-               the last lines of its log, and leaves nothing, whatever its restart policy. It is the most common failure there \
+               the last lines of its log, and leaves what was there before, whatever its restart policy. It is the most common failure there \
                is, and waiting for it to pass helps nobody. Source: wit/container.wit, `summary.exit-code`, `last-logs`.",
         needs: &[Simulation, Container],
         check: check!(time::dying_container),
     },
     Requirement {
         name: "a-container-that-cannot-start-ends-the-boot",
-        text: "Where the engine cannot start the container, `boot` fails with the engine's words and leaves nothing. \
+        text: "Where the engine cannot start the container, `boot` fails with the engine's words and leaves what was there \
+               before and nothing else. \
                Source: wit/types.wit, \"An operation that fails leaves nothing behind\".",
         needs: &[Simulation, Container],
         check: check!(time::stillborn_container),

@@ -7,6 +7,7 @@ use iechor_engine::simulated::Behavior;
 use iechor_sandbox::{DriverError, limits};
 use tokio::time::Instant;
 
+use super::start::{Pictures, Start};
 use super::{Outcome, Verdict};
 use crate::buildkit::Answers;
 use crate::case::Case;
@@ -39,8 +40,13 @@ pub(super) async fn late(subject: &Subject) -> Verdict {
     Ok(Outcome::Passed)
 }
 
-/// The error of a boot that must fail, and how long it took.
-async fn failed_boot(case: &Case<'_>, what: &str) -> Result<(DriverError, Duration), Failure> {
+/// The error of a boot that must fail, and how long it took. What was there before stays; a container
+/// that never answers may be given up for another.
+async fn failed_boot(
+    case: &Case<'_>,
+    what: &str,
+    before: &Pictures,
+) -> Result<(DriverError, Duration), Failure> {
     let begun = Instant::now();
     let result = case.node().boot().await;
     let took = begun.elapsed();
@@ -48,29 +54,37 @@ async fn failed_boot(case: &Case<'_>, what: &str) -> Result<(DriverError, Durati
     let Err(error) = result else {
         return Err(case.failure(format!("{what} fails"), "it succeeded"));
     };
-    case.has(&format!("after {what}"), &[]).await?;
+    Start::Stopped
+        .stays(case, &format!("after {what}"), before, true)
+        .await?;
     Ok((error, took))
 }
 
 pub(super) async fn silent(subject: &Subject, answers: Answers) -> Verdict {
-    let case = subject.case();
-    case.answers(answers)?;
-    let what = match answers {
-        Answers::Hangs => "boot of a BuildKit that hangs",
-        _ => "boot of a BuildKit that never answers",
-    };
-    let (error, took) = failed_boot(&case, what).await?;
-    if matches!(error, DriverError::TimedOut { .. }) {
+    let mut is_ended_by_host = false;
+    for start in Start::all(subject) {
+        let (case, before) = start.reach(subject).await?;
+        case.answers(answers)?;
+        let does = match answers {
+            Answers::Hangs => "hangs",
+            _ => "never answers",
+        };
+        let what = format!("{} where BuildKit {does}", start.name());
+        let (error, took) = failed_boot(&case, &what, &before).await?;
+        if matches!(error, DriverError::TimedOut { .. }) {
+            is_ended_by_host = true;
+        } else if took > limits::BOOT {
+            return Err(case.failure(
+                format!("{what} ends within {} s", limits::BOOT.as_secs()),
+                format!("it took {} s", took.as_secs()),
+            ));
+        }
+    }
+    if is_ended_by_host {
         return Ok(Outcome::Warned(format!(
             "the boot used up all of the {} s that it had; ended by the driver itself it could say why",
             limits::BOOT.as_secs()
         )));
-    }
-    if took > limits::BOOT {
-        return Err(case.failure(
-            format!("{what} ends within {} s", limits::BOOT.as_secs()),
-            format!("it took {} s", took.as_secs()),
-        ));
     }
     Ok(Outcome::Passed)
 }
@@ -92,45 +106,47 @@ pub(super) async fn without_workers(subject: &Subject) -> Verdict {
 
 pub(super) async fn dying_container(subject: &Subject) -> Verdict {
     let line = "buildkitd: could not lock /var/lib/buildkit";
-    for (what, behavior) in [
-        ("a container that ends at once", Behavior::exits(3)),
-        (
-            "a container that ends after a while",
-            Behavior::exits(3).after_calls(4),
-        ),
-    ] {
-        let case = subject.case();
-        case.answers(Answers::Never)?;
-        case.processes(behavior.with_log(LogStream::Stderr, line))?;
-        let what = format!("boot with {what}");
-        let (error, took) = failed_boot(&case, &what).await?;
-        let words = error.to_string();
-        if !words.contains(line) || !words.contains('3') {
-            return Err(case.failure(
-                format!("{what} fails with exit code 3 and the log line {line:?}"),
-                format!("{}: {words}", failure_kind(&error)),
-            ));
-        }
-        if took > AFTER_DEATH {
-            return Err(case.failure(
-                format!("{what} ends within {} s", AFTER_DEATH.as_secs()),
-                format!("it took {} s", took.as_secs()),
-            ));
+    // A container that runs already is past that.
+    for start in Start::all(subject).filter(|start| *start != Start::Running) {
+        for (when, behavior) in [
+            ("at once", Behavior::exits(3)),
+            ("after a while", Behavior::exits(3).after_calls(4)),
+        ] {
+            let (case, before) = start.reach(subject).await?;
+            case.answers(Answers::Never)?;
+            case.processes(behavior.with_log(LogStream::Stderr, line))?;
+            let what = format!("{} whose container ends {when}", start.name());
+            let (error, took) = failed_boot(&case, &what, &before).await?;
+            let words = error.to_string();
+            if !words.contains(line) || !words.contains('3') {
+                return Err(case.failure(
+                    format!("{what} fails with exit code 3 and the log line {line:?}"),
+                    format!("{}: {words}", failure_kind(&error)),
+                ));
+            }
+            if took > AFTER_DEATH {
+                return Err(case.failure(
+                    format!("{what} ends within {} s", AFTER_DEATH.as_secs()),
+                    format!("it took {} s", took.as_secs()),
+                ));
+            }
         }
     }
     Ok(Outcome::Passed)
 }
 
 pub(super) async fn stillborn_container(subject: &Subject) -> Verdict {
-    let case = subject.case();
-    case.processes(Behavior::never_starts("exec format error"))?;
-    let what = "boot with a container that cannot start";
-    let (error, _) = failed_boot(&case, what).await?;
-    if !error.to_string().contains("exec format error") {
-        return Err(case.failure(
-            format!("{what} fails with the engine's words: exec format error"),
-            format!("{}: {error}", failure_kind(&error)),
-        ));
+    for start in Start::all(subject).filter(|start| *start != Start::Running) {
+        let (case, before) = start.reach(subject).await?;
+        case.processes(Behavior::never_starts("exec format error"))?;
+        let what = format!("{} whose container cannot start", start.name());
+        let (error, _) = failed_boot(&case, &what, &before).await?;
+        if !error.to_string().contains("exec format error") {
+            return Err(case.failure(
+                format!("{what} fails with the engine's words: exec format error"),
+                format!("{}: {error}", failure_kind(&error)),
+            ));
+        }
     }
     Ok(Outcome::Passed)
 }

@@ -50,7 +50,7 @@
 //! | --- | --- |
 //! | `name` | of the node; `node0` |
 //! | `endpoint` | `unix:///run/simulated.sock` |
-//! | `options` | table of texts |
+//! | `options` | table of texts; in memory, a file that one names is not read: the kit has certificates of its own |
 //! | `buildkitd-flags`, `platforms` | lists of texts; a platform as `linux/arm64/v8` |
 //! | `files` | list of `{ path, mode, contents }`; `mode` is `0o644` |
 //!
@@ -82,8 +82,8 @@
 //! | `objects` | all that there is in the engine afterwards: `container NAME`, `volume NAME`, `network NAME` |
 //! | `within` * | the operation takes so long at most, in virtual time: `30s` |
 //! | `force`, `grace`, `keep-state`, `keep-daemon` | of `stop` and `remove` |
-//! | `fault` * | `{ call, connection, kind }`: the call of that number of the engine, or the connection, of this step, fails: `kind` is `error`, `lost-answer` or `hang` |
-//! | `cancel-at` * | the operation is cancelled at its call of that number to the host |
+//! | `fault` * | `{ call, connection, kind }`: the call of that number of the engine, or the connection, of this step, fails: `kind` is `error`, `lost-answer` or `hang`. A step that does not come to it fails |
+//! | `cancel-at` * | the operation is cancelled at its call of that number to the host; there has to be one |
 //! | `container`, `exit-code` | of `kill`, `stop-container`, `remove-container` |
 //! | `for` | of `sleep`: `10s` |
 //! | `buildkit` *, `process` *, `network` * | the world changes before the step, as in `[world]` |

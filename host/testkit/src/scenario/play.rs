@@ -120,10 +120,11 @@ async fn operate(
     name: &str,
 ) -> Result<(), Failure> {
     let begun = Instant::now();
+    let before = Counts::of(case);
     set_fault(case, step)?;
     if let Some(call) = step.cancel_at {
         let token = case.context().cancel;
-        case.trace.cancel_at(case.trace.calls() + call, token);
+        case.trace.cancel_at(before.host + call, token);
     }
     let config = world::config(scenario, case);
     let valid = match valid_config {
@@ -143,6 +144,7 @@ async fn operate(
         Err(error) => Err(error),
     };
     let took = begun.elapsed();
+    let hit = before.all_hit(case, step, name);
     if step.fault.is_some() {
         let stage = case.stage()?;
         stage.engine.clear_faults();
@@ -151,6 +153,7 @@ async fn operate(
     if step.cancel_at.is_some() {
         case.renew_cancel();
     }
+    hit?;
     judge(scenario, case, step, name, result)?;
     match step.within {
         Some(within) if took > within => Err(case.failure(
@@ -158,6 +161,67 @@ async fn operate(
             format!("it took {took:?}"),
         )),
         _ => Ok(()),
+    }
+}
+
+/// How many calls there were.
+struct Counts {
+    /// To the host.
+    host: u64,
+    engine: u64,
+    network: u64,
+}
+
+impl Counts {
+    fn of(case: &Case<'_>) -> Self {
+        let (engine, network) = match &case.world {
+            World::Simulated(stage) => (stage.engine.calls(), stage.network.calls()),
+            // Nothing is planned for a call of a real engine.
+            World::Real(_) => (0, 0),
+        };
+        Self {
+            host: case.trace.calls(),
+            engine,
+            network,
+        }
+    }
+
+    /// Requires that what is planned for a call of the step met one: a step that ends before would
+    /// show nothing.
+    fn all_hit(&self, case: &Case<'_>, step: &Step, name: &str) -> Result<(), Failure> {
+        let now = Self::of(case);
+        let fault = step.fault;
+        let planned = [
+            (
+                step.cancel_at,
+                now.host - self.host,
+                "cancel-at",
+                "calls to the host",
+            ),
+            (
+                fault.and_then(|fault| fault.call),
+                now.engine - self.engine,
+                "fault.call",
+                "calls of the engine",
+            ),
+            (
+                fault.and_then(|fault| fault.connection),
+                now.network - self.network,
+                "fault.connection",
+                "connections",
+            ),
+        ];
+        for (number, happened, key, what) in planned {
+            if let Some(number) = number
+                && !(1..=happened).contains(&number)
+            {
+                return Err(case.failure(
+                    format!("{name} comes to what {key} = {number} means"),
+                    format!("it made {happened} {what}, counted from 1"),
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -154,6 +154,10 @@ pub(super) fn config(scenario: &File, case: &Case<'_>) -> contract::Config {
         options.retain(|(known, _)| known != name);
         options.push((name.clone(), value.clone()));
     }
+    if let World::Simulated(_) = &case.world {
+        let subject = case.subject;
+        subject.own_file.replace(&subject.descriptor, &mut options);
+    }
     let name = match &case.world {
         World::Simulated(_) => name(scenario).to_owned(),
         World::Real(_) => case.node_name().to_owned(),

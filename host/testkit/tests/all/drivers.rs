@@ -57,13 +57,56 @@ async fn the_container_driver_is_asked_everything() {
         .filter(|test| test.status == Status::Skipped)
         .map(|test| test.name.as_str())
         .collect();
-    // It joins a network of the user's, and insists on a parent cgroup, only where an option names
-    // one.
-    assert_eq!(
-        skipped,
-        ["denied-container.cgroup-parent", "denied-container.network"]
-    );
+    assert_eq!(skipped, [""; 0]);
     assert!(report.coverage.exports_never_called.is_empty());
+}
+
+#[tokio::test]
+async fn whatever_remote_asks_for_is_denied_by_an_endpoint_that_needs_it() {
+    let driver = Sandbox::embedded("remote").unwrap().unwrap();
+    let run = Kit::new(driver).conformance().only("denied-*");
+    let report = run.run().await;
+    assert_eq!(report.count(Status::Passed), 2, "{:#?}", report.tests);
+    assert_eq!(report.tests.len(), 2);
+}
+
+#[tokio::test]
+async fn a_daemon_behind_tls_is_like_any_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let pem = directory.path().join("pem");
+    let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(&pem, text).unwrap();
+    let pem = pem.to_str().unwrap();
+    for (endpoint, options) in [
+        ("tcp://buildkit.example:1234", &["cacert"][..]),
+        ("tcp://[::1]:1234", &["cacert", "cert", "key"]),
+    ] {
+        let driver = Sandbox::embedded("remote").unwrap().unwrap();
+        let mut kit = Kit::new(driver).endpoint(endpoint);
+        for option in options {
+            kit = kit.option(*option, pem);
+        }
+        kit = kit.option("servername", "inside.example");
+        let report = kit.conformance().run().await;
+        report.assert_passed();
+        assert_eq!(report.count(Status::Warned), 0, "{:#?}", report.tests);
+    }
+    // Nobody's authorities but those of the system: the kit's is none of them.
+    let driver = Sandbox::embedded("remote").unwrap().unwrap();
+    let kit = Kit::new(driver).endpoint("tcp://buildkit.example:1234");
+    let kit = kit.option("servername", "inside.example");
+    let run = kit.conformance().only("boot-makes-it-run");
+    assert!(!run.run().await.passed());
+    // A file that is not there is not replaced in silence.
+    let driver = Sandbox::embedded("remote").unwrap().unwrap();
+    let kit = Kit::new(driver).endpoint("tcp://buildkit.example:1234");
+    let report = kit.option("cacert", "/nowhere").conformance().run().await;
+    let failure = report
+        .test("driver-can-be-tested")
+        .unwrap()
+        .failure
+        .as_ref();
+    assert!(failure.unwrap().happened.contains("/nowhere"));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! That every check can fail: a driver with one fault at a time.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use iechor_testkit::report::Status;
 use iechor_testkit::{Kit, Report, requirements};
@@ -71,6 +72,50 @@ const FAULTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "destroy on errors",
+        &[
+            "buildkit-that-never-answers",
+            "buildkit-that-hangs",
+            "a-container-that-dies-ends-the-boot",
+            "a-container-that-cannot-start-ends-the-boot",
+        ],
+    ),
+    (
+        "destroy on errors",
+        &["engine-errors-in-boot", "lost-answers-in-boot"],
+    ),
+    (
+        "destroy the state on errors",
+        &[
+            "engine-errors-in-boot",
+            "faults-in-remove",
+            "denied-image.pull",
+            "nothing-granted",
+        ],
+    ),
+    (
+        "recreate the state",
+        &["cancel-in-boot", "hanging-calls-in-boot"],
+    ),
+    ("every run is the same", &["every-run-has-its-own-name"]),
+    ("every run is another", &["every-run-has-its-own-name"]),
+    ("another default", &["defaults-are-what-it-does"]),
+    ("drop the flags", &["what-is-configured-arrives"]),
+    ("drop the files", &["what-is-configured-arrives"]),
+    ("one name for all", &["nodes-do-not-touch-each-other"]),
+    (
+        "trap on a grace",
+        &[
+            "stop-and-remove-of-nothing-succeed",
+            "stop-twice-and-remove-twice",
+        ],
+    ),
+    ("trap on force", &["stop-twice-and-remove-twice"]),
+    (
+        "leave everything on force",
+        &["stop-twice-and-remove-twice"],
+    ),
+    (
         "wait for the dead",
         &["a-container-that-dies-ends-the-boot"],
     ),
@@ -83,6 +128,8 @@ const FAULTS: &[(&str, &[&str])] = &[
 /// A fault in functions that get no configuration, and the check that finds it.
 const ORDERS: &[(&str, &str)] = &[
     ("no summary", "describe-is-sound"),
+    ("ask for a pul", "describe-is-sound"),
+    ("give a table a default", "describe-is-sound"),
     ("reach out", "pure-functions-reach-nothing"),
     ("never the same", "pure-functions-repeat-themselves"),
     ("wrong default", "validate-accepts-its-defaults"),
@@ -93,7 +140,11 @@ const ORDERS: &[(&str, &str)] = &[
 const WARNINGS: &[(&str, &str)] = &[
     ("keep a step", "handles-are-given-back"),
     ("do not wait", "buildkit-without-workers"),
+    ("do not join", "two-boots-at-once-end-well"),
 ];
+
+/// What is done otherwise than by the drivers that are built in, and is no fault.
+const SHAPES: &[&str] = &["stop is removal", "probe with a command"];
 
 async fn run(fault: &str, only: &[&str]) -> Report {
     let mut kit = Kit::load(guest()).await.unwrap();
@@ -119,6 +170,32 @@ async fn a_driver_without_a_fault_passes_everything() {
     let report = run("", &[]).await;
     report.assert_passed();
     assert_eq!(report.count(Status::Passed), report.tests.len());
+}
+
+#[tokio::test]
+async fn a_capability_that_there_is_not_comes_with_those_that_there_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let guest = ordered_guest(directory.path(), "ask for a pul");
+    let run = Kit::load(guest).await.unwrap().conformance();
+    let report = run.only("describe-is-sound").run().await;
+    let failure = report.tests[0].failure.as_ref().unwrap();
+    for words in ["did you mean image.pull?", "container.privileged, "] {
+        assert!(failure.happened.contains(words), "{failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_driver_may_do_things_in_its_own_way() {
+    for shape in SHAPES {
+        let report = run(shape, &[]).await;
+        report.assert_passed();
+        assert_eq!(report.count(Status::Warned), 0, "{shape}");
+    }
+    // The kit has a file for it.
+    let directory = tempfile::tempdir().unwrap();
+    let guest = ordered_guest(directory.path(), "require a file");
+    let report = Kit::load(guest).await.unwrap().conformance().run().await;
+    report.assert_passed();
 }
 
 #[tokio::test]
@@ -176,6 +253,51 @@ fn no_check_is_left_out_here() {
             "{name} does not say where it is written"
         );
     }
+}
+
+#[tokio::test]
+async fn a_driver_that_never_ends_ends_the_check_and_not_the_machine() {
+    for (fault, check, words) in [
+        // Looks take time, so the boot is over when its time is.
+        (
+            "look at the clock for ever",
+            "boot-makes-it-run",
+            "did not finish boot within 10 min",
+        ),
+        (
+            "talk for ever in stop",
+            "stop-twice-and-remove-twice",
+            "stop made more than 100000 calls to the host; the last was log.enabled",
+        ),
+        (
+            "talk at length in stop",
+            "stop-twice-and-remove-twice",
+            "the trace has more than 32 MiB",
+        ),
+    ] {
+        let report = run(fault, &[check]).await;
+        assert_eq!(failed(&report), [check], "{fault}");
+        let failure = report.test(check).unwrap().failure.as_ref().unwrap();
+        assert!(failure.happened.contains(words), "{fault}: {failure:?}");
+        assert!(!failure.trace.is_empty(), "{fault}");
+    }
+    // Not so where somebody only waits in an odd way.
+    let report = run("look at the clock for a second", &[]).await;
+    report.assert_passed();
+
+    let directory = tempfile::tempdir().unwrap();
+    let ordered = ordered_guest(directory.path(), "look at the clock for ever");
+    let report = Kit::load(ordered).await.unwrap().conformance().run().await;
+    assert_eq!(failed(&report), ["driver-can-be-tested"]);
+
+    // Nothing but real time ends this one.
+    let kit = Kit::load(guest()).await.unwrap();
+    let kit = kit.option("fault", "dawdle for ever");
+    let patience = Duration::from_millis(500);
+    let report = kit.conformance().patience(patience).run().await;
+    assert_eq!(failed(&report), ["driver-can-be-tested"]);
+    let failure = report.tests[0].failure.as_ref().unwrap();
+    assert!(failure.happened.contains("real time"), "{failure:?}");
 }
 
 #[tokio::test]

@@ -91,6 +91,22 @@ async fn what_a_step_expects_has_to_happen() {
             "do = \"boot\"\nfault = { call = 1, kind = \"error\" }\nerror = \"engine\"\nsays = \"moon\"",
             "a fault of the scenario",
         ),
+        (
+            "do = \"boot\"\nfault = { call = 999, kind = \"error\" }",
+            "calls of the engine, counted from 1",
+        ),
+        (
+            "do = \"boot\"\nfault = { call = 0, kind = \"hang\" }",
+            "calls of the engine, counted from 1",
+        ),
+        (
+            "do = \"boot\"\nfault = { connection = 1, kind = \"error\" }",
+            "it made 0 connections",
+        ),
+        (
+            "do = \"info\"\ncancel-at = 999",
+            "calls to the host, counted from 1",
+        ),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let text = format!("summary = \"x\"\n[[steps]]\n{steps}\n");

@@ -12,7 +12,7 @@ use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, G
 use iechor_driver::transport::Connection;
 use iechor_driver::{
     CapabilityRequest, Config, Descriptor, Error, Feature, Info, Issue, OptionKind, OptionSpec,
-    RemoveOptions, Severity, StopOptions, container, values,
+    RemoveOptions, Severity, StopOptions, clock, container, values,
 };
 
 /// Overwritten by tests, with as many bytes.
@@ -39,6 +39,12 @@ impl Guest for Faulty {
         if order == "reach out" {
             let _ = container::list_all(&[]);
         }
+        if order == "look at the clock for ever" {
+            loop {
+                clock::now();
+            }
+        }
+        assert_ne!(order, "trap in describe", "describe was told to trap");
         let summary = match order.as_str() {
             "no summary" => String::new(),
             "never the same" => format!("{:?}", SystemTime::now()),
@@ -72,11 +78,27 @@ impl Guest for Faulty {
             homepage: None,
             license: None,
             multi_node: true,
-            options: vec![
-                option("fault", OptionKind::Text, None),
-                option("memory", OptionKind::Size, Some(default)),
+            options: [
+                Some(option("fault", OptionKind::Text, None)),
+                Some(option("memory", OptionKind::Size, Some(default))),
+                (order == "give a table a default")
+                    .then(|| option("env", OptionKind::Table, Some("A=b"))),
+                (order == "require a file").then(|| OptionSpec {
+                    required: true,
+                    ..option("cacert", OptionKind::File, None)
+                }),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            capabilities: vec![
+                request("container.privileged"),
+                request(if order == "ask for a pul" {
+                    "image.pul"
+                } else {
+                    "image.pull"
+                }),
             ],
-            capabilities: vec![request("container.privileged"), request("image.pull")],
         }
     }
 
@@ -105,7 +127,7 @@ impl GuestBuilder for node::Node {
     }
 
     fn info(&self) -> Result<Info, Error> {
-        self.checked(self.state().map(Info::from))
+        self.checked(self.state())
     }
 
     fn boot(&self) -> Result<(), Error> {
@@ -128,7 +150,7 @@ impl GuestBuilder for node::Node {
     }
 
     fn stop(&self, options: StopOptions) -> Result<(), Error> {
-        self.checked(self.end(options.grace))
+        self.checked(self.end(options))
     }
 
     fn remove(&self, options: RemoveOptions) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The node, with its faults.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use iechor_driver::buildkit_session::Client;
 use iechor_driver::container::{
@@ -9,26 +9,48 @@ use iechor_driver::container::{
 use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
 use iechor_driver::transport::Connection;
+use iechor_driver::types::File;
 use iechor_driver::volume::{self, Volume};
-use iechor_driver::{Config, Error, RemoveOptions, Status, clock, describe_error};
+use iechor_driver::{
+    Config, Error, Info, RemoveOptions, Status, StopOptions, clock, describe_error, log, values,
+};
 
 const IMAGE: &str = "moby/buildkit:buildx-stable-1";
+/// What `describe` says.
+const DEFAULT_MEMORY: u64 = 1 << 30;
 const WAIT: Duration = Duration::from_millis(200);
 const TRIES: u32 = 30;
+/// Enough to fill any record of them, and fewer than are too many.
+const CALLS: u32 = 9_000;
 
 /// A node in a container and a volume.
 pub struct Node {
     name: String,
     fault: String,
+    memory: Option<u64>,
+    flags: Vec<String>,
+    files: Vec<File>,
 }
 
 impl Node {
     pub fn new(config: Config) -> Self {
-        let fault = config.options.iter().find(|(name, _)| name == "fault");
+        let option = |wanted: &str| config.options.iter().find(|(name, _)| name == wanted);
+        let (fault, memory) = (option("fault"), option("memory"));
         Self {
             name: format!("buildx_buildkit_{}", config.name),
             fault: fault.map(|(_, value)| value.clone()).unwrap_or_default(),
+            memory: memory.and_then(|(_, value)| values::bytes(value).ok()),
+            flags: config.buildkitd_flags,
+            files: config.files,
         }
+        .renamed()
+    }
+
+    fn renamed(mut self) -> Self {
+        if self.fault("one name for all") {
+            self.name = "buildx_buildkit_node0".into();
+        }
+        self
     }
 
     pub fn fault(&self, name: &str) -> bool {
@@ -50,18 +72,46 @@ impl Node {
         }
     }
 
-    pub fn state(&self) -> Result<Status, Error> {
-        match self.found()? {
-            None if self.fault("info of nothing fails") => Err(Error::NotRunning),
-            None => Ok(Status::Inactive),
-            Some(_) if self.fault("always inactive") => Ok(Status::Inactive),
-            Some(container) if is_running(&container)? => Ok(Status::Running),
-            Some(_) => Ok(Status::Stopped),
-        }
+    pub fn state(&self) -> Result<Info, Error> {
+        let seen = match self.found()? {
+            None if self.fault("info of nothing fails") => return Err(Error::NotRunning),
+            None => return Ok(Status::Inactive.into()),
+            Some(_) if self.fault("always inactive") => return Ok(Status::Inactive.into()),
+            Some(container) => container.inspect()?,
+        };
+        let status = match seen.status {
+            container::Status::Running => Status::Running,
+            _ => Status::Stopped,
+        };
+        Ok(Info {
+            run: match seen.run {
+                Some(_) if self.fault("every run is the same") => Some("run".into()),
+                Some(_) if self.fault("every run is another") => {
+                    Some(format!("{:?}", SystemTime::now()))
+                }
+                run => run,
+            },
+            ..status.into()
+        })
     }
 
     pub fn start(&self) -> Result<(), Error> {
-        let container = match self.found()? {
+        self.waste();
+        let found = self.found()?;
+        let was_there = found.is_some();
+        let result = self.start_or_create(found);
+        if result.is_err() && was_there && self.fault("destroy on errors") {
+            self.clear(RemoveOptions {
+                force: true,
+                keep_state: false,
+                keep_daemon: false,
+            })?;
+        }
+        result
+    }
+
+    fn start_or_create(&self, found: Option<Container>) -> Result<(), Error> {
+        let container = match found {
             Some(container) => {
                 let running = is_running(&container)?;
                 if self.fault("recreate") || self.fault("recreate what stopped") && !running {
@@ -82,7 +132,61 @@ impl Node {
         self.wait(&container)
     }
 
+    /// Time and memory.
+    fn waste(&self) {
+        if self.fault("look at the clock for ever") {
+            loop {
+                clock::now();
+            }
+        }
+        if self.fault("look at the clock for a second") {
+            let begun = clock::now();
+            while clock::now() - begun < 1_000_000_000 {}
+        }
+        if self.fault("dawdle for ever") {
+            loop {
+                clock::now();
+                for number in 0..20_000_000_u32 {
+                    std::hint::black_box(number);
+                }
+            }
+        }
+    }
+
     fn create(&self) -> Result<Container, Error> {
+        let mut state = Volume::find(&format!("{}_state", self.name))?;
+        if self.fault("recreate the state")
+            && let Some(old) = state.take()
+        {
+            old.remove(true)?;
+        }
+        let created = self.create_with(state.is_some());
+        match (state, created) {
+            (Some(state), Err(error)) if self.fault("destroy the state on errors") => {
+                state.remove(true)?;
+                Err(error)
+            }
+            // Another process boots this node at the same time, and was quicker.
+            (_, Err(error @ Error::AlreadyExists(_))) if !self.fault("do not join") => {
+                self.join(error)
+            }
+            (_, created) => created,
+        }
+    }
+
+    fn join(&self, missing: Error) -> Result<Container, Error> {
+        for _ in 0..TRIES {
+            if let Some(container) = self.found()?
+                && is_running(&container)?
+            {
+                return Ok(container);
+            }
+            clock::sleep(WAIT.as_nanos() as u64)?;
+        }
+        Err(missing)
+    }
+
+    fn create_with(&self, was_kept: bool) -> Result<Container, Error> {
         if self.fault("boot with the image fails")
             && image::resolve(IMAGE, None, Pull::Never, None).is_ok()
         {
@@ -95,7 +199,7 @@ impl Node {
             source: MountSource::Volume(state.clone()),
             read_only: false,
         }];
-        if Volume::find(&state)?.is_none() {
+        if !was_kept {
             let created = Volume::create(&volume::Spec {
                 name: state,
                 driver: None,
@@ -109,10 +213,15 @@ impl Node {
         } else if self.fault("a lost container is lost") {
             return Err(Error::Conflict("there was a container".into()));
         }
+        let default = (!self.fault("another default")).then_some(DEFAULT_MEMORY);
         let created = Container::create(&Spec {
             name: self.name.clone(),
             image,
-            command: Vec::new(),
+            command: if self.fault("drop the flags") {
+                Vec::new()
+            } else {
+                self.flags.clone()
+            },
             env: Vec::new(),
             labels: Vec::new(),
             mounts,
@@ -123,7 +232,7 @@ impl Node {
             gpus: None,
             restart: RestartPolicy::No,
             limits: Limits {
-                memory: None,
+                memory: self.memory.or(default),
                 memory_swap: None,
                 cpu_shares: None,
                 cpu_period: None,
@@ -140,6 +249,9 @@ impl Node {
             }
             created => created?,
         };
+        if !self.files.is_empty() && !self.fault("drop the files") {
+            container.copy_in("/etc", &self.files)?;
+        }
         match container.start() {
             Err(_) if self.fault("hide the reason") => Err(Error::Other("no".into())),
             started => started.map(|()| container),
@@ -171,6 +283,17 @@ impl Node {
     }
 
     fn try_connection(&self, container: &Container) -> Result<(), Error> {
+        if self.fault("probe with a command") {
+            // As docker buildx does it.
+            let listed = container.run(&command(&["buildctl", "debug", "workers"]))?;
+            let lines = listed.stdout.iter().filter(|byte| **byte == b'\n').count();
+            return if listed.exit_code == 0 && lines > 1 {
+                Ok(())
+            } else {
+                let words = String::from_utf8_lossy(&listed.stderr).into_owned();
+                Err(Error::Unavailable(words))
+            };
+        }
         let client = Client::open(self.dialled(container)?)?;
         if client.workers()?.is_empty() {
             return Err(Error::Unavailable("no worker".into()));
@@ -200,13 +323,30 @@ impl Node {
         Ok(Client::open(self.connect()?)?.version()?.version)
     }
 
-    pub fn end(&self, grace: Option<u64>) -> Result<(), Error> {
+    pub fn end(&self, StopOptions { force, grace }: StopOptions) -> Result<(), Error> {
+        if grace.is_some() && self.fault("trap on a grace") || force && self.fault("trap on force")
+        {
+            panic!("what is that?");
+        }
+        if self.fault("talk for ever in stop") {
+            loop {
+                log::enabled(log::Level::Debug);
+            }
+        }
+        if self.fault("talk at length in stop") {
+            let words = "x".repeat(8 << 10);
+            for _ in 0..CALLS {
+                let _ = Container::find(&words);
+            }
+        }
         match self.found()? {
             None if self.fault("stop of nothing fails") => Err(Error::NotRunning),
             None => Ok(()),
             Some(container) if self.fault("stop works once") && !is_running(&container)? => {
                 Err(Error::NotRunning)
             }
+            // It is all in the volume.
+            Some(container) if self.fault("stop is removal") => container.remove(true),
             Some(container) => container.stop(grace),
         }
     }
@@ -215,10 +355,18 @@ impl Node {
         if options.keep_daemon && !self.fault("never keep the daemon") {
             return Ok(());
         }
+        if options.force && self.fault("leave everything on force") {
+            return Ok(());
+        }
         let container = self.found()?;
         let was_there = container.is_some();
         if let Some(container) = container {
-            container.remove(true)?;
+            let removed = container.remove(true);
+            if removed.is_err() && self.fault("destroy the state on errors") {
+                Volume::find(&format!("{}_state", self.name))?
+                    .map_or(Ok(()), |v| v.remove(true))?;
+            }
+            removed?;
         }
         let keep = options.keep_state && !self.fault("never keep the state")
             || self.fault("forget the volume of a lost container") && !was_there;

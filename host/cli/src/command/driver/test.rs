@@ -9,7 +9,7 @@ use iechor_builder::drivers::{self, Loaded, Origin};
 use iechor_builder::{BuildKitLink, BuilderError, Workspace};
 use iechor_sandbox::Grant;
 use iechor_testkit::output::{junit, summary, tap};
-use iechor_testkit::{Event, Kit, RealEngine, Report, Run};
+use iechor_testkit::{Event, Kit, KitError, RealEngine, Report, Run};
 
 use crate::console;
 use crate::session::{self, Common};
@@ -18,7 +18,8 @@ use crate::session::{self, Common};
 #[derive(Debug, Args)]
 pub struct Test {
     /// Name of a driver, or path of a component
-    driver: String,
+    #[arg(required_unless_present = "list")]
+    driver: Option<String>,
     /// Where it acts: an engine in memory, where it is granted what it asks for, or the engine that
     /// the Docker CLI would use
     #[arg(long, value_enum, default_value = "simulated")]
@@ -36,7 +37,8 @@ pub struct Test {
     /// Run only this test, or with a * at the end those that begin so; may be given more than once
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// List the tests instead, each with what it requires
+    /// List the tests instead, each with what it requires; without a driver, every requirement of the
+    /// contract
     #[arg(long)]
     list: bool,
     /// Option of the driver
@@ -78,19 +80,27 @@ fn option(text: &str) -> Result<(String, String), String> {
 impl Test {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
+        let Some(driver) = self.driver.clone() else {
+            let names: Vec<_> = iechor_testkit::requirements()
+                .map(|(name, _)| name.to_owned())
+                .collect();
+            return console::result(&list(&names));
+        };
         session::change(&Common::default(), |workspace| async move {
-            let loaded = drivers::load(&workspace, &self.driver).await?;
+            let loaded = drivers::load(&workspace, &driver).await?;
             let run = self.prepare(&workspace, loaded).await?;
-            let names = run.names().await?;
-            if self.list {
-                return console::result(&list(&names));
+            match run.names().await {
+                Ok(names) if self.list => return console::result(&list(&names)),
+                // A driver that cannot even be asked what it is has a report, too, which says so.
+                Err(KitError::Driver(_)) if !self.list => {}
+                names => drop(names?),
             }
             let report = show(run, self.format).await?;
             if report.cancelled {
                 return Err(BuilderError::Cancelled("the test").into());
             }
             if !report.passed() {
-                bail!("driver {}: {}", self.driver, summary(&report));
+                bail!("driver {driver}: {}", summary(&report));
             }
             Ok(())
         })
@@ -165,7 +175,13 @@ impl Test {
 fn list(names: &[String]) -> String {
     let mut text = String::new();
     for name in names {
-        text += &format!("{name}\n");
+        // One for each capability that a driver asks for.
+        let more = if name.ends_with('-') {
+            "CAPABILITY"
+        } else {
+            ""
+        };
+        text += &format!("{name}{more}\n");
         let requirement = iechor_testkit::requirements()
             .find(|(known, _)| *known == name || known.ends_with('-') && name.starts_with(known));
         if let Some((_, requirement)) = requirement {

@@ -1,0 +1,123 @@
+//! TLS of machines in memory. They have certificates of an authority of the kit's own, whatever
+//! they are called; a driver trusts it, since the kit puts a file of its own in the place of each
+//! that an option names. The driver cannot tell: it knows such files by their options only.
+
+use std::io::{self, Write};
+use std::sync::{Arc, LazyLock};
+
+use iechor_engine::BoxByteStream;
+use iechor_sandbox::contract::{Descriptor, OptionKind};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use rustls_pki_types::PrivateKeyDer;
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio_rustls::LazyConfigAcceptor;
+
+/// The first byte of whoever speaks TLS: a record of a handshake.
+const HANDSHAKE: u8 = 22;
+
+/// One for the process: making keys takes time.
+static AUTHORITY: LazyLock<Result<Authority, rcgen::Error>> = LazyLock::new(Authority::new);
+
+struct Authority {
+    certificate: Certificate,
+    key: KeyPair,
+    /// Of every machine, and of whoever comes to them.
+    leaf_key: KeyPair,
+}
+
+impl Authority {
+    fn new() -> Result<Self, rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key)?;
+        Ok(Self {
+            certificate,
+            key,
+            leaf_key: KeyPair::generate()?,
+        })
+    }
+
+    fn get() -> io::Result<&'static Self> {
+        AUTHORITY.as_ref().map_err(io::Error::other)
+    }
+
+    fn certify(&self, names: Vec<String>) -> io::Result<Certificate> {
+        CertificateParams::new(names)
+            .and_then(|params| params.signed_by(&self.leaf_key, &self.certificate, &self.key))
+            .map_err(io::Error::other)
+    }
+
+    /// How a machine of these names speaks TLS.
+    fn server(&self, names: Vec<String>) -> io::Result<Arc<ServerConfig>> {
+        let certificate = self.certify(names)?.der().clone();
+        let key = PrivateKeyDer::Pkcs8(self.leaf_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|config| {
+                config
+                    .with_no_client_auth()
+                    .with_single_cert(vec![certificate], key)
+            })
+            .map_err(io::Error::other)?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// The stream as the machine of that name sees it: with TLS where the other side speaks it.
+pub(crate) async fn answer(host: String, stream: BoxByteStream) -> io::Result<BoxByteStream> {
+    let mut stream = BufReader::new(stream);
+    if stream.fill_buf().await?.first() != Some(&HANDSHAKE) {
+        return Ok(Box::new(stream));
+    }
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let mut names = vec![host];
+    names.extend(begun.client_hello().server_name().map(str::to_owned));
+    let config = Authority::get()?.server(names)?;
+    Ok(Box::new(begun.into_stream(config).await?))
+}
+
+/// A file that suits any option which names one: a certificate of this side, the authority of the
+/// machines in memory, and the key of the first.
+pub(crate) struct OwnFile(NamedTempFile);
+
+impl OwnFile {
+    /// Writes it; it is there until this is dropped.
+    pub(crate) fn write() -> io::Result<Self> {
+        let authority = Authority::get()?;
+        let own = authority.certify(vec!["client".into()])?;
+        let mut file = NamedTempFile::new()?;
+        for part in [
+            own.pem(),
+            authority.certificate.pem(),
+            authority.leaf_key.serialize_pem(),
+        ] {
+            file.write_all(part.as_bytes())?;
+        }
+        file.flush()?;
+        Ok(Self(file))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> String {
+        self.0.path().display().to_string()
+    }
+
+    /// Puts it in the place of every file that these options name.
+    pub(crate) fn replace(&self, descriptor: &Descriptor, options: &mut [(String, String)]) {
+        let is_file = |name: &str| {
+            let mut options = descriptor.options.iter();
+            options.any(|option| option.name == name && matches!(option.kind, OptionKind::File))
+        };
+        for (name, value) in options {
+            if is_file(name) {
+                *value = self.path();
+            }
+        }
+    }
+}
