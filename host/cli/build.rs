@@ -62,8 +62,11 @@ fn embed(origin: &Path, place: &Path, source: &mut String) -> io::Result<()> {
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name();
-            // What is built there is not part of it.
-            if name != "target" && name != "__pycache__" {
+            // What is built there is not part of it, nor are tests of what is not the author's.
+            let is_left_out = name == "target"
+                || name == "__pycache__"
+                || (name == "tests" && place.starts_with("vendor"));
+            if !is_left_out {
                 embed(&entry.path(), &place.join(name), source)?;
             }
         }
