@@ -18,8 +18,6 @@ const PROJECTS: &[Project] = &[
             ("drivers/sdk", "vendor/iechor-driver"),
             ("drivers/container", "vendor/iechor-driver-container"),
             ("wit", "wit"),
-            // The versions that everything was tested with; cargo drops what is of no use there.
-            ("Cargo.lock", "Cargo.lock"),
         ],
     ),
     (

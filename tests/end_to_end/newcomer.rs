@@ -109,10 +109,10 @@ fn from_a_new_driver_in_rust_to_an_image() {
         let cargo = |line: &str| run(project, env!("CARGO"), line, &variables);
         cargo("fmt --check");
         // What it needs was fetched for this workspace.
-        cargo("clippy --quiet --offline --all-targets -- --deny warnings");
-        cargo("test --quiet --offline");
+        cargo("clippy --quiet --offline --locked --all-targets -- --deny warnings");
+        cargo("test --quiet --offline --locked");
         let line = command.strip_prefix("cargo ").expect("a command of cargo");
-        cargo(&format!("{line} --quiet --offline"));
+        cargo(&format!("{line} --quiet --offline --locked"));
         let file = Path::new("wasm32-wasip2/release/my_driver.wasm");
         let place = project.join("target").join(file);
         fs::create_dir_all(place.parent().expect("above")).expect("made");
@@ -137,6 +137,11 @@ fn a_new_driver_gets_a_good_name_and_a_place_of_its_own() {
         ("-x", "unexpected argument '-x'"),
         ("fn", "is a word of Rust"),
         ("iechor-container", "is part of iechor"),
+        ("docker", "is part of iechor"),
+        (
+            "iechor-driver-container",
+            "is a crate that drivers stand on",
+        ),
     ] {
         sandbox
             .iechor(&format!("driver new {name} --lang python"))
