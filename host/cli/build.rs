@@ -10,11 +10,15 @@ use std::{env, fs, io};
 /// place in the project. The first folder is the template.
 type Project = (&'static str, &'static [(&'static str, &'static str)]);
 
+/// The trace of it is the template's own, since each language does it a little differently.
+const SCENARIO: &str = "drivers/templates/first-boot.toml";
+
 const PROJECTS: &[Project] = &[
     (
         "RUST",
         &[
             ("drivers/templates/rust", ""),
+            (SCENARIO, "scenarios/first-boot.toml"),
             ("drivers/sdk", "vendor/iechor-driver"),
             ("drivers/container", "vendor/iechor-driver-container"),
             ("wit", "wit"),
@@ -24,6 +28,7 @@ const PROJECTS: &[Project] = &[
         "PYTHON",
         &[
             ("drivers/templates/python", ""),
+            (SCENARIO, "scenarios/first-boot.toml"),
             ("drivers/examples/python", "src"),
             ("drivers/sdk-python", "vendor"),
             ("wit", "wit"),

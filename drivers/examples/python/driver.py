@@ -111,6 +111,7 @@ class Builder(driver.Builder):
         elif not is_running(found):
             step(f"starting container {self.name}", lambda _: found.start())
         wait_until_ready(found)
+        print("BuildKit answers in", self.name)
 
     def make(self) -> Container:
         def find_image(task: progress.Task) -> str:

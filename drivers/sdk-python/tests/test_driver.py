@@ -49,8 +49,15 @@ class Options(unittest.TestCase):
         self.assertEqual(read.issues, [])
 
     def test_what_is_given_counts(self) -> None:
-        pairs = [("image", "x"), ("load", "0"), ("count", "-1"), ("memory", "0"), ("patience", "1ms"), ("pull", "never")]
-        self.assertEqual(self.read(reader(*pairs)), ["x", False, -1, 0, MILLISECOND, "never"])
+        read = reader(
+            ("image", "x"),
+            ("load", "0"),
+            ("count", "-1"),
+            ("memory", "0"),
+            ("patience", "1ms"),
+            ("pull", "never"),
+        )
+        self.assertEqual(self.read(read), ["x", False, -1, 0, MILLISECOND, "never"])
 
     def test_every_fault_is_an_issue_at_its_option(self) -> None:
         names = ["load", "count", "memory", "patience", "pull"]

@@ -41,6 +41,14 @@ impl Language {
         }
     }
 
+    /// How a project is tested, in its directory, once it is built.
+    pub fn test_command(self, name: &Name) -> String {
+        format!(
+            "iechor driver test {} --scenario scenarios",
+            self.component(name)
+        )
+    }
+
     /// How a project is built, in its directory.
     pub fn build_command(self) -> &'static str {
         match self {
@@ -61,12 +69,16 @@ impl Language {
 /// What cargo locks the versions of a project in Rust with.
 const LOCK: &str = "Cargo.lock";
 
+/// The lock file of the template.
+fn lock() -> impl Iterator<Item = &'static File> {
+    let files = Language::Rust.files().iter();
+    files.filter(|file| file.place == LOCK)
+}
+
 /// The names of the crates that a driver in Rust stands on, those in `vendor` included. A driver
 /// cannot be called like one: its package stands beside theirs.
 fn crates() -> impl Iterator<Item = &'static str> {
-    let locks = Language::Rust.files().iter();
-    locks
-        .filter(|file| file.place == LOCK)
+    lock()
         .flat_map(|file| file.text.lines())
         .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
 }
@@ -143,11 +155,9 @@ mod tests {
     fn a_project_has_the_versions_that_everything_was_tested_with() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
         let tested = fs::read_to_string(path).expect("there is one");
-        let files = Language::Rust.files().iter();
-        let lock = files
-            .filter(|file| file.place == LOCK)
-            .map(|file| file.text);
-        let packages: Vec<_> = lock.flat_map(|text| text.split("\n\n").skip(1)).collect();
+        let packages: Vec<_> = lock()
+            .flat_map(|file| file.text.split("\n\n").skip(1))
+            .collect();
         assert!(packages.len() > 2, "{packages:?}");
         for package in packages {
             // Name, version, and for what is not in this repository source and checksum.
@@ -164,11 +174,7 @@ mod tests {
     fn the_lock_is_in_cargos_order_whatever_the_driver_is_called() {
         for name in ["a", "my-driver", "wit-bindgen-x", "zz"] {
             let name: Name = name.parse().expect("a name");
-            let files = Language::Rust.files().iter();
-            let lock = files
-                .filter(|file| file.place == LOCK)
-                .map(|file| file.render(&name));
-            let lock: String = lock.collect();
+            let lock: String = lock().map(|file| file.render(&name)).collect();
             let names = lock.lines().filter_map(|line| line.strip_prefix("name = "));
             let names: Vec<_> = names.map(|name| name.trim_matches('"')).collect();
             assert!(
