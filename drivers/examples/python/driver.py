@@ -126,8 +126,7 @@ class Builder(driver.Builder):
             raise
 
     def create(self, reference: str) -> Container:
-        if Volume.find(self.state) is None:
-            Volume.create(volume.Spec(self.state, driver=None, driver_options=[], labels=[]))
+        self.make_state()
         files = self.config.files
         command = list(self.config.buildkitd_flags)
         if any(file.path == "buildkitd.toml" for file in files):
@@ -157,15 +156,29 @@ class Builder(driver.Builder):
         made.start()
         return made
 
+    def make_state(self) -> None:
+        if Volume.find(self.state) is not None:
+            return
+        try:
+            Volume.create(volume.Spec(self.state, driver=None, driver_options=[], labels=[]))
+        except Err as error:
+            # Another process has just made it.
+            if not isinstance(error.value, types.Error_AlreadyExists):
+                raise
+
     def join(self) -> Container:
-        """Another process boots this node, and was quicker: waits until it has started the container."""
+        """Another process boots this node, and was quicker: waits until it has started the container, and starts it
+        where nobody does."""
         deadline = clock.now() + JOIN_WITHIN
         while True:
             found = Container.find(self.name)
             if found is not None and is_running(found):
                 return found
             if clock.now() >= deadline:
-                raise Err(types.Error_Unavailable(f"another process creates {self.name}, and does not start it"))
+                if found is None:
+                    raise Err(types.Error_Unavailable(f"another process creates {self.name}, and it does not turn up"))
+                found.start()
+                return found
             clock.sleep(LOOK_AGAIN)
 
     def dial(self) -> transport.Connection:
