@@ -171,6 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn authors_in_python_are_told_of_every_capability() {
+        let files = Language::Python.files().iter();
+        let readme: Vec<_> = files.filter(|file| file.place == "README.md").collect();
+        for capability in iechor_sandbox::grant::CATALOGUE {
+            let name = format!("`{}`", capability.name);
+            assert!(readme.iter().any(|it| it.text.contains(&name)), "{name}");
+        }
+    }
+
+    #[test]
     fn the_lock_is_in_cargos_order_whatever_the_driver_is_called() {
         for name in ["a", "my-driver", "wit-bindgen-x", "zz"] {
             let name: Name = name.parse().expect("a name");
