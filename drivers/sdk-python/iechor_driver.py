@@ -1,15 +1,17 @@
-"""What a driver in Python stands on beside the generated bindings: options, requests, steps and words."""
+"""What a driver in Python stands on beside the generated bindings: options, requests, steps, waiting and words."""
 
-import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import iechor_values
 from componentize_py_types import Err, Ok
-from wit_world.exports.driver import CapabilityRequest, Config, Issue, OptionKind, OptionSpec, Severity
-from wit_world.imports import log, types
+from wit_world.exports import driver
+from wit_world.imports import clock, log, types
+from wit_world.imports.buildkit_session import Client
 from wit_world.imports.progress import Task
+from wit_world.imports.transport import Connection
 
 T = TypeVar("T")
 
@@ -17,60 +19,142 @@ T = TypeVar("T")
 MILLISECOND = 1_000_000
 SECOND = 1_000 * MILLISECOND
 
+# The first try is made at once; waits double up to the longest.
+_FIRST_WAIT, _LONGEST_WAIT = 20 * MILLISECOND, 500 * MILLISECOND
+# Asking again makes no difference: the operation is over, or the answer is one that stays.
+_FINAL = (
+    types.Error_Cancelled,
+    types.Error_Timeout,
+    types.Error_Denied,
+    types.Error_InvalidArgument,
+    types.Error_Unsupported,
+    types.Error_Other,
+)
 
-def option(name: str, kind: OptionKind, help: str, default: str | None = None) -> OptionSpec:
-    """Declares an option."""
-    return OptionSpec(name, kind, help, default, required=False, secret=False, deprecated=None)
+
+def option(
+    name: str,
+    kind: driver.OptionKind,
+    help: str,
+    default: str | None = None,
+    *,
+    required: bool = False,
+    secret: bool = False,
+    deprecated: str | None = None,
+) -> driver.OptionSpec:
+    """Declares an option; `default` is what `Reader` takes where it is not given, and what help shows."""
+    return driver.OptionSpec(name, kind, help, default, required, secret, deprecated)
 
 
-def request(name: str, reason: str, required: bool = True, scope: list[str] | None = None) -> CapabilityRequest:
+def request(name: str, reason: str, required: bool = True, scope: list[str] | None = None) -> driver.CapabilityRequest:
     """Asks for a capability; the reason is shown to whoever grants it."""
-    return CapabilityRequest(name, scope or [], required, reason)
+    return driver.CapabilityRequest(name, scope or [], required, reason)
 
 
 class Reader:
-    """Reads the options of a node; `issues` is everything that is wrong with them."""
+    """Reads the options of a node as they are declared; `issues` is everything that is wrong with them.
 
-    def __init__(self, config: Config):
-        self.options = dict(config.options)
-        self.issues: list[Issue] = []
+    Each method gives the value of one option: the one that the user gave, else the declared default, else `None`.
+    A value that is wrong becomes an issue, and reading goes on: one run finds every fault. To read an option that is
+    not declared, or not of that kind, is a mistake of the driver's author, and raises `LookupError`.
+    """
 
-    def text(self, name: str, default: str | None = None) -> str | None:
-        """The value of an option as it was given."""
-        return self.options.get(name, default)
+    def __init__(self, config: driver.Config, declared: Iterable[driver.OptionSpec]):
+        self.issues: list[driver.Issue] = []
+        self._declared = {spec.name: spec for spec in declared}
+        self._given: dict[str, str] = {}
+        for name, value in config.options:
+            # Of several the last one counts, value and place.
+            self._given.pop(name, None)
+            self._given[name] = value
+
+    def text(self, name: str, parse: Callable[[str], Any] = str) -> Any:
+        """Any text, or what `parse` makes of it: a parser such as those of `iechor_values`."""
+        return self._read(name, driver.OptionKind_Text, parse)
 
     def boolean(self, name: str) -> bool:
-        """Whether an option is true. The host has checked that it is a truth value."""
-        return self.options.get(name) in ("1", "t", "T", "true", "TRUE", "True")
+        """Whether an option is true; one that is not given and has no default is not."""
+        return bool(self._read(name, driver.OptionKind_Boolean, iechor_values.boolean))
+
+    def integer(self, name: str) -> int | None:
+        """A whole number."""
+        return self._read(name, driver.OptionKind_Integer, iechor_values.integer)
 
     def size(self, name: str) -> int | None:
-        """An amount of bytes such as `512m`; `None` where it is not given, zero or wrong."""
-        text = self.options.get(name)
-        if text is None:
-            return None
-        match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?) ?([kmgt]?)(?:i?b)?", text.lower(), re.ASCII)
-        amount = int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " ")) if match else None
-        if amount is None or amount >= 2**63:
-            self.refuse(name, f"{text!r} is not a size (for example 512m or 2g)")
-            return None
-        return amount or None
+        """An amount of bytes, given as `512m`."""
+        return self._read(name, driver.OptionKind_Size, iechor_values.size)
+
+    def duration(self, name: str) -> int | None:
+        """A span of time in nanoseconds, given as `1m30s`."""
+        return self._read(name, driver.OptionKind_Duration, iechor_values.duration)
+
+    def choice(self, name: str) -> str | None:
+        """One of the words that the option is declared with."""
+
+        def parse(text: str) -> str:
+            words = self._spec(name, driver.OptionKind_Choice).kind.value
+            if text not in words:
+                raise ValueError(f"{text!r} is none of: {', '.join(words)}")
+            return text
+
+        return self._read(name, driver.OptionKind_Choice, parse)
+
+    def file(self, name: str) -> str | None:
+        """A file of the user's machine: a name that `transport.Tls` takes, since the file stays with the host."""
+        return self._read(name, driver.OptionKind_File, str)
 
     def table(self, name: str) -> list[tuple[str, str]]:
-        """The pairs of a table such as `env.FOO=bar`."""
+        """The pairs of a table, given as `env.FOO=bar`."""
+        self._spec(name, driver.OptionKind_Table)
         prefix = f"{name}."
-        pairs = [(key.removeprefix(prefix), value) for key, value in self.options.items() if key.startswith(prefix)]
-        if any(not key for key, _ in pairs):
+        if prefix in self._given:
             self.refuse(prefix, f"expecting {prefix}NAME=VALUE")
-        return pairs
+        found = [(key.removeprefix(prefix), value) for key, value in self._given.items() if key.startswith(prefix)]
+        return [(key, value) for key, value in found if key]
 
-    def refuse(self, name: str, message: str) -> None:
-        """Records that an option is at fault."""
-        self.issues.append(Issue(Severity.ERROR, name, message))
+    def is_given(self, name: str) -> bool:
+        """Whether the user gave the option, rightly or wrongly."""
+        return name in self._given
+
+    def refuse(self, name: str | None, message: str) -> None:
+        """Records that an option is at fault, or with `None` something else, such as the flags of buildkitd."""
+        self.issues.append(driver.Issue(driver.Severity.ERROR, name, message))
+
+    def warn(self, name: str | None, message: str) -> None:
+        """Records something that does not keep the node from working."""
+        self.issues.append(driver.Issue(driver.Severity.WARNING, name, message))
 
     def check(self) -> None:
-        """Raises the first issue, where there is one: for `open`, which `validate` comes before."""
+        """Raises everything that is wrong, if anything is: for `open`, before which nobody need ask `validate`."""
+        missing = [spec.name for spec in self._declared.values() if spec.required and not self.is_given(spec.name)]
+        faults = [f"option {name}: it must be given" for name in missing]
         for issue in self.issues:
-            raise Err(types.Error_InvalidArgument(f"option {issue.subject}: {issue.message}"))
+            if issue.severity == driver.Severity.ERROR:
+                faults.append(f"option {issue.subject}: {issue.message}" if issue.subject else issue.message)
+        if faults:
+            raise Err(types.Error_InvalidArgument("; ".join(faults)))
+
+    def _spec(self, name: str, kind: type[driver.OptionKind]) -> driver.OptionSpec:
+        spec = self._declared.get(name)
+        if spec is None:
+            raise LookupError(f"option {name} is read, but not declared")
+        if not isinstance(spec.kind, kind):
+            raise LookupError(f"option {name} is read as {kind.__name__}, but declared as {type(spec.kind).__name__}")
+        return spec
+
+    def _read(self, name: str, kind: type[driver.OptionKind], parse: Callable[[str], T]) -> T | None:
+        spec = self._spec(name, kind)
+        try:
+            default = None if spec.default is None else parse(spec.default)
+        except ValueError as error:
+            raise LookupError(f"the default of the option {name} is wrong: {error}") from error
+        if name not in self._given:
+            return default
+        try:
+            return parse(self._given[name])
+        except ValueError as error:
+            self.refuse(name, "its value (not shown) is wrong" if spec.secret else str(error))
+            return default
 
 
 def step(name: str, work: Callable[[Task], T]) -> T:
@@ -85,18 +169,46 @@ def step(name: str, work: Callable[[Task], T]) -> T:
     return result
 
 
-def is_final(error: types.Error) -> bool:
-    """Whether trying again is of no use, because the operation is over or the host refused."""
-    return isinstance(error, (types.Error_Cancelled, types.Error_Timeout, types.Error_Denied))
+def wait_for_buildkit(within: int, dial: Callable[[], Connection], check_alive: Callable[[], None]) -> None:
+    """Tries until BuildKit answers on a connection of `dial` and has a worker, for at most `within` nanoseconds and no
+    longer than the operation may take; then raises that it is unavailable. After each try that fails it calls
+    `check_alive`, whose error ends the waiting at once, as does one after which asking again makes no difference.
+    """
+    begun = clock.now()
+    wait = _FIRST_WAIT
+    while True:
+        try:
+            if Client.open(dial()).workers():
+                return
+            reason = "it has no worker"
+        except Err as error:
+            if isinstance(error.value, _FINAL):
+                raise
+            reason = words(error.value)
+        check_alive()
+        left = clock.remaining()
+        if clock.now() - begun >= within or (left is not None and left <= wait):
+            raise Err(types.Error_Unavailable(f"BuildKit does not answer: {reason}"))
+        clock.sleep(wait)
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def ignore_missing(work: Callable[[], object]) -> None:
+    """Runs `work`, which removes or stops something that may be gone already."""
+    try:
+        work()
+    except Err as error:
+        if not isinstance(error.value, types.Error_NotFound):
+            raise
 
 
 def words(error: types.Error) -> str:
     """An error in one line, for a person."""
     match error:
         case types.Error_NotFound(thing):
-            return f"no such {thing.kind.name.lower()}: {thing.name}"
+            return f"no such {_kind(thing)}: {thing.name}"
         case types.Error_AlreadyExists(thing):
-            return f"{thing.kind.name.lower()} {thing.name} exists already"
+            return f"{_kind(thing)} {thing.name} exists already"
         case types.Error_Denied(denial):
             return f"{denial.capability} is not granted: {denial.detail}"
         case types.Error_Engine(failure):
@@ -111,16 +223,26 @@ def words(error: types.Error) -> str:
             return error.value
 
 
+def _kind(thing: types.ObjectRef) -> str:
+    return "object" if thing.kind == types.ObjectKind.OTHER else thing.kind.name.lower()
+
+
 class _Log:
-    """Hands what Python prints to the host's log: a driver has no terminal."""
+    """Hands what Python prints to the host's log, a record a line: a driver has no terminal."""
+
+    def __init__(self) -> None:
+        self._line = ""
 
     def write(self, text: str) -> int:
-        for line in filter(None, text.splitlines()):
+        # `print` writes each of its arguments by itself.
+        *lines, self._line = (self._line + text).split("\n")
+        for line in filter(None, lines):
             log.write(log.Level.DEBUG, line, [])
         return len(text)
 
     def flush(self) -> None:
-        pass
+        if self._line:
+            self.write("\n")
 
 
 def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -133,5 +255,7 @@ def _explain(kind: type[BaseException], error: BaseException, trace: TracebackTy
     print(f"{kind.__name__}: {error}")
 
 
-sys.stdout = sys.stderr = _Log()
-sys.excepthook = _explain
+# In the component; not where the tests of a driver run.
+if sys.platform == "wasi":
+    sys.stdout = sys.stderr = _Log()
+    sys.excepthook = _explain

@@ -10,22 +10,25 @@ use std::{env, fs, io};
 /// place in the project. The first folder is the template.
 type Project = (&'static str, &'static [(&'static str, &'static str)]);
 
+/// The trace of it is the template's own, since each language does it a little differently.
+const SCENARIO: &str = "drivers/templates/first-boot.toml";
+
 const PROJECTS: &[Project] = &[
     (
         "RUST",
         &[
             ("drivers/templates/rust", ""),
+            (SCENARIO, "scenarios/first-boot.toml"),
             ("drivers/sdk", "vendor/iechor-driver"),
             ("drivers/container", "vendor/iechor-driver-container"),
             ("wit", "wit"),
-            // The versions that everything was tested with; cargo drops what is of no use there.
-            ("Cargo.lock", "Cargo.lock"),
         ],
     ),
     (
         "PYTHON",
         &[
             ("drivers/templates/python", ""),
+            (SCENARIO, "scenarios/first-boot.toml"),
             ("drivers/examples/python", "src"),
             ("drivers/sdk-python", "vendor"),
             ("wit", "wit"),
@@ -62,8 +65,11 @@ fn embed(origin: &Path, place: &Path, source: &mut String) -> io::Result<()> {
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name();
-            // What is built there is not part of it.
-            if name != "target" && name != "__pycache__" {
+            // What is built there is not part of it, nor are tests of what is not the author's.
+            let is_left_out = name == "target"
+                || name == "__pycache__"
+                || (name == "tests" && place.starts_with("vendor"));
+            if !is_left_out {
                 embed(&entry.path(), &place.join(name), source)?;
             }
         }

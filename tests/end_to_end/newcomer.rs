@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::components::named_flags;
 use crate::context::Context;
+use crate::daemon::Daemon;
 use crate::python;
 use crate::registry::Registry;
 use crate::support::{Running, Sandbox, docker};
@@ -17,14 +18,17 @@ use crate::support::{Running, Sandbox, docker};
 #[track_caller]
 fn run(project: &Path, program: &str, line: &str, variables: &[(&str, &Path)]) {
     let mut command = Command::new(program);
-    command
-        .args(line.split_whitespace())
-        .current_dir(project)
-        .envs(variables.iter().copied());
-    // What was set for the build of the tests is about their target.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+    command.args(line.split_whitespace()).current_dir(project);
+    // What was set for the tests is not what an author has.
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_BUILD_TARGET",
+        "COMPONENTIZE_PY",
+    ] {
         command.env_remove(name);
     }
+    command.envs(variables.iter().copied());
     Running::start(command).finish().success();
 }
 
@@ -43,11 +47,18 @@ fn go(language: &str, build: impl FnOnce(&Path, &str)) {
     let mut next = || commands.next().expect("another command").trim();
     let (build_command, test_command, install_command) = (next(), next(), next());
     build(&project, build_command);
-    let component = test_command.rsplit(' ').next().expect("a word");
+    let component = install_command
+        .strip_prefix("iechor driver install ./")
+        .expect("the component");
     assert_eq!(
-        install_command,
-        format!("iechor driver install ./{component}")
+        test_command,
+        format!("iechor driver test {component} --scenario scenarios")
     );
+    let readme = fs::read_to_string(project.join("README.md")).expect("written");
+    for command in [build_command, test_command, install_command] {
+        let is_it = |line: &str| line.strip_prefix("    ") == Some(command);
+        assert!(readme.lines().any(is_it), "{command} is not in {readme}");
+    }
 
     // Compiled once for both of them.
     let cache = TempDir::new().expect("directory");
@@ -58,7 +69,10 @@ fn go(language: &str, build: impl FnOnce(&Path, &str)) {
     let test = test_command
         .strip_prefix("iechor ")
         .expect("a command of ours");
-    cached(&author, test).directory(&project).success();
+    cached(&author, test)
+        .directory(&project)
+        .success()
+        .shows("scenario:first-boot");
     let registry = Registry::open();
     let source = format!("oci://{}/team/my-driver:1", registry.address());
     cached(&author, &format!("driver push {component} {source}"))
@@ -83,9 +97,14 @@ fn go(language: &str, build: impl FnOnce(&Path, &str)) {
     cached(&user, "driver verify my-driver").success();
 
     let name = user.name("mine");
-    cached(&user, "buildx create --driver my-driver --use --bootstrap")
+    // The words by which the README lets the driver's own words be seen.
+    let shown = readme.split('`').find_map(|code| code.strip_suffix(" ..."));
+    let shown = shown.and_then(|command| command.strip_prefix("iechor "));
+    cached(&user, shown.expect("a command of ours"))
+        .words("create --driver my-driver --use --bootstrap")
         .words(&format!("--name {name}"))
         .success()
+        .says("DEBUG: driver my-driver: BuildKit answers")
         .prints(&format!("{name}\n"));
     let image = user.name("image");
     let context = Context::on_base("CMD [\"/bin/sh\", \"-c\", \"echo built by a newcomer\"]\n");
@@ -109,10 +128,10 @@ fn from_a_new_driver_in_rust_to_an_image() {
         let cargo = |line: &str| run(project, env!("CARGO"), line, &variables);
         cargo("fmt --check");
         // What it needs was fetched for this workspace.
-        cargo("clippy --quiet --offline --all-targets -- --deny warnings");
-        cargo("test --quiet --offline");
+        cargo("clippy --quiet --offline --locked --all-targets -- --deny warnings");
+        cargo("test --quiet --offline --locked");
         let line = command.strip_prefix("cargo ").expect("a command of cargo");
-        cargo(&format!("{line} --quiet --offline"));
+        cargo(&format!("{line} --quiet --offline --locked"));
         let file = Path::new("wasm32-wasip2/release/my_driver.wasm");
         let place = project.join("target").join(file);
         fs::create_dir_all(place.parent().expect("above")).expect("made");
@@ -123,9 +142,63 @@ fn from_a_new_driver_in_rust_to_an_image() {
 #[test]
 fn from_a_new_driver_in_python_to_an_image() {
     go("python", |project, command| {
-        let componentize: PathBuf = python::componentize();
-        run(project, command, "", &[("COMPONENTIZE_PY", &componentize)]);
+        // It fetches what it needs, as for anybody else.
+        run(project, command, "", &[]);
+        run(project, "./test", "", &[]);
     });
+}
+
+#[test]
+fn a_new_driver_in_python_reaches_a_buildkit_that_is_no_container_of_the_engine() {
+    let author = Sandbox::new();
+    author
+        .iechor("driver new elsewhere --lang python")
+        .success();
+    let project = author.path("elsewhere");
+    let build = project.join("build");
+    let script = fs::read_to_string(&build).expect("written");
+    let changed = script.replace("\nworld=container-driver\n", "\nworld=remote-driver\n");
+    assert_ne!(changed, script);
+    fs::write(&build, changed).expect("written");
+    fs::write(project.join("src/driver.py"), include_str!("elsewhere.py")).expect("written");
+    let componentize: PathBuf = python::componentize();
+    run(
+        &project,
+        "./build",
+        "",
+        &[("COMPONENTIZE_PY", &componentize)],
+    );
+
+    let socket = author.path("buildkitd.sock");
+    let endpoint = format!("unix://{}", socket.display());
+    author
+        .iechor("driver test elsewhere.wasm --endpoint unix:///run/buildkitd.sock")
+        .directory(&project)
+        .success();
+    let daemon = Daemon::start(&author);
+    daemon.on_socket(&socket);
+    let name = author.name("elsewhere");
+    author
+        .buildx("create --use --bootstrap --driver ./elsewhere.wasm")
+        .words(&format!(
+            "--name {name} --grant transport.local={}",
+            socket.display()
+        ))
+        .argument(&endpoint)
+        .directory(&project)
+        .success()
+        .prints(&format!("{name}\n"));
+    let context = Context::on_base("RUN echo elsewhere >/made\n");
+    let out = author.path("out");
+    author
+        .buildx("build")
+        .words(&format!("--output type=local,dest={}", out.display()))
+        .argument(context.path())
+        .success();
+    let made = fs::read_to_string(out.join("made")).expect("built");
+    assert_eq!(made, "elsewhere\n");
+    author.buildx("rm").success();
+    assert_eq!(author.builders(), Vec::<String>::new());
 }
 
 #[test]
@@ -137,6 +210,11 @@ fn a_new_driver_gets_a_good_name_and_a_place_of_its_own() {
         ("-x", "unexpected argument '-x'"),
         ("fn", "is a word of Rust"),
         ("iechor-container", "is part of iechor"),
+        ("docker", "is part of iechor"),
+        (
+            "iechor-driver-container",
+            "is a crate that drivers stand on",
+        ),
     ] {
         sandbox
             .iechor(&format!("driver new {name} --lang python"))

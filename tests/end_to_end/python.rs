@@ -55,6 +55,32 @@ fn create(sandbox: &Sandbox, name: &str) -> Invocation {
 }
 
 #[test]
+fn what_it_stands_on_passes_its_own_tests() {
+    let sandbox = Sandbox::new();
+    let bindings = sandbox.path("bindings");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut generate = Command::new(componentize());
+    generate
+        .arg("--wit-path")
+        .arg(repository.join("wit"))
+        .args(["--world", "container-driver", "bindings"])
+        .arg(&bindings);
+    Running::start(generate).finish().success();
+    let helper = repository.join("drivers/sdk-python");
+    let paths = std::env::join_paths([&bindings, &helper]).expect("paths");
+    let mut tests = Command::new("python3");
+    tests
+        .args(["-m", "unittest", "discover", "--start-directory"])
+        .arg(helper.join("tests"))
+        .env("PYTHONPATH", paths)
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    Running::start(tests)
+        .finish()
+        .success()
+        .does_not_say("Ran 0 tests");
+}
+
+#[test]
 fn it_builds_stops_and_builds_again() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("python");
@@ -113,10 +139,10 @@ fn nobody_has_to_wait_for_the_compiler() {
 fn every_wrong_option_is_named() {
     let sandbox = Sandbox::new();
     create(&sandbox, &sandbox.name("wrong"))
-        .words("--driver-opt memory=banana,image=,default-load=maybe,env.=x,colour=red")
+        .words("--driver-opt memory=banana,image=Moby/X:,default-load=maybe,env.=x,colour=red")
         .failure(1)
         .says("option memory: 'banana' is not a size")
-        .says("option image: '' is not an image reference")
+        .says("option image: 'Moby/X:' is not an image reference")
         .says("option default-load: ")
         .says("option env.: ")
         .says("option colour: there is no such option");

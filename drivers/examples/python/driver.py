@@ -6,10 +6,9 @@ What the host refuses or cannot do is raised as `Err`; one that nobody catches i
 operation that fails leaves nothing behind: the host removes what it created.
 """
 
-import re
-
 from componentize_py_types import Err
-from iechor_driver import MILLISECOND, SECOND, Reader, is_final, option, request, step, words
+from iechor_driver import MILLISECOND, SECOND, Reader, ignore_missing, option, request, step, wait_for_buildkit, words
+from iechor_values import image_reference
 from wit_world import exports
 from wit_world.exports import driver
 from wit_world.imports import clock, container, engine, image, progress, transport, types, volume
@@ -17,10 +16,16 @@ from wit_world.imports.buildkit_session import Client
 from wit_world.imports.container import Container
 from wit_world.imports.volume import Volume
 
-DEFAULT_IMAGE = "moby/buildkit:buildx-stable-1"
-FIRST_WAIT, LONGEST_WAIT = 20 * MILLISECOND, 500 * MILLISECOND
 READY_WITHIN = 90 * SECOND
 JOIN_WITHIN = 10 * SECOND
+LOOK_AGAIN = 20 * MILLISECOND
+# Declared here, and read by `Options`.
+OPTIONS = [
+    option("image", driver.OptionKind_Text(), "Image that BuildKit runs from", "moby/buildkit:buildx-stable-1"),
+    option("memory", driver.OptionKind_Size(), "Memory that the container may use"),
+    option("default-load", driver.OptionKind_Boolean(), "Load results into the engine", "false"),
+    option("env", driver.OptionKind_Table(), "Environment variable of BuildKit, as env.NAME=VALUE"),
+]
 # What a container's state says of the node; any other is that of one that has stopped.
 STATUSES = {
     container.Status.RUNNING: driver.Status.RUNNING,
@@ -40,12 +45,7 @@ class Driver(exports.Driver):
             homepage=None,
             license=None,
             multi_node=True,
-            options=[
-                option("image", driver.OptionKind_Text(), "Image that BuildKit runs from", DEFAULT_IMAGE),
-                option("memory", driver.OptionKind_Size(), "Memory that the container may use"),
-                option("default-load", driver.OptionKind_Boolean(), "Load results into the engine", "false"),
-                option("env", driver.OptionKind_Table(), "Environment variable of BuildKit, as env.NAME=VALUE"),
-            ],
+            options=OPTIONS,
             capabilities=[
                 request("container.privileged", "BuildKit mounts file systems and starts containers of its own"),
                 request("image.pull", "the image that BuildKit runs from"),
@@ -63,13 +63,13 @@ class Options(Reader):
     """The options of a node, read and checked."""
 
     def __init__(self, config: driver.Config):
-        super().__init__(config)
-        self.image = self.text("image", DEFAULT_IMAGE)
+        super().__init__(config, OPTIONS)
+        self.image = self.text("image", image_reference)
         self.memory = self.size("memory")
         self.default_load = self.boolean("default-load")
         self.env = self.table("env")
-        if not re.fullmatch(r"\S+", self.image):
-            self.refuse("image", f"{self.image!r} is not an image reference (for example {DEFAULT_IMAGE})")
+        if self.memory is not None and self.memory < 64 << 20:
+            self.refuse("memory", "BuildKit needs 64m at least")
         for name, value in self.env:
             if "=" in name or "\0" in name + value:
                 self.refuse(f"env.{name}", "a name has no '=', and neither part a NUL")
@@ -91,10 +91,17 @@ class Builder(driver.Builder):
         return builder
 
     def info(self) -> driver.Info:
+        inactive = driver.Info(driver.Status.INACTIVE, nodes=[], run=None)
         found = Container.find(self.name)
         if found is None:
-            return driver.Info(driver.Status.INACTIVE, nodes=[], run=None)
-        seen = found.inspect()
+            return inactive
+        try:
+            seen = found.inspect()
+        except Err as error:
+            # Gone between the two questions.
+            if isinstance(error.value, types.Error_NotFound):
+                return inactive
+            raise
         return driver.Info(STATUSES.get(seen.status, driver.Status.STOPPED), nodes=[], run=seen.run)
 
     def boot(self) -> None:
@@ -104,6 +111,7 @@ class Builder(driver.Builder):
         elif not is_running(found):
             step(f"starting container {self.name}", lambda _: found.start())
         wait_until_ready(found)
+        print("BuildKit answers in", self.name)
 
     def make(self) -> Container:
         def find_image(task: progress.Task) -> str:
@@ -118,8 +126,7 @@ class Builder(driver.Builder):
             raise
 
     def create(self, reference: str) -> Container:
-        if Volume.find(self.state) is None:
-            Volume.create(volume.Spec(self.state, driver=None, driver_options=[], labels=[]))
+        self.make_state()
         files = self.config.files
         command = list(self.config.buildkitd_flags)
         if any(file.path == "buildkitd.toml" for file in files):
@@ -149,16 +156,30 @@ class Builder(driver.Builder):
         made.start()
         return made
 
+    def make_state(self) -> None:
+        if Volume.find(self.state) is not None:
+            return
+        try:
+            Volume.create(volume.Spec(self.state, driver=None, driver_options=[], labels=[]))
+        except Err as error:
+            # Another process has just made it.
+            if not isinstance(error.value, types.Error_AlreadyExists):
+                raise
+
     def join(self) -> Container:
-        """Another process boots this node, and was quicker: waits until it has started the container."""
+        """Another process boots this node, and was quicker: waits until it has started the container, and starts it
+        where nobody does."""
         deadline = clock.now() + JOIN_WITHIN
         while True:
             found = Container.find(self.name)
             if found is not None and is_running(found):
                 return found
             if clock.now() >= deadline:
-                raise Err(types.Error_Unavailable(f"another process creates {self.name}, and does not start it"))
-            clock.sleep(FIRST_WAIT)
+                if found is None:
+                    raise Err(types.Error_Unavailable(f"another process creates {self.name}, and it does not turn up"))
+                found.start()
+                return found
+            clock.sleep(LOOK_AGAIN)
 
     def dial(self) -> transport.Connection:
         found = Container.find(self.name)
@@ -184,17 +205,17 @@ class Builder(driver.Builder):
     def stop(self, options: driver.StopOptions) -> None:
         found = Container.find(self.name)
         if found is not None:
-            found.stop(options.grace)
+            ignore_missing(lambda: found.stop(options.grace))
 
     def remove(self, options: driver.RemoveOptions) -> None:
         if options.keep_daemon:
             return
         found = Container.find(self.name)
         if found is not None:
-            found.remove(force=True)
+            ignore_missing(lambda: found.remove(force=True))
         state = None if options.keep_state else Volume.find(self.state)
         if state is not None:
-            state.remove(options.force)
+            ignore_missing(lambda: state.remove(options.force))
 
     def host_gateway(self) -> str:
         raise Err(types.Error_Unsupported("this driver does not know the host's address"))
@@ -217,23 +238,17 @@ def dial(found: Container) -> transport.Connection:
 def wait_until_ready(found: Container) -> None:
     """Waits until BuildKit answers; a container that ends meanwhile ends the wait."""
     restarts = found.inspect().restart_count
-    deadline = clock.now() + READY_WITHIN
-    wait = FIRST_WAIT
-    while True:
-        try:
-            if Client.open(dial(found)).workers():
-                return
-            reason = "it has no worker"
-        except Err as error:
-            if is_final(error.value):
-                raise
-            reason = words(error.value)
+
+    def check_alive() -> None:
         now = found.inspect()
         if now.status != container.Status.RUNNING or now.restart_count > restarts:
-            reason = f"its container ended, exit code {now.exit_code} {now.error or ''}"
-        elif clock.now() < deadline:
-            clock.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
-            continue
+            ended = f"its container ended, exit code {now.exit_code} {now.error or ''}".rstrip()
+            raise Err(types.Error_Unavailable(f"BuildKit does not answer: {ended}"))
+
+    try:
+        wait_for_buildkit(READY_WITHIN, lambda: dial(found), check_alive)
+    except Err as error:
+        if not isinstance(error.value, types.Error_Unavailable):
+            raise
         log = "".join(f"\n  {line}" for line in found.last_logs(10))
-        raise Err(types.Error_Unavailable(f"BuildKit does not answer: {reason}; the end of its log:{log}"))
+        raise Err(types.Error_Unavailable(f"{words(error.value)}; the end of its log:{log}"))

@@ -4,7 +4,8 @@
 //! chosen, is decided here. A driver that keeps BuildKit anywhere else implements
 //! [`iechor_driver::Driver`] instead.
 
-use iechor_driver::{Description, Options, capability, values};
+use iechor_driver::container::Container;
+use iechor_driver::{Description, Error, Options, capability, log, values};
 use iechor_driver_container::{ContainerDriver, DEFAULT_IMAGE, Policy, Settings};
 
 /// What this driver adds to a BuildKit in a container.
@@ -50,6 +51,11 @@ impl Policy for Mine {
             options.refuse("memory", "BuildKit needs 64m at least");
         }
         (Self, settings)
+    }
+
+    fn booted(&self, _container: &Container) -> Result<(), Error> {
+        log::write(log::Level::Debug, "BuildKit answers", &[]);
+        Ok(())
     }
 }
 

@@ -41,6 +41,14 @@ impl Language {
         }
     }
 
+    /// How a project is tested, in its directory, once it is built.
+    pub fn test_command(self, name: &Name) -> String {
+        format!(
+            "iechor driver test {} --scenario scenarios",
+            self.component(name)
+        )
+    }
+
     /// How a project is built, in its directory.
     pub fn build_command(self) -> &'static str {
         match self {
@@ -56,6 +64,23 @@ impl Language {
             Self::Python => format!("{}.wasm", name.as_str()),
         }
     }
+}
+
+/// What cargo locks the versions of a project in Rust with.
+const LOCK: &str = "Cargo.lock";
+
+/// The lock file of the template.
+fn lock() -> impl Iterator<Item = &'static File> {
+    let files = Language::Rust.files().iter();
+    files.filter(|file| file.place == LOCK)
+}
+
+/// The names of the crates that a driver in Rust stands on, those in `vendor` included. A driver
+/// cannot be called like one: its package stands beside theirs.
+fn crates() -> impl Iterator<Item = &'static str> {
+    lock()
+        .flat_map(|file| file.text.lines())
+        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
 }
 
 /// Writes a project into a directory, which is made where it is missing.
@@ -90,11 +115,25 @@ impl File {
         if self.place.starts_with("vendor/") || self.place.starts_with("wit/") {
             return self.text.to_owned();
         }
-        self.text
+        let text = self
+            .text
             .replace("{{name}}", name.as_str())
             .replace("{{crate}}", &name.of_crate())
-            .replace("python-container", name.as_str())
+            .replace("python-container", name.as_str());
+        match self.place {
+            LOCK => in_order(&text),
+            _ => text,
+        }
     }
+}
+
+/// A lock file with its packages in the order of their names, which is cargo's: only the place of
+/// the driver's own hangs on what it is called.
+fn in_order(lock: &str) -> String {
+    let (head, packages) = lock.split_once("\n\n").unwrap_or((lock, ""));
+    let mut packages: Vec<_> = packages.trim_end().split("\n\n").collect();
+    packages.sort_by_key(|package| package.lines().find(|line| line.starts_with("name = ")));
+    format!("{head}\n\n{}\n", packages.join("\n\n"))
 }
 
 fn write_file(path: &Path, text: &str, executable: bool) -> std::io::Result<()> {
@@ -106,4 +145,52 @@ fn write_file(path: &Path, text: &str, executable: bool) -> std::io::Result<()> 
         fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_has_the_versions_that_everything_was_tested_with() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+        let tested = fs::read_to_string(path).expect("there is one");
+        let packages: Vec<_> = lock()
+            .flat_map(|file| file.text.split("\n\n").skip(1))
+            .collect();
+        assert!(packages.len() > 2, "{packages:?}");
+        for package in packages {
+            // Name, version, and for what is not in this repository source and checksum.
+            let (what, _) = package.split_once("dependencies").unwrap_or((package, ""));
+            assert!(
+                what.contains("{{name}}") || tested.contains(what.trim_end()),
+                "drivers/templates/rust/Cargo.lock is not up to date; in a new project with the \
+                 workspace's, `cargo metadata` leaves what belongs there: {what}"
+            );
+        }
+    }
+
+    #[test]
+    fn authors_in_python_are_told_of_every_capability() {
+        let files = Language::Python.files().iter();
+        let readme: Vec<_> = files.filter(|file| file.place == "README.md").collect();
+        for capability in iechor_sandbox::grant::CATALOGUE {
+            let name = format!("`{}`", capability.name);
+            assert!(readme.iter().any(|it| it.text.contains(&name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_lock_is_in_cargos_order_whatever_the_driver_is_called() {
+        for name in ["a", "my-driver", "wit-bindgen-x", "zz"] {
+            let name: Name = name.parse().expect("a name");
+            let lock: String = lock().map(|file| file.render(&name)).collect();
+            let names = lock.lines().filter_map(|line| line.strip_prefix("name = "));
+            let names: Vec<_> = names.map(|name| name.trim_matches('"')).collect();
+            assert!(
+                names.is_sorted() && names.contains(&name.as_str()),
+                "{names:?}"
+            );
+        }
+    }
 }

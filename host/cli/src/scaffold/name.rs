@@ -114,8 +114,13 @@ impl FromStr for Name {
         if RESERVED.contains(&text) {
             return Err(format!("{text:?} is a word of Rust: choose another name"));
         }
-        if Embedded::find(text).is_some() || text == "iechor-driver" {
+        if Embedded::find(text).is_some() {
             return Err(format!("{text:?} is part of iechor: choose another name"));
+        }
+        if super::crates().any(|name| name == text) {
+            return Err(format!(
+                "{text:?} is a crate that drivers stand on: choose another name"
+            ));
         }
         Ok(Self(text.into()))
     }
@@ -149,7 +154,12 @@ mod tests {
             "std",
             "iechor-container",
             "docker-container",
+            "docker",
+            "iechor",
+            "remote",
             "iechor-driver",
+            "iechor-driver-container",
+            "wit-bindgen",
             &"a".repeat(41),
         ] {
             assert!(name.parse::<Name>().is_err(), "{name:?}");

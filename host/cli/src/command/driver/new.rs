@@ -33,9 +33,10 @@ impl New {
         console::line(&directory.display().to_string())?;
         let component = lang.component(&name);
         console::say(&format!(
-            "next, in {}:\n  {}\n  iechor driver test {component}\n  iechor driver install ./{component}",
+            "next, in {}:\n  {}\n  {}\n  iechor driver install ./{component}",
             directory.display(),
             lang.build_command(),
+            lang.test_command(&name),
         ));
         Ok(())
     }
