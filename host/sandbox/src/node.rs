@@ -55,8 +55,10 @@ pub struct Node {
 
 impl Node {
     pub(crate) fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
-        // Where there is an engine the endpoint is the engine's, which nobody means to hand out.
-        if context.engine.is_none() {
+        if !driver.uses_engine() {
+            // What it does not import it has none of; and only then is the endpoint not the
+            // engine's, which nobody means to hand out.
+            context.engine = None;
             context.grants = context.grants.at(&config.config.endpoint);
         }
         Self {
