@@ -8,38 +8,83 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::binary::Binary;
 use crate::compilation;
 
-/// The component's machine code, from the cache where it is there; compiled, and kept where it
-/// can be, otherwise. `name` is how the user calls the driver.
-pub(crate) fn load(
-    engine: &Engine,
-    name: &str,
-    digest: &str,
-    bytes: &[u8],
-) -> wasmtime::Result<Component> {
-    let path = directory().map(|directory| directory.join(file_name(engine, digest)));
-    if let Some(path) = path.as_ref().filter(|path| path.exists()) {
+/// After so long without use, machine code is removed.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A component that can be run.
+pub(crate) struct Loaded {
+    pub(crate) component: Component,
+    /// Where its machine code is to be kept; `None` where it came from there.
+    place: Option<PathBuf>,
+}
+
+impl Loaded {
+    /// Keeps the machine code for the next time, where it was compiled just now. For a component
+    /// that turned out to be of use.
+    pub(crate) fn keep(self) {
+        let Some(place) = self.place else {
+            return;
+        };
+        // The cache saves time; without it everything works.
+        let _ = self
+            .component
+            .serialize()
+            .map_err(drop)
+            .and_then(|code| write(&place, &code));
+        if let Some(directory) = place.parent() {
+            tidy(directory, SystemTime::now());
+        }
+    }
+}
+
+/// The component's machine code, from the cache where it is there; compiled otherwise. `name` is how
+/// the user calls the driver.
+pub(crate) fn load(engine: &Engine, name: &str, binary: &Binary) -> wasmtime::Result<Loaded> {
+    let place = directory().map(|directory| directory.join(file_name(engine, binary.digest())));
+    if let Some(path) = place.as_ref().filter(|path| path.exists()) {
         // SAFETY: only this user can write to the directory (`directory` checks), and what this
         // program writes there is what wasmtime made.
         if let Ok(component) = unsafe { Component::deserialize_file(engine, path) } {
-            return Ok(component);
+            touch(path);
+            return Ok(Loaded {
+                component,
+                place: None,
+            });
         }
     }
+    let bytes = binary.bytes();
     let component = compilation::announced(name, bytes.len(), || Component::new(engine, bytes))?;
-    if let Some(path) = path {
-        // The cache saves time; without it everything works.
-        let _ = component
-            .serialize()
-            .map_err(drop)
-            .and_then(|code| write(&path, &code));
+    Ok(Loaded { component, place })
+}
+
+/// Notes that a file was used, so that [`tidy`] leaves it.
+fn touch(path: &Path) {
+    let used = fs::File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    // It may be compiled again some day.
+    let _ = used;
+}
+
+/// Removes what was not used for [`UNUSED`]: machine code of drivers that were removed, of other
+/// versions of this program, and files that were never finished.
+fn tidy(directory: &Path, now: SystemTime) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let used = entry.metadata().and_then(|metadata| metadata.modified());
+        if used.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > UNUSED)) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
-    Ok(component)
 }
 
 /// One file a component and compiler: machine code of another version, or other settings, is
@@ -62,21 +107,39 @@ pub fn home() -> Option<PathBuf> {
 
 /// The folder `drivers` there, made where it is missing; `None` where it is not private.
 fn directory() -> Option<PathBuf> {
-    let directory = home()?.join("drivers");
+    let home = home()?;
+    let directory = home.join("drivers");
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(&directory)
         .ok()?;
-    let metadata = fs::symlink_metadata(&directory).ok()?;
-    let private = metadata.is_dir()
-        && metadata.mode() & 0o077 == 0
-        && metadata.uid() == rustix::process::geteuid().as_raw();
-    private.then_some(directory)
+    // Whoever may rename a folder above may put another in its place between this look and the use.
+    let safe = is_safe_above(home.parent()?) && is_own(&home, 0o022) && is_own(&directory, 0o077);
+    safe.then_some(directory)
+}
+
+/// A folder of this user's, and no link to one, with none of these permissions.
+fn is_own(folder: &Path, forbidden: u32) -> bool {
+    fs::symlink_metadata(folder).is_ok_and(|metadata| {
+        metadata.is_dir()
+            && metadata.mode() & forbidden == 0
+            && metadata.uid() == rustix::process::geteuid().as_raw()
+    })
+}
+
+/// A folder in which nobody else can rename what is this user's.
+fn is_safe_above(folder: &Path) -> bool {
+    const STICKY: u32 = 0o1000;
+    fs::metadata(folder).is_ok_and(|metadata| {
+        let (mode, owner) = (metadata.mode(), metadata.uid());
+        (mode & 0o022 == 0 || mode & STICKY != 0)
+            && (owner == rustix::process::geteuid().as_raw() || owner == 0)
+    })
 }
 
 /// Whole or not at all: another process may read it at any time.
-fn write(path: &std::path::Path, code: &[u8]) -> Result<(), ()> {
+fn write(path: &Path, code: &[u8]) -> Result<(), ()> {
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
     let written = fs::OpenOptions::new()
         .write(true)
@@ -90,4 +153,28 @@ fn write(path: &std::path::Path, code: &[u8]) -> Result<(), ()> {
         let _ = fs::remove_file(&temporary);
     }
     written.map_err(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_used_for_long_goes() {
+        let directory = tempfile::tempdir().expect("made");
+        let now = SystemTime::now();
+        let file = |name: &str, days: u64| {
+            let path = directory.path().join(name);
+            let file = fs::File::create(&path).expect("made");
+            let used = now - Duration::from_secs(days * 24 * 3600);
+            file.set_modified(used).expect("set");
+            path
+        };
+        let (new, old) = (file("new.cwasm", 29), file("old.cwasm", 31));
+        let used_again = file("again.cwasm", 31);
+        touch(&used_again);
+        tidy(directory.path(), now);
+        assert!(new.exists() && used_again.exists());
+        assert!(!old.exists());
+    }
 }

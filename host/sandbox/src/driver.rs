@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
+use crate::binary::{Binary, digest};
 use crate::bindings::ContainerDriverPre;
 use crate::bindings::contract::{
     CapabilityRequest, Config, Descriptor, Issue, OptionKind, OptionSpec, Severity,
@@ -24,7 +24,7 @@ use crate::operation::Host;
 use crate::options::Checked;
 use crate::runtime::Runtime;
 use crate::text::{clean, clean_line};
-use crate::{cache, contract_version, limits, options};
+use crate::{anatomy, cache, limits, options};
 
 /// Where a driver comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +76,14 @@ impl Sandbox {
         let component = match precompiled {
             Ok(component) => component,
             // A processor or build that the machine code does not suit.
-            Err(_) => cache::load(&runtime.engine, name, &digest, embedded.component)
-                .map_err(|error| unloadable(name, &error))?,
+            Err(_) => {
+                let binary = Binary::new(embedded.component.to_vec());
+                let loaded = cache::load(&runtime.engine, name, &binary)
+                    .map_err(|error| unloadable(name, &error))?;
+                let component = loaded.component.clone();
+                loaded.keep();
+                component
+            }
         };
         let driver = Driver::new(name.into(), Source::Embedded, digest, component)?;
         Ok(Some(Arc::new(driver)))
@@ -89,13 +95,13 @@ impl Sandbox {
     ///
     /// What keeps it from being loaded.
     pub async fn file(path: &Path) -> Result<Arc<Driver>, DriverError> {
-        let bytes = read(path)?;
+        let binary = Binary::read(path)?;
         let source = Source::File(path.to_owned());
-        Self::component(path.display().to_string(), source, bytes).await
+        Self::component(path.display().to_string(), source, binary).await
     }
 
-    /// Loads a component that was read already. Whoever knows its digest compares it with
-    /// [`Driver::digest`], which is that of these bytes.
+    /// Loads a component that was read already. It is compiled only where it is a driver, of a size
+    /// that [`limits`] allows; who decides by its digest whether it may be used does so before.
     ///
     /// # Errors
     ///
@@ -103,16 +109,20 @@ impl Sandbox {
     pub async fn component(
         name: String,
         source: Source,
-        bytes: Vec<u8>,
+        binary: Binary,
     ) -> Result<Arc<Driver>, DriverError> {
-        refuse_other_formats(&name, &bytes)?;
+        refuse_other_formats(&name, binary.bytes())?;
         let runtime = runtime(&name)?;
         // Compilation takes seconds for a large component.
         let loaded = tokio::task::spawn_blocking(move || {
-            let digest = digest(&bytes);
-            let component = cache::load(&runtime.engine, &name, &digest, &bytes)
+            anatomy::check(&name, binary.bytes())?;
+            let loaded = cache::load(&runtime.engine, &name, &binary)
                 .map_err(|error| unloadable(&name, &error))?;
-            Driver::new(name, source, digest, component).map(Arc::new)
+            let component = loaded.component.clone();
+            let driver = Driver::new(name, source, binary.digest().to_owned(), component)?;
+            // Only now it is known to be one.
+            loaded.keep();
+            Ok(Arc::new(driver))
         })
         .await;
         loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
@@ -131,17 +141,7 @@ impl Driver {
         let named = |(name, _): (&str, _)| name.to_owned();
         let imports: Vec<String> = kind.imports(&runtime.engine).map(named).collect();
         let exports: Vec<String> = kind.exports(&runtime.engine).map(named).collect();
-        let contract = contract_version::of(&name, &exports);
-        let unknown = Runtime::unknown_imports(imports.iter().map(String::as_str));
-        // A driver of a newer contract may import what only that one has: that it is newer says
-        // more.
-        if !unknown.is_empty() && !matches!(contract, Err(DriverError::OtherContract { .. })) {
-            return Err(DriverError::UnknownImports {
-                driver: name,
-                imports: unknown,
-            });
-        }
-        let contract = contract?;
+        let contract = anatomy::check_names(&name, &imports, &exports)?;
         let pre = runtime
             .linker
             .instantiate_pre(&component)
@@ -423,33 +423,8 @@ fn runtime(driver: &str) -> Result<&'static Runtime, DriverError> {
 fn unloadable(driver: &str, error: &wasmtime::Error) -> DriverError {
     DriverError::Unloadable {
         driver: driver.into(),
-        reason: format!("{error:#}"),
+        reason: clean_line(&format!("{error:#}"), limits::LINE),
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, DriverError> {
-    let unreadable = |reason: String| DriverError::Unreadable {
-        path: path.to_owned(),
-        reason,
-    };
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(unreadable("it is not a file".into()));
-    }
-    if metadata.len() > limits::COMPONENT_BYTES {
-        return Err(unreadable(format!(
-            "it has {} MiB; a driver may have {}",
-            metadata.len() >> 20,
-            limits::COMPONENT_BYTES >> 20
-        )));
-    }
-    std::fs::read(path).map_err(|error| unreadable(error.to_string()))
 }
 
 /// Says what a file is that is not a component, in words that help.

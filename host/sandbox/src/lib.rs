@@ -15,6 +15,8 @@
 //!
 //! wasmtime is used in this crate only.
 
+mod anatomy;
+mod binary;
 mod bindings;
 mod cache;
 mod call;
@@ -41,6 +43,7 @@ pub mod report;
 mod runtime;
 mod text;
 
+pub use binary::Binary;
 pub use bindings::contract;
 pub use cache::home as cache_home;
 pub use driver::{Driver, Sandbox, Source, ValidConfig};

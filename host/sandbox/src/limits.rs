@@ -13,6 +13,21 @@ pub const MEMORY_BYTES: usize = 256 << 20;
 pub const MEMORIES: usize = 8;
 /// Most core instances; a component of one language runtime has about five.
 pub const INSTANCES: usize = 64;
+/// Most functions of all modules of a component. Python with its interpreter has 14,000.
+pub const FUNCTIONS: usize = 60_000;
+/// Most bytes of their code. Python has 7 million.
+pub const CODE_BYTES: usize = 24 << 20;
+/// Most bytes of one of them. Python's longest has 427,000.
+pub const FUNCTION_BYTES: usize = 1 << 20;
+/// Most globals of all modules. Python has 900.
+pub const GLOBALS: usize = 10_000;
+/// Most types, imports and exports. Python has 10,000.
+pub const NAMES: usize = 60_000;
+/// Most modules and components in a component. Python has 41.
+pub const PARTS: usize = 256;
+/// Most instances of them that it declares; those that only rename something cost little. Python has
+/// 120.
+pub const DECLARED_INSTANCES: usize = 1000;
 /// Most elements of a table.
 pub const TABLE_ELEMENTS: usize = 64 << 10;
 /// Most handles that a driver holds at a time.

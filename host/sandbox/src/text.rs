@@ -1,11 +1,12 @@
 //! Words of a driver, made fit to be shown.
 
-/// Removes control characters (line ends and tabs stay) and cuts at `most` characters, so that a
-/// driver cannot move the cursor, retitle the terminal or flood it.
+/// Removes control characters (line ends and tabs stay) and what is not seen or turns round what is
+/// seen, and cuts at `most` characters, so that a driver cannot move the cursor, retitle the terminal,
+/// flood it, or have its words read as others than they are.
 pub(crate) fn clean(text: &str, most: usize) -> String {
     let mut kept: String = text
         .chars()
-        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || is_invisible(*c)))
         .take(most + 1)
         .collect();
     if kept.chars().count() > most {
@@ -13,6 +14,17 @@ pub(crate) fn clean(text: &str, most: usize) -> String {
         kept.push('…');
     }
     kept
+}
+
+/// Unicode's format characters (category Cf: marks of direction, joiners, tags), and its line and
+/// paragraph separators.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+        | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
 }
 
 /// As [`clean`], on one line.
@@ -53,6 +65,11 @@ mod tests {
     fn control_sequences_lose_their_escape() {
         assert_eq!(clean("a\x1b[2Jb\rc\u{9b}d\ne", 100), "a[2Jbcd\ne");
         assert_eq!(clean_line("a\nb\tc", 100), "a b c");
+        // "nogrant" is what a terminal would make of it.
+        assert_eq!(
+            clean("no\u{202e}tnarg\u{2066}\u{200b}\u{2028}", 100),
+            "notnarg"
+        );
     }
 
     #[test]

@@ -48,7 +48,7 @@ async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, Builde
             continue;
         };
         let source = Origin::BuiltIn.source(embedded.name);
-        if admission::admit(policy, &driver, &source, None).is_err() {
+        if admission::admit(policy, driver.name(), driver.digest(), &source, None).is_err() {
             continue;
         }
         if let Some(priority) = driver.priority(endpoint).await?

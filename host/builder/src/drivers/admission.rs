@@ -3,34 +3,31 @@
 use iechor_registry::Digest;
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::policy::Origin;
-use iechor_sandbox::{Driver, Grant, Policy};
+use iechor_sandbox::{Grant, Policy};
 
 use super::error::DriversError;
 use crate::error::BuilderError;
 
-/// Decides whether a driver may be used at all, before anything of it runs and before anybody is
-/// asked what to grant it. `source` is where it comes from, as policies name it, and `pinned` the
-/// digest that the user asked for.
+/// Decides whether the driver of that name and digest may be used at all, before anything of it is
+/// parsed, compiled or run and before anybody is asked what to grant it. `source` is where it comes
+/// from, as policies name it, and `pinned` the digest that the user asked for.
 ///
 /// # Errors
 ///
 /// Why not.
 pub fn admit(
     policy: &Policy,
-    driver: &Driver,
+    name: &str,
+    digest: &str,
     source: &str,
     pinned: Option<&Digest>,
 ) -> Result<(), BuilderError> {
-    let origin = Origin {
-        digest: driver.digest(),
-        source,
-    };
-    policy.check_driver(driver.name(), &origin)?;
+    policy.check_driver(name, &Origin { digest, source })?;
     match pinned {
-        Some(pinned) if pinned.as_str() != driver.digest() => Err(DriversError::Pinned {
-            name: driver.name().to_owned(),
+        Some(pinned) if pinned.as_str() != digest => Err(DriversError::Pinned {
+            name: name.to_owned(),
             expected: pinned.clone(),
-            found: driver.digest().to_owned(),
+            found: digest.to_owned(),
         }
         .into()),
         _ => Ok(()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use iechor_registry::{Fetched, Request, Source as DriverSource};
 use iechor_sandbox::contract::{CapabilityRequest, Descriptor};
-use iechor_sandbox::{Driver, Embedded, Grant, Sandbox, Source, grant, limits};
+use iechor_sandbox::{Binary, Driver, Embedded, Grant, Sandbox, Source, grant, limits};
 
 use super::error::DriversError;
 use super::lock::{self, Installed};
@@ -22,7 +22,7 @@ pub struct Candidate {
     driver: Arc<Driver>,
     descriptor: Descriptor,
     entry: Installed,
-    bytes: Vec<u8>,
+    binary: Binary,
 }
 
 impl Candidate {
@@ -58,10 +58,11 @@ impl Candidate {
         let known_as = name.map_or_else(|| source.to_string(), str::to_owned);
         let place = Source::File(source.to_string().into());
         let policy = workspace.policy()?;
-        let loading = Sandbox::component(known_as, place, fetched.bytes.clone());
-        let driver = workspace.unless_cancelled(load::LOADING, loading).await?;
+        let binary = Binary::new(fetched.bytes);
         let from = load::source_text(&source.to_string());
-        admission::admit(&policy, &driver, &from, None)?;
+        admission::admit(&policy, &known_as, binary.digest(), &from, None)?;
+        let loading = Sandbox::component(known_as, place, binary.clone());
+        let driver = workspace.unless_cancelled(load::LOADING, loading).await?;
         let descriptor = driver.descriptor().await?.clone();
         let name = name.unwrap_or(&descriptor.name).to_owned();
         check_name(&name)?;
@@ -80,7 +81,7 @@ impl Candidate {
             driver,
             descriptor,
             entry,
-            bytes: fetched.bytes,
+            binary,
         })
     }
 
@@ -148,7 +149,7 @@ impl Candidate {
             Some(old) => super::manage::remembered(&workspace.store, &old.digest)?,
             None => false,
         };
-        let component = (&self.entry.digest, self.bytes.as_slice());
+        let component = (&self.entry.digest, self.binary.bytes());
         lock::edit(&workspace.store, Some(component), |lock| {
             match replaced {
                 None => self.check_free(lock)?,

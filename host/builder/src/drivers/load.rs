@@ -6,7 +6,9 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use iechor_registry::Digest;
-use iechor_sandbox::{Driver, DriverError, Embedded, Grant, Grants, Policy, Sandbox, Source};
+use iechor_sandbox::{
+    Binary, Driver, DriverError, Embedded, Grant, Grants, Policy, Sandbox, Source,
+};
 
 use super::admission;
 use super::error::DriversError;
@@ -163,27 +165,37 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
     let policy = workspace.policy()?;
     let store = &workspace.store;
     let DriverReference { place, digest } = text.parse()?;
+    let admit = |name: &str, found: &str, origin: &Origin| {
+        admission::admit(&policy, name, found, &origin.source(name), digest.as_ref())
+    };
     let (driver, origin, granted) = match place {
         Place::File(path) => {
-            let loading = Sandbox::file(&path);
+            let binary = Binary::read(&path)?;
+            let (name, place) = (path.display().to_string(), Source::File(path.clone()));
+            let origin = Origin::File(path);
+            admit(&name, binary.digest(), &origin)?;
+            let granted = LockFile::read(store)?.grants(binary.digest());
+            let loading = Sandbox::component(name, place, binary);
             let driver = workspace.unless_cancelled(LOADING, loading).await?;
-            let granted = LockFile::read(store)?.grants(driver.digest());
-            (driver, Origin::File(path), granted)
+            (driver, origin, granted)
         }
         Place::Name(name) => match Sandbox::embedded(&name)? {
-            Some(driver) => (driver, Origin::BuiltIn, Vec::new()),
+            Some(driver) => {
+                admit(driver.name(), driver.digest(), &Origin::BuiltIn)?;
+                (driver, Origin::BuiltIn, Vec::new())
+            }
             None => {
                 let lock = LockFile::read(store)?;
                 let entry = known(&lock, &name)?;
+                let granted = lock.grants(entry.digest.as_str());
+                let origin = Origin::Installed(Box::new(entry.clone()));
+                admit(&entry.name, entry.digest.as_str(), &origin)?;
                 let loading = installed(store, &entry);
                 let driver = workspace.unless_cancelled(LOADING, loading).await?;
-                let granted = lock.grants(driver.digest());
-                (driver, Origin::Installed(Box::new(entry)), granted)
+                (driver, origin, granted)
             }
         },
     };
-    let source = origin.source(driver.name());
-    admission::admit(&policy, &driver, &source, digest.as_ref())?;
     Ok(Loaded {
         driver,
         origin,
@@ -217,16 +229,16 @@ pub(super) async fn admitted(
     entry: &Installed,
 ) -> Result<Arc<Driver>, BuilderError> {
     let policy = workspace.policy()?;
-    let driver = installed(&workspace.store, entry).await?;
-    admission::admit(&policy, &driver, &source_text(&entry.source), None)?;
-    Ok(driver)
+    let source = source_text(&entry.source);
+    admission::admit(&policy, &entry.name, entry.digest.as_str(), &source, None)?;
+    installed(&workspace.store, entry).await
 }
 
 /// Loads an installed driver; whoever uses it has it admitted.
 async fn installed(store: &Store, entry: &Installed) -> Result<Arc<Driver>, BuilderError> {
     let path = lock::component_path(store, &entry.digest);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
+    let binary = match std::fs::read(&path) {
+        Ok(bytes) => Binary::new(bytes),
         Err(error) => {
             return Err(DriversError::Gone {
                 name: entry.name.clone(),
@@ -237,14 +249,13 @@ async fn installed(store: &Store, entry: &Installed) -> Result<Arc<Driver>, Buil
         }
     };
     // Before anything of it is compiled.
-    let found = Digest::of(&bytes);
-    if found != entry.digest {
+    if binary.digest() != entry.digest.as_str() {
         return Err(DriversError::Changed {
             name: entry.name.clone(),
             expected: entry.digest.clone(),
-            found: found.to_string(),
+            found: binary.digest().to_owned(),
         }
         .into());
     }
-    Ok(Sandbox::component(entry.name.clone(), Source::File(path), bytes).await?)
+    Ok(Sandbox::component(entry.name.clone(), Source::File(path), binary).await?)
 }

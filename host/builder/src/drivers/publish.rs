@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use iechor_registry::{Contents, Location, Pushed, RegistryError, Source as DriverSource};
 use iechor_sandbox::contract::Descriptor;
-use iechor_sandbox::{Sandbox, Source};
+use iechor_sandbox::{Binary, Sandbox, Source};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -40,11 +40,12 @@ pub async fn push(
     let name = file.display().to_string();
     let place = Source::File(file.to_owned());
     let policy = workspace.policy()?;
-    let loading = Sandbox::component(name, place, fetched.bytes.clone());
-    let driver = workspace.unless_cancelled(load::LOADING, loading).await?;
+    let binary = Binary::new(fetched.bytes.clone());
     // It is asked what it is, so it has to be allowed to run here.
-    let from = load::source_text(&file.display().to_string());
-    admission::admit(&policy, &driver, &from, None)?;
+    let from = load::source_text(&name);
+    admission::admit(&policy, &name, binary.digest(), &from, None)?;
+    let loading = Sandbox::component(name, place, binary);
+    let driver = workspace.unless_cancelled(load::LOADING, loading).await?;
     let contents = Contents {
         imports: driver.imports().to_vec(),
         exports: driver.exports().to_vec(),

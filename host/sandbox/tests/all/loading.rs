@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use iechor_sandbox::{DriverError, Sandbox};
+use iechor_sandbox::{DriverError, Sandbox, limits};
 
 use crate::support::{Nodes, embedded_component, granting, guest, load, patched_guest};
 
@@ -208,6 +208,110 @@ async fn a_component_that_is_no_driver_is_refused() {
     assert!(reason.contains("iechor:driver/driver"), "{reason}");
 }
 
+/// A section of a component or module.
+fn section(id: u8, contents: &[u8]) -> Vec<u8> {
+    [&[id], leb128(contents.len()).as_slice(), contents].concat()
+}
+
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let byte = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            bytes.push(byte);
+            return bytes;
+        }
+        bytes.push(byte | 0x80);
+    }
+}
+
+/// A section of a component with a module inside.
+fn module(sections: &[Vec<u8>]) -> Vec<u8> {
+    section(
+        1,
+        &[b"\0asm\x01\0\0\0", sections.concat().as_slice()].concat(),
+    )
+}
+
+/// A module with so many functions, each of `body`.
+fn functions(count: usize, body: &[u8]) -> Vec<u8> {
+    let kind = section(1, b"\x01\x60\0\0");
+    let kinds = section(3, &[leb128(count), vec![0; count]].concat());
+    let bodies = [leb128(body.len()), body.to_vec()].concat().repeat(count);
+    module(&[kind, kinds, section(10, &[leb128(count), bodies].concat())])
+}
+
+#[tokio::test]
+async fn what_would_take_too_long_or_too_much_is_not_compiled() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("large.wasm");
+    let driver = std::fs::read(embedded_component()).unwrap();
+    let empty = b"\0\x0b";
+    // So many that do nothing.
+    let long = |length: usize| [b"\0".as_slice(), &b"\x01".repeat(length), b"\x0b"].concat();
+    let globals = |count| {
+        let each = b"\x7f\x01\x41\0\x0b".repeat(count);
+        module(&[section(6, &[leb128(count), each].concat())])
+    };
+    for (more, words) in [
+        (
+            functions(limits::FUNCTIONS, empty),
+            "functions; a driver may have",
+        ),
+        (
+            functions(1, &long(limits::FUNCTION_BYTES)),
+            "bytes of code in one function",
+        ),
+        (
+            functions(60, &long(limits::FUNCTION_BYTES / 2)),
+            "bytes of code; a driver may have",
+        ),
+        (globals(limits::GLOBALS + 1), "globals"),
+        (globals(1).repeat(limits::PARTS), "modules and components"),
+    ] {
+        // Whatever it has besides, it is a driver.
+        std::fs::write(&path, [driver.clone(), more].concat()).unwrap();
+        let error = refusal(&path).await;
+        let DriverError::Unloadable { reason, .. } = &error else {
+            panic!("{words}: {error:?}")
+        };
+        assert!(reason.contains(words), "{reason}");
+    }
+    // What is within bounds is compiled, with what it has besides.
+    std::fs::write(&path, [driver, functions(100, empty)].concat()).unwrap();
+    load(&path).await;
+}
+
+#[tokio::test]
+async fn no_word_of_a_component_moves_a_cursor() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("words.wasm");
+    let component = b"\0asm\x0d\0\x01\0".to_vec();
+    let name = |name: &str| [leb128(name.len()), name.as_bytes().to_vec()].concat();
+    let import = name("url=<\x1b[2Jred\u{202e}>");
+    let instance = section(7, b"\x01\x42\0");
+    let imports = section(
+        10,
+        &[b"\x01\0".to_vec(), import, b"\x05\0".to_vec()].concat(),
+    );
+    let named = [name("\x1b[2Jred"), name("f"), vec![0, 0]].concat();
+    let needs = module(&[
+        section(1, b"\x01\x60\0\0"),
+        section(2, &[vec![1], named].concat()),
+    ]);
+    let instantiated = section(2, b"\x01\0\0\0");
+    for bytes in [
+        [component.clone(), instance, imports].concat(),
+        [component, needs, instantiated].concat(),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = refusal(&path).await.to_string();
+        let hidden = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(!error.contains(hidden), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn machine_code_is_kept_in_private_and_refused_from_anywhere_else() {
     let cache = tempfile::tempdir().unwrap();
@@ -227,6 +331,23 @@ async fn machine_code_is_kept_in_private_and_refused_from_anywhere_else() {
         panic!("{error:?}")
     };
     assert!(reason.contains("it is machine code"), "{reason}");
+}
+
+/// What is no driver is neither compiled nor kept.
+#[test]
+fn what_is_refused_leaves_nothing_in_the_cache() {
+    let cache = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = patched_guest(directory.path(), "iechor:driver/log@", "iechor:driver/lag@");
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "loading::in_a_process_of_its_own", "--ignored"])
+        .env("XDG_CACHE_HOME", cache.path())
+        .env(DRIVER, &path)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let kept = std::fs::read_dir(cache.path().join("iechor/drivers"));
+    assert_eq!(kept.map_or(0, Iterator::count), 0);
 }
 
 /// Machine code of another driver under the guest's name tells whether the cache was used.
@@ -249,6 +370,27 @@ fn the_cache_is_used_only_while_it_is_private() {
         );
     }
     set_mode(code.parent().unwrap(), 0o700);
+    // Nor is it while others may put another folder in the place of one above.
+    let home = cache.path().join("iechor");
+    for (folder, mode, used) in [
+        (home.as_path(), 0o720, false),
+        (home.as_path(), 0o755, true),
+        (cache.path(), 0o777, false),
+        (cache.path(), 0o1777, true),
+    ] {
+        set_mode(folder, mode);
+        let expected = if used {
+            "iechor-container"
+        } else {
+            "misbehaving"
+        };
+        assert_eq!(
+            describe_in_child(driver, cache.path()),
+            expected,
+            "{mode:o}"
+        );
+        set_mode(folder, 0o700);
+    }
     let drivers = code.parent().unwrap();
     std::fs::rename(drivers, cache.path().join("moved")).unwrap();
     std::os::unix::fs::symlink(cache.path().join("moved"), drivers).unwrap();

@@ -1,0 +1,173 @@
+//! What a component is made of, read from its bytes before anything of it is compiled: whether it is
+//! a driver at all, and whether compiling it and keeping its instances stays within bounds.
+
+use wasmparser::{ComponentExternalKind, Parser, Payload};
+
+use crate::contract_version;
+use crate::error::DriverError;
+use crate::limits;
+use crate::runtime::Runtime;
+use crate::text::clean_line;
+
+/// The names by which a component is known to be a driver, and what it costs.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Anatomy {
+    imports: Vec<String>,
+    exports: Vec<String>,
+    costs: Costs,
+}
+
+/// What the compiler's time and memory, and those of instances, grow with.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Costs {
+    /// Functions of all modules.
+    functions: usize,
+    /// Bytes of their code.
+    code: usize,
+    /// Bytes of the longest: the compiler's cost of one grows faster than its length.
+    longest: usize,
+    /// Globals of all modules.
+    globals: usize,
+    /// Types, imports and exports of all modules and components: what is kept by name.
+    names: usize,
+    /// Modules and components.
+    parts: usize,
+    /// Instances, of both.
+    instances: usize,
+}
+
+/// Checks that a component is a driver of a contract that this host speaks, and of a size that it
+/// takes.
+///
+/// # Errors
+///
+/// What it is or has instead. The bytes are not validated here.
+pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
+    let anatomy = read(bytes).map_err(|error| DriverError::Unloadable {
+        driver: name.into(),
+        reason: clean_line(&error.to_string(), limits::LINE),
+    })?;
+    check_names(name, &anatomy.imports, &anatomy.exports)?;
+    let costs = &anatomy.costs;
+    for (what, count, most) in [
+        ("functions", costs.functions, limits::FUNCTIONS),
+        ("bytes of code", costs.code, limits::CODE_BYTES),
+        (
+            "bytes of code in one function",
+            costs.longest,
+            limits::FUNCTION_BYTES,
+        ),
+        ("globals", costs.globals, limits::GLOBALS),
+        ("types, imports and exports", costs.names, limits::NAMES),
+        ("modules and components in it", costs.parts, limits::PARTS),
+        ("instances", costs.instances, limits::DECLARED_INSTANCES),
+    ] {
+        if count > most {
+            return Err(DriverError::Unloadable {
+                driver: name.into(),
+                reason: format!(
+                    "it has {count} {what}; a driver may have {most}, to be compiled in good time"
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Checks by the names of what it imports and exports that a component is a driver that this host
+/// can run, and returns the version of its contract.
+///
+/// # Errors
+///
+/// What it is instead.
+pub(crate) fn check_names(
+    name: &str,
+    imports: &[String],
+    exports: &[String],
+) -> Result<String, DriverError> {
+    let contract = contract_version::of(name, exports);
+    let unknown = Runtime::unknown_imports(imports.iter().map(String::as_str));
+    // A driver of a newer contract may import what only that one has: that it is newer says more.
+    if !unknown.is_empty() && !matches!(contract, Err(DriverError::OtherContract { .. })) {
+        return Err(DriverError::UnknownImports {
+            driver: name.into(),
+            imports: unknown
+                .iter()
+                .map(|import| clean_line(import, limits::LINE))
+                .collect(),
+        });
+    }
+    contract
+}
+
+fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
+    let mut anatomy = Anatomy::default();
+    let costs = &mut anatomy.costs;
+    // Modules and components that are within others come in the same sequence.
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::Version { .. } => {
+                depth += 1;
+                costs.parts += 1;
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::FunctionSection(functions) => costs.functions += functions.count() as usize,
+            Payload::CodeSectionEntry(body) => {
+                let length = body.range().len();
+                costs.code += length;
+                costs.longest = costs.longest.max(length);
+            }
+            Payload::GlobalSection(globals) => costs.globals += globals.count() as usize,
+            Payload::TypeSection(types) => costs.names += types.count() as usize,
+            Payload::ImportSection(imports) => costs.names += imports.count() as usize,
+            Payload::ExportSection(exports) => costs.names += exports.count() as usize,
+            Payload::CoreTypeSection(types) => costs.names += types.count() as usize,
+            Payload::ComponentTypeSection(types) => costs.names += types.count() as usize,
+            Payload::ComponentAliasSection(aliases) => costs.names += aliases.count() as usize,
+            Payload::ComponentCanonicalSection(functions) => {
+                costs.functions += functions.count() as usize;
+            }
+            Payload::InstanceSection(instances) => costs.instances += instances.count() as usize,
+            Payload::ComponentInstanceSection(instances) => {
+                costs.instances += instances.count() as usize;
+            }
+            Payload::ComponentImportSection(imports) => {
+                costs.names += imports.count() as usize;
+                if depth == 1 {
+                    for import in imports {
+                        anatomy.imports.push(import?.name.name.to_owned());
+                    }
+                }
+            }
+            Payload::ComponentExportSection(exports) => {
+                costs.names += exports.count() as usize;
+                if depth == 1 {
+                    for export in exports {
+                        let export = export?;
+                        if export.kind == ComponentExternalKind::Instance {
+                            anatomy.exports.push(export.name.name.to_owned());
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(anatomy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::EMBEDDED;
+
+    #[test]
+    fn the_built_in_drivers_are_far_from_every_bound() {
+        for driver in EMBEDDED {
+            let anatomy = read(driver.component).expect("a component");
+            println!("{}: {:?}", driver.name, anatomy.costs);
+            check(driver.name, driver.component).expect("within bounds");
+        }
+    }
+}

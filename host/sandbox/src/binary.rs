@@ -1,0 +1,66 @@
+//! The bytes of a component, with their digest.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::DriverError;
+use crate::limits;
+
+/// A component that was read and that nothing is known of but its digest: what decides whether it
+/// may be used decides before it is parsed and compiled.
+#[derive(Clone)]
+pub struct Binary {
+    bytes: Vec<u8>,
+    digest: String,
+}
+
+impl Binary {
+    /// Bytes that are here already.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let digest = digest(&bytes);
+        Self { bytes, digest }
+    }
+
+    /// Reads a file, of [`limits::COMPONENT_BYTES`] at most.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being read.
+    pub fn read(path: &Path) -> Result<Self, DriverError> {
+        let unreadable = |reason: String| DriverError::Unreadable {
+            path: path.to_owned(),
+            reason,
+        };
+        let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(unreadable("it is not a file".into()));
+        }
+        if metadata.len() > limits::COMPONENT_BYTES {
+            return Err(unreadable(format!(
+                "it has {} MiB; a driver may have {}",
+                metadata.len() >> 20,
+                limits::COMPONENT_BYTES >> 20
+            )));
+        }
+        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        Ok(Self::new(bytes))
+    }
+
+    /// SHA-256, as `sha256:` and hexadecimal digits.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// SHA-256, as `sha256:` and hexadecimal digits.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
+}
