@@ -67,7 +67,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Declares and reads the options of `docker buildx create --driver docker-container`.
+    /// Declares and reads the options of `docker buildx create --driver docker-container`, every one
+    /// of them, so that a builder of that driver is one here. Two change nothing, and say so in
+    /// their help: `provenance-add-gha` and `allow-untrusted-image`.
     pub fn read(options: &mut Options) -> Self {
         let settings = Self {
             image: options
@@ -139,6 +141,20 @@ impl Settings {
                 .table("env", "Environment variable of BuildKit, as env.NAME=VALUE")
                 .read(),
         };
+        options
+            .boolean(
+                "provenance-add-gha",
+                "Taken for docker buildx: what GitHub Actions says of a run is never written into \
+                 provenance here",
+            )
+            .optional();
+        options
+            .boolean(
+                "allow-untrusted-image",
+                "Taken for docker buildx: signatures of images are not verified here, with it or \
+                 without",
+            )
+            .optional();
         settings.check(options);
         settings
     }
@@ -227,6 +243,9 @@ mod tests {
             ("cpuset-cpus", ""),
             ("cpuset-mems", ""),
             ("network", ""),
+            // There for builders of docker buildx.
+            ("provenance-add-gha", "true"),
+            ("allow-untrusted-image", "1"),
         ];
         assert_eq!(read(&unset), expected);
         assert!(read(&[("cgroup-parent", "")]).is_cgroup_parent_given);
@@ -283,6 +302,10 @@ mod tests {
             (
                 &[("cpu-period", "-1"), ("cpu-shares", "-1")],
                 &["cpu-period", "cpu-shares"],
+            ),
+            (
+                &[("provenance-add-gha", "yes"), ("allow-untrusted-image", "")],
+                &["provenance-add-gha", "allow-untrusted-image"],
             ),
         ] {
             testing::assert_refused::<Driver>(options, at);
