@@ -71,16 +71,17 @@ impl Settings {
     /// of them, so that a builder of that driver is one here. Two change nothing, and say so in
     /// their help: `provenance-add-gha` and `allow-untrusted-image`.
     pub fn read(options: &mut Options) -> Self {
+        let memory = options
+            .size("memory", "Memory that the container may use")
+            .optional();
+        let is_memory_wrong = memory.is_none() && options.is_given("memory");
         let settings = Self {
             image: options
                 .text("image", "Image that BuildKit runs from")
                 .parse(values::image_reference)
                 .default(DEFAULT_IMAGE),
             // As for the engine's own command line, zero is "not set".
-            memory: options
-                .size("memory", "Memory that the container may use")
-                .optional()
-                .filter(|bytes| *bytes != 0),
+            memory: memory.filter(|bytes| *bytes != 0),
             memory_swap: options
                 .parsed(
                     "memory-swap",
@@ -155,12 +156,12 @@ impl Settings {
                  without",
             )
             .optional();
-        settings.check(options);
+        settings.check(options, is_memory_wrong);
         settings
     }
 
     /// What does not go together.
-    fn check(&self, options: &mut Options) {
+    fn check(&self, options: &mut Options, is_memory_wrong: bool) {
         for (name, value) in &self.env {
             if name.contains(['=', '\0']) || value.contains('\0') {
                 options.refuse(
@@ -178,9 +179,11 @@ impl Settings {
                 "it counts memory and swap together, so it cannot be less than memory",
             );
         }
+        // Engines refuse a limit of both without one of memory. A memory that was written wrongly is
+        // a fault already, and another would only confuse.
         if self.memory_swap.is_some_and(|swap| swap > 0)
             && self.memory.is_none()
-            && !options.is_given("memory")
+            && !is_memory_wrong
         {
             options.refuse("memory-swap", "it needs the option memory beside it");
         }
@@ -196,7 +199,7 @@ fn not_negative(options: &mut Options, name: &str, help: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use iechor_driver::{Description, testing};
+    use iechor_driver::{Description, Node, testing};
 
     use super::*;
     use crate::{ContainerDriver, Policy};
@@ -208,7 +211,7 @@ mod tests {
             Description::new("plain", "1", "All options and nothing else")
         }
 
-        fn open(options: &mut Options) -> (Self, Settings) {
+        fn open(_: &Node, options: &mut Options) -> (Self, Settings) {
             (Self, Settings::read(options))
         }
     }
@@ -295,6 +298,7 @@ mod tests {
                 &["memory-swap"][..],
             ),
             (&[("memory-swap", "1g")], &["memory-swap"]),
+            (&[("memory", "0"), ("memory-swap", "1g")], &["memory-swap"]),
             // One fault, not two.
             (&[("memory", "x"), ("memory-swap", "1g")], &["memory"]),
             (&[("env.A=B", "c")], &["env.A=B"]),
