@@ -16,7 +16,7 @@
 //!   `allow-untrusted-image`. Which images may run is the policy's to say (`images.allow` in
 //!   `/etc/iechor/policy.toml`), by digest where nothing else will do.
 
-use iechor_driver::{Description, Options, capability};
+use iechor_driver::{Description, Node, Options, capability};
 use iechor_driver_container::{ContainerDriver, Policy, Settings};
 
 struct AsConfigured;
@@ -55,7 +55,7 @@ impl Policy for AsConfigured {
         (!endpoint.is_empty()).then_some(30)
     }
 
-    fn open(options: &mut Options) -> (Self, Settings) {
+    fn open(_: &Node, options: &mut Options) -> (Self, Settings) {
         (Self, Settings::read(options))
     }
 }

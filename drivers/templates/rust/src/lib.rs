@@ -4,7 +4,7 @@
 //! chosen, is decided here. A driver that keeps BuildKit anywhere else implements
 //! [`iechor_driver::Driver`] instead.
 
-use iechor_driver::{Description, Options, capability, values};
+use iechor_driver::{Description, Node, Options, capability, values};
 use iechor_driver_container::{ContainerDriver, DEFAULT_IMAGE, Policy, Settings};
 
 /// What this driver adds to a BuildKit in a container.
@@ -29,7 +29,7 @@ impl Policy for Mine {
         ))
     }
 
-    fn open(options: &mut Options) -> (Self, Settings) {
+    fn open(_: &Node, options: &mut Options) -> (Self, Settings) {
         let settings = Settings {
             image: options
                 .text("image", "Image that BuildKit runs from")
