@@ -32,17 +32,20 @@ const MOST_LOOKS: u32 = 100;
 pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Container, Error> {
     let name = node.container_name();
     let container = match Container::find(&name)? {
-        Some(container) if is_running(&container)? => {
-            match wait_until_ready(&container, &name) {
-                // It was about to end when it was found.
-                Err(Error::Unavailable(_)) if !is_running(&container)? => {}
-                result => return result.map(|()| container),
-            }
-            start(&container, &name)?;
-            container
-        }
         Some(container) => {
-            start(&container, &name)?;
+            let mut status = container.inspect()?.status;
+            if status == container::Status::Running {
+                let ready = wait_until_ready(&container, &name);
+                let Err(Error::Unavailable(_)) = ready else {
+                    return ready.map(|()| container);
+                };
+                status = container.inspect()?.status;
+                if status == container::Status::Running {
+                    return ready.map(|()| container);
+                }
+                // It was about to end when it was found.
+            }
+            start(&container, &name, status)?;
             container
         }
         None => {
@@ -63,8 +66,8 @@ pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Co
 
 /// Starts a container that is there and does not run. One that somebody paused stays so: no
 /// capability wakes it up, and to stop it would end what it was paused in.
-fn start(container: &Container, name: &str) -> Result<(), Error> {
-    if container.inspect()?.status == container::Status::Paused {
+fn start(container: &Container, name: &str, status: container::Status) -> Result<(), Error> {
+    if status == container::Status::Paused {
         return Err(paused(name));
     }
     step(&format!("starting container {name}"), |_| container.start())
