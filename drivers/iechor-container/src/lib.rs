@@ -10,7 +10,7 @@
 //!   Here a driver gets devices only where it asks for `container.devices`, which gives away the
 //!   machine; a policy that needs them says so, in `Policy::container`.
 //! * On WSL it mounts `/usr/lib/wsl`, for those GPUs.
-//! * In GitHub Actions it copies what is known of the run, secrets in the event included, to where
+//! * In GitHub Actions it copies what is known of the run, the whole event included, to where
 //!   BuildKit makes provenance of it (`provenance-add-gha`). A driver sees no environment.
 //! * Where `BUILDX_DEFAULT_POLICY` is set it verifies the signature of BuildKit's image, but for
 //!   `allow-untrusted-image`. Which images may run is the policy's to say (`images.allow` in
