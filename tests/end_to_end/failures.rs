@@ -164,6 +164,30 @@ fn a_daemon_that_is_killed_ends_the_build() {
 }
 
 #[test]
+fn a_paused_container_is_named_with_what_wakes_it_up() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.booted("paused", "");
+    let container = container_of(&name);
+    let context = Context::on_base("RUN echo hello\n");
+    let build = format!("build {}", context.word());
+    docker(&format!("pause {container}")).success();
+    let listed = sandbox.buildx("inspect --format json").success().json();
+    assert_eq!(listed["Nodes"][0]["Status"], "stopped");
+    let wake_up = format!("docker unpause {container}");
+    sandbox
+        .buildx(&build)
+        .failure(1)
+        .says(&format!("container {container} is paused"))
+        .says(&wake_up);
+    docker(wake_up.strip_prefix("docker ").expect("a command")).success();
+    sandbox.buildx(&build).success();
+
+    docker(&format!("pause {container}")).success();
+    sandbox.buildx("rm").success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
 fn a_container_that_vanishes_ends_the_build() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted("vanishes", "");

@@ -1,5 +1,7 @@
 //! What each option of the driver does, as the engine sees it.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -164,6 +166,30 @@ fn default_load() {
         .words("--output type=cacheonly")
         .success();
     docker(&format!("image inspect {tag}")).failure(1);
+}
+
+#[test]
+fn a_builder_of_docker_buildx_may_have_any_of_its_options() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("peer");
+    let endpoint = &machine().docker_host;
+    let group = json!({
+        "Name": name,
+        "Driver": "docker-container",
+        "Nodes": [{
+            "Name": format!("{name}0"),
+            "Endpoint": endpoint,
+            "DriverOpts": {"provenance-add-gha": "true", "allow-untrusted-image": "true"},
+        }],
+        "Dynamic": false,
+    });
+    let instances = sandbox.store().join("instances");
+    fs::create_dir_all(&instances).expect("made");
+    fs::write(instances.join(&name), group.to_string()).expect("written");
+    for line in ["inspect --bootstrap", "stop", "rm"] {
+        sandbox.buildx(line).words(&name).success();
+    }
+    sandbox.assert_nothing_left();
 }
 
 #[test]

@@ -1,12 +1,19 @@
 //! The example driver `team`, and builders that change from one driver to another.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use iechor_testkit::build_component;
 
+use crate::components::patched;
 use crate::context::Context;
-use crate::support::{Sandbox, container_of, inspect, wait_until};
+use crate::registry::Registry;
+use crate::support::{Sandbox, container_of, docker, inspect, machine, wait_until};
+
+/// The image of its release v0.25, but for the digest.
+const RELEASE: &str = "moby/buildkit:v0.25.1";
+const DIGEST: &str = "sha256:79cc6476ab1a3371c9afd8b44e7c55610057c43e18d9b39b68e2b0c2475cc1b6";
 
 /// The component of the driver `team`, built once.
 fn component() -> &'static Path {
@@ -122,6 +129,79 @@ fn a_builder_changes_drivers_and_keeps_its_cache() {
         .success()
         .says_cached("RUN echo once > /made");
     assert_eq!(inspect(&container_of(&name))["HostConfig"]["Memory"], 0);
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+/// An image that goes from the engine with this value, whether the test succeeds or not.
+struct Pulled(String);
+
+impl Drop for Pulled {
+    fn drop(&mut self) {
+        docker(&format!("rmi --force {}", self.0));
+    }
+}
+
+/// Pushes this machine's BuildKit to a registry, under a name as long as that of the release, and
+/// returns the name and the digest.
+fn push_release(registry: &Registry) -> (String, String) {
+    let room = RELEASE.len() - registry.address().len() - 1;
+    let name = format!("{}/{}", registry.address(), "b".repeat(room));
+    docker(&format!("tag {} {name}", machine().buildkit_image)).success();
+    let pushed = docker(&format!("push {name}")).success();
+    docker(&format!("rmi {name}")).success();
+    let digest = pushed
+        .stdout
+        .split_whitespace()
+        .find(|word| word.starts_with("sha256:"));
+    (name, digest.expect("a digest").to_owned())
+}
+
+#[test]
+fn a_builder_boots_from_an_image_that_is_approved_by_digest() {
+    let sandbox = Sandbox::new();
+    let registry = Registry::open();
+    let (pushed, digest) = push_release(&registry);
+    let release = format!("{pushed}@{digest}");
+    // The driver, with what is in the registry in place of its own release.
+    let driver = fs::read(component()).expect("built");
+    let driver = patched(&driver, &format!("{RELEASE}@{DIGEST}"), &release);
+    let driver = sandbox.write("team.wasm", driver);
+    let create = |name: &str, granted: &str| {
+        let (name, driver) = (sandbox.name(name), driver.display());
+        let ran = sandbox
+            .buildx(&format!("create --name {name} --bootstrap"))
+            .words(&format!("--driver {driver} --driver-opt release=v0.25"))
+            .words(&format!(
+                "--grant container.privileged={granted} --grant image.pull={granted}"
+            ));
+        (name, ran)
+    };
+
+    // The name alone is not what was approved.
+    let (_, refused) = create("unpinned", &pushed);
+    refused
+        .failure(1)
+        .says(&format!("nobody granted it: \"{release}\""));
+    sandbox.assert_nothing_left();
+
+    let _pulled = Pulled(release.clone());
+    let (name, created) = create("pinned", &release);
+    created
+        .success()
+        .says(&format!("pulling image {release}"))
+        .does_not_say("using local image");
+    let container = inspect(&container_of(&name));
+    assert_eq!(container["Config"]["Image"], release.as_str());
+    assert_eq!(
+        container["Image"],
+        inspect(&machine().buildkit_image)["Id"],
+        "{container}"
+    );
+    let context = Context::on_base("RUN echo built > /made\n");
+    sandbox
+        .buildx(&format!("build --builder {name} {}", context.word()))
+        .success();
     sandbox.buildx(&format!("rm {name}")).success();
     sandbox.assert_nothing_left();
 }

@@ -9,8 +9,8 @@ use iechor_driver::types::File;
 use iechor_driver::volume::{self, Volume};
 use iechor_driver::{Error, Node, Unready, clock, describe_error, engine, step, wait_for_buildkit};
 
-use crate::Settings;
 use crate::driver::dial;
+use crate::{Policy, Settings};
 
 const STATE_DIRECTORY: &str = "/var/lib/buildkit";
 /// Where BuildKit looks for its configuration; a `buildkitd.toml` of the user goes there.
@@ -29,27 +29,29 @@ const LOOK_AGAIN: u64 = 20_000_000;
 const MOST_LOOKS: u32 = 100;
 
 /// Creates and starts what is missing, and returns the container once BuildKit answers in it.
-pub fn boot(node: &Node, settings: &Settings) -> Result<Container, Error> {
+pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Container, Error> {
     let name = node.container_name();
-    let starting = format!("starting container {name}");
     let container = match Container::find(&name)? {
-        Some(container) if is_running(&container)? => {
-            match wait_until_ready(&container, &name) {
-                // It was about to end when it was found.
-                Err(Error::Unavailable(_)) if !is_running(&container)? => {}
-                result => return result.map(|()| container),
-            }
-            step(&starting, |_| container.start())?;
-            container
-        }
         Some(container) => {
-            step(&starting, |_| container.start())?;
+            let mut status = container.inspect()?.status;
+            if status == container::Status::Running {
+                let ready = wait_until_ready(&container, &name);
+                let Err(Error::Unavailable(_)) = ready else {
+                    return ready.map(|()| container);
+                };
+                status = container.inspect()?.status;
+                if status == container::Status::Running {
+                    return ready.map(|()| container);
+                }
+                // It was about to end when it was found.
+            }
+            start(&container, &name, status)?;
             container
         }
         None => {
             let image = obtain_image(&settings.image)?;
             let created = step(&format!("creating container {name}"), |task| {
-                create(node, settings, &image, task)
+                create(node, settings, policy, &image, task)
             });
             match created {
                 // Another process boots this node at the same time, and was quicker.
@@ -60,6 +62,21 @@ pub fn boot(node: &Node, settings: &Settings) -> Result<Container, Error> {
     };
     wait_until_ready(&container, &name)?;
     Ok(container)
+}
+
+/// Starts a container that is there and does not run. One that somebody paused stays so: no
+/// capability wakes it up, and to stop it would end what it was paused in.
+fn start(container: &Container, name: &str, status: container::Status) -> Result<(), Error> {
+    if status == container::Status::Paused {
+        return Err(paused(name));
+    }
+    step(&format!("starting container {name}"), |_| container.start())
+}
+
+fn paused(name: &str) -> Error {
+    Error::Conflict(format!(
+        "container {name} is paused; wake it up with `docker unpause {name}`"
+    ))
 }
 
 /// Pulls the image; where that fails and the engine has one of that name, says so and takes it.
@@ -81,17 +98,25 @@ fn obtain_image(reference: &str) -> Result<String, Error> {
     }
 }
 
-fn create(node: &Node, settings: &Settings, image: &str, task: &Task) -> Result<Container, Error> {
+fn create(
+    node: &Node,
+    settings: &Settings,
+    policy: &impl Policy,
+    image: &str,
+    task: &Task,
+) -> Result<Container, Error> {
     let engine = engine::inspect()?;
     let mut spec = spec(node, settings, image, &engine);
-    spec.limits.cgroup_parent = cgroup_parent(settings, &engine, task);
+    let parent = cgroup_parent(settings, &engine, task);
+    spec.limits.cgroup_parent.clone_from(&parent);
     make_state_volume(&node.state_volume_name())?;
+    policy.container(&mut spec)?;
+    // By it the container is found again.
+    spec.name = node.container_name();
+    // Where nobody asked for the parent and it is not granted, the engine's own will do.
+    let is_own = !settings.is_cgroup_parent_given && spec.limits.cgroup_parent == parent;
     let container = match Container::create(&spec) {
-        // Nobody asked for it: where it is not granted, the engine's own parent will do.
-        Err(Error::Denied(denial))
-            if denial.capability == "container.cgroup-parent"
-                && !settings.is_cgroup_parent_given =>
-        {
+        Err(Error::Denied(denial)) if denial.capability == "container.cgroup-parent" && is_own => {
             task.child(&format!(
                 "using the engine's own parent cgroup: {} is not granted",
                 denial.capability
@@ -218,10 +243,10 @@ fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
     let restarts_before = container.inspect()?.restart_count;
     let is_alive = || {
         let now = container.inspect()?;
-        if now.status == container::Status::Running && now.restart_count <= restarts_before {
-            Ok(())
-        } else {
-            Err(death(container, name, now))
+        match now.status {
+            container::Status::Running if now.restart_count <= restarts_before => Ok(()),
+            container::Status::Paused => Err(paused(name)),
+            _ => Err(death(container, name, now)),
         }
     };
     wait_for_buildkit(READY_WITHIN, || dial(container), is_alive).map_err(|unready| match unready {

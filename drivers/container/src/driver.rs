@@ -1,6 +1,6 @@
 //! What each operation of the contract does to the container and its volume.
 
-use iechor_driver::container::{self, Container, ExecSpec};
+use iechor_driver::container::{self, Container, ExecSpec, Spec};
 use iechor_driver::transport::Connection;
 use iechor_driver::volume::Volume;
 use iechor_driver::{
@@ -10,6 +10,12 @@ use iechor_driver::{
 
 use crate::Settings;
 use crate::boot;
+
+/// The flag of buildkitd that the host adds to a new node's, as docker buildx does, where neither the
+/// user's flags nor his configuration file say what builds are allowed: to use the container's
+/// network as it is. A policy that refuses flags lets it pass; one that does not want it takes it out
+/// of the command in [`Policy::container`].
+pub const HOST_NETWORK: &str = "--allow-insecure-entitlement=network.host";
 
 /// What makes one driver that keeps BuildKit in a container different from another.
 pub trait Policy: Sized + 'static {
@@ -25,8 +31,24 @@ pub trait Policy: Sized + 'static {
     }
 
     /// Declares and reads the options, as [`Driver::open`]: what the policy needs to know later,
-    /// and what the container is to be.
-    fn open(options: &mut Options) -> (Self, Settings);
+    /// and what the container is to be. The flags and files of `node` go to BuildKit as they are,
+    /// but for what the policy refuses with [`Options::refuse_node`].
+    fn open(node: &Node, options: &mut Options) -> (Self, Settings);
+
+    /// Changes the container that is about to be created, as the [`Settings`] and the node's flags
+    /// make it: adds mounts, labels, GPUs or whatever else a [`Spec`] has, each of which needs its
+    /// capability. A container that is there already stays as it is.
+    ///
+    /// The state volume exists by then; another volume is the policy's to create. The name stays
+    /// the node's, whatever is done to it here.
+    ///
+    /// # Errors
+    ///
+    /// Why there is to be no container.
+    fn container(&self, spec: &mut Spec) -> Result<(), Error> {
+        let _ = spec;
+        Ok(())
+    }
 
     /// Runs at the end of each boot, when BuildKit answers in `container`.
     ///
@@ -69,7 +91,7 @@ impl<P: Policy> Driver for ContainerDriver<P> {
     }
 
     fn open(node: Node, options: &mut Options) -> Self {
-        let (policy, settings) = P::open(options);
+        let (policy, settings) = P::open(&node, options);
         Self {
             node,
             policy,
@@ -90,9 +112,10 @@ impl<P: Policy> Driver for ContainerDriver<P> {
         Ok(Info {
             status: match summary.as_ref().map(|summary| summary.status) {
                 None => Status::Inactive,
-                Some(container::Status::Running | container::Status::Paused) => Status::Running,
+                Some(container::Status::Running) => Status::Running,
                 Some(container::Status::Restarting) => Status::Starting,
                 Some(container::Status::Removing) => Status::Stopping,
+                // A paused one among them: no build can use it as it is.
                 Some(_) => Status::Stopped,
             },
             nodes: Vec::new(),
@@ -101,7 +124,7 @@ impl<P: Policy> Driver for ContainerDriver<P> {
     }
 
     fn boot(&self) -> Result<(), Error> {
-        let container = boot::boot(&self.node, &self.settings)?;
+        let container = boot::boot(&self.node, &self.settings, &self.policy)?;
         self.policy.booted(&container)
     }
 

@@ -67,18 +67,21 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Declares and reads the options of `docker buildx create --driver docker-container`.
+    /// Declares and reads the options of `docker buildx create --driver docker-container`, every one
+    /// of them, so that a builder of that driver is one here. Two change nothing, and say so in
+    /// their help: `provenance-add-gha` and `allow-untrusted-image`.
     pub fn read(options: &mut Options) -> Self {
+        let memory = options
+            .size("memory", "Memory that the container may use")
+            .optional();
+        let is_memory_wrong = memory.is_none() && options.is_given("memory");
         let settings = Self {
             image: options
                 .text("image", "Image that BuildKit runs from")
                 .parse(values::image_reference)
                 .default(DEFAULT_IMAGE),
             // As for the engine's own command line, zero is "not set".
-            memory: options
-                .size("memory", "Memory that the container may use")
-                .optional()
-                .filter(|bytes| *bytes != 0),
+            memory: memory.filter(|bytes| *bytes != 0),
             memory_swap: options
                 .parsed(
                     "memory-swap",
@@ -139,12 +142,26 @@ impl Settings {
                 .table("env", "Environment variable of BuildKit, as env.NAME=VALUE")
                 .read(),
         };
-        settings.check(options);
+        options
+            .boolean(
+                "provenance-add-gha",
+                "Taken for docker buildx: what GitHub Actions says of a run is never written into \
+                 provenance here",
+            )
+            .optional();
+        options
+            .boolean(
+                "allow-untrusted-image",
+                "Taken for docker buildx: signatures of images are not verified here, with it or \
+                 without",
+            )
+            .optional();
+        settings.check(options, is_memory_wrong);
         settings
     }
 
     /// What does not go together.
-    fn check(&self, options: &mut Options) {
+    fn check(&self, options: &mut Options, is_memory_wrong: bool) {
         for (name, value) in &self.env {
             if name.contains(['=', '\0']) || value.contains('\0') {
                 options.refuse(
@@ -162,9 +179,11 @@ impl Settings {
                 "it counts memory and swap together, so it cannot be less than memory",
             );
         }
+        // Engines refuse a limit of both without one of memory. A memory that was written wrongly is
+        // a fault already, and another would only confuse.
         if self.memory_swap.is_some_and(|swap| swap > 0)
             && self.memory.is_none()
-            && !options.is_given("memory")
+            && !is_memory_wrong
         {
             options.refuse("memory-swap", "it needs the option memory beside it");
         }
@@ -180,7 +199,7 @@ fn not_negative(options: &mut Options, name: &str, help: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use iechor_driver::{Description, testing};
+    use iechor_driver::{Description, Node, testing};
 
     use super::*;
     use crate::{ContainerDriver, Policy};
@@ -192,7 +211,7 @@ mod tests {
             Description::new("plain", "1", "All options and nothing else")
         }
 
-        fn open(options: &mut Options) -> (Self, Settings) {
+        fn open(_: &Node, options: &mut Options) -> (Self, Settings) {
             (Self, Settings::read(options))
         }
     }
@@ -227,6 +246,9 @@ mod tests {
             ("cpuset-cpus", ""),
             ("cpuset-mems", ""),
             ("network", ""),
+            // There for builders of docker buildx.
+            ("provenance-add-gha", "true"),
+            ("allow-untrusted-image", "1"),
         ];
         assert_eq!(read(&unset), expected);
         assert!(read(&[("cgroup-parent", "")]).is_cgroup_parent_given);
@@ -276,6 +298,7 @@ mod tests {
                 &["memory-swap"][..],
             ),
             (&[("memory-swap", "1g")], &["memory-swap"]),
+            (&[("memory", "0"), ("memory-swap", "1g")], &["memory-swap"]),
             // One fault, not two.
             (&[("memory", "x"), ("memory-swap", "1g")], &["memory"]),
             (&[("env.A=B", "c")], &["env.A=B"]),
@@ -283,6 +306,10 @@ mod tests {
             (
                 &[("cpu-period", "-1"), ("cpu-shares", "-1")],
                 &["cpu-period", "cpu-shares"],
+            ),
+            (
+                &[("provenance-add-gha", "yes"), ("allow-untrusted-image", "")],
+                &["provenance-add-gha", "allow-untrusted-image"],
             ),
         ] {
             testing::assert_refused::<Driver>(options, at);

@@ -1,9 +1,22 @@
 //! The driver `iechor-container`: BuildKit in a container of the engine, its cache in a volume.
 //!
 //! What it does is in `iechor-driver-container`; this is what it is called, what it asks for, and
-//! the options of `docker buildx`, all of them.
+//! the options of `docker buildx`, all of them: a builder that docker buildx made can be used as it
+//! is.
+//!
+//! What docker buildx does without an option, and this does not:
+//!
+//! * It hands the container every GPU where a container that it starts to find out can have them.
+//!   Here a driver gets devices only where it asks for `container.devices`, which gives away the
+//!   machine; a policy that needs them says so, in `Policy::container`.
+//! * On WSL it mounts `/usr/lib/wsl`, for those GPUs.
+//! * In GitHub Actions it copies what is known of the run, the whole event included, to where
+//!   BuildKit makes provenance of it (`provenance-add-gha`). A driver sees no environment.
+//! * Where `BUILDX_DEFAULT_POLICY` is set it verifies the signature of BuildKit's image, but for
+//!   `allow-untrusted-image`. Which images may run is the policy's to say (`images.allow` in
+//!   `/etc/iechor/policy.toml`), by digest where nothing else will do.
 
-use iechor_driver::{Description, Options, capability};
+use iechor_driver::{Description, Node, Options, capability};
 use iechor_driver_container::{ContainerDriver, Policy, Settings};
 
 struct AsConfigured;
@@ -42,7 +55,7 @@ impl Policy for AsConfigured {
         (!endpoint.is_empty()).then_some(30)
     }
 
-    fn open(options: &mut Options) -> (Self, Settings) {
+    fn open(_: &Node, options: &mut Options) -> (Self, Settings) {
         (Self, Settings::read(options))
     }
 }

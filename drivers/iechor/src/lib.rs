@@ -41,10 +41,6 @@ impl Driver for EngineBuildKit {
         )
     }
 
-    fn priority(_: &str) -> Option<u32> {
-        Some(10)
-    }
-
     fn open(node: Node, options: &mut Options) -> Self {
         if !node.buildkitd_flags.is_empty() {
             options.refuse_node("the engine's BuildKit takes no flags of a builder");

@@ -114,7 +114,7 @@ impl Driver for Remote {
 
     fn info(&self) -> Result<Info, Error> {
         let workers = self
-            .connect()
+            .dial()
             .and_then(Client::open)
             .and_then(|client| client.workers());
         match workers {
@@ -127,7 +127,7 @@ impl Driver for Remote {
 
     fn boot(&self) -> Result<(), Error> {
         step(&format!("waiting for BuildKit at {}", self.name), |_| {
-            let waited = wait_for_buildkit(PATIENCE, || self.connect(), || Ok(()));
+            let waited = wait_for_buildkit(PATIENCE, || self.dial(), || Ok(()));
             waited.map_err(|unready| match unready {
                 Unready::Over(error) => error,
                 Unready::Late(error) => Error::Unavailable(format!(
@@ -142,21 +142,7 @@ impl Driver for Remote {
     }
 
     fn dial(&self) -> Result<Connection, Error> {
-        match self.connect() {
-            Err(Error::Unavailable(_)) => Err(Error::NotRunning),
-            other => other,
-        }
-    }
-
-    fn features(&self) -> Result<Vec<Feature>, Error> {
-        let mut features = BUILDKIT_FEATURES.to_vec();
-        features.extend(self.default_load.then_some(Feature::DefaultLoad));
-        Ok(features)
-    }
-}
-
-impl Remote {
-    fn connect(&self) -> Result<Connection, Error> {
+        // Where it does not answer, `unavailable` and why: it is not this driver's to boot.
         match &self.endpoint {
             Some(Endpoint::Tcp { host, port }) => {
                 transport::dial_tcp(host, *port, self.tls.as_ref())
@@ -164,6 +150,12 @@ impl Remote {
             Some(Endpoint::Unix(path)) => transport::dial_local(path),
             None => Err(Error::NotRunning),
         }
+    }
+
+    fn features(&self) -> Result<Vec<Feature>, Error> {
+        let mut features = BUILDKIT_FEATURES.to_vec();
+        features.extend(self.default_load.then_some(Feature::DefaultLoad));
+        Ok(features)
     }
 }
 

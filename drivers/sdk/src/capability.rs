@@ -37,10 +37,8 @@ pub const NAMES: &[&str] = &[
     "transport.local",
 ];
 
-/// The longest reason that is shown to the user, in characters.
-pub const LONGEST_REASON: usize = 140;
-
-/// Asks for a capability without which the driver is of no use.
+/// Asks for a capability without which the driver is of no use. A driver asks for each capability
+/// once. The reason is one line of at most 140 characters.
 pub fn required(name: &str, reason: &str) -> CapabilityRequest {
     CapabilityRequest {
         name: name.into(),

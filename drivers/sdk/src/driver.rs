@@ -56,6 +56,7 @@ pub const BUILDKIT_FEATURES: &[Feature] = &[
 ///             Volume::create(&volume::Spec::new(&state))?;
 ///         }
 ///         Container::create(&Spec {
+///             command: self.node.buildkitd_flags.clone(),
 ///             privileged: true,
 ///             init: true,
 ///             mounts: vec![Mounted {
@@ -81,6 +82,10 @@ pub const BUILDKIT_FEATURES: &[Feature] = &[
 ///
 ///     fn open(node: Node, options: &mut Options) -> Self {
 ///         let memory = options.size("memory", "Memory that it may use").optional();
+///         // What is not heeded is refused: nothing that was configured is passed over in silence.
+///         if !node.files.is_empty() {
+///             options.refuse_node("a configuration file is not supported; leave it out");
+///         }
 ///         Self { node, memory }
 ///     }
 ///
@@ -187,14 +192,16 @@ pub trait Driver: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::NotRunning`] before `boot` and after `stop`.
+    /// [`Error::NotRunning`] where [`boot`](Driver::boot) could change that, so before it and after
+    /// `stop`: the host boots, and dials again. [`Error::Unavailable`], with the reason, where
+    /// BuildKit is somebody else's and does not answer.
     fn dial(&self) -> Result<Connection, Error>;
 
     /// The version of BuildKit, for example `v0.31.0`. As BuildKit says itself, by default.
     ///
     /// # Errors
     ///
-    /// [`Error::NotRunning`], or why it cannot be found out.
+    /// As [`dial`](Driver::dial), or why it cannot be found out.
     fn version(&self) -> Result<String, Error> {
         Ok(Client::open(self.dial()?)?.version()?.version)
     }

@@ -68,6 +68,7 @@
 //!     }
 //!
 //!     fn dial(&self) -> Result<Connection, Error> {
+//!         // Where it does not answer, `unavailable` and why: it is not this driver's to boot.
 //!         transport::dial_tcp(&self.host, self.port, None)
 //!     }
 //! }
@@ -168,7 +169,7 @@ macro_rules! register {
         const _: () = {
             type Registered = $crate::Exported<$driver>;
             #[cfg(target_arch = "wasm32")]
-    $crate::bindings::export!(Registered with_types_in $crate::bindings);
+            $crate::bindings::export! { Registered with_types_in $crate::bindings }
             #[cfg(not(target_arch = "wasm32"))]
             const _: ::core::marker::PhantomData<Registered> = ::core::marker::PhantomData;
         };

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use iechor_buildkit::Worker;
-use iechor_sandbox::contract::{RemoveOptions, Status};
+use iechor_sandbox::DriverError;
+use iechor_sandbox::contract::{Error, RemoveOptions, Status};
 
 use crate::boot_progress::StatusSender;
 use crate::drivers;
@@ -128,8 +129,22 @@ async fn state(
         });
     }
     // A connection says all at once; only where there is none is the engine asked why.
-    let Some(connected) = live.connect_running().await? else {
-        return Ok(not_running(live.info().await?.status));
+    let connected = match live.connect_running().await {
+        Ok(Some(connected)) => connected,
+        Ok(None) => return Ok(not_running(live.info().await?.status)),
+        // Of a daemon that is not the driver's that is no fault, but how it is.
+        Err(
+            error @ BuilderError::Driver(DriverError::Failed {
+                error: Error::Unavailable(_),
+                ..
+            }),
+        ) => {
+            return match live.info().await?.status {
+                Status::Running => Err(error),
+                status => Ok(not_running(status)),
+            };
+        }
+        Err(error) => return Err(error),
     };
     let said = connected
         .workers

@@ -6,17 +6,23 @@
 
 use std::time::Duration;
 
-use iechor_driver::container::{Container, ExecSpec};
+use iechor_driver::container::{Container, ExecSpec, Spec};
 use iechor_driver::values::RestartPolicy;
-use iechor_driver::{Description, Error, Options, capability, step};
-use iechor_driver_container::{ContainerDriver, Policy, Settings};
+use iechor_driver::{Description, Error, Node, Options, capability, step};
+use iechor_driver_container::{ContainerDriver, HOST_NETWORK, Policy, Settings};
 
-/// The images that are approved, by the names that the option `release` has for them. With a
-/// digest (`moby/buildkit@sha256:...`) in place of a tag, nobody can change what it stands for.
+/// The images that are approved, by the names that the option `release` has for them. What a tag
+/// stands for changes with whoever may push it; what a digest stands for, nobody can change.
 const IMAGES: &[(&str, &str)] = &[
     ("stable", "moby/buildkit:buildx-stable-1"),
-    ("v0.25", "moby/buildkit:v0.25.1"),
+    (
+        "v0.25",
+        "moby/buildkit:v0.25.1@sha256:79cc6476ab1a3371c9afd8b44e7c55610057c43e18d9b39b68e2b0c2475cc1b6",
+    ),
 ];
+
+/// By these the team finds its containers among others: `docker ps --filter label=...`.
+const LABELS: &[(&str, &str)] = &[("com.example.owner", "build-team")];
 
 /// Memory of a builder, in bytes.
 const MOST_MEMORY: u64 = 8 << 30;
@@ -60,7 +66,16 @@ impl Policy for Team {
         )
     }
 
-    fn open(options: &mut Options) -> (Self, Settings) {
+    fn open(node: &Node, options: &mut Options) -> (Self, Settings) {
+        // Either may allow builds more than the team does.
+        if node.buildkitd_flags.iter().any(|flag| flag != HOST_NETWORK) {
+            options.refuse_node("the team's builders have no flags of their own; leave them out");
+        }
+        if !node.files.is_empty() {
+            options.refuse_node(
+                "the team's builders have no configuration file of their own; leave it out",
+            );
+        }
         let image = options
             .choice("release", IMAGES, "Which of the approved images to use")
             .default("stable");
@@ -101,6 +116,14 @@ impl Policy for Team {
             ..Settings::default()
         };
         (Self { idle_stop }, settings)
+    }
+
+    fn container(&self, spec: &mut Spec) -> Result<(), Error> {
+        let labels = LABELS
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        spec.labels.extend(labels);
+        Ok(())
     }
 
     fn booted(&self, container: &Container) -> Result<(), Error> {
@@ -157,7 +180,8 @@ fn between<T: PartialOrd + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use iechor_driver::testing;
+    use iechor_driver::types::File;
+    use iechor_driver::{Config, testing, values};
 
     use super::*;
 
@@ -168,6 +192,9 @@ mod tests {
         testing::assert_sound::<Driver>();
         for request in testing::descriptor::<Driver>().capabilities {
             assert_eq!(request.scope.len(), IMAGES.len(), "{request:?}");
+            for image in &request.scope {
+                assert_eq!(values::image_reference(image).as_ref(), Ok(image));
+            }
         }
     }
 
@@ -211,8 +238,38 @@ mod tests {
             ("idle-stop", "0"),
         ];
         let driver = testing::open::<Driver>(&most).expect("it is right");
+        assert_eq!(driver.settings().image, IMAGES[1].1);
         assert_eq!(driver.settings().memory, Some(MOST_MEMORY));
         assert_eq!(driver.policy().watch_times(), None);
+    }
+
+    #[test]
+    fn what_could_allow_more_than_the_team_does_is_refused() {
+        let with_flags = |flag: &str| Config {
+            buildkitd_flags: vec![flag.into()],
+            ..testing::config(&[])
+        };
+        assert!(testing::open_config::<Driver>(with_flags(HOST_NETWORK)).is_ok());
+        let file = File {
+            path: "buildkitd.toml".into(),
+            mode: 0o644,
+            contents: Vec::new(),
+        };
+        let with_file = Config {
+            files: vec![file],
+            ..testing::config(&[])
+        };
+        for (config, words) in [
+            (
+                with_flags("--allow-insecure-entitlement=security.insecure"),
+                "no flags",
+            ),
+            (with_file, "no configuration file"),
+        ] {
+            let issues = testing::open_config::<Driver>(config).err();
+            let issues = issues.expect("it is refused");
+            assert!(issues[0].message.contains(words), "{issues:?}");
+        }
     }
 
     #[test]

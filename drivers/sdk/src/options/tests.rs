@@ -279,14 +279,14 @@ impl Driver for Careless {
 fn a_description_that_cannot_be_relied_on_is_complained_of() {
     let faults = testing::faults::<Careless>();
     for expected in [
-        "\"Care less\" is not a name",
+        "\"Care less\" is not one of",
         "has no version",
         "summary must be one line",
         "no capability \"container.root\"",
         "image.pull is asked for twice",
-        "reason for image.pull has 0 characters",
-        "reason for image.pull has 141 characters",
-        "\"Mode\" is not a name",
+        "reason for image.pull is empty",
+        "reason for image.pull must be one line",
+        "\"Mode\" is not one of",
         "the help of Mode is empty",
         "option mode is declared twice",
         "hangs on the values of others",

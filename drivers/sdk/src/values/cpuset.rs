@@ -1,21 +1,27 @@
 //! Lists of processors.
 
-/// Checks a list of processors or memory nodes, as the kernel's cpuset takes it: `0-2,4`.
+/// Checks a list of processors or memory nodes, as engines and the kernel's cpuset take it: numbers
+/// and ranges, without spaces, `0-2,4`.
 ///
 /// # Errors
 ///
 /// What is wrong with the text.
 pub fn cpuset(text: &str) -> Result<String, String> {
-    let wrong = || format!("{text:?} is not a list of numbers and ranges (for example 0-2,4)");
-    for part in text.split(',') {
+    let number = |part: &str| {
+        let is_plain = part.bytes().all(|b| b.is_ascii_digit());
+        is_plain.then(|| part.parse::<u32>().ok()).flatten()
+    };
+    let is_right = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let first: u32 = first.trim().parse().map_err(|_| wrong())?;
-        let last: u32 = last.trim().parse().map_err(|_| wrong())?;
-        if last < first {
-            return Err(wrong());
-        }
+        matches!((number(first), number(last)), (Some(first), Some(last)) if first <= last)
+    };
+    if text.split(',').all(is_right) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "{text:?} is not a list of numbers and ranges (for example 0-2,4)"
+        ))
     }
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -24,11 +30,26 @@ mod tests {
 
     #[test]
     fn cpusets() {
-        for text in ["0", "0-2", "0-2,4", "1,3"] {
-            assert!(cpuset(text).is_ok(), "{text}");
+        for text in ["0", "0-2", "0-2,4", "1,3", "0-0"] {
+            assert_eq!(cpuset(text), Ok(text.to_owned()));
         }
-        for text in ["", "a", "2-1", "0-", ",", "0,,1", "-1"] {
-            assert!(cpuset(text).is_err(), "{text}");
+        for text in [
+            "",
+            "a",
+            "2-1",
+            "0-",
+            ",",
+            "0,,1",
+            "-1",
+            " 0 - 1",
+            "0 ",
+            "0, 1",
+            "+1",
+            "0-1-2",
+            "0\n",
+            "99999999999",
+        ] {
+            assert!(cpuset(text).is_err(), "{text:?}");
         }
     }
 }

@@ -1,68 +1,118 @@
 //! References of images.
 
-/// Checks the reference of an image: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, the grammar of the
-/// distribution project as far as a mistake is likely.
+/// Most characters of a path, so that registries can keep it.
+const LONGEST_PATH: usize = 255;
+/// Most characters of a tag.
+const LONGEST_TAG: usize = 128;
+/// What engines make digests with, and how many hexadecimal digits those have.
+const ALGORITHMS: &[(&str, usize)] = &[("sha256", 64), ("sha384", 96), ("sha512", 128)];
+
+/// Checks the reference of an image: `[HOST[:PORT]/]PATH[:TAG][@ALGORITHM:DIGEST]`, by the grammar of
+/// the project `distribution/reference`, which engines read references with. With a digest
+/// (`moby/buildkit@sha256:...`) nobody can change what the reference stands for; a tag beside it is
+/// for people to read.
 ///
 /// # Errors
 ///
 /// What is wrong with the text, and an example of a right one.
 pub fn image_reference(text: &str) -> Result<String, String> {
-    let wrong = |why: &str| {
-        format!("{text:?} is not an image reference{why} (for example moby/buildkit:v0.31.0)")
-    };
-    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(wrong(""));
-    }
+    check(text).map_err(|why| {
+        format!("{text:?} is not an image reference: {why} (for example moby/buildkit:v0.31.0)")
+    })?;
+    Ok(text.to_owned())
+}
+
+fn check(text: &str) -> Result<(), &'static str> {
     let (named, digest) = match text.split_once('@') {
         Some((named, digest)) => (named, Some(digest)),
         None => (text, None),
     };
-    if digest.is_some_and(|digest| !is_digest(digest)) {
-        return Err(wrong(": what follows @ must be ALGORITHM:HEXADECIMAL"));
+    if !digest.is_none_or(is_digest) {
+        return Err("what follows @ is a digest, sha256: and 64 digits or letters from a to f");
     }
     let (name, tag) = match named.rsplit_once(':') {
         // A colon before a slash is that of a port.
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
         _ => (named, None),
     };
-    if tag.is_some_and(|tag| !is_tag(tag)) {
-        return Err(wrong(
-            ": a tag has letters, digits, '_', '.' and '-', at most 128",
-        ));
+    if !tag.is_none_or(is_tag) {
+        return Err("a tag has letters, digits, '_', '.' and '-', at most 128");
     }
     let path = match name.split_once('/') {
-        Some((host, path)) if is_host(host) => path,
+        Some((domain, path)) if looks_like_domain(domain) => {
+            if !is_domain(domain) {
+                return Err("what precedes the first '/' is no HOST or HOST:PORT");
+            }
+            path
+        }
         _ => name,
     };
-    let is_right = |component: &str| {
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-        let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        component.starts_with(ends) && component.ends_with(ends) && component.chars().all(allowed)
-    };
-    if !path.split('/').all(is_right) {
-        return Err(wrong(
-            ": a path has lower-case letters, digits, and '.', '_', '-' between them",
-        ));
+    if path.len() > LONGEST_PATH {
+        return Err("a path has at most 255 characters");
     }
-    Ok(text.to_owned())
+    if !path.split('/').all(is_path_component) {
+        return Err(
+            "a path has lower-case letters and digits, and between them '.', '_', '__' or any \
+             number of '-'",
+        );
+    }
+    Ok(())
 }
 
-fn is_digest(digest: &str) -> bool {
-    digest.split_once(':').is_some_and(|(algorithm, value)| {
-        !algorithm.is_empty() && value.len() >= 32 && value.bytes().all(|b| b.is_ascii_hexdigit())
-    })
+/// Whether the first component is a registry rather than part of the path, as engines tell.
+fn looks_like_domain(component: &str) -> bool {
+    component == "localhost"
+        || component.contains(['.', ':'])
+        || component.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+/// A name or an address, and a port where there is one.
+fn is_domain(domain: &str) -> bool {
+    let (host, port) = match domain.rsplit_once(':') {
+        // Not a colon of an address of IPv6, which ends in a bracket.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (domain, None),
+    };
+    let is_right = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| {
+            !address.is_empty() && address.bytes().all(|b| b == b':' || b.is_ascii_hexdigit())
+        }),
+        None => host.split('.').all(|label| {
+            let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+            let label = label.as_bytes();
+            ends(label.first())
+                && ends(label.last())
+                && label
+                    .iter()
+                    .all(|b| *b == b'-' || b.is_ascii_alphanumeric())
+        }),
+    };
+    is_right && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Words of lower-case letters and digits, separated by a period, one or two underscores, or dashes.
+fn is_path_component(component: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_separator = |s: &str| matches!(s, "." | "_" | "__") || s.bytes().all(|b| b == b'-');
+    component.starts_with(is_word)
+        && component.ends_with(is_word)
+        && component.split(is_word).all(is_separator)
 }
 
 fn is_tag(tag: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    tag.len() <= 128 && tag.starts_with(word) && tag.chars().all(|c| word(c) || ".-".contains(c))
+    tag.len() <= LONGEST_TAG
+        && tag.starts_with(word)
+        && tag.chars().all(|c| word(c) || ".-".contains(c))
 }
 
-/// The first component is a host where it looks like one.
-fn is_host(component: &str) -> bool {
-    component == "localhost"
-        || component.contains(['.', ':'])
-        || component.bytes().any(|b| b.is_ascii_uppercase())
+fn is_digest(digest: &str) -> bool {
+    digest.split_once(':').is_some_and(|(algorithm, value)| {
+        ALGORITHMS.contains(&(algorithm, value.len()))
+            && value
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 #[cfg(test)]
@@ -71,17 +121,34 @@ mod tests {
 
     #[test]
     fn references() {
-        let digest = format!("sha256:{}", "0a".repeat(32));
+        let sha256 = format!("sha256:{}", "0a".repeat(32));
+        let sha512 = format!("sha512:{}", "f".repeat(128));
+        let longest_path = format!("{}a", "a/".repeat(127));
+        let longest_tag = "t".repeat(128);
         for text in [
             "busybox",
             "moby/buildkit:buildx-stable-1",
+            "test_com",
+            "test.com:5000",
+            "test:5000/repo:tag",
+            "localhost/a",
             "localhost:5000/a/b__c:v1",
             "registry.example.com/team/buildkit",
+            "sub-dom1.foo.com/bar/baz/quux:some-long-tag",
+            "192.168.1.1:5000/repo:5050",
+            "xn--n3h.com/myimage:xn--n3h.com",
+            "foo/foo_bar.com:8080",
+            "a---b/c.d",
+            "lower:Upper_case.1-x",
             "[::1]:5000/x:1",
+            "[2001:db8:1:2:3:4:5:6]/repo",
+            // A host rather than a path: its letters may be capital.
             "MACHINE/x",
-            &digest,
-            &format!("moby/buildkit@{digest}"),
-            &format!("moby/buildkit:v1@{digest}"),
+            &sha256,
+            &format!("moby/buildkit@{sha256}"),
+            &format!("moby/buildkit:v1@{sha256}"),
+            &format!("localhost:5000/a@{sha512}"),
+            &format!("host.example/{longest_path}:{longest_tag}"),
         ] {
             assert_eq!(image_reference(text), Ok(text.to_owned()));
         }
@@ -89,17 +156,62 @@ mod tests {
             "",
             " ",
             "a b",
+            " a",
+            "a\n",
+            "a\u{1b}[2J",
+            // Paths.
             "BusyBox",
             "moby/BuildKit",
+            "test:5000/Upper/lower",
             "a//b",
             "/a",
             "a/",
+            "a..b",
+            "a_-b",
+            "a-_b",
+            "a._b",
+            "a___b",
+            "-a",
+            "a-",
+            "a/_b",
+            "aa/asdf$$^/aa",
+            "caf\u{e9}",
+            &format!("{longest_path}b"),
+            // Hosts and ports.
+            "localhost:port/x",
+            "localhost:/x",
+            "a.b:1:2/x",
+            "-a.com/x",
+            "a-.com/x",
+            "a..com/x",
+            "a_b.com/x",
+            "user:pass@a.com/x",
+            "https://a/b",
+            "[::1/x",
+            "[]/x",
+            "[::1]x/y",
+            "[fe80::1%eth0]:5000/repo",
+            "[2001:db8::1]",
+            "[2001:db8::1]:5000",
+            "localhost/",
+            // Tags.
             "a:",
+            ":a",
             "a:-b",
+            "a:.b",
+            "a:b+c",
+            &format!("a:{longest_tag}t"),
+            // Digests.
+            "a@",
             "a@sha256",
             "a@sha256:zz",
-            "a\u{1b}[2J",
-            "https://a/b",
+            &format!("@{sha256}"),
+            &format!("a@{sha256}@{sha256}"),
+            &format!("a@{}", sha256.to_uppercase()),
+            &format!("a@sha256:{}", "0A".repeat(32)),
+            &format!("a@{sha256}00"),
+            &format!("a@sha256:{}", "0".repeat(32)),
+            &format!("a@md5:{}", "0".repeat(32)),
         ] {
             let error = image_reference(text).expect_err(text);
             assert!(error.contains("is not an image reference"), "{error}");

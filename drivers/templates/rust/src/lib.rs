@@ -5,7 +5,7 @@
 //! [`iechor_driver::Driver`] instead.
 
 use iechor_driver::container::Container;
-use iechor_driver::{Description, Error, Options, capability, log, values};
+use iechor_driver::{Description, Error, Node, Options, capability, log, values};
 use iechor_driver_container::{ContainerDriver, DEFAULT_IMAGE, Policy, Settings};
 
 /// What this driver adds to a BuildKit in a container.
@@ -30,7 +30,7 @@ impl Policy for Mine {
         ))
     }
 
-    fn open(options: &mut Options) -> (Self, Settings) {
+    fn open(_: &Node, options: &mut Options) -> (Self, Settings) {
         let settings = Settings {
             image: options
                 .text("image", "Image that BuildKit runs from")

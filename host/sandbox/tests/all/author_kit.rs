@@ -1,86 +1,89 @@
-//! What authors are told of the host, in the contract and in the crate for Rust, is true and whole.
+//! What the crate for authors says of the host is true of it, and of the contract.
 
 use std::path::Path;
 
+use iechor_driver::testing::description_faults;
+use iechor_driver::{CapabilityRequest, Descriptor, OptionKind, OptionSpec, values};
+use iechor_engine::reference::Reference;
 use iechor_sandbox::grant::CATALOGUE;
-use wit_parser::{Docs, Resolve, TypeDefKind};
+use serde_json::Value;
 
 #[test]
-fn authors_in_rust_are_told_of_every_capability() {
+fn authors_are_told_of_every_capability() {
     let known: Vec<_> = CATALOGUE.iter().map(|capability| capability.name).collect();
     assert_eq!(iechor_driver::capability::NAMES, known);
 }
 
-/// The contract as it is written.
-fn contract() -> Resolve {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
-    let mut resolve = Resolve::default();
-    resolve.push_dir(folder).expect("it parses");
-    resolve
-}
-
-#[test]
-fn the_contract_names_every_capability_and_no_other() {
-    let resolve = contract();
-    let (_, request) = resolve
-        .types
-        .iter()
-        .find(|(_, kind)| kind.name.as_deref() == Some("capability-request"))
-        .expect("it is there");
-    let words = request.docs.contents.as_deref().expect("documented");
-    let table: Vec<_> = words
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .collect();
-    let known: Vec<_> = CATALOGUE.iter().map(|capability| capability.name).collect();
-    assert_eq!(table, known);
-}
-
-#[test]
-fn the_contract_documents_everything_in_it() {
-    let resolve = contract();
-    let mut bare = Vec::new();
-    let mut check = |what: String, docs: &Docs| {
-        if docs
-            .contents
-            .as_deref()
-            .unwrap_or_default()
-            .trim()
-            .is_empty()
-        {
-            bare.push(what);
-        }
+/// A description of the cases: what it does not say is in order.
+fn descriptor(case: &Value) -> Descriptor {
+    let text =
+        |of: &Value, name: &str, default: &str| of[name].as_str().unwrap_or(default).to_owned();
+    let texts = |of: &Value, name: &str| {
+        let list = of[name].as_array().cloned().unwrap_or_default();
+        let texts = list.iter().map(|text| text.as_str().unwrap().to_owned());
+        texts.collect::<Vec<_>>()
     };
-    for (_, interface) in &resolve.interfaces {
-        let place = interface.name.as_deref().expect("named");
-        check(place.to_owned(), &interface.docs);
-        for (name, function) in &interface.functions {
-            check(format!("{place}: {name}"), &function.docs);
-        }
-        for (name, id) in &interface.types {
-            let kind = &resolve.types[*id];
-            let place = format!("{place}: {name}");
-            match &kind.kind {
-                // What is taken over from another interface is documented there.
-                TypeDefKind::Type(wit_parser::Type::Id(_)) => continue,
-                TypeDefKind::Record(record) => {
-                    for field in &record.fields {
-                        check(format!("{place}.{}", field.name), &field.docs);
-                    }
-                }
-                // A case that is one word is what it says.
-                TypeDefKind::Variant(variant) => {
-                    for case in variant.cases.iter().filter(|case| case.ty.is_some()) {
-                        check(format!("{place}.{}", case.name), &case.docs);
-                    }
-                }
-                _ => {}
-            }
-            check(place, &kind.docs);
-        }
+    let list = |name: &str| case[name].as_array().cloned().unwrap_or_default();
+    let option = |option: &Value| OptionSpec {
+        name: text(option, "name", ""),
+        kind: match text(option, "kind", "text").as_str() {
+            "text" => OptionKind::Text,
+            "boolean" => OptionKind::Boolean,
+            "integer" => OptionKind::Integer,
+            "size" => OptionKind::Size,
+            "duration" => OptionKind::Duration,
+            "choice" => OptionKind::Choice(texts(option, "choices")),
+            "table" => OptionKind::Table,
+            "file" => OptionKind::File,
+            other => panic!("no kind {other}"),
+        },
+        help: text(option, "help", "Help"),
+        default: option["default"].as_str().map(str::to_owned),
+        required: option["required"] == true,
+        secret: false,
+        deprecated: option["deprecated"].as_str().map(str::to_owned),
+    };
+    let request = |request: &Value| CapabilityRequest {
+        name: text(request, "name", ""),
+        scope: texts(request, "scope"),
+        required: request["required"] != false,
+        reason: text(request, "reason", "because"),
+    };
+    Descriptor {
+        name: text(case, "name", "driver"),
+        version: text(case, "version", "1"),
+        summary: text(case, "summary", "A driver"),
+        vendor: None,
+        homepage: None,
+        license: None,
+        multi_node: true,
+        options: list("options").iter().map(option).collect(),
+        capabilities: list("capabilities").iter().map(request).collect(),
     }
-    for (_, world) in &resolve.worlds {
-        check(world.name.clone(), &world.docs);
+}
+
+#[test]
+fn authors_are_told_what_is_a_sound_description() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/descriptions.json");
+    let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    for case in cases {
+        let faults = description_faults(&descriptor(&case["descriptor"]));
+        // One fault a case, and one complaint about it.
+        let expected = usize::from(case["sound"] != true);
+        assert_eq!(faults.len(), expected, "{}: {faults:#?}", case["case"]);
     }
-    assert!(bare.is_empty(), "without a word: {bare:#?}");
+}
+
+#[test]
+fn an_image_that_authors_may_name_is_one_for_the_host() {
+    let digest = format!("moby/buildkit:v1@sha256:{}", "0a".repeat(32));
+    for image in [
+        "busybox",
+        "localhost:5000/a/b__c:v1",
+        "[::1]:5000/x",
+        &digest,
+    ] {
+        assert!(values::image_reference(image).is_ok(), "{image}");
+        assert!(Reference::check(image).is_ok(), "{image}");
+    }
 }

@@ -9,6 +9,7 @@ mod budgets;
 #[path = "../../../../tests/certificates.rs"]
 mod certificates;
 mod container_driver;
+mod contract;
 mod denials;
 mod engine_driver;
 mod exports;

@@ -10,12 +10,19 @@ use iechor_sandbox::{Driver, DriverError, Grant, Sandbox};
 
 use crate::support::{CONTAINER, IMAGE, Nodes, Stage, VOLUME, config, granting, load, pairs, team};
 
-const GRANTS: &[&str] = &["container.privileged", "image.pull"];
+const GRANTS: [&str; 2] = ["container.privileged", "image.pull"];
+/// What its release v0.25 is.
+const PINNED: &str =
+    "moby/buildkit:v0.25.1@sha256:79cc6476ab1a3371c9afd8b44e7c55610057c43e18d9b39b68e2b0c2475cc1b6";
 
 /// The driver on an engine whose containers have no shell.
 async fn bench() -> (Stage, Arc<Driver>) {
+    bench_granting(&GRANTS).await
+}
+
+async fn bench_granting(granted: &[&str]) -> (Stage, Arc<Driver>) {
     let driver = load(team()).await;
-    let bench = granting(&driver, GRANTS).await;
+    let bench = granting(&driver, granted).await;
     let image = Image {
         id: "sha256:1".into(),
         repo_digests: Vec::new(),
@@ -26,7 +33,8 @@ async fn bench() -> (Stage, Arc<Driver>) {
         },
         labels: Default::default(),
     };
-    bench.engine.add_to_registry(IMAGE, image);
+    bench.engine.add_to_registry(IMAGE, image.clone());
+    bench.engine.add_to_registry(PINNED, image);
     (bench, driver)
 }
 
@@ -66,6 +74,7 @@ async fn image_and_limits_are_the_teams_and_the_engine_does_not_undo_an_idle_sto
     assert_eq!(spec.image, IMAGE);
     assert_eq!(spec.restart, RestartPolicy::No);
     assert_eq!(spec.network, None);
+    assert_eq!(spec.labels["com.example.owner"], "build-team");
     let expected = Limits {
         memory: Some(1 << 30),
         memory_swap: Some(1 << 30),
@@ -74,6 +83,34 @@ async fn image_and_limits_are_the_teams_and_the_engine_does_not_undo_an_idle_sto
         ..Limits::default()
     };
     assert_eq!(spec.limits, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_by_digest_can_be_all_that_is_granted() {
+    let scoped = |image: &str| GRANTS.map(|name| format!("{name}={image}"));
+    let other = PINNED.replace("79cc", "0000");
+    for (granted, works) in [
+        (scoped(PINNED), ["v0.25"].as_slice()),
+        (scoped(IMAGE), &["stable"]),
+        (scoped("moby/buildkit:*"), &["v0.25", "stable"]),
+        (scoped(&other), &[]),
+        (scoped("moby/buildkit:v0.25.1"), &[]),
+    ] {
+        for (release, image) in [("v0.25", PINNED), ("stable", IMAGE)] {
+            let granted: Vec<_> = granted.iter().map(String::as_str).collect();
+            let (bench, driver) = bench_granting(&granted).await;
+            let options = [("release", release)];
+            let booted = bench.with_options(&driver, &options).await.boot().await;
+            if works.contains(&release) {
+                booted.unwrap();
+                assert_eq!(bench.engine.spec(CONTAINER).unwrap().image, image);
+            } else {
+                let denied = matches!(&booted, Err(DriverError::Denied { .. }));
+                assert!(denied, "{granted:?} {release}: {booted:?}");
+                bench.assert_no_creations();
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

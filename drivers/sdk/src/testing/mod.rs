@@ -24,11 +24,11 @@
 //! testing::assert_refused::<Mine>(&[("memory", "much")], &["memory"]);
 //! ```
 
-use crate::capability::{LONGEST_REASON, NAMES};
+mod soundness;
+
 use crate::{Config, Descriptor, Driver, Issue, OptionKind, Severity, export};
 
-/// The longest line of help or summary that is shown whole, in characters.
-const LONGEST_LINE: usize = 140;
+pub use soundness::description_faults;
 
 /// What the driver says that it is, its options included.
 pub fn descriptor<D: Driver>() -> Descriptor {
@@ -122,9 +122,9 @@ pub fn assert_refused<D: Driver>(options: &[(&str, &str)], at: &[&str]) {
     assert_eq!(found, expected, "{issues:?}");
 }
 
-/// Asserts that what the driver says of itself can be relied on: names that can be typed, each
-/// once; a line of help for each option, and defaults that are values; requests for capabilities
-/// that there are, with a reason that a user can decide by.
+/// Asserts that what the driver says of itself can be relied on, as [`description_faults`] finds it,
+/// and holds for the driver: every option is declared whatever is given, and the defaults can be
+/// given.
 ///
 /// # Panics
 ///
@@ -138,61 +138,7 @@ pub fn assert_sound<D: Driver>() {
 /// Everything that [`assert_sound`] would complain of.
 pub fn faults<D: Driver>() -> Vec<String> {
     let descriptor = descriptor::<D>();
-    let mut faults = Vec::new();
-    if !is_name(&descriptor.name) {
-        faults.push(format!(
-            "the driver's name {:?} is not a name: lower-case letters, digits and '-'",
-            descriptor.name
-        ));
-    }
-    if descriptor.version.is_empty() {
-        faults.push("the driver has no version".into());
-    }
-    faults.extend(line_fault("the driver's summary", &descriptor.summary));
-    option_faults::<D>(&descriptor, &mut faults);
-    for (number, request) in descriptor.capabilities.iter().enumerate() {
-        let name = &request.name;
-        if !NAMES.contains(&name.as_str()) {
-            faults.push(format!(
-                "there is no capability {name:?}; there are: {}",
-                NAMES.join(", ")
-            ));
-        }
-        if descriptor.capabilities[..number]
-            .iter()
-            .any(|earlier| earlier.name == *name && earlier.required == request.required)
-        {
-            faults.push(format!("the capability {name} is asked for twice"));
-        }
-        let reason = request.reason.chars().count();
-        if reason == 0 || reason > LONGEST_REASON {
-            faults.push(format!(
-                "the reason for {name} has {reason} characters; it needs 1 to {LONGEST_REASON}"
-            ));
-        }
-    }
-    faults
-}
-
-fn option_faults<D: Driver>(descriptor: &Descriptor, faults: &mut Vec<String>) {
-    for (number, option) in descriptor.options.iter().enumerate() {
-        let name = &option.name;
-        if !is_name(name) {
-            faults.push(format!(
-                "the option's name {name:?} is not a name: lower-case letters, digits and '-'"
-            ));
-        }
-        if descriptor.options[..number]
-            .iter()
-            .any(|earlier| earlier.name == *name)
-        {
-            faults.push(format!("the option {name} is declared twice"));
-        }
-        faults.extend(line_fault(&format!("the help of {name}"), &option.help));
-        if let Some(why) = &option.deprecated {
-            faults.extend(line_fault(&format!("what is said against {name}"), why));
-        }
-    }
+    let mut faults = description_faults(&descriptor);
     // A default that the user writes out himself means the same, and changes nothing of what is
     // declared.
     let defaults: Vec<_> = descriptor
@@ -213,22 +159,5 @@ fn option_faults<D: Driver>(descriptor: &Descriptor, faults: &mut Vec<String>) {
             ));
         }
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.starts_with(word) && name.ends_with(word) && name.chars().all(|c| word(c) || c == '-')
-}
-
-fn line_fault(what: &str, line: &str) -> Option<String> {
-    let length = line.chars().count();
-    if line.trim().is_empty() {
-        Some(format!("{what} is empty"))
-    } else if line.contains(char::is_control) || length > LONGEST_LINE {
-        Some(format!(
-            "{what} must be one line of at most {LONGEST_LINE} characters"
-        ))
-    } else {
-        None
-    }
+    faults
 }
