@@ -4,7 +4,7 @@ Each raises `ValueError` with one clause without the option's name: `Reader` put
 """
 
 import re
-from unicodedata import category
+from string import ascii_uppercase
 
 # What a signed number of 64 bits holds; the contract and engines count in those.
 _LARGEST = 2**63 - 1
@@ -22,10 +22,11 @@ _UNITS = {
     "h": 3_600_000_000_000,
 }
 _SPAN = re.compile(rf"(?=\.?[0-9])([0-9]*)\.?([0-9]*)({'|'.join(_UNITS)})")
-_HOST = re.compile(r"localhost|.*[.:A-Z].*")
-_PATH_COMPONENT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?")
+_PATH_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"[^:]+:[0-9A-Fa-f]{32,}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 
 
 def boolean(text: str) -> bool:
@@ -70,25 +71,30 @@ def duration(text: str) -> int:
 
 
 def image_reference(text: str) -> str:
-    """The reference of an image: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, as far as a mistake is likely."""
+    """The reference of an image: `[HOST[:PORT]/]PATH[:TAG][@ALGORITHM:DIGEST]`, by the grammar of `distribution/reference`,
+    which engines read references with."""
 
-    def wrong(why: str = "") -> ValueError:
-        return ValueError(f"{text!r} is not an image reference{why} (for example moby/buildkit:v0.31.0)")
+    def wrong(why: str) -> ValueError:
+        return ValueError(f"{text!r} is not an image reference: {why} (for example moby/buildkit:v0.31.0)")
 
-    if not text or any(c.isspace() or category(c) == "Cc" for c in text):
-        raise wrong()
     name, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
-        raise wrong(": what follows @ must be ALGORITHM:HEXADECIMAL")
+        raise wrong("what follows @ is a digest, sha256: and 64 digits or letters from a to f")
     before, colon, tag = name.rpartition(":")
     # A colon before a slash is that of a port.
     if colon and "/" not in tag:
         name = before
         if not _TAG.fullmatch(tag):
-            raise wrong(": a tag has letters, digits, '_', '.' and '-', at most 128")
+            raise wrong("a tag has letters, digits, '_', '.' and '-', at most 128")
     host, slash, path = name.partition("/")
-    if not (slash and _HOST.fullmatch(host)):
+    # A registry rather than part of the path, as engines tell.
+    if slash and (host == "localhost" or any(c in ".:" or c in ascii_uppercase for c in host)):
+        if not _HOST.fullmatch(host):
+            raise wrong("what precedes the first '/' is no HOST or HOST:PORT")
+    else:
         path = name
+    if len(path) > 255:
+        raise wrong("a path has at most 255 characters")
     if not all(_PATH_COMPONENT.fullmatch(component) for component in path.split("/")):
-        raise wrong(": a path has lower-case letters, digits, and '.', '_', '-' between them")
+        raise wrong("a path has lower-case letters and digits, and between them '.', '_', '__' or any number of '-'")
     return text

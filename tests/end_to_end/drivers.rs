@@ -152,6 +152,8 @@ fn the_built_in_driver_is_inspected() {
             "cgroup-parent",
             "restart-policy",
             "env",
+            "provenance-add-gha",
+            "allow-untrusted-image",
         ]
     );
     assert!(

@@ -37,6 +37,8 @@ class Options(Reader):
         self.path = config.endpoint.removeprefix(SCHEME)
         if not config.endpoint.startswith(SCHEME):
             self.refuse(None, f"{config.endpoint!r} is not unix:///PATH")
+        if config.buildkitd_flags or config.files:
+            self.refuse(None, "flags and files of BuildKit are for whoever starts it")
 
 
 class Builder(driver.Builder):

@@ -71,15 +71,16 @@ impl Settings {
     /// of them, so that a builder of that driver is one here. Two change nothing, and say so in
     /// their help: `provenance-add-gha` and `allow-untrusted-image`.
     pub fn read(options: &mut Options) -> Self {
+        let image = options
+            .text("image", "Image that BuildKit runs from")
+            .parse(values::image_reference)
+            .default(DEFAULT_IMAGE);
         let memory = options
             .size("memory", "Memory that the container may use")
             .optional();
         let is_memory_wrong = memory.is_none() && options.is_given("memory");
         let settings = Self {
-            image: options
-                .text("image", "Image that BuildKit runs from")
-                .parse(values::image_reference)
-                .default(DEFAULT_IMAGE),
+            image,
             // As for the engine's own command line, zero is "not set".
             memory: memory.filter(|bytes| *bytes != 0),
             memory_swap: options

@@ -127,7 +127,7 @@ pub fn review_order(requests: &[CapabilityRequest]) -> Vec<&CapabilityRequest> {
 /// # Errors
 ///
 /// That there is none, and which there are.
-pub(crate) fn find(name: &str) -> Result<&'static Capability, String> {
+pub fn find(name: &str) -> Result<&'static Capability, String> {
     CATALOGUE
         .iter()
         .find(|capability| capability.name == name)
@@ -147,11 +147,6 @@ pub fn unknown(requests: &[CapabilityRequest]) -> Vec<String> {
     required
         .filter_map(|request| find(&request.name).err())
         .collect()
-}
-
-/// Whether there is such a capability.
-pub fn is_known(name: &str) -> bool {
-    find(name).is_ok()
 }
 
 /// One grant.

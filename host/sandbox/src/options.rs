@@ -27,7 +27,7 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> Checked {
             issues.push(fault(name, unknown(&descriptor.options, name)));
             continue;
         };
-        if let Err(what) = check_value(&spec.kind, value) {
+        if let Err(what) = spec.kind.check(value) {
             let shown = match spec.secret {
                 true => "the value".to_owned(),
                 false => format!("{value:?}"),
@@ -59,7 +59,7 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> Checked {
         right.push((name.clone(), value));
     }
     for spec in &descriptor.options {
-        if spec.required && !options.iter().any(|(name, _)| *name == spec.name) {
+        if spec.required && !options.iter().any(|(name, _)| spec.is_meant_by(name)) {
             issues.push(fault(&spec.name, "it must be given".into()));
         }
     }
@@ -73,31 +73,43 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> Checked {
 impl Descriptor {
     /// The option that a name means: `env.FOO` is one of the table `env`.
     pub fn option(&self, name: &str) -> Option<&OptionSpec> {
-        self.options.iter().find(|spec| match spec.kind {
-            OptionKind::Table => name
-                .strip_prefix(spec.name.as_str())
-                .is_some_and(|rest| rest.starts_with('.')),
-            _ => spec.name == name,
-        })
+        self.options.iter().find(|spec| spec.is_meant_by(name))
     }
 }
 
-/// What is wrong with a value, in words that go behind it.
-fn check_value(kind: &OptionKind, value: &str) -> Result<(), String> {
-    match kind {
-        OptionKind::Boolean => match value {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE"
-            | "False" => Ok(()),
-            _ => Err("is neither true nor false".into()),
-        },
-        OptionKind::Integer => value
-            .parse::<i64>()
-            .map(|_| ())
-            .map_err(|_| "is not a whole number".into()),
-        OptionKind::Choice(choices) if !choices.iter().any(|choice| choice == value) => {
-            Err(format!("is none of: {}", choices.join(", ")))
+impl OptionSpec {
+    fn is_meant_by(&self, name: &str) -> bool {
+        match self.kind {
+            OptionKind::Table => name
+                .strip_prefix(self.name.as_str())
+                .is_some_and(|rest| rest.starts_with('.')),
+            _ => self.name == name,
         }
-        _ => Ok(()),
+    }
+}
+
+impl OptionKind {
+    /// Checks a value as far as the host does: sizes, durations and the like are the driver's.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words that go behind the value.
+    pub fn check(&self, value: &str) -> Result<(), String> {
+        match self {
+            Self::Boolean => match value {
+                "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false"
+                | "FALSE" | "False" => Ok(()),
+                _ => Err("is neither true nor false".into()),
+            },
+            Self::Integer => value
+                .parse::<i64>()
+                .map(|_| ())
+                .map_err(|_| "is not a whole number".into()),
+            Self::Choice(choices) if !choices.iter().any(|choice| choice == value) => {
+                Err(format!("is none of: {}", choices.join(", ")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -219,6 +231,22 @@ mod tests {
                 ("mode", "it must be given"),
             ]
         );
+    }
+
+    #[test]
+    fn a_table_that_must_be_given_is_given_by_any_part_of_it() {
+        let mut descriptor = descriptor();
+        let table = descriptor.options.iter_mut();
+        for spec in table.filter(|spec| matches!(spec.kind, OptionKind::Table)) {
+            spec.required = true;
+        }
+        let missing = |options: &[(&str, &str)]| {
+            let issues = check(&descriptor, &pairs(options)).issues;
+            let subjects = issues.into_iter().filter_map(|issue| issue.subject);
+            subjects.collect::<Vec<_>>()
+        };
+        assert_eq!(missing(&[("mode", "fast")]), ["env"]);
+        assert_eq!(missing(&[("mode", "fast"), ("env.A", "")]), [""; 0]);
     }
 
     #[test]

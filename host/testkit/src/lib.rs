@@ -53,6 +53,7 @@ mod watcher;
 
 pub use buildkit::{Answers, FakeBuildKit};
 pub use component::build_component;
+pub use conformance::description_faults;
 pub use error::KitError;
 pub use kit::{Kit, requirements};
 pub use network::{DialFault, SimulatedNetwork};

@@ -98,7 +98,7 @@ impl Candidate {
     /// What it asks for and what there is, in the order in which to decide about it.
     pub fn requests(&self) -> Vec<&CapabilityRequest> {
         let mut requests = grant::review_order(&self.descriptor.capabilities);
-        requests.retain(|request| grant::is_known(&request.name));
+        requests.retain(|request| grant::find(&request.name).is_ok());
         requests
     }
 

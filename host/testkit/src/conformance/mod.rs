@@ -11,6 +11,7 @@ mod ownership;
 mod pure;
 mod requirements;
 mod restart;
+mod soundness;
 mod start;
 mod time;
 
@@ -21,6 +22,7 @@ use crate::report::Failure;
 use crate::subject::Subject;
 
 pub(crate) use requirements::REQUIREMENTS;
+pub use soundness::description_faults;
 
 /// What came of a check that did not fail.
 pub(crate) enum Outcome {

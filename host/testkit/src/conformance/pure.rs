@@ -1,130 +1,26 @@
 //! `describe`, `priority` and `validate`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use iechor_sandbox::contract::{Config, Descriptor, OptionKind, OptionSpec};
-use iechor_sandbox::grant::CATALOGUE;
+use iechor_sandbox::contract::{Config, OptionKind, OptionSpec};
 use iechor_sandbox::{Driver, DriverError, Observer};
 
 use super::configured::with_defaults;
+use super::soundness::description_faults;
 use super::{Outcome, Verdict};
 use crate::report::Failure;
 use crate::subject::Subject;
 use crate::trace::{Trace, failure_kind};
 
-/// What Go's `strconv.ParseBool` takes.
-const BOOLEANS: [&str; 12] = [
-    "1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False",
-];
 /// What pure functions may call: it has no effect on anything that lasts.
 const HARMLESS: [&str; 2] = ["log.", "clock."];
 
 pub(super) async fn describe_is_sound(subject: &Subject) -> Verdict {
-    let faults = faults_of(&subject.descriptor);
+    let faults = description_faults(&subject.descriptor);
     if faults.is_empty() {
         Ok(Outcome::Passed)
     } else {
         Err(Failure::new("a sound description", faults.join("; ")))
-    }
-}
-
-fn faults_of(descriptor: &Descriptor) -> Vec<String> {
-    let mut faults = Vec::new();
-    let characters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if descriptor.name.is_empty() || !descriptor.name.chars().all(characters) {
-        faults.push(format!(
-            "the name {:?} is not of lower-case letters, digits and '-'",
-            descriptor.name
-        ));
-    }
-    for (what, text) in [
-        ("version", &descriptor.version),
-        ("summary", &descriptor.summary),
-    ] {
-        if text.trim().is_empty() {
-            faults.push(format!("the {what} is empty"));
-        }
-    }
-    let mut names = BTreeSet::new();
-    for option in &descriptor.options {
-        let name = &option.name;
-        let characters = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        if name.is_empty() || !name.chars().all(characters) {
-            faults.push(format!(
-                "option {name:?} has a name that no command line can give"
-            ));
-        }
-        if !names.insert(name) {
-            faults.push(format!("there are two options {name}"));
-        }
-        if option.help.trim().is_empty() {
-            faults.push(format!("option {name} has no help"));
-        }
-        if option.required && option.default.is_some() {
-            faults.push(format!("option {name} must be given and has a default"));
-        }
-        if let Some(default) = &option.default
-            && !is_of_kind(&option.kind, default)
-        {
-            faults.push(format!(
-                "option {name} has the default {default:?}, which is not of its kind"
-            ));
-        }
-        if option.default.is_some() && matches!(option.kind, OptionKind::Table) {
-            faults.push(format!(
-                "option {name} is a table, of which nobody can give a default: its parts have names"
-            ));
-        }
-        if matches!(&option.kind, OptionKind::Choice(choices) if choices.is_empty()) {
-            faults.push(format!("option {name} is a choice of nothing"));
-        }
-    }
-    let mut names = BTreeSet::new();
-    for request in &descriptor.capabilities {
-        let name = &request.name;
-        if !CATALOGUE.iter().any(|known| known.name == *name) {
-            faults.push(unknown_capability(name));
-        }
-        if !names.insert(name) {
-            faults.push(format!(
-                "capability {name} is asked for twice; give it two scopes"
-            ));
-        }
-        if request.reason.trim().is_empty() {
-            faults.push(format!("capability {name} is asked for without a reason"));
-        }
-    }
-    faults
-}
-
-/// Says what there is instead, the nearest first.
-fn unknown_capability(name: &str) -> String {
-    let mut known: Vec<_> = CATALOGUE.iter().map(|known| known.name).collect();
-    let common = |other: &str| {
-        // What they have in common at both ends: a name that was spelt wrong differs in between.
-        let from_begin = name.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
-        let from_end = name.bytes().rev().zip(other.bytes().rev());
-        from_begin.count() + from_end.take_while(|(a, b)| a == b).count()
-    };
-    known.sort_by_key(|other| std::cmp::Reverse(common(other)));
-    format!(
-        "there is no capability {name:?}; did you mean {}? There are: {}",
-        known.first().copied().unwrap_or_default(),
-        CATALOGUE
-            .iter()
-            .map(|known| known.name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    )
-}
-
-fn is_of_kind(kind: &OptionKind, value: &str) -> bool {
-    match kind {
-        OptionKind::Boolean => BOOLEANS.contains(&value),
-        OptionKind::Integer => value.parse::<i64>().is_ok(),
-        OptionKind::Choice(choices) => choices.iter().any(|choice| choice == value),
-        _ => true,
     }
 }
 

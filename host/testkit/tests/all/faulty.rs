@@ -173,15 +173,14 @@ async fn a_driver_without_a_fault_passes_everything() {
 }
 
 #[tokio::test]
-async fn a_capability_that_there_is_not_comes_with_those_that_there_are() {
+async fn a_capability_that_there_is_not_comes_with_the_one_that_was_meant() {
     let directory = tempfile::tempdir().unwrap();
     let guest = ordered_guest(directory.path(), "ask for a pul");
     let run = Kit::load(guest).await.unwrap().conformance();
     let report = run.only("describe-is-sound").run().await;
     let failure = report.tests[0].failure.as_ref().unwrap();
-    for words in ["did you mean image.pull?", "container.privileged, "] {
-        assert!(failure.happened.contains(words), "{failure:?}");
-    }
+    let words = "did you mean image.pull?";
+    assert!(failure.happened.contains(words), "{failure:?}");
 }
 
 #[tokio::test]
