@@ -47,6 +47,11 @@ fn option_faults(option: &OptionSpec, earlier: &[OptionSpec], faults: &mut Vec<S
         faults.push(format!("the option {name} is a choice of nothing"));
     }
     if let Some(default) = &option.default {
+        if matches!(option.kind, OptionKind::Table) {
+            faults.push(format!(
+                "the option {name} is a table, of which there is no default: its parts have names"
+            ));
+        }
         if option.required {
             faults.push(format!(
                 "the option {name} must be given, and has a default"
