@@ -175,6 +175,38 @@ fn a_server_with_tls_shows_a_certificate_that_somebody_vouches_for() {
 }
 
 #[test]
+fn what_is_on_this_machine_is_asked_directly_whatever_proxy_there_is() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.write("team.wasm", variant(1));
+    let digest = digest_of(&file);
+    let files = WebServer::start([("/team.wasm", Page::File(variant(1)))]);
+    let registry = Registry::with_password();
+    let source = format!("oci://{}/team:1", registry.address());
+    let secret = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    sandbox.configure_docker(&json!({"auths": {registry.address(): {"auth": secret}}}));
+    let proxy = WebServer::start([]);
+    let run = |line: &str| {
+        let command = sandbox.iechor(line);
+        ["http_proxy", "HTTP_PROXY", "all_proxy"]
+            .iter()
+            .fold(command, |command, name| {
+                command.variable(name, proxy.url(""))
+            })
+    };
+    run(&format!("driver push ./team.wasm {source}")).success();
+    run(&format!("driver install {source} --name a {GRANTS}")).success();
+    let url = format!("{}@{digest}", files.url("/team.wasm"));
+    run(&format!("driver install {url} --name b {GRANTS}")).success();
+    assert_eq!(proxy.requests(), 0);
+    // It is one that is asked for the rest.
+    run(&format!(
+        "driver install http://nowhere.invalid/a.wasm@{OTHER}"
+    ))
+    .failure(1);
+    assert_eq!(proxy.requests(), 1);
+}
+
+#[test]
 fn a_registry_cannot_send_without_an_end() {
     let sandbox = Sandbox::new();
     let server = WebServer::start([

@@ -4,10 +4,11 @@ use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::digest::Digest;
 use crate::error::{self, RegistryError};
+use crate::source::is_loopback;
 use crate::{Fetched, Location, Request, Source};
 
 /// How long a server has to take a connection.
@@ -29,24 +30,32 @@ pub(crate) fn install_cryptography() {
     });
 }
 
-/// The client of this process.
-pub(crate) fn client() -> Result<&'static Client, RegistryError> {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    if let Some(client) = CLIENT.get() {
+/// The client of this process for that address. What is on this machine is reached directly, whatever
+/// proxies the environment names: there the way is short, and mostly without TLS.
+pub(crate) fn client(url: &str) -> Result<&'static Client, RegistryError> {
+    static DIRECT: OnceLock<Client> = OnceLock::new();
+    static PROXIED: OnceLock<Client> = OnceLock::new();
+    let is_local = Url::parse(url).is_ok_and(|url| url.host_str().is_some_and(is_loopback));
+    let place = if is_local { &DIRECT } else { &PROXIED };
+    if let Some(client) = place.get() {
         return Ok(client);
     }
     install_cryptography();
-    let client = Client::builder()
+    let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT)
         .read_timeout(SILENCE)
-        .redirect(Policy::custom(redirect))
+        .redirect(Policy::custom(redirect));
+    if is_local {
+        builder = builder.no_proxy();
+    }
+    let client = builder
         .build()
         .map_err(|error| RegistryError::Unreachable {
             host: "the network".into(),
             reason: reason(&error),
         })?;
-    Ok(CLIENT.get_or_init(|| client))
+    Ok(place.get_or_init(|| client))
 }
 
 /// A few, and none that gives up TLS.
@@ -66,7 +75,7 @@ pub(crate) async fn fetch(
     expected: Option<&Digest>,
     request: &Request<'_>,
 ) -> Result<Fetched, RegistryError> {
-    let answer = client()?.get(url).send().await;
+    let answer = client(url)?.get(url).send().await;
     let answer = answer.map_err(|error| failed(url, &error))?;
     match answer.status() {
         status if status.is_success() => {}

@@ -269,7 +269,10 @@ impl Grants {
         requests
             .iter()
             .filter(|request| {
-                request.required && !granted.iter().any(|grant| grant.name == request.name)
+                request.required
+                    && !granted
+                        .iter()
+                        .any(|grant| includes(&grant.name, &request.name))
             })
             .map(|request| (request.name.clone(), request.reason.clone()))
             .collect()
@@ -311,7 +314,7 @@ impl Grants {
 }
 
 /// Whether who has `granted` has `capability` too.
-fn includes(granted: &str, capability: &str) -> bool {
+pub(crate) fn includes(granted: &str, capability: &str) -> bool {
     granted == capability || (granted, capability) == ("container.privileged", "container.create")
 }
 
@@ -352,6 +355,7 @@ pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{Forbidden, Rules};
 
     fn request(name: &str, scope: &[&str]) -> CapabilityRequest {
         CapabilityRequest {
@@ -424,6 +428,55 @@ mod tests {
             Grants::missing(&requests, &[]),
             [("image.pull".to_owned(), "because".to_owned())]
         );
+    }
+
+    #[test]
+    fn who_may_create_privileged_containers_may_create_others() {
+        let requests = [
+            request("container.create", &[]),
+            request("container.privileged", &[]),
+        ];
+        let privileged = vec![Grant::parse("container.privileged=a").expect("a grant")];
+        assert!(Grants::missing(&requests, &privileged).is_empty());
+        let grants = Grants::new(&requests, privileged);
+        assert!(grants.check("container.create", "a").is_ok());
+        assert!(grants.check("container.create", "b").is_err());
+        let create = vec![Grant::parse("container.create").expect("a grant")];
+        let missing = Grants::missing(&requests, &create);
+        assert_eq!(missing[0].0, "container.privileged");
+        let grants = Grants::new(&requests, create);
+        assert!(grants.check("container.privileged", "a").is_err());
+    }
+
+    #[test]
+    fn what_forbids_a_part_forbids_the_whole() {
+        let requests = [
+            request("container.create", &[]),
+            request("container.privileged", &[]),
+        ];
+        let under = |rule: &str| {
+            let rules = Rules {
+                forbidden: vec![Forbidden::parse(rule).expect("a rule")],
+                ..Rules::default()
+            };
+            let policy = Arc::new(Policy { files: vec![rules] });
+            Grants::trusted(&requests).under(policy)
+        };
+        for (rule, create, privileged) in [
+            ("container.create", false, false),
+            ("container.create=moby/a", false, false),
+            ("container.create=moby/b", true, true),
+            ("container.privileged", true, false),
+        ] {
+            let grants = under(rule);
+            assert_eq!(
+                grants.check("container.create", "a").is_ok(),
+                create,
+                "{rule}"
+            );
+            let found = grants.check("container.privileged", "moby/a").is_ok();
+            assert_eq!(found, privileged, "{rule}");
+        }
     }
 
     #[test]

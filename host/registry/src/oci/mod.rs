@@ -137,7 +137,13 @@ impl Registry {
         } else {
             (ClientProtocol::Https, "https")
         };
+        // A proxy that is not used for this machine takes the place of those that the environment names.
+        let no_proxy = artifact
+            .is_local()
+            .then_some(("http://localhost", "localhost,127.0.0.0/8,::1"));
         let client = Client::try_from(ClientConfig {
+            http_proxy: no_proxy.map(|(nobody, _)| nobody.into()),
+            no_proxy: no_proxy.map(|(_, here)| here.into()),
             protocol,
             connect_timeout: Some(web::CONNECT),
             read_timeout: Some(web::SILENCE),
@@ -213,7 +219,7 @@ impl Registry {
         what: &str,
     ) -> Result<reqwest::Response, RegistryError> {
         let url = format!("{}/{path}", self.base);
-        let mut request = web::client()?.get(&url);
+        let mut request = web::client(&url)?.get(&url);
         if !accepted.is_empty() {
             request = request.header(ACCEPT, accepted.join(", "));
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::image::ImagePattern;
-use crate::grant::{Subject, find, matches};
+use crate::grant::{Subject, find, includes, matches};
 
 /// A capability that nobody has, or not for some subjects: `container.bind`,
 /// `container.network=host`.
@@ -56,18 +56,18 @@ impl Forbidden {
         })
     }
 
-    /// The capability that it is about.
-    pub fn capability(&self) -> &'static str {
-        self.capability
+    /// Whether it is about this capability: what forbids a part of one forbids the whole.
+    pub fn is_about(&self, capability: &str) -> bool {
+        includes(capability, self.capability)
     }
 
     /// Whether it forbids the capability whatever the subject.
     pub fn covers_all(&self, capability: &str) -> bool {
-        self.capability == capability && self.scope == Scope::Any
+        self.is_about(capability) && self.scope == Scope::Any
     }
 
     pub(crate) fn covers(&self, capability: &str, subject: &str) -> bool {
-        self.capability == capability
+        self.is_about(capability)
             && match &self.scope {
                 Scope::Any => true,
                 Scope::Image(pattern) => pattern.may_match(subject),

@@ -141,7 +141,7 @@ impl Policy {
                 rules
                     .forbidden
                     .iter()
-                    .filter(|rule| rule.capability() == capability)
+                    .filter(|rule| rule.is_about(capability))
                     .map(|rule| (rules.file.as_path(), rule))
             })
             .collect()
