@@ -224,6 +224,63 @@ fn a_registry_cannot_send_without_an_end() {
 }
 
 #[test]
+fn a_registry_that_wants_a_token_of_an_authority() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.write("team.wasm", variant(1));
+    let digest = digest_of(&file);
+    let size = fs::metadata(&file).expect("there").len();
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, "digest": OTHER, "size": 0},
+        "layers": [{"mediaType": "application/wasm", "digest": digest, "size": size}],
+    });
+    let blob = format!("/v2/team/blobs/{digest}");
+    let blob: &'static str = blob.leak();
+    let authority = WebServer::start([
+        (
+            "/good",
+            Page::File(br#"{"access_token": "letmein"}"#.to_vec()),
+        ),
+        ("/none", Page::File(b"{}".to_vec())),
+        ("/endless", Page::Endless),
+    ]);
+    let registry = |realm: &str| {
+        WebServer::start([
+            (
+                "/v2/",
+                Page::Challenge(format!("Bearer realm=\"{realm}\",service=\"s\"")),
+            ),
+            (
+                "/v2/team/manifests/1",
+                Page::Guarded("letmein", manifest.to_string().into_bytes()),
+            ),
+            (blob, Page::Guarded("letmein", variant(1))),
+        ])
+    };
+    let source = |registry: &WebServer| registry.url("/team:1").replace("http://", "oci://");
+    let good = registry(&authority.url("/good"));
+    sandbox
+        .iechor(&format!(
+            "driver install {} --name good {GRANTS}",
+            source(&good)
+        ))
+        .success();
+    let installed = listed(&sandbox, "good").expect("listed");
+    assert_eq!(installed["Digest"], digest.as_str());
+    sandbox.iechor("driver rm good").success();
+    for (realm, words) in [
+        (authority.url("/none"), "gives no token"),
+        (authority.url("/endless"), "it may have 1 MiB"),
+        ("http://registry.invalid/token".to_owned(), "without TLS"),
+        ("nonsense".to_owned(), "nonsense"),
+    ] {
+        let registry = registry(&realm);
+        refused(&sandbox, &source(&registry), words);
+    }
+}
+
+#[test]
 fn what_is_pushed_lies_as_the_tools_of_webassembly_expect_it() {
     let sandbox = Sandbox::new();
     let registry = Registry::open();

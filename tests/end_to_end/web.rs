@@ -17,6 +17,10 @@ pub enum Page {
     Promise(u64),
     /// It is elsewhere.
     Moved(&'static str),
+    /// Nobody gets in without what this header asks for.
+    Challenge(String),
+    /// A file for who shows this token.
+    Guarded(&'static str, Vec<u8>),
     /// A beginning, and then nothing for ever.
     Stalled,
 }
@@ -62,10 +66,17 @@ fn serve(mut stream: &TcpStream, pages: &HashMap<&str, Page>) -> std::io::Result
     let mut reader = BufReader::new(stream);
     reader.read_line(&mut request)?;
     let mut line = String::new();
+    let mut shown = String::new();
     while reader.read_line(&mut line)? > 2 {
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("authorization")
+        {
+            shown = value.trim().to_owned();
+        }
         line.clear();
     }
-    let path = request.split(' ').nth(1).unwrap_or_default();
+    // What is asked of a page is the same whatever the query.
+    let path = request.split([' ', '?']).nth(1).unwrap_or_default();
     match pages.get(path) {
         None => stream.write_all(b"HTTP/1.0 404 Not Found\r\n\r\n"),
         Some(Page::File(bytes)) => {
@@ -75,6 +86,21 @@ fn serve(mut stream: &TcpStream, pages: &HashMap<&str, Page>) -> std::io::Result
                 bytes.len()
             )?;
             stream.write_all(bytes)
+        }
+        Some(Page::Guarded(token, bytes)) if shown == format!("Bearer {token}") => {
+            write!(
+                stream,
+                "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n",
+                bytes.len()
+            )?;
+            stream.write_all(bytes)
+        }
+        Some(Page::Guarded(..)) => stream.write_all(b"HTTP/1.0 401 Unauthorized\r\n\r\n"),
+        Some(Page::Challenge(wanted)) => {
+            write!(
+                stream,
+                "HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: {wanted}\r\n\r\n"
+            )
         }
         Some(Page::Promise(bytes)) => {
             write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {bytes}\r\n\r\n")

@@ -1,9 +1,10 @@
 //! Components in OCI registries.
 //!
-//! oci-client finds out how a registry wants to be shown who asks, and pushes. What is fetched is
-//! read here, so that no registry can send more than there is room for.
+//! oci-client pushes. What is fetched is read here, so that no registry can send more than there is
+//! room for.
 
 mod layout;
+mod token;
 
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
@@ -36,7 +37,7 @@ pub(crate) async fn fetch(
     pin: Option<&Digest>,
     request: &Request<'_>,
 ) -> Result<Fetched, RegistryError> {
-    let registry = Registry::open(artifact, &request.credential, RegistryOperation::Pull).await?;
+    let registry = Registry::to_pull(artifact, &request.credential).await?;
     let found = registry.component(artifact, pin, request.limit).await?;
     let path = format!("blobs/{}", found.digest);
     let what = format!("the component of {artifact}");
@@ -55,7 +56,7 @@ pub(crate) async fn resolve(
     pin: Option<&Digest>,
     request: &Request<'_>,
 ) -> Result<Resolved, RegistryError> {
-    let registry = Registry::open(artifact, &request.credential, RegistryOperation::Pull).await?;
+    let registry = Registry::to_pull(artifact, &request.credential).await?;
     registry.component(artifact, pin, request.limit).await
 }
 
@@ -74,7 +75,7 @@ pub async fn push(
         url: artifact.to_string(),
         reason: error.to_string(),
     })?;
-    let registry = Registry::open(artifact, credential, RegistryOperation::Push).await?;
+    let registry = Registry::to_push(artifact, credential).await?;
     let digest = Digest::of(&component);
     let manifest_digest = Digest::of(&parts.manifest);
     let failed = |error| registry.failure(error);
@@ -113,19 +114,38 @@ pub async fn push(
 struct Registry {
     client: Client,
     reference: Reference,
-    /// Scheme, host and repository.
-    base: String,
+    scheme: &'static str,
+    repository: String,
     credential: Credential,
     /// What the registry's own authority gave for the credential.
     token: Option<String>,
 }
 
 impl Registry {
-    async fn open(
-        artifact: &Artifact,
-        credential: &Credential,
-        operation: RegistryOperation,
-    ) -> Result<Self, RegistryError> {
+    async fn to_pull(artifact: &Artifact, credential: &Credential) -> Result<Self, RegistryError> {
+        let mut registry = Self::new(artifact, credential)?;
+        registry.token = token::to_pull(&registry.root(), artifact, credential).await?;
+        Ok(registry)
+    }
+
+    async fn to_push(artifact: &Artifact, credential: &Credential) -> Result<Self, RegistryError> {
+        let registry = Self::new(artifact, credential)?;
+        let shown = match credential {
+            Credential::Anonymous => RegistryAuth::Anonymous,
+            Credential::Password { username, password } => {
+                RegistryAuth::Basic(username.clone(), password.clone())
+            }
+            Credential::Token(token) => RegistryAuth::Bearer(token.clone()),
+        };
+        let asked = registry
+            .client
+            .auth(&registry.reference, &shown, RegistryOperation::Push)
+            .await;
+        asked.map_err(|error| registry.failure(error))?;
+        Ok(registry)
+    }
+
+    fn new(artifact: &Artifact, credential: &Credential) -> Result<Self, RegistryError> {
         web::install_cryptography();
         let reference = Reference::with_tag(
             artifact.registry.clone(),
@@ -150,30 +170,19 @@ impl Registry {
             user_agent: web::USER_AGENT,
             ..ClientConfig::default()
         });
-        let mut registry = Self {
-            base: format!(
-                "{scheme}://{}/v2/{}",
-                reference.resolve_registry(),
-                artifact.repository
-            ),
+        Ok(Self {
+            scheme,
             client: client.map_err(|error| failure(&artifact.registry, credential, error))?,
+            repository: artifact.repository.clone(),
             reference,
             credential: credential.clone(),
             token: None,
-        };
-        let shown = match credential {
-            Credential::Anonymous => RegistryAuth::Anonymous,
-            Credential::Password { username, password } => {
-                RegistryAuth::Basic(username.clone(), password.clone())
-            }
-            Credential::Token(token) => RegistryAuth::Bearer(token.clone()),
-        };
-        let token = registry
-            .client
-            .auth(&registry.reference, &shown, operation)
-            .await;
-        registry.token = token.map_err(|error| registry.failure(error))?;
-        Ok(registry)
+        })
+    }
+
+    /// Scheme and host.
+    fn root(&self) -> String {
+        format!("{}://{}", self.scheme, self.reference.resolve_registry())
     }
 
     fn failure(&self, error: OciDistributionError) -> RegistryError {
@@ -218,7 +227,7 @@ impl Registry {
         accepted: &[&str],
         what: &str,
     ) -> Result<reqwest::Response, RegistryError> {
-        let url = format!("{}/{path}", self.base);
+        let url = format!("{}/v2/{}/{path}", self.root(), self.repository);
         let mut request = web::client(&url)?.get(&url);
         if !accepted.is_empty() {
             request = request.header(ACCEPT, accepted.join(", "));
@@ -239,18 +248,25 @@ impl Registry {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(unauthorized(host, &self.credential))
             }
-            StatusCode::NOT_FOUND => Err(RegistryError::NotFound {
-                what: what.to_owned(),
-                host: host.to_owned(),
-                answer: complaint(&web::words(answer).await),
-            }),
-            status => Err(RegistryError::Answer {
-                reason: format!(
-                    "the registry answers {status}: {}",
-                    complaint(&web::words(answer).await)
-                ),
-                url,
-            }),
+            status => {
+                let words = complaint(&web::words(answer).await);
+                let said = match (words.is_empty(), status) {
+                    (true, _) => status.to_string(),
+                    (false, StatusCode::NOT_FOUND) => words,
+                    (false, _) => format!("{status}: {words}"),
+                };
+                Err(match status {
+                    StatusCode::NOT_FOUND => RegistryError::NotFound {
+                        what: what.to_owned(),
+                        host: host.to_owned(),
+                        answer: said,
+                    },
+                    _ => RegistryError::Answer {
+                        reason: format!("the registry answers {said}"),
+                        url,
+                    },
+                })
+            }
         }
     }
 }

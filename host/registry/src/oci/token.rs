@@ -1,0 +1,153 @@
+//! Tokens of registries: the authority that a registry names gives one to who may read there.
+//! Source: the distribution project's "Token Authentication Specification".
+//!
+//! What such an authority answers is bounded as everything else that is read, and it is told the
+//! credential only over TLS: a registry could name any place.
+
+use http_auth::parse_challenges;
+use reqwest::header::WWW_AUTHENTICATE;
+use reqwest::{StatusCode, Url};
+use serde::Deserialize;
+
+use crate::error::RegistryError;
+use crate::source::is_loopback;
+use crate::{Artifact, Credential, web};
+
+/// Most bytes of an answer with a token.
+const ANSWER_BYTES: u64 = 1 << 20;
+
+/// What a registry wants to be shown.
+#[derive(Debug, PartialEq, Eq)]
+struct Challenge {
+    realm: String,
+    service: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    token: String,
+    /// The same by its name in OAuth 2.
+    #[serde(default)]
+    access_token: String,
+}
+
+/// A token to read the repository with, where the registry wants one.
+///
+/// # Errors
+///
+/// Where the authority gives none, or cannot be asked.
+pub(super) async fn to_pull(
+    registry: &str,
+    artifact: &Artifact,
+    credential: &Credential,
+) -> Result<Option<String>, RegistryError> {
+    if let Credential::Token(token) = credential {
+        return Ok(Some(token.clone()));
+    }
+    let url = format!("{registry}/v2/");
+    let answer = web::client(&url)?.get(&url).send().await;
+    let answer = answer.map_err(|error| web::failed(&url, &error))?;
+    let wanted = answer.headers().get_all(WWW_AUTHENTICATE);
+    let challenge = wanted
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .find_map(challenge);
+    // It lets everybody in, or wants the password itself.
+    let Some(challenge) = challenge else {
+        return Ok(None);
+    };
+    let wrong = |reason: String| RegistryError::Answer {
+        url: url.clone(),
+        reason: web::line(&reason),
+    };
+    let realm = &challenge.realm;
+    let mut asked =
+        Url::parse(realm).map_err(|error| wrong(format!("it names {realm:?}: {error}")))?;
+    let here = artifact.is_local() && asked.host_str().is_some_and(is_loopback);
+    if asked.scheme() != "https" && !here {
+        return Err(wrong(format!(
+            "it wants a token from {realm:?}, which is asked without TLS"
+        )));
+    }
+    let scope = format!("repository:{}:pull", artifact.repository);
+    {
+        let mut query = asked.query_pairs_mut();
+        query.append_pair("scope", &scope);
+        if let Some(service) = &challenge.service {
+            query.append_pair("service", service);
+        }
+    }
+    let mut request = web::client(asked.as_str())?.get(asked.clone());
+    if let Credential::Password { username, password } = credential {
+        request = request.basic_auth(username, Some(password));
+    }
+    let answer = request.send().await;
+    let answer = answer.map_err(|error| web::failed(asked.as_str(), &error))?;
+    match answer.status() {
+        status if status.is_success() => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            return Err(super::unauthorized(&artifact.registry, credential));
+        }
+        status => {
+            return Err(RegistryError::Answer {
+                url: realm.clone(),
+                reason: format!("the registry's authority answers {status}"),
+            });
+        }
+    }
+    let what = format!("the token of {}", artifact.registry);
+    let bytes = web::read(answer, &what, ANSWER_BYTES, &|_, _| {}).await?;
+    match serde_json::from_slice(&bytes) {
+        Ok(Answer { token, .. }) if !token.is_empty() => Ok(Some(token)),
+        Ok(Answer { access_token, .. }) if !access_token.is_empty() => Ok(Some(access_token)),
+        _ => Err(RegistryError::Answer {
+            url: realm.clone(),
+            reason: "the registry's authority gives no token".into(),
+        }),
+    }
+}
+
+fn challenge(header: &str) -> Option<Challenge> {
+    let challenges = parse_challenges(header).ok()?;
+    let bearer = challenges
+        .iter()
+        .find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))?;
+    let parameter = |name: &str| {
+        let found = bearer
+            .params
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.to_unescaped())
+    };
+    Some(Challenge {
+        realm: parameter("realm")?,
+        service: parameter("service"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges() {
+        let found = challenge(r#"Bearer realm="https://a/token",service="a",scope="x""#);
+        let expected = Challenge {
+            realm: "https://a/token".into(),
+            service: Some("a".into()),
+        };
+        assert_eq!(found, Some(expected));
+        for header in [
+            r#"Basic realm="a""#,
+            "Bearer",
+            r#"Bearer service="a""#,
+            "",
+            "\"",
+        ] {
+            assert_eq!(challenge(header), None, "{header}");
+        }
+        let found = challenge(r#"Basic realm="b", bearer realm="https://c""#);
+        assert_eq!(found.map(|found| found.realm), Some("https://c".into()));
+    }
+}
