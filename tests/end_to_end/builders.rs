@@ -456,3 +456,31 @@ fn version_is_one_line() {
     let json: Value = sandbox.iechor("version --format json").success().json();
     assert_eq!(json["Version"], version);
 }
+
+#[test]
+fn the_default_configuration_is_for_new_nodes_only() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("configured");
+    let default = sandbox.store().join("buildkitd.default.toml");
+    std::fs::create_dir_all(sandbox.store()).expect("made");
+    std::fs::write(&default, "# the default\n").expect("written");
+    let own = sandbox.write("own.toml", "debug = true\n");
+    sandbox
+        .buildx(&format!("create --name {name} --driver iechor-container"))
+        .words(&format!("--buildkitd-config {}", own.display()))
+        .success();
+    let shown = || sandbox.buildx(&format!("inspect {name}")).success().stdout;
+    assert!(shown().contains("debug = true"));
+    // A change of something else.
+    sandbox
+        .buildx(&format!(
+            "create --name {name} --node {name}0 --platform linux/arm64"
+        ))
+        .success();
+    assert!(shown().contains("debug = true"), "{}", shown());
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox
+        .buildx(&format!("create --name {name} --driver iechor-container"))
+        .success();
+    assert!(shown().contains("# the default"), "{}", shown());
+}

@@ -209,9 +209,10 @@ fn node_change(
         [] => None,
         values => Some(driver_options::parse(values)?),
     };
-    // The defaults are for a daemon that the builder starts.
+    // The defaults are for a daemon that the builder starts, and for a node that is new: a change of
+    // something else leaves the configuration of another as it is.
     let config_path = match &request.buildkitd_config {
-        None if !driver.uses_engine() => None,
+        None if !driver.uses_engine() || known.is_some() => None,
         path => buildkitd_config::find(path.as_deref(), workspace.store.directory()),
     };
     let configuration = match config_path {

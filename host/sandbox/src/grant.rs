@@ -464,17 +464,17 @@ mod tests {
         };
         for (rule, create, privileged) in [
             ("container.create", false, false),
-            ("container.create=moby/a", false, false),
-            ("container.create=moby/b", true, true),
+            ("container.create=moby/a:*", false, false),
+            ("container.create=moby/b:*", true, true),
             ("container.privileged", true, false),
         ] {
             let grants = under(rule);
             assert_eq!(
-                grants.check("container.create", "a").is_ok(),
+                grants.check("container.create", "moby/a:1").is_ok(),
                 create,
                 "{rule}"
             );
-            let found = grants.check("container.privileged", "moby/a").is_ok();
+            let found = grants.check("container.privileged", "moby/a:1").is_ok();
             assert_eq!(found, privileged, "{rule}");
         }
     }

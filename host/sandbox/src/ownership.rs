@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use iechor_engine::ObjectKind;
+
 /// Label with the builder's name.
 pub const BUILDER_LABEL: &str = "dev.iechor.builder";
 /// Label with the node's name.
@@ -71,11 +73,24 @@ impl Owner {
     }
 
     /// Whether an object of that name with these labels belongs to the node.
-    pub fn judge(&self, name: &str, labels: &BTreeMap<String, String>) -> Verdict {
+    ///
+    /// What carries no label of anybody belongs to whose name it has, as docker buildx names things: a
+    /// container `buildx_buildkit_<node>`, a volume with `_state` behind that.
+    pub fn judge(
+        &self,
+        kind: ObjectKind,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Verdict {
         match (labels.get(BUILDER_LABEL), labels.get(NODE_LABEL)) {
             (None, None) => {
-                let base = self.base_name();
-                if name == base || name.strip_prefix(&base) == Some("_state") {
+                let rest = name.strip_prefix(&self.base_name());
+                let is_own = match kind {
+                    ObjectKind::Container => rest == Some(""),
+                    ObjectKind::Volume => rest == Some("_state"),
+                    ObjectKind::Network | ObjectKind::Image => false,
+                };
+                if is_own {
                     Verdict::Own
                 } else {
                     Verdict::Foreign("it carries no label of this builder".into())
@@ -158,19 +173,25 @@ mod tests {
     #[test]
     fn labels_decide_and_bare_names_are_adopted() {
         let own = owner().labels("1", [(BUILDER_LABEL.to_owned(), "other".to_owned())]);
-        assert_eq!(owner().judge("anything", &own), Verdict::Own);
-        let bare = BTreeMap::new();
-        assert_eq!(owner().judge("buildx_buildkit_b0", &bare), Verdict::Own);
         assert_eq!(
-            owner().judge("buildx_buildkit_b0_state", &bare),
+            owner().judge(ObjectKind::Network, "anything", &own),
             Verdict::Own
         );
+        let bare = BTreeMap::new();
+        let bare_is_own = |kind, name| owner().judge(kind, name, &bare) == Verdict::Own;
+        let (base, state) = ("buildx_buildkit_b0", "buildx_buildkit_b0_state");
+        assert!(bare_is_own(ObjectKind::Container, base));
+        assert!(bare_is_own(ObjectKind::Volume, state));
+        // The container of a node that is called b0_state.
+        assert!(!bare_is_own(ObjectKind::Container, state));
+        assert!(!bare_is_own(ObjectKind::Volume, base));
+        assert!(!bare_is_own(ObjectKind::Network, base));
         assert!(matches!(
-            owner().judge("buildx_buildkit_b0_more", &bare),
+            owner().judge(ObjectKind::Container, "buildx_buildkit_b0_more", &bare),
             Verdict::Foreign(_)
         ));
         assert!(matches!(
-            owner().judge("postgres", &bare),
+            owner().judge(ObjectKind::Container, "postgres", &bare),
             Verdict::Foreign(_)
         ));
         let other = Owner {
@@ -179,7 +200,7 @@ mod tests {
         }
         .labels("1", []);
         assert!(matches!(
-            owner().judge("buildx_buildkit_b0", &other),
+            owner().judge(ObjectKind::Container, "buildx_buildkit_b0", &other),
             Verdict::Foreign(_)
         ));
     }

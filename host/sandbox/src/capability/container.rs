@@ -74,10 +74,11 @@ impl container::HostContainer for Host {
             })?),
             Err(iechor_engine::EngineError::AlreadyExists { .. }) => {
                 // Ours, made by another process meanwhile, or somebody else's?
-                let owner = engine
-                    .inspect_container(&name)
-                    .await?
-                    .map(|found| operation.owner.judge(&found.name, &found.labels));
+                let owner = engine.inspect_container(&name).await?.map(|found| {
+                    operation
+                        .owner
+                        .judge(ObjectKind::Container, &found.name, &found.labels)
+                });
                 Err(HostError::Answer(match owner {
                     Some(Verdict::Foreign(whose)) => {
                         Error::Conflict(format!("container {name} exists: {whose}"))
@@ -103,7 +104,10 @@ impl container::HostContainer for Host {
         match operation.engine()?.inspect_container(&name).await? {
             Some(found)
                 if found.name == name
-                    && operation.owner.judge(&name, &found.labels) == Verdict::Own =>
+                    && operation
+                        .owner
+                        .judge(ObjectKind::Container, &name, &found.labels)
+                        == Verdict::Own =>
             {
                 let present = Some(Claims::of_present(&found));
                 Ok(Some(self.table.push(ContainerHandle { name, present })?))

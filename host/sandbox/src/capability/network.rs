@@ -93,7 +93,10 @@ impl network::HostNetwork for Host {
         match operation.engine()?.inspect_network(&name).await? {
             Some(found)
                 if found.name == name
-                    && operation.owner.judge(&name, &found.labels) == Verdict::Own =>
+                    && operation
+                        .owner
+                        .judge(ObjectKind::Network, &name, &found.labels)
+                        == Verdict::Own =>
             {
                 Ok(Some(self.table.push(NetworkHandle { name })?))
             }

@@ -63,7 +63,10 @@ impl volume::HostVolume for Host {
         // An engine answers the creation of a volume that exists with that volume.
         if let Some(found) = engine.inspect_volume(&name).await? {
             return Err(HostError::Answer(
-                match operation.owner.judge(&name, &found.labels) {
+                match operation
+                    .owner
+                    .judge(ObjectKind::Volume, &name, &found.labels)
+                {
                     Verdict::Own => Error::AlreadyExists(contract::ObjectRef {
                         kind: contract::ObjectKind::Volume,
                         name,
@@ -98,7 +101,12 @@ impl volume::HostVolume for Host {
             .check_name(&name)
             .map_err(HostError::invalid)?;
         match operation.engine()?.inspect_volume(&name).await? {
-            Some(found) if operation.owner.judge(&name, &found.labels) == Verdict::Own => {
+            Some(found)
+                if operation
+                    .owner
+                    .judge(ObjectKind::Volume, &name, &found.labels)
+                    == Verdict::Own =>
+            {
                 Ok(Some(self.table.push(VolumeHandle { name })?))
             }
             _ => {

@@ -224,7 +224,10 @@ async fn check_volume(operation: &Operation, name: &str) -> Result<(), HostError
             name: name.to_owned(),
         })
     })?;
-    if let Verdict::Foreign(whose) = operation.owner.judge(name, &found.labels) {
+    if let Verdict::Foreign(whose) = operation
+        .owner
+        .judge(ObjectKind::Volume, name, &found.labels)
+    {
         return Err(HostError::Answer(Error::Conflict(format!(
             "volume {name}: {whose}"
         ))));
@@ -236,7 +239,12 @@ async fn check_volume(operation: &Operation, name: &str) -> Result<(), HostError
 async fn check_present_volume(operation: &Operation, name: &str) -> Result<(), HostError> {
     let found = operation.engine()?.inspect_volume(name).await?;
     match found {
-        Some(found) if operation.owner.judge(name, &found.labels) == Verdict::Own => {
+        Some(found)
+            if operation
+                .owner
+                .judge(ObjectKind::Volume, name, &found.labels)
+                == Verdict::Own =>
+        {
             check_volume_options(operation, &found)
         }
         // It has been removed by force: there is nothing to see.
@@ -275,7 +283,10 @@ async fn check_network(operation: &Operation, network: Option<&str>) -> Result<(
     }
     if operation.owner.check_name(network).is_ok()
         && let Some(found) = operation.engine()?.inspect_network(network).await?
-        && operation.owner.judge(network, &found.labels) == Verdict::Own
+        && operation
+            .owner
+            .judge(ObjectKind::Network, network, &found.labels)
+            == Verdict::Own
         && found.driver == "bridge"
         && found
             .driver_options
