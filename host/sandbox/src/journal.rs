@@ -13,6 +13,8 @@ use crate::ownership::OPERATION_LABEL;
 #[derive(Default)]
 pub(crate) struct Journal {
     intents: Mutex<Vec<(ObjectKind, String)>>,
+    /// Networks and the containers that were put into them: a network that has one stays.
+    attachments: Mutex<Vec<(String, String)>>,
     requests: TaskTracker,
 }
 
@@ -43,6 +45,17 @@ impl Journal {
         }
     }
 
+    /// Notes that a container is about to be put into a network.
+    pub(crate) fn attach(&self, network: &str, container: &str) {
+        self.attachments().push((network.into(), container.into()));
+    }
+
+    fn attachments(&self) -> std::sync::MutexGuard<'_, Vec<(String, String)>> {
+        self.attachments
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Removes what was created, the last first. What carries another operation's label existed
     /// before and stays.
     ///
@@ -64,6 +77,9 @@ impl Journal {
             self.requests.close();
             self.requests.wait().await;
             while let Some((kind, name)) = left.first().cloned() {
+                if kind == ObjectKind::Network {
+                    self.detach(engine.as_ref(), &name).await;
+                }
                 if let Err(error) = remove(engine.as_ref(), kind, &name, operation).await {
                     failures.push(format!("{kind} {name} is left behind: {error}"));
                 }
@@ -80,6 +96,15 @@ impl Journal {
             Ok(())
         } else {
             Err(failures)
+        }
+    }
+
+    /// Takes out of a network what the operation put into it.
+    async fn detach(&self, engine: &dyn Engine, network: &str) {
+        let attached: Vec<_> = self.attachments().clone();
+        for (_, container) in attached.iter().filter(|(name, _)| name == network) {
+            // Where it stays in there, the network does too, and that is said.
+            let _ = engine.disconnect_network(network, container, true).await;
         }
     }
 

@@ -58,6 +58,10 @@ pub const ANSWER: Duration = Duration::from_secs(10);
 pub const ENGINE_REQUESTS: u32 = 10_000;
 /// Most objects that one operation creates.
 pub const CREATIONS: usize = 32;
+/// Most labels, options, words of a command and variables of one object.
+pub const TEXTS: usize = 1000;
+/// Most bytes of all of them.
+pub const TEXT_BYTES: usize = 256 << 10;
 /// Most progress steps of one operation.
 pub const STEPS: u64 = 1000;
 /// Most counters of one operation: an image has a hundred layers at most.

@@ -177,6 +177,18 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     told("flood output", "", "shows 64 MB of output", "ok"),
     told("flood steps", "", "begins 20,000 steps", "ok"),
     told("flood counters", "", "sets 20,000 counters", "ok"),
+    told(
+        "flood counters with long names",
+        "",
+        "sets 300 counters whose names have 8 MiB",
+        "ok",
+    ),
+    told(
+        "flood large output",
+        "",
+        "shows 3 GiB of output, 15 MiB at a time",
+        "ok",
+    ),
     told("flood stderr", "", "prints, then panics", "crashed"),
     // Handles and requests.
     told("open handles", "", "opens a million steps", "over-budget"),
@@ -196,6 +208,12 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "flood engine",
         "",
         "asks the engine without end",
+        "limit-exceeded",
+    ),
+    told(
+        "volume with large labels",
+        "",
+        "labels a volume with 1 MiB",
         "limit-exceeded",
     ),
     // Handles of others.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use iechor_engine::model::LogStream;
 use iechor_sandbox::contract::{Error, RemoveOptions, StopOptions};
 use iechor_sandbox::{
-    Driver, DriverError, Grants, Log, LogLevel, Node, NodeContext, Progress, StepId,
+    Driver, DriverError, Grant, Grants, Log, LogLevel, Node, NodeContext, Progress, StepId,
 };
 use iechor_testkit::failure_kind;
 use serde::{Deserialize, Serialize};
@@ -82,8 +82,11 @@ pub async fn run(behaviour: &Behaviour, file: &str) {
     let stage = Stage::new(Answers::AtOnce);
     let grants = match behaviour.call {
         Call::Ordered(_) => Grants::none(),
-        // It asks for everything, and nobody grants anything.
-        Call::Told(..) => Grants::new(&driver.descriptor().await.unwrap().capabilities, vec![]),
+        // It asks for everything, and gets ordinary containers.
+        Call::Told(..) => Grants::new(
+            &driver.descriptor().await.unwrap().capabilities,
+            vec![Grant::parse("container.create").unwrap()],
+        ),
     };
     let context = NodeContext {
         grants,

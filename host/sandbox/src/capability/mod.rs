@@ -24,6 +24,7 @@ use wasmtime::component::ResourceTableError;
 
 use crate::bindings::contract::{self, Denial, EngineFailure, Error, ObjectRef};
 use crate::bindings::iechor::driver::types;
+use crate::limits;
 use crate::operation::{Host, Operation};
 use crate::policy::Refusal;
 
@@ -82,7 +83,10 @@ impl From<EngineError> for HostError {
             error @ (EngineError::Unreachable { .. }
             | EngineError::Protocol(_)
             | EngineError::CannotStart { .. }) => Error::Unavailable(error.to_string()),
-            error @ EngineError::Credentials { .. } => Error::Other(error.to_string()),
+            // Where they are kept, and by what, is none of a driver's business.
+            EngineError::Credentials { registry, .. } => {
+                Error::Other(format!("cannot get the credentials for {registry}"))
+            }
         })
     }
 }
@@ -118,6 +122,30 @@ impl types::Host for Host {
 fn check_image(operation: &Operation, reference: &str) -> Result<(), HostError> {
     Reference::check(reference).map_err(HostError::invalid)?;
     Ok(operation.grants.policy().check_image(reference)?)
+}
+
+/// Checks how much an object is described with: the engine keeps it, and hands it to everybody who
+/// asks for a list.
+fn check_texts(
+    what: &str,
+    pairs: &[&[(String, String)]],
+    words: &[String],
+) -> Result<(), HostError> {
+    let pairs = || pairs.iter().copied().flatten();
+    let count = pairs().count() + words.len();
+    let bytes = pairs()
+        .map(|(name, value)| name.len() + value.len())
+        .sum::<usize>()
+        + words.iter().map(String::len).sum::<usize>();
+    if count > limits::TEXTS || bytes > limits::TEXT_BYTES {
+        return Err(HostError::limit(format!(
+            "{count} labels, options and words with {bytes} bytes for a {what}; there may be {} with \
+             {} KiB",
+            limits::TEXTS,
+            limits::TEXT_BYTES >> 10
+        )));
+    }
+    Ok(())
 }
 
 /// A path that says where it leads: a `..` would be resolved after the grant was checked.

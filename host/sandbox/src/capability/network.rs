@@ -5,7 +5,7 @@ use iechor_engine::{EngineError, ObjectKind};
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::container::{self, ContainerHandle};
-use super::{HostError, has_labels, labels_to_pairs};
+use super::{HostError, check_texts, has_labels, labels_to_pairs};
 use crate::bindings::iechor::driver::network;
 use crate::limits;
 use crate::operation::Host;
@@ -64,6 +64,7 @@ impl network::HostNetwork for Host {
                 .grants
                 .check("container.network", &format!("network {}", spec.name))?;
         }
+        check_texts("network", &[&spec.labels, &spec.driver_options], &[])?;
         operation.check_creations()?;
         let name = spec.name.clone();
         let spec = model::NetworkSpec {
@@ -138,6 +139,7 @@ impl network::HostNetwork for Host {
         });
         let network = self.network_name(&network)?;
         let container = self.container_name(&container)?;
+        operation.journal.attach(&network, &container);
         Ok(operation
             .engine()?
             .connect_network(&network, &container, &aliases)

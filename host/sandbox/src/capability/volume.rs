@@ -4,7 +4,7 @@ use iechor_engine::model;
 use iechor_engine::{EngineError, ObjectKind};
 use wasmtime::component::{Resource, ResourceTable};
 
-use super::{HostError, has_labels, labels_to_pairs};
+use super::{HostError, check_texts, has_labels, labels_to_pairs};
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::volume;
 use crate::limits;
@@ -58,6 +58,7 @@ impl volume::HostVolume for Host {
                 .grants
                 .check("container.bind", &format!("volume {}", spec.name))?;
         }
+        check_texts("volume", &[&spec.labels, &spec.driver_options], &[])?;
         operation.check_creations()?;
         let name = spec.name.clone();
         // An engine answers the creation of a volume that exists with that volume.

@@ -386,6 +386,45 @@ async fn a_driver_speaks_for_itself_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_object_is_described_with_is_bounded() {
+    for behaviour in [
+        "volume with large labels",
+        "container with many labels",
+        "container with a long command",
+    ] {
+        let bench = stage();
+        let error = boot(&bench, behaviour, "").await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                DriverError::Failed {
+                    error: Error::LimitExceeded(_),
+                    ..
+                }
+            ),
+            "{behaviour}: {error:?}"
+        );
+        bench.assert_no_creations();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_something_was_put_into_is_undone_too() {
+    let bench = stage();
+    let spec = ContainerSpec {
+        name: CONTAINER.into(),
+        image: "image".into(),
+        ..ContainerSpec::default()
+    };
+    bench.engine.create_container(&spec).await.unwrap();
+    bench.engine.start_container(CONTAINER).await.unwrap();
+    let before = bench.objects().await;
+    let error = boot(&bench, "join and fail", "").await.unwrap_err();
+    assert!(error.to_string().contains("changed my mind"), "{error}");
+    assert_eq!(bench.objects().await, before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_boot_creates() {
     let driver = load(guest()).await;
     let bench = stage();

@@ -154,6 +154,34 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             labels: Vec::new(),
         })
         .map(drop),
+        "volume with large labels" => Volume::create(&volume::Spec {
+            name: format!("{base}_state"),
+            driver: None,
+            driver_options: Vec::new(),
+            labels: vec![("label".into(), "x".repeat(1 << 20))],
+        })
+        .map(drop),
+        "container with many labels" => create(Spec {
+            labels: vec![("label".into(), String::new()); 5000],
+            ..plain(base)
+        })
+        .map(drop),
+        "container with a long command" => create(Spec {
+            command: vec!["x".repeat(1 << 20)],
+            ..plain(base)
+        })
+        .map(drop),
+        "join and fail" => {
+            let network = network::Network::create(&network::Spec {
+                name: format!("{base}_net"),
+                driver: None,
+                internal: false,
+                driver_options: Vec::new(),
+                labels: Vec::new(),
+            })?;
+            network.connect(&found(base)?, &[])?;
+            Err(Error::Other("changed my mind".into()))
+        }
         "pull" => image::resolve(value, None, image::Pull::Always, None).map(drop),
         "dial tcp" => dial_tcp("127.0.0.1", 1, None).map(drop),
         "dial local" => dial_local(value).map(drop),

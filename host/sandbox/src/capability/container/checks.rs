@@ -3,7 +3,7 @@
 use iechor_engine::model::{self, ContainerSpec, MountSource};
 use iechor_engine::{EngineError, ObjectKind};
 
-use super::super::{HostError, check_image, check_path};
+use super::super::{HostError, check_image, check_path, check_texts};
 use crate::bindings::contract::{Denial, Error};
 use crate::bindings::iechor::driver::container;
 use crate::operation::Operation;
@@ -101,6 +101,7 @@ pub(super) async fn admit(
             "container setting {name:?}"
         ))));
     }
+    check_texts("container", &[&spec.labels, &spec.env], &spec.command)?;
     check_image(operation, &spec.image)?;
     for mount in &spec.mounts {
         match &mount.source {
