@@ -432,4 +432,24 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     at("host-gateway", "nothing", "", "colours an address", "ok"),
     // Ends well and leaves what it made, or changes its mind and leaves nothing.
     told("create and fail", "", "creates, then fails", "other"),
+    at(
+        "info",
+        "create in queries",
+        "",
+        "creates a volume in `info`",
+        "invalid-argument",
+    ),
+    // Words that are not its own.
+    told(
+        "forge a denial",
+        "",
+        "claims that a grant would help",
+        "denied",
+    ),
+    told(
+        "speak as the host",
+        "",
+        "fails with lines that look like the program's",
+        "other",
+    ),
 ];
