@@ -1,6 +1,10 @@
 //! What an organisation's policy allows drivers, the built-in one included.
 
+use std::os::unix::fs::symlink;
+
+use crate::components::{digest_of, variant};
 use crate::support::{Invocation, Sandbox, built_driver, container_of, inspect, machine};
+use crate::web::{Page, WebServer};
 
 const VARIABLE: &str = "IECHOR_POLICY";
 
@@ -278,4 +282,131 @@ fn only_drivers_of_allowed_sources_are_installed_and_run() {
         .success()
         .shows("drivers.allow");
     under(&sandbox, later, "driver rm mine").success();
+}
+
+const GRANTS: &str = "--grant container.privileged --grant image.pull";
+
+/// A policy with that one rule about drivers.
+fn allowing(source: &str) -> String {
+    format!("[drivers]\nallow = ['{source}']\n")
+}
+
+#[test]
+fn a_source_is_the_address_that_is_fetched_however_it_is_written() {
+    let sandbox = Sandbox::new();
+    let digest = digest_of(&sandbox.write("other.wasm", variant(1)));
+    let page = || Page::File(variant(1));
+    let server = WebServer::start([
+        ("/other.wasm", page()),
+        ("/team/driver.wasm", page()),
+        ("/?x.example.com/other.wasm", page()),
+        ("/", page()),
+    ]);
+    let team = allowing(&server.url("/team/*"));
+    let domain = allowing("http://*.example.com/*");
+    let rule = "policy.toml: drivers.allow: ";
+    for (policy, path, words) in [
+        (&team, "/team/../other.wasm", rule),
+        (&team, "/team/x@sha256:/../../other.wasm", rule),
+        (&team, "/team/%2e%2e/other.wasm", "must not be encoded"),
+        (&team, "/team/.%2E/other.wasm", "must not be encoded"),
+        (&team, "/team/..\\..\\other.wasm", "a backslash"),
+        (&domain, "?x.example.com/other.wasm", rule),
+        (&domain, "\\x.example.com/other.wasm", "a backslash"),
+        (&domain, "#x.example.com/other.wasm", "a fragment"),
+    ] {
+        let source = format!("{}@{digest}", server.url(path));
+        let line = format!("driver install {source} --name mine {GRANTS}");
+        under(&sandbox, policy, &line).failure(1).says(words);
+    }
+    let source = format!("{}@{digest}", server.url("/team/driver.wasm"));
+    let line = format!("driver install {source} --name mine {GRANTS}");
+    under(&sandbox, &team, &line).success();
+    under(&sandbox, &team, "driver verify mine").success();
+}
+
+#[test]
+fn a_source_is_the_file_that_is_read_whatever_leads_there() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.path("").canonicalize().expect("there");
+    let other = sandbox.write("other.wasm", variant(1));
+    let digest = digest_of(&other);
+    for directory in ["approved/dir", "team", "d@sha256:x"] {
+        std::fs::create_dir_all(root.join(directory)).expect("made");
+    }
+    sandbox.write("approved/good.wasm", variant(1));
+    symlink(&other, root.join("approved/dir/driver.wasm")).expect("linked");
+    sandbox.write("team/driver.wasm", variant(1));
+    symlink("approved/good.wasm", root.join("d")).expect("linked");
+    sandbox.write("d@sha256:x/evil.wasm", variant(1));
+    let rule = |path: &str| allowing(&format!("file:{}/{path}", root.display()));
+    let approved = rule("approved/*");
+    for source in [
+        "./approved/dir".to_owned(),
+        "./approved/dir/driver.wasm".to_owned(),
+        format!("./d@sha256:x/evil.wasm@{digest}"),
+    ] {
+        let line = format!("driver install {source} --name mine {GRANTS}");
+        under(&sandbox, &approved, &line)
+            .failure(1)
+            .says("policy.toml: drivers.allow: ");
+    }
+    let line = format!("driver install ./team --name mine {GRANTS}");
+    under(&sandbox, &rule("team/driver.wasm"), &line).success();
+    under(
+        &sandbox,
+        &rule("team/driver.wasm"),
+        "driver inspect ./team/driver.wasm",
+    )
+    .success();
+}
+
+#[test]
+fn a_link_that_is_made_later_does_not_move_what_is_installed() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.path("").canonicalize().expect("there");
+    std::fs::create_dir(root.join("approved")).expect("made");
+    let good = sandbox.write("approved/good.wasm", variant(1));
+    let foreign = sandbox.write("e.wasm", variant(2));
+    for (name, path) in [("foreign", &foreign), ("good", &good)] {
+        let path = path.display();
+        sandbox
+            .iechor(&format!("driver install {path} --name {name} {GRANTS}"))
+            .success();
+    }
+    let inside = sandbox.write("approved/other.wasm", variant(2));
+    let outside = sandbox.write("other.wasm", variant(1));
+    for (path, target) in [(&foreign, &inside), (&good, &outside)] {
+        std::fs::remove_file(path).expect("removed");
+        symlink(target, path).expect("linked");
+    }
+    let policy = allowing(&format!("file:{}/approved/*", root.display()));
+    under(&sandbox, &policy, "driver inspect foreign")
+        .failure(1)
+        .says("policy.toml: drivers.allow: ")
+        .says("/e.wasm, sha256:");
+    under(&sandbox, &policy, "driver inspect good").success();
+}
+
+#[test]
+fn a_pipe_is_no_driver_and_no_policy() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.path("pipe.wasm");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("made");
+    let path = pipe.display();
+    for (line, words) in [
+        (
+            format!("driver install {path} --name mine"),
+            "neither a file",
+        ),
+        (format!("driver inspect {path}"), "it is not a file"),
+        (format!("driver policy {path}"), "it is not a file"),
+    ] {
+        sandbox.iechor(&line).failure(1).says(words);
+    }
+    sandbox
+        .iechor("driver inspect iechor-container")
+        .variable(VARIABLE, &pipe)
+        .failure(1)
+        .says("it is not a file");
 }

@@ -46,13 +46,15 @@ impl Digest {
         &self.0[..ALGORITHM.len() + SHORT]
     }
 
-    /// Takes `@sha256:...` off the end of a text, where it has one.
+    /// Takes `@sha256:...` off the end of a text, where it has one; before a `/` it is the name of
+    /// a directory. This alone says where a place ends and a digest begins.
     ///
     /// # Errors
     ///
     /// Where what follows `@sha256:` is not a digest.
     pub fn split_from(text: &str) -> Result<(&str, Option<Self>), DigestError> {
-        let Some(at) = text.rfind(&format!("@{ALGORITHM}")) else {
+        let last = text.rfind(&format!("@{ALGORITHM}"));
+        let Some(at) = last.filter(|at| !text[*at..].contains('/')) else {
             return Ok((text, None));
         };
         Ok((&text[..at], Some(text[at + 1..].parse()?)))
@@ -132,6 +134,10 @@ mod tests {
         let pinned = format!("a@b@{EMPTY}");
         assert_eq!(Digest::split_from(&pinned), Ok(("a@b", Some(digest))));
         assert_eq!(Digest::split_from("a@b"), Ok(("a@b", None)));
+        assert_eq!(
+            Digest::split_from("a@sha256:x/b"),
+            Ok(("a@sha256:x/b", None))
+        );
         assert!(Digest::split_from("a@sha256:12").is_err());
     }
 }

@@ -2,7 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::digest::Digest;
 use crate::error::{self, RegistryError};
@@ -18,8 +22,7 @@ pub(crate) fn fetch(
     expected: Option<&Digest>,
     limit: u64,
 ) -> Result<Fetched, RegistryError> {
-    let path = find(path)?;
-    let bytes = read(&path, limit)?;
+    let (path, bytes) = read(&find(path)?, limit)?;
     let digest = Digest::of(&bytes);
     error::check(&path.display().to_string(), expected, &digest)?;
     Ok(Fetched {
@@ -71,15 +74,23 @@ fn find(path: &Path) -> Result<PathBuf, RegistryError> {
     }
 }
 
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, RegistryError> {
+/// The bytes of a file, and where it is without symbolic links.
+fn read(path: &Path, limit: u64) -> Result<(PathBuf, Vec<u8>), RegistryError> {
     let failed = |error: std::io::Error| unreadable(path, &error);
-    let file = File::open(path).map_err(failed)?;
+    // A pipe would be waited for until somebody writes to it.
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32)
+        .open(path)
+        .map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(RegistryError::Disk {
             path: path.to_owned(),
             reason: "it is neither a file nor a directory".into(),
         });
     }
+    // Of what was opened: the path may lead elsewhere by now.
+    let real = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(limit + 1)
         .read_to_end(&mut bytes)
@@ -90,11 +101,13 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, RegistryError> {
             limit,
         });
     }
-    Ok(bytes)
+    Ok((real, bytes))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     const LIMIT: u64 = 8;
@@ -117,7 +130,8 @@ mod tests {
         let fetched = fetch(directory.path(), None, LIMIT).expect("the only one");
         assert_eq!(fetched.bytes, b"a.wasm");
         assert_eq!(fetched.digest, Digest::of(b"a.wasm"));
-        assert_eq!(fetched.pinned, Source::path(a).pinned_to(fetched.digest));
+        let real = a.canonicalize().expect("there");
+        assert_eq!(fetched.pinned, Source::path(real).pinned_to(fetched.digest));
 
         file("b.wasm");
         let error = fails(directory.path(), None);
@@ -125,6 +139,28 @@ mod tests {
         fs::write(directory.path().join(PREFERRED), "own").expect("written");
         let fetched = fetch(directory.path(), None, LIMIT).expect("the preferred one");
         assert_eq!(fetched.bytes, b"own");
+    }
+
+    #[test]
+    fn it_is_from_the_file_that_links_lead_to() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let root = directory.path().canonicalize().expect("there");
+        fs::write(root.join("real"), "a").expect("written");
+        fs::create_dir(root.join("sub")).expect("made");
+        symlink("../real", root.join("sub/driver.wasm")).expect("linked");
+        for path in ["sub", "sub/driver.wasm", "real"] {
+            let fetched = fetch(&root.join(path), None, LIMIT).expect("a file");
+            let real = Source::path(root.join("real"));
+            assert_eq!(fetched.pinned, real.pinned_to(Digest::of(b"a")), "{path}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_pipe() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let pipe = directory.path().join("a.wasm");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("made");
+        assert!(fails(&pipe, None).contains("neither"));
     }
 
     #[test]

@@ -57,7 +57,8 @@ pub struct Fetched {
     pub bytes: Vec<u8>,
     /// Its digest.
     pub digest: Digest,
-    /// Where exactly it came from: the file of a directory, the digest behind a tag.
+    /// Where exactly it came from: the file of a directory, without symbolic links; the digest
+    /// behind a tag.
     pub pinned: Source,
 }
 

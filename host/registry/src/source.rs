@@ -34,7 +34,8 @@ pub struct Source {
 pub enum Location {
     /// A file, or a directory with one component in it.
     Path(PathBuf),
-    /// The address of a file at a web server.
+    /// The address of a file at a web server, as it is asked for: a source that is parsed has its
+    /// host in small letters, and no `..` or port that goes without saying.
     Web(String),
     /// An artifact of an OCI registry.
     Registry(Artifact),
@@ -157,6 +158,29 @@ impl Source {
     }
 }
 
+/// The address that is fetched for that text, so that it is also what is kept, shown and held
+/// against policies. What readers of addresses disagree about is refused.
+fn address(text: &str) -> Result<String, String> {
+    const ENCODED: [&str; 3] = ["%2e", "%2f", "%5c"];
+    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+    let (path, _) = text.split_once('?').unwrap_or((text, ""));
+    let path = path.to_ascii_lowercase();
+    let fault = if !url.username().is_empty() || url.password().is_some() {
+        "an address with a user or password would be kept and shown"
+    } else if text.contains(char::is_control) {
+        "an address has no control characters"
+    } else if text.contains('\\') {
+        "an address has / and never a backslash"
+    } else if url.fragment().is_some() {
+        "a fragment (behind #) is not sent to the server; write %23 for a # in a name"
+    } else if ENCODED.iter().any(|encoded| path.contains(encoded)) {
+        "dots and slashes in a path must not be encoded (%2e, %2f, %5c)"
+    } else {
+        return Ok(url.into());
+    };
+    Err(fault.into())
+}
+
 /// What the system says of a path, with what may have been meant.
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> RegistryError {
     let mut reason = error.to_string();
@@ -183,12 +207,7 @@ impl FromStr for Source {
             None => Location::Path(place.into()),
             Some(("oci", rest)) => Location::Registry(Artifact::parse(rest).map_err(wrong)?),
             Some(("http" | "https", _)) => {
-                let url = reqwest::Url::parse(place).map_err(|error| wrong(error.to_string()))?;
-                if !url.username().is_empty() || url.password().is_some() {
-                    return Err(wrong(
-                        "an address with a user or password would be kept and shown".into(),
-                    ));
-                }
+                let url = address(place).map_err(wrong)?;
                 if digest.is_none() {
                     return Err(wrong(
                         "a web server may answer with anything: add @sha256:... (sha256sum shows \
@@ -196,7 +215,7 @@ impl FromStr for Source {
                             .into(),
                     ));
                 }
-                Location::Web(place.to_owned())
+                Location::Web(url)
             }
             Some((scheme, _)) => {
                 return Err(wrong(format!(
@@ -282,6 +301,23 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_kept_as_it_is_fetched() {
+        for (text, fetched) in [
+            ("http://H.Example:80", "http://h.example/"),
+            ("https://h:443/./a/../b", "https://h/b"),
+            ("http://h?x.example.com/a", "http://h/?x.example.com/a"),
+            ("http://h/team/x@sha256:/../../b", "http://h/b"),
+            ("http://h/a b", "http://h/a%20b"),
+            ("http://h/a?%2e", "http://h/a?%2e"),
+        ] {
+            let source: Source = format!("{text}@{DIGEST}").parse().expect("a source");
+            assert_eq!(source.location, Location::Web(fetched.into()), "{text}");
+            let again: Source = source.to_string().parse().expect("a source");
+            assert_eq!(again, source, "{text}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_explained() {
         let at = |place: &str| format!("{place}@{DIGEST}");
         for (text, words) in [
@@ -289,7 +325,17 @@ mod tests {
             ("https://h/a".into(), "add @sha256:"),
             ("http://h/a".into(), "add @sha256:"),
             ("https://h/a@sha256:12".into(), "64 hexadecimal digits"),
+            ("https://h/a@sha256:12/b".into(), "add @sha256:"),
             (at("https://u:p@h/a"), "user or password"),
+            (at("https://u@h/a"), "user or password"),
+            (at("https://h/a/..\\b"), "backslash"),
+            (at("https://h\\x.example/a"), "backslash"),
+            (at("https://h#x.example/a"), "a fragment"),
+            (at("https://h/a/%2e%2e/b"), "must not be encoded"),
+            (at("https://h/a/.%2E/b"), "must not be encoded"),
+            (at("https://h/a%2Fb"), "must not be encoded"),
+            (at("https://h/a%5cb"), "must not be encoded"),
+            (at("https://h/a/%2\te/b"), "control characters"),
             ("ftp://h/a".into(), "there is no ftp://"),
             ("oci://host".into(), "no repository"),
             ("oci:///a".into(), "name of a registry"),

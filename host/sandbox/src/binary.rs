@@ -1,7 +1,12 @@
 //! The bytes of a component, with their digest.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use crate::error::DriverError;
@@ -22,17 +27,25 @@ impl Binary {
         Self { bytes, digest }
     }
 
-    /// Reads a file, of [`limits::COMPONENT_BYTES`] at most.
+    /// Reads a file, of [`limits::COMPONENT_BYTES`] at most, and says where it is without symbolic
+    /// links.
     ///
     /// # Errors
     ///
     /// What keeps it from being read.
-    pub fn read(path: &Path) -> Result<Self, DriverError> {
+    pub fn read(path: &Path) -> Result<(Self, PathBuf), DriverError> {
         let unreadable = |reason: String| DriverError::Unreadable {
             path: path.to_owned(),
             reason,
         };
-        let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+        let failed = |error: io::Error| unreadable(error.to_string());
+        // A pipe would be waited for until somebody writes to it.
+        let file = File::options()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32)
+            .open(path)
+            .map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
             return Err(unreadable("it is not a file".into()));
         }
@@ -43,8 +56,15 @@ impl Binary {
                 limits::COMPONENT_BYTES >> 20
             )));
         }
-        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-        Ok(Self::new(bytes))
+        // Of what was opened: the path may lead elsewhere by now.
+        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let real = std::fs::read_link(link).map_err(failed)?;
+        let mut bytes = Vec::new();
+        // It may still grow.
+        file.take(limits::COMPONENT_BYTES)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        Ok((Self::new(bytes), real))
     }
 
     /// SHA-256, as `sha256:` and hexadecimal digits.

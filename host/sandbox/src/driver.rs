@@ -95,7 +95,7 @@ impl Sandbox {
     ///
     /// What keeps it from being loaded.
     pub async fn file(path: &Path) -> Result<Arc<Driver>, DriverError> {
-        let binary = Binary::read(path)?;
+        let (binary, _) = Binary::read(path)?;
         let source = Source::File(path.to_owned());
         Self::component(path.display().to_string(), source, binary).await
     }

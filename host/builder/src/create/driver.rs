@@ -7,8 +7,8 @@ use iechor_sandbox::contract::{Descriptor, OptionKind};
 use iechor_sandbox::{EMBEDDED, Embedded, Policy, Sandbox};
 
 use super::CreateRequest;
+use crate::drivers::admission;
 use crate::drivers::reference::DriverReference;
-use crate::drivers::{Origin, admission};
 use crate::error::BuilderError;
 use crate::selection::CONTEXT_DRIVER;
 use crate::store::NodeGroup;
@@ -47,7 +47,7 @@ async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, Builde
         let Some(driver) = Sandbox::embedded(embedded.name)? else {
             continue;
         };
-        let source = Origin::BuiltIn.source(embedded.name);
+        let source = admission::built_in(embedded.name);
         if admission::admit(policy, driver.name(), driver.digest(), &source, None).is_err() {
             continue;
         }

@@ -1,9 +1,11 @@
 //! The one gate for drivers: whatever is to run or to be installed passes [`admit`].
 
-use iechor_registry::Digest;
+use std::path::Path;
+
+use iechor_registry::{Digest, Location, Source};
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::policy::Origin;
-use iechor_sandbox::{Grant, Policy};
+use iechor_sandbox::{Embedded, Grant, Policy};
 
 use super::error::DriversError;
 use crate::error::BuilderError;
@@ -32,6 +34,27 @@ pub fn admit(
         .into()),
         _ => Ok(()),
     }
+}
+
+/// What policies call the built-in driver that goes by `name`.
+pub fn built_in(name: &str) -> String {
+    let name = Embedded::find(name).map_or(name, |found| found.name);
+    format!("built-in:{name}")
+}
+
+/// What policies call a driver from there: the exact place that its bytes were fetched from, and
+/// not what the user wrote, which may have led elsewhere then and may lead elsewhere now.
+pub fn fetched(pinned: &Source) -> String {
+    match &pinned.location {
+        Location::Path(path) => file(path),
+        Location::Web(url) => url.clone(),
+        Location::Registry(artifact) => format!("oci://{artifact}"),
+    }
+}
+
+/// What policies call a driver in that file, which is named without symbolic links.
+pub fn file(real: &Path) -> String {
+    format!("file:{}", real.display())
 }
 
 /// Checks that a driver asks for all that is to be granted: a grant for anything else is a mistake,

@@ -59,7 +59,7 @@ impl Candidate {
         let place = Source::File(source.to_string().into());
         let policy = workspace.policy()?;
         let binary = Binary::new(fetched.bytes);
-        let from = load::source_text(&source.to_string());
+        let from = admission::fetched(&fetched.pinned);
         admission::admit(&policy, &known_as, binary.digest(), &from, None)?;
         let loading = Sandbox::component(known_as, place, binary.clone());
         let driver = workspace.unless_cancelled(load::LOADING, loading).await?;

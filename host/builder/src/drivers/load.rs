@@ -1,7 +1,7 @@
 //! Makes a driver of what the user named.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -41,37 +41,6 @@ impl fmt::Display for Origin {
             Self::Installed(entry) => formatter.write_str(&entry.source),
         }
     }
-}
-
-impl Origin {
-    /// The source of the driver that goes by `name`, as policies name it.
-    pub fn source(&self, name: &str) -> String {
-        match self {
-            Self::BuiltIn => {
-                let name = Embedded::find(name).map_or(name, |found| found.name);
-                format!("built-in:{name}")
-            }
-            Self::File(path) => file_source(path),
-            Self::Installed(entry) => source_text(&entry.source),
-        }
-    }
-}
-
-/// A source as policies name it: without the digest that was asked for.
-pub(super) fn source_text(source: &str) -> String {
-    let place = source
-        .split_once("@sha256:")
-        .map_or(source, |(place, _)| place);
-    match place.contains("://") {
-        true => place.to_owned(),
-        false => file_source(Path::new(place)),
-    }
-}
-
-/// Where the file is, whatever links lead there.
-fn file_source(path: &Path) -> String {
-    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    format!("file:{}", path.display())
 }
 
 /// A driver that may be used, and what it may do.
@@ -165,15 +134,15 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
     let policy = workspace.policy()?;
     let store = &workspace.store;
     let DriverReference { place, digest } = text.parse()?;
-    let admit = |name: &str, found: &str, origin: &Origin| {
-        admission::admit(&policy, name, found, &origin.source(name), digest.as_ref())
+    let admit = |name: &str, found: &str, source: &str| {
+        admission::admit(&policy, name, found, source, digest.as_ref())
     };
     let (driver, origin, granted) = match place {
         Place::File(path) => {
-            let binary = Binary::read(&path)?;
+            let (binary, real) = Binary::read(&path)?;
             let (name, place) = (path.display().to_string(), Source::File(path.clone()));
             let origin = Origin::File(path);
-            admit(&name, binary.digest(), &origin)?;
+            admit(&name, binary.digest(), &admission::file(&real))?;
             let granted = LockFile::read(store)?.grants(binary.digest());
             let loading = Sandbox::component(name, place, binary);
             let driver = workspace.unless_cancelled(LOADING, loading).await?;
@@ -181,7 +150,8 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
         }
         Place::Name(name) => match Sandbox::embedded(&name)? {
             Some(driver) => {
-                admit(driver.name(), driver.digest(), &Origin::BuiltIn)?;
+                let source = admission::built_in(driver.name());
+                admit(driver.name(), driver.digest(), &source)?;
                 (driver, Origin::BuiltIn, Vec::new())
             }
             None => {
@@ -189,7 +159,8 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
                 let entry = known(&lock, &name)?;
                 let granted = lock.grants(entry.digest.as_str());
                 let origin = Origin::Installed(Box::new(entry.clone()));
-                admit(&entry.name, entry.digest.as_str(), &origin)?;
+                let source = admission::fetched(&entry.pinned.parse()?);
+                admit(&entry.name, entry.digest.as_str(), &source)?;
                 let loading = installed(store, &entry);
                 let driver = workspace.unless_cancelled(LOADING, loading).await?;
                 (driver, origin, granted)
@@ -229,7 +200,7 @@ pub(super) async fn admitted(
     entry: &Installed,
 ) -> Result<Arc<Driver>, BuilderError> {
     let policy = workspace.policy()?;
-    let source = source_text(&entry.source);
+    let source = admission::fetched(&entry.pinned.parse()?);
     admission::admit(&policy, &entry.name, entry.digest.as_str(), &source, None)?;
     installed(&workspace.store, entry).await
 }

@@ -42,7 +42,7 @@ pub async fn push(
     let policy = workspace.policy()?;
     let binary = Binary::new(fetched.bytes.clone());
     // It is asked what it is, so it has to be allowed to run here.
-    let from = load::source_text(&name);
+    let from = admission::fetched(&fetched.pinned);
     admission::admit(&policy, &name, binary.digest(), &from, None)?;
     let loading = Sandbox::component(name, place, binary);
     let driver = workspace.unless_cancelled(load::LOADING, loading).await?;

@@ -9,10 +9,12 @@ mod parse;
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use iechor_sandbox::Policy;
 use iechor_sandbox::policy::Rules;
+use rustix::fs::OFlags;
 
 /// The organisation's file.
 pub const ORGANISATION: &str = "/etc/iechor/policy.toml";
@@ -148,10 +150,16 @@ fn rules(
 }
 
 fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    // A pipe would be waited for until somebody writes to it.
+    let file = std::fs::File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
