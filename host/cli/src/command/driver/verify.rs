@@ -43,6 +43,15 @@ impl Verify {
                     source.unwrap_or_else(|error| shown(&error.to_string())),
                 ]);
             }
+            for (name, error) in manage::unusable(&lock, &self.names) {
+                faults += 1;
+                rows.push(vec![
+                    shown(&name),
+                    String::new(),
+                    shown(&error.to_string()),
+                    "not asked".into(),
+                ]);
+            }
             console::result(&table::render(&rows))?;
             match faults {
                 0 => Ok(()),
