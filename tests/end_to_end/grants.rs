@@ -309,3 +309,31 @@ fn what_the_policy_makes_useless_is_not_called_ok() {
     );
     assert_eq!(forbidden("image.pull"), serde_json::Value::Null);
 }
+
+#[test]
+fn an_update_gives_what_it_is_told_to_and_says_what_it_carries_over() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    sandbox
+        .iechor("driver update team --grant engine.open")
+        .failure(1)
+        .says("driver team does not ask for engine.open");
+    sandbox
+        .iechor("driver update team --grant image.pull=a")
+        .success()
+        .prints("")
+        .says("team is up to date")
+        .says("team is granted: image.pull=a");
+    assert_eq!(
+        granted(&sandbox, "team"),
+        serde_json::json!(["container.privileged", "image.pull", "image.pull=a"])
+    );
+    sandbox
+        .iechor("driver trust team --revoke container.privileged --grant container.privileged")
+        .success();
+    sandbox.write("team.wasm", variant(2));
+    sandbox
+        .iechor("driver update team")
+        .success()
+        .says("team keeps: container.privileged, image.pull, image.pull=a\n");
+}
