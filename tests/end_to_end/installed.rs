@@ -288,6 +288,21 @@ fn an_entry_that_cannot_be_used_is_a_broken_driver_beside_the_others() {
     let reason = broken["Err"].as_str().expect("a reason");
     assert!(reason.contains("\"sha256:1\" is not a digest"), "{reason}");
     assert_eq!(listed(&sandbox, "other").expect("listed")["Status"], "ok");
+    let verified = sandbox.iechor("driver verify --format json").failure(1);
+    let verified: Vec<serde_json::Value> = verified
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let [other, team] = verified.as_slice() else {
+        panic!("{verified:?}");
+    };
+    assert_eq!(other["Name"], "other");
+    assert_eq!(other["ComponentErr"], serde_json::Value::Null);
+    assert_eq!(other["Source"], "not asked");
+    assert_eq!(team["Name"], "team");
+    let reason = team["ComponentErr"].as_str().expect("a reason");
+    assert!(reason.contains("is not a digest"), "{reason}");
     for command in ["driver verify", "driver verify team", "driver inspect team"] {
         let said = sandbox.iechor(command).failure(1).transcript();
         assert!(said.contains("is not a digest"), "{said}");
