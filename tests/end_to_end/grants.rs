@@ -247,6 +247,23 @@ fn what_one_command_takes_back_another_does_not_give_again() {
 }
 
 #[test]
+fn nothing_is_granted_to_a_driver_that_is_removed_meanwhile() {
+    let sandbox = Sandbox::new();
+    for _ in 0..6 {
+        installed(&sandbox);
+        let trusting = sandbox
+            .iechor("driver trust team --grant container.network")
+            .start();
+        sandbox.iechor("driver rm team").success();
+        // Before it is removed, or not at all.
+        trusting.finish();
+        let lock = fs::read_to_string(sandbox.store().join("drivers/drivers.lock"));
+        let lock = lock.expect("there");
+        assert!(!lock.contains("[[trust]]"), "{lock}");
+    }
+}
+
+#[test]
 fn a_builder_that_is_not_made_grants_nothing() {
     let sandbox = Sandbox::new();
     sandbox.write("own.wasm", variant(1));
