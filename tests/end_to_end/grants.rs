@@ -205,3 +205,152 @@ fn an_update_asks_only_about_what_is_new() {
         .says("team needs container.privileged, which was not granted; nothing is changed");
     assert_eq!(trusted(), serde_json::json!(["engine.open"]));
 }
+
+/// What was granted to the driver.
+#[track_caller]
+fn granted(sandbox: &Sandbox, driver: &str) -> serde_json::Value {
+    let trusted = sandbox
+        .iechor(&format!("driver trust {driver} --format json"))
+        .success();
+    trusted.json()["Grants"].take()
+}
+
+#[test]
+fn what_one_command_takes_back_another_does_not_give_again() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    for round in 0..6 {
+        sandbox
+            .iechor("driver trust team --grant container.network")
+            .success();
+        let running = [
+            "--revoke container.network".to_owned(),
+            format!("--grant image.pull={round}"),
+        ]
+        .map(|change| {
+            sandbox
+                .iechor(&format!("driver trust team {change}"))
+                .start()
+        });
+        for running in running {
+            running.finish().success();
+        }
+        let granted = granted(&sandbox, "team");
+        let granted: Vec<_> = granted.as_array().expect("a list").iter().collect();
+        assert!(
+            !granted.contains(&&"container.network".into()),
+            "{granted:?}"
+        );
+        let given = format!("image.pull={round}");
+        assert!(granted.contains(&&given.into()), "{granted:?}");
+    }
+}
+
+#[test]
+fn nothing_is_granted_to_a_driver_that_is_removed_meanwhile() {
+    let sandbox = Sandbox::new();
+    for _ in 0..6 {
+        installed(&sandbox);
+        let trusting = sandbox
+            .iechor("driver trust team --grant container.network")
+            .start();
+        sandbox.iechor("driver rm team").success();
+        // Before it is removed, or not at all.
+        trusting.finish();
+        let lock = fs::read_to_string(sandbox.store().join("drivers/drivers.lock"));
+        let lock = lock.expect("there");
+        assert!(!lock.contains("[[trust]]"), "{lock}");
+    }
+}
+
+#[test]
+fn a_builder_that_is_not_made_grants_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("own.wasm", variant(1));
+    let create = format!(
+        "create --name {} --driver ./own.wasm {GRANTS}",
+        sandbox.name("b")
+    );
+    for (more, words) in [
+        ("--driver-opt bogus=1", "bogus"),
+        // Nothing answers there.
+        ("unix:///nowhere.sock", "nowhere.sock"),
+        (
+            "--bootstrap --driver-opt image=localhost:1/none",
+            "localhost:1/none",
+        ),
+    ] {
+        sandbox
+            .buildx(&format!("{create} {more}"))
+            .failure(1)
+            .says(words);
+        assert_eq!(granted(&sandbox, "./own.wasm"), serde_json::json!([]));
+    }
+    sandbox.buildx(&create).success();
+    assert_eq!(
+        granted(&sandbox, "./own.wasm"),
+        serde_json::json!(["container.privileged", "image.pull"])
+    );
+}
+
+#[test]
+fn what_the_policy_makes_useless_is_not_called_ok() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    let policy = sandbox.write(
+        "policy.toml",
+        "[grants]\nforbid = ['container.privileged']\n",
+    );
+    let under = |command: &str| sandbox.iechor(command).variable("IECHOR_POLICY", &policy);
+    let words = "container.privileged is forbidden, which driver";
+    let table = under("driver ls").success().stdout;
+    for driver in ["iechor-container", "team"] {
+        let row = table.lines().find(|line| line.starts_with(driver));
+        assert!(row.is_some_and(|row| row.contains(words)), "{table}");
+    }
+    let verified = under("driver verify --offline").failure(1).stdout;
+    assert!(verified.contains(words), "{verified}");
+    let trusted = under("driver trust team --format json").success();
+    let trusted = trusted.json();
+    let forbidden = |name: &str| {
+        let requests = trusted["Requests"].as_array().expect("a list");
+        let request = requests.iter().find(|request| request["Name"] == name);
+        request.expect("asked for")["Forbidden"].clone()
+    };
+    assert_eq!(
+        forbidden("container.privileged"),
+        serde_json::json!({
+            "File": policy.display().to_string(),
+            "Rule": "container.privileged",
+        })
+    );
+    assert_eq!(forbidden("image.pull"), serde_json::Value::Null);
+}
+
+#[test]
+fn an_update_gives_what_it_is_told_to_and_says_what_it_carries_over() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    sandbox
+        .iechor("driver update team --grant engine.open")
+        .failure(1)
+        .says("driver team does not ask for engine.open");
+    sandbox
+        .iechor("driver update team --grant image.pull=a")
+        .success()
+        .prints("")
+        .says("team is up to date")
+        .says("team is granted: image.pull=a");
+    assert_eq!(
+        granted(&sandbox, "team"),
+        serde_json::json!(["container.privileged", "image.pull", "image.pull=a"])
+    );
+    sandbox
+        .iechor("driver trust team --revoke container.privileged --grant container.privileged")
+        .success();
+    sandbox.write("team.wasm", variant(2));
+    sandbox
+        .iechor("driver update team")
+        .success()
+        .says("team keeps: container.privileged, image.pull, image.pull=a\n");
+}

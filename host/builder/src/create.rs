@@ -8,7 +8,7 @@ use iechor_sandbox::{Driver, Grant};
 
 use crate::boot_progress::StatusSender;
 use crate::driver_options;
-use crate::drivers;
+use crate::drivers::{self, Loaded};
 use crate::error::BuilderError;
 use crate::name::{self, Name};
 use crate::node::LiveNode;
@@ -110,10 +110,9 @@ pub async fn create(
     }
     let changed = group.change(change)?;
 
-    // Before anything is written: what is missing is an error.
-    loaded.trust(&workspace.store, &request.grants).await?;
+    loaded.trust(&request.grants).await?;
     group.driver_digest = loaded.own_digest().map(str::to_owned);
-    let node = LiveNode::open(workspace, &group, &group.nodes[changed.index]).await?;
+    let node = LiveNode::with(workspace, &group, &group.nodes[changed.index], &loaded).await?;
     // An endpoint where nothing answers is a mistake better found now than at the first build.
     if let Some(engine) = node.engine() {
         workspace.engine_info(engine.as_ref()).await?;
@@ -128,11 +127,17 @@ pub async fn create(
         .collect();
     warnings.extend(remarks(&changed));
 
-    save(workspace, &group, existing.as_ref())?;
+    let given = save(
+        workspace,
+        &group,
+        existing.as_ref(),
+        &loaded,
+        &request.grants,
+    )?;
     if request.bootstrap
         && let Err(error) = node.boot(status).await
     {
-        restore(workspace, &group, existing.as_ref())?;
+        restore(workspace, &group, existing.as_ref(), &loaded, &given)?;
         return Err(error);
     }
     if request.use_it {
@@ -271,11 +276,14 @@ fn remarks(changed: &Changed) -> Vec<String> {
     remarks
 }
 
+/// Saves the builder with what its driver was granted. Returns what that had not been before.
 fn save(
     workspace: &Workspace,
     group: &NodeGroup,
     expected: Option<&NodeGroup>,
-) -> Result<(), BuilderError> {
+    loaded: &Loaded,
+    grants: &[Grant],
+) -> Result<Vec<Grant>, BuilderError> {
     let mut transaction = workspace.store.lock()?;
     unchanged(
         transaction
@@ -284,20 +292,28 @@ fn save(
             .as_ref(),
         expected,
     )?;
-    Ok(transaction.save(group)?)
+    let store = &workspace.store;
+    let given = loaded.give(&transaction, store, grants)?;
+    if let Err(error) = transaction.save(group) {
+        loaded.take_back(&transaction, store, &given)?;
+        return Err(error.into());
+    }
+    Ok(given)
 }
 
 fn restore(
     workspace: &Workspace,
     group: &NodeGroup,
     before: Option<&NodeGroup>,
+    loaded: &Loaded,
+    given: &[Grant],
 ) -> Result<(), BuilderError> {
     let mut transaction = workspace.store.lock()?;
     match before {
         Some(before) => transaction.save(before)?,
         None => transaction.remove(&group.name)?,
     }
-    Ok(())
+    loaded.take_back(&transaction, &workspace.store, given)
 }
 
 fn unchanged(found: Option<&NodeGroup>, expected: Option<&NodeGroup>) -> Result<(), BuilderError> {

@@ -64,9 +64,23 @@ impl LiveNode {
         node: &Node,
     ) -> Result<Self, BuilderError> {
         let loaded = drivers::load(workspace, &group.driver).await?;
-        remark_change(workspace, group, node, &loaded);
+        Self::with(workspace, group, node, &loaded).await
+    }
+
+    /// As [`Self::open`], with the driver as it was loaded.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn with(
+        workspace: &Workspace,
+        group: &NodeGroup,
+        node: &Node,
+        loaded: &Loaded,
+    ) -> Result<Self, BuilderError> {
+        remark_change(workspace, group, node, loaded);
         let grants = loaded.grants().await?;
-        let driver = loaded.driver;
+        let driver = Arc::clone(&loaded.driver);
         let (config, warnings) = driver.validate(&config(node)).await?;
         let engine = match driver.uses_engine() {
             true => Some(workspace.engine(&node.endpoint)?),

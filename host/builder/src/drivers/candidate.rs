@@ -76,6 +76,7 @@ impl Candidate {
             pinned: fetched.pinned.to_string(),
             digest: fetched.digest,
             installed_at: publish::now(),
+            others: Default::default(),
         };
         Ok(Self {
             driver,

@@ -58,6 +58,67 @@ pub enum DriversError {
         /// What is there.
         found: String,
     },
+    /// The lock file is of a form that this program does not know.
+    #[error(
+        "{} was written by a newer iechor (it has version {version}, and this one reads version \
+         {known}); update iechor",
+        path.display()
+    )]
+    NewerLock {
+        /// The lock file.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+        /// The version that this program reads.
+        known: i64,
+    },
+    /// The entry of an installed driver cannot be used.
+    #[error(
+        "driver {name} is broken: its entry in drivers.lock cannot be used: {reason}; `iechor \
+         driver rm {name}` removes it, and it can be installed again then"
+    )]
+    BrokenEntry {
+        /// The driver.
+        name: String,
+        /// What is wrong with the entry.
+        reason: String,
+    },
+    /// The entry of an installed driver cannot be used, and does not say its name.
+    #[error("an entry of [[driver]] in drivers.lock cannot be used: {reason}; mend it there")]
+    NamelessEntry {
+        /// What is wrong with the entry.
+        reason: String,
+    },
+    /// An entry of grants cannot be used.
+    #[error(
+        "an entry of [[trust]] in drivers.lock grants nothing, since it cannot be used: {reason}; \
+         mend it there"
+    )]
+    BrokenGrants {
+        /// What is wrong with the entry.
+        reason: String,
+    },
+    /// A driver of that name has been built in since the driver was installed.
+    #[error(
+        "a driver named {name} is built in by now and used in the place of this one; `iechor driver \
+         rm {name}` removes it, and `iechor driver install` with --name installs it under another \
+         name"
+    )]
+    Shadowed {
+        /// The name.
+        name: String,
+    },
+    /// What is to be taken back was not granted.
+    #[error(
+        "{revoked} was not granted; what was granted is: {}",
+        or_nothing(granted)
+    )]
+    NotGranted {
+        /// What was to be taken back.
+        revoked: String,
+        /// What was granted.
+        granted: Vec<String>,
+    },
     /// The driver is another one than the user pinned.
     #[error("driver {name} has the digest {found}, not {expected} as was asked for")]
     Pinned {
@@ -154,6 +215,13 @@ fn asks_for(requested: &[String]) -> String {
     match requested {
         [] => "it asks for nothing".into(),
         names => format!("it asks for: {}", names.join(", ")),
+    }
+}
+
+fn or_nothing(granted: &[String]) -> String {
+    match granted {
+        [] => "nothing".into(),
+        granted => granted.join(", "),
     }
 }
 

@@ -15,14 +15,14 @@ use super::error::DriversError;
 use super::lock::{self, Installed, LockFile};
 use super::reference::{DriverReference, Place};
 use crate::error::BuilderError;
-use crate::store::Store;
+use crate::store::{Store, Transaction};
 use crate::workspace::Workspace;
 
 /// What is going on while a driver is loaded, which may mean that it is compiled for seconds.
 pub(super) const LOADING: &str = "loading the driver";
 
 /// How a driver came to be here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
     /// With this program.
     BuiltIn,
@@ -84,35 +84,101 @@ impl Loaded {
         )?)
     }
 
-    /// Adds to what its digest was granted, once that is all that it needs.
+    /// Adds to what it may do, for as long as it is loaded, once that is all that it needs.
     ///
     /// # Errors
     ///
-    /// [`DriverError::Untrusted`] where it needs more: nothing is granted then.
-    pub async fn trust(&mut self, store: &Store, more: &[Grant]) -> Result<(), BuilderError> {
+    /// [`DriverError::Untrusted`] where it needs more, and as [`Self::check_requested`].
+    pub async fn trust(&mut self, more: &[Grant]) -> Result<(), BuilderError> {
         self.check_requested(more).await?;
         let mut granted = self.granted.clone();
         granted.extend(more.iter().cloned());
         self.driver.grants(&granted).await?;
-        if !more.is_empty() && self.own_digest().is_some() {
-            self.set_grants(store, granted)?;
-        }
+        self.granted = granted;
         Ok(())
     }
 
-    /// Grants to its digest exactly that, and nothing else.
+    /// Takes grants of its digest back, then adds others, to what the lock file has by then.
+    ///
+    /// # Errors
+    ///
+    /// [`DriversError::NotGranted`], or where it cannot be written; nothing is changed then.
+    pub fn change_grants(
+        &mut self,
+        store: &Store,
+        revoked: &[Grant],
+        more: &[Grant],
+    ) -> Result<(), BuilderError> {
+        let digest = self.digest()?;
+        self.granted = lock::edit(store, None, |lock| {
+            self.check_there(lock)?;
+            for revoked in revoked {
+                lock.revoke(&digest, revoked)?;
+            }
+            lock.grant(&digest, more);
+            Ok(lock.grants(digest.as_str()))
+        })?;
+        Ok(())
+    }
+
+    /// Adds to what its digest was granted, under a lock that is held. Returns what it had not
+    /// been granted before, for [`Self::take_back`].
     ///
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn set_grants(&mut self, store: &Store, grants: Vec<Grant>) -> Result<(), BuilderError> {
-        let digest = Digest::from_str(self.driver.digest()).map_err(DriversError::from)?;
-        lock::edit(store, None, |lock| {
-            lock.set_grants(&digest, &grants);
+    pub(crate) fn give(
+        &self,
+        transaction: &Transaction,
+        store: &Store,
+        more: &[Grant],
+    ) -> Result<Vec<Grant>, BuilderError> {
+        if more.is_empty() || self.own_digest().is_none() {
+            return Ok(Vec::new());
+        }
+        let digest = self.digest()?;
+        lock::edit_in(transaction, store, None, |lock| {
+            self.check_there(lock)?;
+            Ok(lock.grant(&digest, more))
+        })
+    }
+
+    /// Takes back what [`Self::give`] gave, as far as nobody else has done so.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn take_back(
+        &self,
+        transaction: &Transaction,
+        store: &Store,
+        given: &[Grant],
+    ) -> Result<(), BuilderError> {
+        if given.is_empty() {
+            return Ok(());
+        }
+        let digest = self.digest()?;
+        lock::edit_in(transaction, store, None, |lock| {
+            lock.withdraw(&digest, |grant| given.contains(grant));
             Ok(())
-        })?;
-        self.granted = grants;
-        Ok(())
+        })
+    }
+
+    fn digest(&self) -> Result<Digest, DriversError> {
+        Ok(Digest::from_str(self.driver.digest())?)
+    }
+
+    /// Grants of a driver that was removed or replaced meanwhile would outlive it.
+    fn check_there(&self, lock: &LockFile) -> Result<(), DriversError> {
+        match &self.origin {
+            Origin::Installed(entry)
+                if lock.driver(&entry.name).map(|now| &now.digest) != Some(&entry.digest) =>
+            {
+                let name = entry.name.clone();
+                Err(DriversError::Raced { name })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Its digest, where it does not come with the program and can change by itself.
@@ -179,15 +245,18 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
 ///
 /// # Errors
 ///
-/// That there is none of that name, and which there are.
+/// That there is none of that name, and which there are; that its entry cannot be used.
 pub fn known(lock: &LockFile, name: &str) -> Result<Installed, DriversError> {
-    lock.driver(name)
-        .cloned()
-        .ok_or_else(|| DriversError::Unknown {
+    if let Some(entry) = lock.driver(name) {
+        return Ok(entry.clone());
+    }
+    Err(lock
+        .broken_driver(name)
+        .unwrap_or_else(|| DriversError::Unknown {
             name: name.to_owned(),
             built_in: Embedded::names().collect(),
             installed: lock.drivers.iter().map(|d| d.name.clone()).collect(),
-        })
+        }))
 }
 
 /// Loads an installed driver that the policy allows.

@@ -9,34 +9,36 @@
 //! the lock file names it, and removed after it no longer does, so that whoever is killed between
 //! leaves a file too many at most, which the next writer removes.
 
+#[cfg(test)]
+mod tests;
+mod text;
+
 use std::path::{Path, PathBuf};
 
 use iechor_registry::Digest;
 use iechor_sandbox::Grant;
 use serde::{Deserialize, Serialize};
 
+use super::error::DriversError;
 use crate::error::BuilderError;
-use crate::store::{BrokenFile, Store, StoreError};
+use crate::store::{BrokenFile, Store, StoreError, Transaction};
 
 const DIRECTORY: &str = "drivers";
 const FILE: &str = "drivers.lock";
 const COMPONENTS: &str = "components";
-/// Of the lock file's form.
-const VERSION: u32 = 1;
 
 /// The content of the lock file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LockFile {
-    version: u32,
     /// The installed drivers, sorted by name.
-    #[serde(default, rename = "driver", skip_serializing_if = "Vec::is_empty")]
     pub drivers: Vec<Installed>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     trust: Vec<Trust>,
+    broken: Vec<Broken>,
+    others: toml::Table,
 }
 
 /// An installed driver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Installed {
     /// What `--driver` takes.
     pub name: String,
@@ -50,54 +52,55 @@ pub struct Installed {
     pub digest: Digest,
     /// When, in RFC 3339.
     pub installed_at: String,
+    /// What another program wrote beside that; it stays.
+    #[serde(flatten)]
+    pub(super) others: toml::Table,
 }
 
 /// What was granted to a component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Trust {
     digest: Digest,
     /// As on the command line. Those that this program does not know grant nothing, and stay.
     grants: Vec<String>,
+    #[serde(flatten)]
+    others: toml::Table,
 }
 
-impl Default for LockFile {
-    fn default() -> Self {
-        Self {
-            version: VERSION,
-            drivers: Vec::new(),
-            trust: Vec::new(),
+/// An entry that cannot be used. It stays as it is.
+#[derive(Debug, Clone, PartialEq)]
+struct Broken {
+    list: text::List,
+    reason: String,
+    entry: toml::Value,
+}
+
+impl Broken {
+    fn name(&self) -> Option<&str> {
+        match self.list {
+            text::List::Drivers => self.entry.get("name")?.as_str(),
+            text::List::Trust => None,
         }
     }
 }
 
 impl LockFile {
-    /// What is installed; nothing where there is no file.
+    /// What is installed; nothing where there is no file. An entry that cannot be used is among
+    /// the [broken](Self::broken_drivers) ones, and spares the others.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be used.
+    /// Where the file cannot be used at all.
     pub fn read(store: &Store) -> Result<Self, BuilderError> {
         let path = path(store);
-        let broken = |reason: String| BrokenFile {
-            path: path.clone(),
-            reason,
-        };
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
+        match std::fs::read_to_string(&path) {
+            Ok(text) => text::parse(&path, &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => {
+                let reason = error.to_string();
+                Err(BrokenFile { path, reason }.into())
             }
-            Err(error) => return Err(broken(error.to_string()).into()),
-        };
-        let lock: Self = toml::from_str(&text).map_err(|error| broken(error.to_string()))?;
-        if lock.version != VERSION {
-            return Err(broken(format!(
-                "it has version {}, and this program reads version {VERSION}",
-                lock.version
-            ))
-            .into());
         }
-        Ok(lock)
     }
 
     /// The installed driver of that name.
@@ -105,6 +108,40 @@ impl LockFile {
         self.drivers
             .iter()
             .find(|driver| driver.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The drivers whose entries cannot be used: their names, where they say one, and the reason.
+    pub fn broken_drivers(&self) -> impl Iterator<Item = (Option<&str>, DriversError)> {
+        let broken = self.broken.iter();
+        broken
+            .filter(|broken| broken.list == text::List::Drivers)
+            .map(|broken| {
+                let reason = broken.reason.clone();
+                let error = match broken.name() {
+                    Some(name) => DriversError::BrokenEntry {
+                        name: name.to_owned(),
+                        reason,
+                    },
+                    None => DriversError::NamelessEntry { reason },
+                };
+                (broken.name(), error)
+            })
+    }
+
+    /// Why the entry of the driver of that name cannot be used.
+    pub fn broken_driver(&self, name: &str) -> Option<DriversError> {
+        self.broken_drivers()
+            .find(|(broken, _)| broken.is_some_and(|broken| broken.eq_ignore_ascii_case(name)))
+            .map(|(_, error)| error)
+    }
+
+    /// Why grants cannot be used; they grant nothing.
+    pub fn broken_grants(&self) -> Option<DriversError> {
+        let broken = self.broken.iter();
+        let mut broken = broken.filter(|broken| broken.list == text::List::Trust);
+        broken.next().map(|broken| DriversError::BrokenGrants {
+            reason: broken.reason.clone(),
+        })
     }
 
     /// What was granted to the component of that digest.
@@ -117,37 +154,66 @@ impl LockFile {
             .collect()
     }
 
-    /// Grants to a component exactly that, and nothing else.
+    /// Grants to a component exactly that, and nothing else that this program knows.
     pub fn set_grants(&mut self, digest: &Digest, grants: &[Grant]) {
-        self.trust.retain(|trust| trust.digest != *digest);
-        let mut texts: Vec<String> = Vec::new();
-        for grant in grants {
-            let patterns = grant.scope.iter().map(|pattern| vec![pattern.clone()]);
-            let scopes: Vec<_> = match grant.scope.as_slice() {
-                [] => vec![Vec::new()],
-                _ => patterns.collect(),
-            };
-            for scope in scopes {
-                let name = grant.name.clone();
-                let text = Grant { name, scope }.to_string();
-                if !texts.contains(&text) {
-                    texts.push(text);
-                }
-            }
-        }
-        if !texts.is_empty() {
-            self.trust.push(Trust {
-                digest: digest.clone(),
-                grants: texts,
-            });
-        }
+        self.withdraw(digest, |_| true);
+        self.grant(digest, grants);
     }
 
-    /// Adds to what a component was granted.
-    pub fn grant(&mut self, digest: &Digest, more: &[Grant]) {
-        let mut grants = self.grants(digest.as_str());
-        grants.extend(more.iter().cloned());
-        self.set_grants(digest, &grants);
+    /// Adds to what a component was granted. Returns what it had not been granted before, each
+    /// with one pattern at most.
+    pub fn grant(&mut self, digest: &Digest, more: &[Grant]) -> Vec<Grant> {
+        let mut new = Vec::new();
+        for grant in more.iter().flat_map(one_by_one) {
+            let text = grant.to_string();
+            let mut trusts = self.trust.iter_mut().filter(|t| t.digest == *digest);
+            match trusts.next() {
+                Some(trust) if trust.grants.contains(&text) => continue,
+                Some(trust) => trust.grants.push(text),
+                None => self.trust.push(Trust {
+                    digest: digest.clone(),
+                    grants: vec![text],
+                    others: toml::Table::new(),
+                }),
+            }
+            new.push(grant);
+        }
+        new
+    }
+
+    /// Takes from a component the grant of one pattern, or all of a name where `revoked` has no
+    /// pattern.
+    ///
+    /// # Errors
+    ///
+    /// [`DriversError::NotGranted`] where there is nothing to take.
+    pub fn revoke(&mut self, digest: &Digest, revoked: &Grant) -> Result<(), DriversError> {
+        let taken = self.withdraw(digest, |grant| {
+            grant.name == revoked.name && (revoked.scope.is_empty() || grant.scope == revoked.scope)
+        });
+        if taken {
+            return Ok(());
+        }
+        let granted = self.grants(digest.as_str());
+        Err(DriversError::NotGranted {
+            revoked: revoked.to_string(),
+            granted: granted.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// Takes away those of the grants that this program knows; whether there were any.
+    pub(super) fn withdraw(&mut self, digest: &Digest, which: impl Fn(&Grant) -> bool) -> bool {
+        let mut any = false;
+        for trust in self.trust.iter_mut().filter(|t| t.digest == *digest) {
+            trust.grants.retain(|text| {
+                let taken = Grant::parse(text).is_ok_and(|grant| which(&grant));
+                any |= taken;
+                !taken
+            });
+        }
+        self.trust
+            .retain(|trust| !(trust.grants.is_empty() && trust.others.is_empty()));
+        any
     }
 
     /// Installs a driver, in the place of one of its name.
@@ -157,12 +223,12 @@ impl LockFile {
         self.drivers.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
-    /// Takes a driver out.
+    /// Takes a driver out, and entries of its name that cannot be used.
     pub fn take(&mut self, name: &str) -> Option<Installed> {
-        let at = self
-            .drivers
-            .iter()
-            .position(|driver| driver.name.eq_ignore_ascii_case(name))?;
+        let is_it = |found: &str| found.eq_ignore_ascii_case(name);
+        self.broken
+            .retain(|broken| !broken.name().is_some_and(is_it));
+        let at = self.drivers.iter().position(|d| is_it(&d.name))?;
         Some(self.drivers.remove(at))
     }
 
@@ -171,6 +237,18 @@ impl LockFile {
         if !in_use && !self.drivers.iter().any(|driver| driver.digest == *digest) {
             self.trust.retain(|trust| trust.digest != *digest);
         }
+    }
+}
+
+/// The same grants with one pattern each, as they are written.
+fn one_by_one(grant: &Grant) -> Vec<Grant> {
+    let with = |scope| Grant {
+        name: grant.name.clone(),
+        scope,
+    };
+    match grant.scope.as_slice() {
+        [] => vec![with(Vec::new())],
+        patterns => patterns.iter().map(|p| with(vec![p.clone()])).collect(),
     }
 }
 
@@ -201,7 +279,20 @@ pub fn edit<T>(
     component: Option<(&Digest, &[u8])>,
     change: impl FnOnce(&mut LockFile) -> Result<T, BuilderError>,
 ) -> Result<T, BuilderError> {
-    let transaction = store.lock()?;
+    edit_in(&store.lock()?, store, component, change)
+}
+
+/// As [`edit`], under a lock that is held already.
+///
+/// # Errors
+///
+/// The same.
+pub fn edit_in<T>(
+    transaction: &Transaction,
+    store: &Store,
+    component: Option<(&Digest, &[u8])>,
+    change: impl FnOnce(&mut LockFile) -> Result<T, BuilderError>,
+) -> Result<T, BuilderError> {
     let before = LockFile::read(store)?;
     let mut lock = before.clone();
     let value = change(&mut lock)?;
@@ -209,163 +300,21 @@ pub fn edit<T>(
         transaction.write_in(&components(), &file_name(digest), bytes)?;
     }
     if lock != before {
-        let text = toml::to_string(&lock).map_err(|error| StoreError::File {
+        let text = text::render(&lock).map_err(|error| StoreError::File {
             action: "write",
             path: path(store),
             source: std::io::Error::other(error),
         })?;
         transaction.write_in(Path::new(DIRECTORY), FILE, text.as_bytes())?;
     }
-    let named: Vec<_> = lock
-        .drivers
-        .iter()
-        .map(|driver| file_name(&driver.digest))
-        .collect();
-    transaction.keep_only(&components(), &named)?;
-    Ok(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    fn driver(name: &str, component: &[u8]) -> Installed {
-        Installed {
-            name: name.into(),
-            version: "1".into(),
-            source: "/a.wasm".into(),
-            pinned: "/a.wasm".into(),
-            digest: Digest::of(component),
-            installed_at: "2026-01-02T03:04:05Z".into(),
-        }
-    }
-
-    fn grant(text: &str) -> Grant {
-        Grant::parse(text).expect("a grant")
-    }
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let directory = tempfile::tempdir().expect("a directory");
-        let store = Store::open(directory.path().join("store"));
-        (directory, store)
-    }
-
-    fn install(store: &Store, name: &str, component: &[u8]) {
-        let entry = driver(name, component);
-        let digest = entry.digest.clone();
-        edit(store, Some((&digest, component)), |lock| {
-            lock.put(entry);
-            lock.grant(&digest, &[grant("image.pull=a*")]);
-            Ok(())
-        })
-        .expect("written");
-    }
-
-    #[test]
-    fn what_is_installed_is_read_again_and_private() {
-        let (_directory, store) = store();
-        assert_eq!(LockFile::read(&store).expect("none"), LockFile::default());
-        assert!(!store.directory().exists());
-        install(&store, "b", b"one");
-        install(&store, "A", b"two");
-        let lock = LockFile::read(&store).expect("read");
-        let names: Vec<_> = lock.drivers.iter().map(|d| d.name.as_str()).collect();
-        assert_eq!(names, ["A", "b"]);
-        assert_eq!(lock.driver("a"), Some(&driver("A", b"two")));
-        let digest = Digest::of(b"one");
-        assert_eq!(lock.grants(digest.as_str()), [grant("image.pull=a*")]);
-        let file = component_path(&store, &digest);
-        assert_eq!(std::fs::read(&file).expect("read"), b"one");
-        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode();
-        assert_eq!(mode(&file) & 0o777, 0o600);
-        assert_eq!(mode(&path(&store)) & 0o777, 0o600);
-        let directory = file.parent().expect("above");
-        assert_eq!(mode(directory) & 0o777, 0o700);
-        assert_eq!(mode(directory.parent().expect("above")) & 0o777, 0o700);
-    }
-
-    #[test]
-    fn what_nothing_names_is_removed() {
-        let (_directory, store) = store();
-        install(&store, "a", b"one");
-        install(&store, "a", b"two");
-        assert!(!component_path(&store, &Digest::of(b"one")).exists());
-        assert!(component_path(&store, &Digest::of(b"two")).exists());
-        edit(&store, None, |lock| {
-            let taken = lock.take("A").expect("installed");
-            lock.forget(&taken.digest, false);
-            Ok(())
-        })
-        .expect("written");
-        assert!(!component_path(&store, &Digest::of(b"two")).exists());
-        let lock = LockFile::read(&store).expect("read");
-        assert!(lock.grants(Digest::of(b"two").as_str()).is_empty());
-    }
-
-    #[test]
-    fn a_change_that_fails_leaves_everything() {
-        let (_directory, store) = store();
-        install(&store, "a", b"one");
-        let before = LockFile::read(&store).expect("read");
-        let refused = edit(&store, Some((&Digest::of(b"two"), b"two")), |lock| {
-            lock.take("a");
-            Err::<(), _>(BuilderError::Cancelled("a test"))
-        });
-        assert!(refused.is_err());
-        assert_eq!(LockFile::read(&store).expect("read"), before);
-        assert!(!component_path(&store, &Digest::of(b"two")).exists());
-    }
-
-    #[test]
-    fn grants_of_another_program_stay_and_grant_nothing() {
-        let (_directory, store) = store();
-        install(&store, "a", b"one");
-        let text = std::fs::read_to_string(path(&store)).expect("read");
-        let text = text.replace("image.pull=a*\"", "image.pull=a*\", \"of.the.future\"");
-        std::fs::write(path(&store), &text).expect("written");
-        let lock = LockFile::read(&store).expect("read");
-        assert_eq!(
-            lock.grants(Digest::of(b"one").as_str()),
-            [grant("image.pull=a*")]
-        );
-        install(&store, "b", b"two");
-        let kept = std::fs::read_to_string(path(&store)).expect("read");
-        assert!(kept.contains("of.the.future"), "{kept}");
-    }
-
-    #[test]
-    fn grants_add_up_without_repetition() {
-        let mut lock = LockFile::default();
-        let digest = Digest::of(b"");
-        let several = Grant {
-            name: "image.pull".into(),
-            scope: vec!["a".into(), "b".into()],
-        };
-        lock.grant(&digest, &[several]);
-        lock.grant(&digest, &[grant("image.pull=b"), grant("engine.open")]);
-        let texts: Vec<_> = lock
-            .grants(digest.as_str())
+    // An entry that cannot be used may name any of the components.
+    if lock.broken.is_empty() {
+        let named: Vec<_> = lock
+            .drivers
             .iter()
-            .map(ToString::to_string)
+            .map(|driver| file_name(&driver.digest))
             .collect();
-        assert_eq!(texts, ["image.pull=a", "image.pull=b", "engine.open"]);
+        transaction.keep_only(&components(), &named)?;
     }
-
-    #[test]
-    fn a_file_that_makes_no_sense_is_named() {
-        let (_directory, store) = store();
-        install(&store, "a", b"one");
-        for text in [
-            "version = 2\n",
-            "hello",
-            "version = 1\n[[driver]]\nname = 1\n",
-        ] {
-            std::fs::write(path(&store), text).expect("written");
-            let error = LockFile::read(&store).expect_err(text).to_string();
-            assert!(error.contains("drivers.lock"), "{error}");
-            assert!(edit(&store, None, |_| Ok(())).is_err());
-        }
-    }
+    Ok(value)
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use iechor_registry::{Digest, Location, RegistryError, Source as DriverSource};
 use iechor_sandbox::contract::CapabilityRequest;
-use iechor_sandbox::{Driver, EMBEDDED, Grant, Grants, Sandbox};
+use iechor_sandbox::{Driver, EMBEDDED, Embedded, Grant, Grants};
 
-use super::Loaded;
 use super::candidate::{self, Candidate, Progress};
 use super::error::DriversError;
 use super::load::{self, Origin};
@@ -16,12 +15,20 @@ use crate::error::BuilderError;
 use crate::store::Store;
 use crate::workspace::Workspace;
 
+/// All drivers.
+pub struct Listing {
+    /// Those that are built in, then those that are installed.
+    pub drivers: Vec<Listed>,
+    /// What is wrong with the lock file beyond single drivers.
+    pub fault: Option<BuilderError>,
+}
+
 /// A driver in a listing.
 pub struct Listed {
-    /// What `--driver` takes.
+    /// What `--driver` takes; nothing where it is broken and does not say.
     pub name: String,
-    /// How it came to be here.
-    pub origin: Origin,
+    /// How it came to be here, where that is known.
+    pub origin: Option<Origin>,
     /// Its version and digest, or what is wrong with it.
     pub state: Result<State, BuilderError>,
 }
@@ -36,47 +43,83 @@ pub struct State {
     pub missing: Vec<String>,
 }
 
-/// All drivers: those that are built in, then those that are installed. One that is broken is
-/// among them, with what is wrong.
-///
-/// # Errors
-///
-/// Where the lock file cannot be used.
-pub async fn list(workspace: &Workspace) -> Result<Vec<Listed>, BuilderError> {
-    let lock = LockFile::read(&workspace.store)?;
-    let mut listed = Vec::new();
-    let names = EMBEDDED.iter().map(|driver| driver.name.to_owned());
-    for name in names.chain(lock.drivers.iter().map(|driver| driver.name.clone())) {
-        let origin = match lock.driver(&name) {
-            Some(entry) => Origin::Installed(Box::new(entry.clone())),
-            None => Origin::BuiltIn,
-        };
-        let state = async {
-            let loaded = super::load(workspace, &name).await?;
-            state(&loaded).await
-        };
-        listed.push(Listed {
-            state: state.await,
-            name,
-            origin,
+/// Lists all drivers. One that is broken, or that the policy makes useless, is among them, with
+/// what is wrong.
+pub async fn list(workspace: &Workspace) -> Listing {
+    let (lock, fault) = match LockFile::read(&workspace.store) {
+        Ok(lock) => {
+            let fault = lock.broken_grants().map(BuilderError::from);
+            (lock, fault)
+        }
+        Err(error) => (LockFile::default(), Some(error)),
+    };
+    let mut drivers = Vec::new();
+    for embedded in EMBEDDED {
+        drivers.push(Listed {
+            name: embedded.name.to_owned(),
+            origin: Some(Origin::BuiltIn),
+            state: built_in(workspace, embedded.name).await,
         });
     }
-    Ok(listed)
+    for entry in &lock.drivers {
+        drivers.push(Listed {
+            name: entry.name.clone(),
+            origin: Some(Origin::Installed(Box::new(entry.clone()))),
+            state: installed(workspace, &lock, entry).await,
+        });
+    }
+    for (name, error) in lock.broken_drivers() {
+        drivers.push(Listed {
+            name: name.unwrap_or_default().to_owned(),
+            origin: None,
+            state: Err(error.into()),
+        });
+    }
+    Listing { drivers, fault }
 }
 
-async fn state(loaded: &Loaded) -> Result<State, BuilderError> {
-    let descriptor = loaded.driver.descriptor().await?;
-    let missing = match loaded.origin {
-        Origin::BuiltIn => Vec::new(),
-        Origin::File(_) | Origin::Installed(_) => {
-            Grants::missing(&descriptor.capabilities, &loaded.granted)
-        }
-    };
+async fn built_in(workspace: &Workspace, name: &str) -> Result<State, BuilderError> {
+    let loaded = super::load(workspace, name).await?;
+    useful(workspace, name, &loaded.driver).await?;
+    Ok(State {
+        version: loaded.driver.descriptor().await?.version.clone(),
+        digest: loaded.driver.digest().to_owned(),
+        missing: Vec::new(),
+    })
+}
+
+async fn installed(
+    workspace: &Workspace,
+    lock: &LockFile,
+    entry: &Installed,
+) -> Result<State, BuilderError> {
+    let driver = usable(workspace, entry).await?;
+    let descriptor = driver.descriptor().await?;
+    let granted = lock.grants(entry.digest.as_str());
+    let missing = Grants::missing(&descriptor.capabilities, &granted);
     Ok(State {
         version: descriptor.version.clone(),
-        digest: loaded.driver.digest().to_owned(),
+        digest: driver.digest().to_owned(),
         missing: missing.into_iter().map(|(name, _)| name).collect(),
     })
+}
+
+/// Loads an installed driver that builders can be made with, once it has its grants.
+async fn usable(workspace: &Workspace, entry: &Installed) -> Result<Arc<Driver>, BuilderError> {
+    let name = &entry.name;
+    if Embedded::find(name).is_some() {
+        let name = name.clone();
+        return Err(DriversError::Shadowed { name }.into());
+    }
+    let driver = load::admitted(workspace, entry).await?;
+    useful(workspace, name, &driver).await?;
+    Ok(driver)
+}
+
+/// Checks that the policy does not forbid what the driver needs.
+async fn useful(workspace: &Workspace, name: &str, driver: &Driver) -> Result<(), BuilderError> {
+    let requests = &driver.descriptor().await?.capabilities;
+    Ok(workspace.policy()?.check_requests(name, requests)?)
 }
 
 /// Checks one installed driver against the lock file: its bytes, its contract, its version.
@@ -85,7 +128,7 @@ async fn state(loaded: &Loaded) -> Result<State, BuilderError> {
 ///
 /// What is wrong.
 pub async fn verify(workspace: &Workspace, entry: &Installed) -> Result<(), BuilderError> {
-    let driver = load::admitted(workspace, entry).await?;
+    let driver = usable(workspace, entry).await?;
     let said = &driver.descriptor().await?.version;
     if *said != entry.version {
         return Err(BuilderError::Usage(format!(
@@ -217,24 +260,32 @@ fn covers(old: &CapabilityRequest, new: &CapabilityRequest) -> bool {
     old.name == new.name && narrower && (old.required || !new.required)
 }
 
-/// Removes an installed driver, with what was granted to it.
+/// Removes an installed driver, with what was granted to it; one whose entry cannot be used, too.
+/// Returns its name.
 ///
 /// # Errors
 ///
 /// Where builders use it and `force` is not set, or there is none.
-pub fn remove(store: &Store, name: &str, force: bool) -> Result<Installed, BuilderError> {
+pub fn remove(store: &Store, name: &str, force: bool) -> Result<String, BuilderError> {
     // Under the lock: a builder that is saved meanwhile waits, or is seen here.
     lock::edit(store, None, |lock| {
-        let entry = managed(lock, name)?;
-        let builders = users(store, &entry.name)?;
+        let name = match lock.broken_driver(name) {
+            Some(_) => name.to_owned(),
+            None => managed(lock, name)?.name,
+        };
+        // Builders use the built-in driver of that name, where there is one.
+        let builders = match Embedded::find(&name) {
+            Some(_) => Vec::new(),
+            None => users(store, &name)?,
+        };
         if !builders.is_empty() && !force {
-            let name = entry.name;
             return Err(DriversError::InUse { name, builders }.into());
         }
-        let in_use = remembered(store, &entry.digest)?;
-        lock.take(&entry.name);
-        lock.forget(&entry.digest, in_use && !force);
-        Ok(entry)
+        if let Some(entry) = lock.take(&name) {
+            let in_use = remembered(store, &entry.digest)?;
+            lock.forget(&entry.digest, in_use && !force);
+        }
+        Ok(name)
     })
 }
 
@@ -244,7 +295,7 @@ pub fn remove(store: &Store, name: &str, force: bool) -> Result<Installed, Build
 ///
 /// That there is none, or that the driver is built in.
 pub fn managed(lock: &LockFile, name: &str) -> Result<Installed, DriversError> {
-    if lock.driver(name).is_none() && matches!(Sandbox::embedded(name), Ok(Some(_))) {
+    if lock.driver(name).is_none() && Embedded::find(name).is_some() {
         let name = name.to_owned();
         return Err(DriversError::NotManaged { name });
     }
@@ -261,6 +312,18 @@ pub fn chosen(lock: &LockFile, names: &[String]) -> Result<Vec<Installed>, Drive
         return Ok(lock.drivers.clone());
     }
     names.iter().map(|name| managed(lock, name)).collect()
+}
+
+/// What [`chosen`] leaves out where no name is given, since their entries cannot be used: their
+/// names, empty where they say none, and the reason.
+pub fn unusable(lock: &LockFile, names: &[String]) -> Vec<(String, DriversError)> {
+    if !names.is_empty() {
+        return Vec::new();
+    }
+    let broken = lock.broken_drivers();
+    broken
+        .map(|(name, error)| (name.unwrap_or_default().to_owned(), error))
+        .collect()
 }
 
 /// The builders whose driver is the installed one of that name. Files of builders that cannot be

@@ -20,18 +20,24 @@ pub struct Ls {
 }
 
 impl Ls {
-    /// Lists them, the broken ones with their reason among them.
+    /// Lists them, the broken ones with their reason among them. What is wrong with the lock file
+    /// itself is a failure, after the drivers that there are all the same.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
-            let listed = manage::list(&workspace).await?;
+            let listing = manage::list(&workspace).await;
+            let listed = &listing.drivers;
             match &self.format {
-                ListFormat::Table => console::result(&as_table(&listed)),
+                ListFormat::Table => console::result(&as_table(listed)),
                 ListFormat::Json => listed
                     .iter()
                     .try_for_each(|driver| console::line(&as_json(driver).to_string())),
                 ListFormat::Template(text) => listed.iter().try_for_each(|driver| {
                     console::line(&template::render(text, &as_json(driver))?)
                 }),
+            }?;
+            match listing.fault {
+                Some(fault) => Err(fault.into()),
+                None => Ok(()),
             }
         })
     }
@@ -43,14 +49,19 @@ fn as_table(listed: &[Listed]) -> String {
     for driver in listed {
         let (version, digest) = match (&driver.state, &driver.origin) {
             (Ok(state), _) => (state.version.clone(), state.digest.clone()),
-            (Err(_), Origin::Installed(entry)) => (entry.version.clone(), entry.digest.to_string()),
+            (Err(_), Some(Origin::Installed(entry))) => {
+                (entry.version.clone(), entry.digest.to_string())
+            }
             (Err(_), _) => (String::new(), String::new()),
         };
         let short = digest.chars().take("sha256:0123456789ab".len()).collect();
         rows.push(vec![
-            driver.name.clone(),
+            shown(&driver.name),
             shown(&version),
-            shown(&driver.origin.to_string()),
+            driver
+                .origin
+                .as_ref()
+                .map_or_else(String::new, |origin| shown(&origin.to_string())),
             short,
             match &driver.state {
                 Ok(state) if state.missing.is_empty() => "ok".to_owned(),
@@ -66,7 +77,7 @@ fn as_json(driver: &Listed) -> Value {
     let mut object = json!({
         "Name": driver.name,
         "Aliases": Embedded::find(&driver.name).map_or(&[][..], |embedded| embedded.aliases),
-        "Source": driver.origin.to_string(),
+        "Source": driver.origin.as_ref().map(ToString::to_string),
         "Version": Value::Null,
         "Digest": Value::Null,
         "Pinned": Value::Null,
@@ -74,7 +85,7 @@ fn as_json(driver: &Listed) -> Value {
         "Missing": [],
         "Err": Value::Null,
     });
-    if let Origin::Installed(entry) = &driver.origin {
+    if let Some(Origin::Installed(entry)) = &driver.origin {
         object["Version"] = json!(entry.version);
         object["Digest"] = json!(entry.digest);
         object["Pinned"] = json!(entry.pinned);

@@ -25,7 +25,7 @@ impl Rm {
             let mut failures = Vec::new();
             for name in &self.names {
                 match manage::remove(&workspace.store, name, self.force) {
-                    Ok(removed) => console::line(&removed.name)?,
+                    Ok(removed) => console::line(&removed)?,
                     Err(error) => failures.push(error),
                 }
             }

@@ -43,36 +43,13 @@ impl Trust {
                     );
                 }
                 loaded.check_requested(&self.grants).await?;
-                let mut kept = loaded.granted.clone();
-                for revoked in &self.revoked {
-                    revoke(&mut kept, revoked).with_context(|| loaded.driver.name().to_owned())?;
-                }
-                kept.extend(self.grants);
-                loaded.set_grants(&workspace.store, kept)?;
+                loaded
+                    .change_grants(&workspace.store, &self.revoked, &self.grants)
+                    .with_context(|| loaded.driver.name().to_owned())?;
             }
             show(&loaded, self.format).await
         })
     }
-}
-
-/// Takes back one pattern, or all grants of a name.
-fn revoke(grants: &mut Vec<Grant>, revoked: &Grant) -> anyhow::Result<()> {
-    let before = grants.len();
-    grants.retain(|grant| {
-        grant.name != revoked.name || (!revoked.scope.is_empty() && grant.scope != revoked.scope)
-    });
-    if grants.len() == before {
-        let granted: Vec<_> = grants.iter().map(ToString::to_string).collect();
-        bail!(
-            "{revoked} was not granted; what was granted is: {}",
-            if granted.is_empty() {
-                "nothing".to_owned()
-            } else {
-                granted.join(" ")
-            }
-        );
-    }
-    Ok(())
 }
 
 async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
@@ -91,6 +68,10 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
         let requests: Vec<_> = requests
             .iter()
             .map(|request| {
+                let forbidden = loaded.policy.forbidding(&request.name);
+                let forbidden = forbidden.first().map(|(file, rule)| {
+                    json!({ "File": file.display().to_string(), "Rule": rule.to_string() })
+                });
                 json!({
                     "Name": request.name,
                     "Scope": request.scope,
@@ -98,6 +79,7 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
                     "HighRisk": !risk(&request.name).is_empty(),
                     "Reason": request.reason,
                     "Granted": built_in || !granted(&request.name).is_empty(),
+                    "Forbidden": forbidden,
                 })
             })
             .collect();
@@ -139,27 +121,4 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
         ]);
     }
     console::result(&table::render(&rows))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_or_all_of_a_name_is_taken_back() {
-        let grant = |text: &str| Grant::parse(text).expect("a grant");
-        let all = [
-            grant("image.pull=a"),
-            grant("image.pull=b"),
-            grant("engine.open"),
-        ];
-        let mut grants = all.to_vec();
-        revoke(&mut grants, &grant("image.pull=a")).expect("granted");
-        assert_eq!(grants, all[1..]);
-        let error = revoke(&mut grants, &grant("image.pull=a")).expect_err("gone");
-        assert!(error.to_string().contains("image.pull=b engine.open"));
-        let mut grants = all.to_vec();
-        revoke(&mut grants, &grant("image.pull")).expect("granted");
-        assert_eq!(grants, all[2..]);
-    }
 }

@@ -3,12 +3,13 @@
 use anyhow::bail;
 use clap::Args;
 use iechor_builder::drivers::manage::{self, Update as Found};
-use iechor_builder::drivers::{Installed, LockFile};
+use iechor_builder::drivers::{self, Installed, LockFile};
 use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::Grant;
+use iechor_sandbox::grant::is_high_risk;
 
-use super::consent;
 use super::download::Download;
+use super::{consent, shown};
 use crate::console;
 use crate::session::{self, Common};
 
@@ -30,8 +31,12 @@ impl Update {
         session::change(&Common::default(), |workspace| async move {
             let lock = LockFile::read(&workspace.store)?;
             let entries = manage::chosen(&lock, &self.names).map_err(BuilderError::from)?;
-            let several = entries.len() > 1;
-            let mut failed = false;
+            let broken = manage::unusable(&lock, &self.names);
+            let several = entries.len() + broken.len() > 1;
+            let mut failed = !broken.is_empty();
+            for (_, error) in broken {
+                console::say(&format!("failed to update: {}", shown(&error.to_string())));
+            }
             for entry in &entries {
                 match update(&workspace, entry, &self.grants).await {
                     Ok(()) => {}
@@ -58,7 +63,7 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
     let newer = match found {
         Found::Same => {
             console::say(&format!("{} is up to date ({})", entry.name, entry.digest));
-            return Ok(());
+            return grant(workspace, entry, grants).await;
         }
         Found::New(newer) => newer,
     };
@@ -70,6 +75,10 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
             "{} {} -> {}, {} -> {}",
             entry.name, entry.version, new.version, entry.digest, new.digest
         ));
+    }
+    if new.digest != entry.digest && !newer.kept.is_empty() {
+        let kept = dangerous_first(&newer.kept);
+        console::say(&format!("{} keeps: {}", entry.name, kept.join(", ")));
     }
     let asked: Vec<_> = newer.asked.iter().collect();
     let decided = [newer.kept, grants.to_vec()].concat();
@@ -83,4 +92,31 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
         console::say(&format!("it is used from now on by {}", users.join(", ")));
     }
     console::line(&installed.name)
+}
+
+/// Grants what the user said to a driver that stays as it is.
+async fn grant(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> anyhow::Result<()> {
+    if grants.is_empty() {
+        return Ok(());
+    }
+    let mut loaded = drivers::load(workspace, &entry.name).await?;
+    loaded.check_requested(grants).await?;
+    loaded.change_grants(&workspace.store, &[], grants)?;
+    let granted = dangerous_first(grants);
+    console::say(&format!(
+        "{} is granted: {}",
+        entry.name,
+        granted.join(", ")
+    ));
+    Ok(())
+}
+
+/// The grants as they are written.
+fn dangerous_first(grants: &[Grant]) -> Vec<String> {
+    let mut grants: Vec<_> = grants.iter().collect();
+    grants.sort_by_key(|grant| !is_high_risk(&grant.name));
+    grants
+        .iter()
+        .map(|grant| shown(&grant.to_string()))
+        .collect()
 }

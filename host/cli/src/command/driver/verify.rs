@@ -4,10 +4,16 @@ use anyhow::bail;
 use clap::Args;
 use iechor_builder::drivers::{Installed, LockFile, manage};
 use iechor_builder::{BuilderError, Workspace};
+use iechor_registry::Digest;
+use serde_json::{Value, json};
 
 use super::shown;
+use crate::command::Format;
 use crate::session::{self, Common};
 use crate::{console, table};
+
+/// Of a source that nobody was asked about.
+const NOT_ASKED: &str = "not asked";
 
 /// Check installed drivers: their bytes, their contract, and what their source has
 #[derive(Debug, Args)]
@@ -17,6 +23,9 @@ pub struct Verify {
     /// Ask no registry and no web server
     #[arg(long)]
     offline: bool,
+    /// How to write what was found; as json, one line a driver
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
 }
 
 impl Verify {
@@ -25,25 +34,34 @@ impl Verify {
         session::query(&Common::default(), |workspace| async move {
             let lock = LockFile::read(&workspace.store)?;
             let entries = manage::chosen(&lock, &self.names).map_err(BuilderError::from)?;
-            let header = ["NAME", "DIGEST", "COMPONENT", "SOURCE"];
-            let mut rows = vec![header.map(str::to_owned).to_vec()];
-            let mut faults = 0;
+            let mut checked = Vec::new();
             for entry in &entries {
-                let component = manage::verify(&workspace, entry).await;
-                let source = if self.offline {
-                    Ok("not asked".to_owned())
-                } else {
-                    source(&workspace, entry).await
-                };
-                faults += usize::from(component.is_err() || source.is_err());
-                rows.push(vec![
-                    entry.name.clone(),
-                    entry.digest.short().to_owned(),
-                    component.map_or_else(|error| shown(&error.to_string()), |()| "ok".into()),
-                    source.unwrap_or_else(|error| shown(&error.to_string())),
-                ]);
+                checked.push(Checked {
+                    name: entry.name.clone(),
+                    digest: Some(entry.digest.clone()),
+                    component: manage::verify(&workspace, entry).await,
+                    source: match self.offline {
+                        true => Ok(NOT_ASKED.to_owned()),
+                        false => source(&workspace, entry).await,
+                    },
+                });
             }
-            console::result(&table::render(&rows))?;
+            for (name, error) in manage::unusable(&lock, &self.names) {
+                checked.push(Checked {
+                    name,
+                    digest: None,
+                    component: Err(error.into()),
+                    source: Ok(NOT_ASKED.to_owned()),
+                });
+            }
+            match self.format {
+                Format::Table => console::result(&as_table(&checked))?,
+                Format::Json => checked
+                    .iter()
+                    .try_for_each(|checked| console::line(&as_json(checked).to_string()))?,
+            }
+            let faults = checked.iter().filter(|checked| checked.is_faulty());
+            let faults = faults.count();
             match faults {
                 0 => Ok(()),
                 1 => bail!("one driver is not as it should be"),
@@ -53,10 +71,56 @@ impl Verify {
     }
 }
 
+/// What was found of one driver.
+struct Checked {
+    name: String,
+    digest: Option<Digest>,
+    component: Result<(), BuilderError>,
+    source: Result<String, BuilderError>,
+}
+
+impl Checked {
+    fn is_faulty(&self) -> bool {
+        self.component.is_err() || self.source.is_err()
+    }
+}
+
+fn as_table(checked: &[Checked]) -> String {
+    let header = ["NAME", "DIGEST", "COMPONENT", "SOURCE"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for checked in checked {
+        let digest = checked.digest.as_ref();
+        rows.push(vec![
+            shown(&checked.name),
+            digest.map_or_else(String::new, |digest| digest.short().to_owned()),
+            match &checked.component {
+                Ok(()) => "ok".to_owned(),
+                Err(error) => shown(&error.to_string()),
+            },
+            match &checked.source {
+                Ok(found) => found.clone(),
+                Err(error) => shown(&error.to_string()),
+            },
+        ]);
+    }
+    table::render(&rows)
+}
+
+/// `Source` is what the table has, where nothing is wrong with it.
+fn as_json(checked: &Checked) -> Value {
+    json!({
+        "Name": checked.name,
+        "Digest": checked.digest,
+        "ComponentErr": checked.component.as_ref().err().map(ToString::to_string),
+        "Source": checked.source.as_ref().ok(),
+        "SourceErr": checked.source.as_ref().err().map(ToString::to_string),
+    })
+}
+
 async fn source(workspace: &Workspace, entry: &Installed) -> Result<String, BuilderError> {
     match manage::verify_source(workspace, entry).await {
         Ok(true) => Ok("ok".into()),
-        Ok(false) => Ok("not asked".into()),
+        Ok(false) => Ok(NOT_ASKED.into()),
         Err(BuilderError::Registry(error)) if error.is_unreachable() => {
             Ok(format!("not checked: {}", shown(&error.to_string())))
         }

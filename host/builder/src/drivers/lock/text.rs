@@ -1,0 +1,134 @@
+//! How the lock file is written, in TOML: its version, then its entries, each for itself.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::{Broken, Installed, LockFile, Trust};
+use crate::drivers::error::DriversError;
+use crate::error::BuilderError;
+use crate::store::BrokenFile;
+
+/// Of the form that this program reads and writes.
+const VERSION: i64 = 1;
+
+/// The lists of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    /// Of [`Installed`].
+    Drivers,
+    /// Of [`Trust`].
+    Trust,
+}
+
+impl List {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Drivers => "driver",
+            Self::Trust => "trust",
+        }
+    }
+}
+
+/// Reads the text of a lock file.
+///
+/// # Errors
+///
+/// [`DriversError::NewerLock`], whatever else is in it; that it is no such file.
+pub(super) fn parse(path: &Path, text: &str) -> Result<LockFile, BuilderError> {
+    let broken = |reason: String| BrokenFile {
+        path: path.to_owned(),
+        reason,
+    };
+    let mut table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| broken(error.to_string()))?;
+    match table.remove("version") {
+        Some(Value::Integer(VERSION)) => {}
+        Some(Value::Integer(version)) if version > VERSION => {
+            return Err(DriversError::NewerLock {
+                path: path.to_owned(),
+                version,
+                known: VERSION,
+            }
+            .into());
+        }
+        Some(other) => {
+            return Err(broken(format!("there is no version {other} of such files")).into());
+        }
+        None => return Err(broken("it does not say its version".into()).into()),
+    }
+    let mut lock = LockFile::default();
+    lock.drivers =
+        entries::<Installed>(&mut table, List::Drivers, &mut lock.broken).map_err(broken)?;
+    lock.trust = entries::<Trust>(&mut table, List::Trust, &mut lock.broken).map_err(broken)?;
+    lock.others = table;
+    Ok(lock)
+}
+
+fn entries<T: DeserializeOwned>(
+    table: &mut Table,
+    list: List,
+    broken: &mut Vec<Broken>,
+) -> Result<Vec<T>, String> {
+    let entries = match table.remove(list.key()) {
+        None => Vec::new(),
+        Some(Value::Array(entries)) => entries,
+        Some(other) => {
+            let (key, found) = (list.key(), other.type_str());
+            return Err(format!("{key} is of type {found}, and has to be an array"));
+        }
+    };
+    let mut read = Vec::new();
+    for entry in entries {
+        match entry.clone().try_into() {
+            Ok(value) => read.push(value),
+            Err(error) => broken.push(Broken {
+                list,
+                reason: error.message().to_owned(),
+                entry,
+            }),
+        }
+    }
+    Ok(read)
+}
+
+/// Writes a lock file, with what this program does not understand as it was.
+///
+/// # Errors
+///
+/// What cannot be written in TOML.
+pub(super) fn render(lock: &LockFile) -> Result<String, toml::ser::Error> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Entry<'a, T> {
+        Read(&'a T),
+        Broken(&'a Value),
+    }
+
+    #[derive(Serialize)]
+    struct File<'a> {
+        version: i64,
+        #[serde(flatten)]
+        others: &'a Table,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        driver: Vec<Entry<'a, Installed>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        trust: Vec<Entry<'a, Trust>>,
+    }
+
+    fn all<'a, T>(lock: &'a LockFile, list: List, read: &'a [T]) -> Vec<Entry<'a, T>> {
+        let broken = lock.broken.iter().filter(|broken| broken.list == list);
+        let broken = broken.map(|broken| Entry::Broken(&broken.entry));
+        read.iter().map(Entry::Read).chain(broken).collect()
+    }
+
+    toml::to_string(&File {
+        version: VERSION,
+        others: &lock.others,
+        driver: all(lock, List::Drivers, &lock.drivers),
+        trust: all(lock, List::Trust, &lock.trust),
+    })
+}
