@@ -32,6 +32,7 @@ mod networks;
 mod newcomer;
 mod options;
 mod outputs;
+mod pinned;
 mod policy;
 mod push;
 mod python;
