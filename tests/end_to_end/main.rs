@@ -28,6 +28,7 @@ mod hostile;
 mod installed;
 mod installed_from;
 mod interrupt;
+mod lock_file;
 mod networks;
 mod newcomer;
 mod options;
