@@ -11,7 +11,7 @@ pub struct Origin<'a> {
     /// SHA-256 of its component, as `sha256:` and hexadecimal digits.
     pub digest: &'a str,
     /// Where it comes from: `built-in:NAME`, `file:` and an absolute path without symbolic links,
-    /// or the URL that it was fetched from.
+    /// or the URL that it was fetched from, as it was asked for there.
     pub source: &'a str,
 }
 
@@ -74,7 +74,7 @@ impl DriverPattern {
             Kind::Url { scheme, place } => source
                 .strip_prefix(scheme.as_str())
                 .and_then(|rest| rest.strip_prefix("://")?.split_once('/'))
-                .is_some_and(|(host, path)| !leads_out(path) && place.matches(host, path)),
+                .is_some_and(|(host, path)| !leads_out(path) && leads_to(place, host, path)),
         }
     }
 }
@@ -129,6 +129,19 @@ fn kind(text: &str) -> Result<Kind, String> {
     }
 }
 
+/// Whether the place is at that host and path. A `*` does not lead from the path into the query,
+/// or `a?/team/driver.wasm` would pass for one of `*/team/driver.wasm`; at the end it does.
+fn leads_to(place: &Place, host: &str, path: &str) -> bool {
+    let asked = |path: &str| path.find('?').unwrap_or(path.len());
+    let (path, query) = path.split_at(asked(path));
+    let (paths, queries) = place.path.split_at(asked(&place.path));
+    let queries = match queries {
+        "" if paths.ends_with('*') => "*",
+        queries => queries,
+    };
+    place.host.matches(host) && matches(paths, path) && matches(queries, query)
+}
+
 /// Whether the path has parts that lead elsewhere than it says.
 fn leads_out(path: &str) -> bool {
     path.split('/').any(|part| matches!(part, "." | ".."))
@@ -170,6 +183,12 @@ mod tests {
             ("oci://*.example/*", "oci://evil/x.example/team", false),
             ("https://r.example/*", "https://r.example@evil/x", false),
             ("https://r.example/a*", "https://r.example/a.wasm", true),
+            ("https://r.example/a*", "https://r.example/a.wasm?q", true),
+            ("https://r.example/a", "https://r.example/a?q", false),
+            ("https://r.example/a?v=*", "https://r.example/a?v=1", true),
+            ("https://r.example/*/t/d", "https://r.example/x/t/d", true),
+            ("https://r.example/*/t/d", "https://r.example/x?/t/d", false),
+            ("https://*.example/*", "https://evil/?x.example/a", false),
         ] {
             let parsed = DriverPattern::parse(pattern).expect("a pattern");
             let origin = Origin {
