@@ -13,7 +13,9 @@ fn a_builder_that_is_pinned_keeps_its_component_through_an_update() {
     let old = digest_of(&file);
     let (pinned, loose) = (sandbox.name("pinned"), sandbox.name("loose"));
     sandbox
-        .buildx(&format!("create --name {pinned} --driver team@{old} --bootstrap"))
+        .buildx(&format!(
+            "create --name {pinned} --driver team@{old} --bootstrap"
+        ))
         .success();
     sandbox
         .buildx(&format!("create --name {loose} --driver team"))
@@ -35,10 +37,7 @@ fn a_builder_that_is_pinned_keeps_its_component_through_an_update() {
         .buildx(&format!("inspect --bootstrap {pinned}"))
         .success()
         .shows(&old);
-    assert_eq!(
-        inspect(&container_of(&pinned))["State"]["Running"],
-        true
-    );
+    assert_eq!(inspect(&container_of(&pinned))["State"]["Running"], true);
     sandbox.buildx(&format!("rm {pinned} {loose}")).success();
     sandbox.assert_nothing_left();
 
@@ -57,7 +56,10 @@ fn a_pin_that_nothing_answers_says_what_to_do() {
         .success();
     let other = digest_of(&sandbox.write("other.wasm", variant(2)));
     sandbox
-        .buildx(&format!("create --name {} --driver team@{other}", sandbox.name("b")))
+        .buildx(&format!(
+            "create --name {} --driver team@{other}",
+            sandbox.name("b")
+        ))
         .failure(1)
         .says(&other)
         .says("iechor driver install");

@@ -120,7 +120,11 @@ pub enum DriversError {
         granted: Vec<String>,
     },
     /// The driver is another one than the user pinned.
-    #[error("driver {name} has the digest {found}, not {expected} as was asked for")]
+    #[error(
+        "driver {name} has the digest {found}, not {expected} as was asked for; `iechor driver install \
+         SOURCE --name NAME` installs that one under a name of its own, and without the digest \
+         {name} is what is there"
+    )]
     Pinned {
         /// The driver.
         name: String,

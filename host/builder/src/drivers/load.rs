@@ -222,7 +222,13 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
             }
             None => {
                 let lock = LockFile::read(store)?;
-                let entry = known(&lock, &name)?;
+                let mut entry = known(&lock, &name)?;
+                // Who is pinned works with what that was, whatever was installed since.
+                if let Some(pinned) = &digest
+                    && lock::component_path(store, pinned).is_file()
+                {
+                    entry.digest = pinned.clone();
+                }
                 let granted = lock.grants(entry.digest.as_str());
                 let origin = Origin::Installed(Box::new(entry.clone()));
                 let source = admission::fetched(&entry.pinned.parse()?);

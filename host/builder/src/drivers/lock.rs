@@ -20,6 +20,7 @@ use iechor_sandbox::Grant;
 use serde::{Deserialize, Serialize};
 
 use super::error::DriversError;
+use super::manage;
 use crate::error::BuilderError;
 use crate::store::{BrokenFile, Store, StoreError, Transaction};
 
@@ -309,11 +310,9 @@ pub fn edit_in<T>(
     }
     // An entry that cannot be used may name any of the components.
     if lock.broken.is_empty() {
-        let named: Vec<_> = lock
-            .drivers
-            .iter()
-            .map(|driver| file_name(&driver.digest))
-            .collect();
+        let pinned = manage::pinned(store)?;
+        let installed = lock.drivers.iter().map(|driver| &driver.digest);
+        let named: Vec<_> = installed.chain(&pinned).map(file_name).collect();
         transaction.keep_only(&components(), &named)?;
     }
     Ok(value)

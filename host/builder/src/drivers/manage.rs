@@ -276,7 +276,10 @@ pub fn remove(store: &Store, name: &str, force: bool) -> Result<String, BuilderE
         // Builders use the built-in driver of that name, where there is one.
         let builders = match Embedded::find(&name) {
             Some(_) => Vec::new(),
-            None => users(store, &name)?,
+            None => users(store, &name)?
+                .into_iter()
+                .map(|user| user.builder)
+                .collect(),
         };
         if !builders.is_empty() && !force {
             return Err(DriversError::InUse { name, builders }.into());
@@ -326,27 +329,51 @@ pub fn unusable(lock: &LockFile, names: &[String]) -> Vec<(String, DriversError)
         .collect()
 }
 
+/// A builder that works with an installed driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The builder.
+    pub builder: String,
+    /// The one component that it works with, where it was made with a name and a digest.
+    pub pinned: Option<Digest>,
+}
+
 /// The builders whose driver is the installed one of that name. Files of builders that cannot be
 /// read are left out: nobody can use them.
 ///
 /// # Errors
 ///
 /// Where the store cannot be listed.
-pub fn users(store: &Store, name: &str) -> Result<Vec<String>, BuilderError> {
+pub fn users(store: &Store, name: &str) -> Result<Vec<User>, BuilderError> {
+    let all = named_drivers(store)?.into_iter();
+    Ok(all
+        .filter(|(used, _)| used.eq_ignore_ascii_case(name))
+        .map(|(_, user)| user)
+        .collect())
+}
+
+/// The components that builders are pinned to: they stay, whatever was installed since.
+pub(super) fn pinned(store: &Store) -> Result<Vec<Digest>, BuilderError> {
+    let all = named_drivers(store)?.into_iter();
+    Ok(all.filter_map(|(_, user)| user.pinned).collect())
+}
+
+/// The builders whose driver goes by a name, with that.
+fn named_drivers(store: &Store) -> Result<Vec<(String, User)>, BuilderError> {
     let state = store.read()?;
-    let uses = |driver: &str| {
-        driver
-            .parse::<DriverReference>()
-            .is_ok_and(|reference| match reference.place {
-                Place::Name(used) => used.eq_ignore_ascii_case(name),
-                Place::File(_) => false,
-            })
-    };
-    Ok(state
-        .builders()
-        .filter_map(|(_, stored)| stored.ok())
-        .filter(|stored| uses(&stored.group.driver))
-        .map(|stored| stored.group.name.clone())
+    let stored = state.builders().filter_map(|(_, stored)| stored.ok());
+    Ok(stored
+        .filter_map(|stored| {
+            let reference: DriverReference = stored.group.driver.parse().ok()?;
+            let Place::Name(name) = reference.place else {
+                return None;
+            };
+            let user = User {
+                builder: stored.group.name.clone(),
+                pinned: reference.digest,
+            };
+            Some((name, user))
+        })
         .collect())
 }
 

@@ -87,11 +87,31 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
         .candidate
         .install(workspace, &grants, Some(entry))
         .await?;
-    let users = manage::users(&workspace.store, &installed.name)?;
-    if !users.is_empty() && installed.digest != entry.digest {
-        console::say(&format!("it is used from now on by {}", users.join(", ")));
+    if installed.digest != entry.digest {
+        say_who_uses(workspace, &installed)?;
     }
     console::line(&installed.name)
+}
+
+/// Says which builders have a new driver from now on, and which stay with an old one.
+fn say_who_uses(workspace: &Workspace, installed: &Installed) -> anyhow::Result<()> {
+    let users = manage::users(&workspace.store, &installed.name)?;
+    let (pinned, others): (Vec<_>, Vec<_>) = users.into_iter().partition(|user| {
+        let pinned = user.pinned.as_ref();
+        pinned.is_some_and(|pinned| *pinned != installed.digest)
+    });
+    if !others.is_empty() {
+        let others: Vec<_> = others.into_iter().map(|user| user.builder).collect();
+        console::say(&format!("it is used from now on by {}", others.join(", ")));
+    }
+    for user in pinned {
+        let (builder, pinned) = (user.builder, user.pinned.map(|pinned| pinned.to_string()));
+        console::say(&format!(
+            "builder {builder} is pinned to {} and keeps that",
+            pinned.unwrap_or_default()
+        ));
+    }
+    Ok(())
 }
 
 /// Grants what the user said to a driver that stays as it is.
