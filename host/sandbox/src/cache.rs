@@ -20,16 +20,15 @@ use crate::compilation;
 /// After so long without use, machine code is removed.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A component that can be run.
-pub(crate) struct Loaded {
+/// A component that was compiled just now.
+pub(crate) struct Compiled {
     pub(crate) component: Component,
-    /// Where its machine code is to be kept; `None` where it came from there.
+    /// Where its machine code is to be kept.
     place: Option<PathBuf>,
 }
 
-impl Loaded {
-    /// Keeps the machine code for the next time, where it was compiled just now. For a component
-    /// that turned out to be of use.
+impl Compiled {
+    /// Keeps the machine code for the next time. For a component that turned out to be of use.
     pub(crate) fn keep(self) {
         let Some(place) = self.place else {
             return;
@@ -46,24 +45,31 @@ impl Loaded {
     }
 }
 
-/// The component's machine code, from the cache where it is there; compiled otherwise. `name` is how
-/// the user calls the driver.
-pub(crate) fn load(engine: &Engine, name: &str, binary: &Binary) -> wasmtime::Result<Loaded> {
-    let place = directory().map(|directory| directory.join(file_name(engine, binary.digest())));
-    if let Some(path) = place.as_ref().filter(|path| path.exists()) {
-        // SAFETY: only this user can write to the directory (`directory` checks), and what this
-        // program writes there is what wasmtime made.
-        if let Ok(component) = unsafe { Component::deserialize_file(engine, path) } {
-            touch(path);
-            return Ok(Loaded {
-                component,
-                place: None,
-            });
-        }
+/// The component, where its machine code is in the cache: of one that was of use before.
+pub(crate) fn find(engine: &Engine, binary: &Binary) -> Option<Component> {
+    let path = place(engine, binary)?;
+    if !path.exists() {
+        return None;
     }
+    // SAFETY: only this user can write to the directory (`directory` checks), and what this program
+    // writes there is what wasmtime made.
+    let component = unsafe { Component::deserialize_file(engine, &path) }.ok()?;
+    touch(&path);
+    Some(component)
+}
+
+/// Compiles the component. `name` is how the user calls the driver.
+pub(crate) fn compile(engine: &Engine, name: &str, binary: &Binary) -> wasmtime::Result<Compiled> {
     let bytes = binary.bytes();
     let component = compilation::announced(name, bytes.len(), || Component::new(engine, bytes))?;
-    Ok(Loaded { component, place })
+    Ok(Compiled {
+        component,
+        place: place(engine, binary),
+    })
+}
+
+fn place(engine: &Engine, binary: &Binary) -> Option<PathBuf> {
+    Some(directory()?.join(file_name(engine, binary.digest())))
 }
 
 /// Notes that a file was used, so that [`tidy`] leaves it.

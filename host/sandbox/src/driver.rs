@@ -78,11 +78,16 @@ impl Sandbox {
             // A processor or build that the machine code does not suit.
             Err(_) => {
                 let binary = Binary::new(embedded.component.to_vec());
-                let loaded = cache::load(&runtime.engine, name, &binary)
-                    .map_err(|error| unloadable(name, &error))?;
-                let component = loaded.component.clone();
-                loaded.keep();
-                component
+                match cache::find(&runtime.engine, &binary) {
+                    Some(component) => component,
+                    None => {
+                        let compiled = cache::compile(&runtime.engine, name, &binary)
+                            .map_err(|error| unloadable(name, &error))?;
+                        let component = compiled.component.clone();
+                        compiled.keep();
+                        component
+                    }
+                }
             }
         };
         let driver = Driver::new(name.into(), Source::Embedded, digest, component)?;
@@ -115,13 +120,16 @@ impl Sandbox {
         let runtime = runtime(&name)?;
         // Compilation takes seconds for a large component.
         let loaded = tokio::task::spawn_blocking(move || {
+            let digest = binary.digest().to_owned();
+            if let Some(component) = cache::find(&runtime.engine, &binary) {
+                return Driver::new(name, source, digest, component).map(Arc::new);
+            }
             anatomy::check(&name, binary.bytes())?;
-            let loaded = cache::load(&runtime.engine, &name, &binary)
+            let compiled = cache::compile(&runtime.engine, &name, &binary)
                 .map_err(|error| unloadable(&name, &error))?;
-            let component = loaded.component.clone();
-            let driver = Driver::new(name, source, binary.digest().to_owned(), component)?;
+            let driver = Driver::new(name, source, digest, compiled.component.clone())?;
             // Only now it is known to be one.
-            loaded.keep();
+            compiled.keep();
             Ok(Arc::new(driver))
         })
         .await;
