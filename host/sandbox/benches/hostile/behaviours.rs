@@ -186,7 +186,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     told(
         "flood large output",
         "",
-        "shows 3 GiB of output, 15 MiB at a time",
+        "shows 600 MiB of output, 15 MiB at a time",
         "ok",
     ),
     told("flood stderr", "", "prints, then panics", "crashed"),

@@ -209,6 +209,11 @@ fn said(error: &DriverError) -> String {
             error: Error::Other(words),
             ..
         } => words.clone(),
+        DriverError::Failed { driver, .. } => {
+            let text = error.to_string();
+            let its = format!("driver {driver}: ");
+            text.strip_prefix(&its).unwrap_or(&text).to_owned()
+        }
         other => other.to_string(),
     }
 }

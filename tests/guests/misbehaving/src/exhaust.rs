@@ -138,7 +138,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         "flood large output" => {
             let task = Task::new("flood");
             let large = vec![b'x'; 15 << 20];
-            for _ in 0..200 {
+            for _ in 0..40 {
                 task.write(Output::Stdout, &large);
             }
             Ok(())
