@@ -1,7 +1,10 @@
 //! What a component is made of, read from its bytes before anything of it is compiled: whether it is
 //! a driver at all, and whether compiling it and keeping its instances stays within bounds.
 
-use wasmparser::{ComponentExternalKind, Parser, Payload};
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
+    ComponentTypeRef, Encoding, Parser, Payload,
+};
 
 use crate::contract_version;
 use crate::error::DriverError;
@@ -32,7 +35,7 @@ struct Costs {
     names: usize,
     /// Modules and components.
     parts: usize,
-    /// Instances, of both.
+    /// Instances that one of the whole makes: of modules, of components, and of what those make.
     instances: usize,
 }
 
@@ -100,18 +103,64 @@ pub(crate) fn check_names(
     contract
 }
 
+/// A module or component that has begun and not ended.
+struct Nested {
+    encoding: Encoding,
+    /// What an instance of it makes, itself not counted.
+    makes: usize,
+    /// The same of each component that it knows, by index. A component that makes two of another, which
+    /// makes two of a third, makes six in a few bytes.
+    components: Vec<usize>,
+}
+
+impl Nested {
+    fn new(encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            makes: 0,
+            components: Vec::new(),
+        }
+    }
+
+    fn make(&mut self, instances: usize) {
+        self.makes = self.makes.saturating_add(instances);
+    }
+}
+
+/// What a component makes that is known so many levels further out.
+fn outer(nest: &[Nested], levels: u32, index: u32) -> usize {
+    let around = nest
+        .len()
+        .checked_sub(1 + levels as usize)
+        .and_then(|at| nest.get(at));
+    around
+        .and_then(|around| around.components.get(index as usize).copied())
+        .unwrap_or(usize::MAX)
+}
+
 fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
     let mut anatomy = Anatomy::default();
     let costs = &mut anatomy.costs;
     // Modules and components that are within others come in the same sequence.
-    let mut depth = 0_usize;
+    let mut nest: Vec<Nested> = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
+        let depth = nest.len();
         match payload? {
-            Payload::Version { .. } => {
-                depth += 1;
+            Payload::Version { encoding, .. } => {
+                nest.push(Nested::new(encoding));
                 costs.parts += 1;
             }
-            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::End(_) => {
+                if let Some(ended) = nest.pop() {
+                    match nest.last_mut() {
+                        None => costs.instances = ended.makes,
+                        Some(around) if ended.encoding == Encoding::Component => {
+                            around.components.push(ended.makes);
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
             Payload::FunctionSection(functions) => costs.functions += functions.count() as usize,
             Payload::CodeSectionEntry(body) => {
                 let length = body.range().len();
@@ -124,19 +173,61 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
             Payload::ExportSection(exports) => costs.names += exports.count() as usize,
             Payload::CoreTypeSection(types) => costs.names += types.count() as usize,
             Payload::ComponentTypeSection(types) => costs.names += types.count() as usize,
-            Payload::ComponentAliasSection(aliases) => costs.names += aliases.count() as usize,
+            Payload::ComponentAliasSection(aliases) => {
+                costs.names += aliases.count() as usize;
+                for alias in aliases {
+                    let makes = match alias? {
+                        ComponentAlias::Outer {
+                            kind: ComponentOuterAliasKind::Component,
+                            count,
+                            index,
+                        } => outer(&nest, count, index),
+                        // Whatever that is: nobody can count what it makes.
+                        ComponentAlias::InstanceExport {
+                            kind: ComponentExternalKind::Component,
+                            ..
+                        } => usize::MAX,
+                        _ => continue,
+                    };
+                    if let Some(here) = nest.last_mut() {
+                        here.components.push(makes);
+                    }
+                }
+            }
             Payload::ComponentCanonicalSection(functions) => {
                 costs.functions += functions.count() as usize;
             }
-            Payload::InstanceSection(instances) => costs.instances += instances.count() as usize,
+            Payload::InstanceSection(instances) => {
+                if let Some(here) = nest.last_mut() {
+                    here.make(instances.count() as usize);
+                }
+            }
             Payload::ComponentInstanceSection(instances) => {
-                costs.instances += instances.count() as usize;
+                for instance in instances {
+                    let instance = instance?;
+                    if let Some(here) = nest.last_mut() {
+                        here.make(1);
+                        if let ComponentInstance::Instantiate {
+                            component_index, ..
+                        } = instance
+                        {
+                            let inner = here.components.get(component_index as usize).copied();
+                            here.make(inner.unwrap_or(usize::MAX));
+                        }
+                    }
+                }
             }
             Payload::ComponentImportSection(imports) => {
                 costs.names += imports.count() as usize;
-                if depth == 1 {
-                    for import in imports {
-                        anatomy.imports.push(import?.name.name.to_owned());
+                for import in imports {
+                    let import = import?;
+                    if let ComponentTypeRef::Component(_) = import.ty
+                        && let Some(here) = nest.last_mut()
+                    {
+                        here.components.push(usize::MAX);
+                    }
+                    if depth == 1 {
+                        anatomy.imports.push(import.name.name.to_owned());
                     }
                 }
             }

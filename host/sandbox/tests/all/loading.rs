@@ -254,7 +254,23 @@ async fn what_would_take_too_long_or_too_much_is_not_compiled() {
         let each = b"\x7f\x01\x41\0\x0b".repeat(count);
         module(&[section(6, &[leb128(count), each].concat())])
     };
+    // Each makes two of the one before, which stands inside.
+    let nested = |levels| {
+        (0..levels).fold(Vec::new(), |inner: Vec<u8>, _| {
+            let header = b"\0asm\x0d\0\x01\0".to_vec();
+            let two = if inner.is_empty() {
+                Vec::new()
+            } else {
+                section(5, b"\x02\0\0\0\0\0\0")
+            };
+            section(4, &[header, inner, two].concat())
+        })
+    };
     for (more, words) in [
+        (
+            [nested(40), section(5, b"\x01\0\x01\0")].concat(),
+            "instances; a driver may have",
+        ),
         (
             functions(limits::FUNCTIONS, empty),
             "functions; a driver may have",
