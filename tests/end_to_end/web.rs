@@ -77,9 +77,13 @@ fn serve(mut stream: &TcpStream, pages: &HashMap<&str, Page>) -> std::io::Result
     }
     // What is asked of a page is the same whatever the query.
     let path = request.split([' ', '?']).nth(1).unwrap_or_default();
+    let may_have = |token: &str| shown == format!("Bearer {token}");
     match pages.get(path) {
         None => stream.write_all(b"HTTP/1.0 404 Not Found\r\n\r\n"),
-        Some(Page::File(bytes)) => {
+        Some(Page::Guarded(token, _)) if !may_have(token) => {
+            stream.write_all(b"HTTP/1.0 401 Unauthorized\r\n\r\n")
+        }
+        Some(Page::File(bytes) | Page::Guarded(_, bytes)) => {
             write!(
                 stream,
                 "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n",
@@ -87,15 +91,6 @@ fn serve(mut stream: &TcpStream, pages: &HashMap<&str, Page>) -> std::io::Result
             )?;
             stream.write_all(bytes)
         }
-        Some(Page::Guarded(token, bytes)) if shown == format!("Bearer {token}") => {
-            write!(
-                stream,
-                "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n",
-                bytes.len()
-            )?;
-            stream.write_all(bytes)
-        }
-        Some(Page::Guarded(..)) => stream.write_all(b"HTTP/1.0 401 Unauthorized\r\n\r\n"),
         Some(Page::Challenge(wanted)) => {
             write!(
                 stream,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 use iechor_buildkit::Worker;
 use iechor_sandbox::DriverError;
-use iechor_sandbox::contract::{Error, RemoveOptions, Status};
+use iechor_sandbox::contract::{Descriptor, Error, RemoveOptions, Status};
 
 use crate::boot_progress::StatusSender;
 use crate::drivers;
@@ -53,7 +53,9 @@ pub async fn report(
     ask: Ask,
     limit: Duration,
 ) -> Vec<NodeReport> {
-    join_all(group.nodes.iter().map(|node| async {
+    let secrets = Secrets::of(workspace, group).await;
+    let secrets = &secrets;
+    join_all(group.nodes.iter().map(|node| async move {
         let state = match tokio::time::timeout(limit, state(workspace, group, node, ask)).await {
             Ok(state) => state,
             Err(_) => Err(BuilderError::TimedOut {
@@ -63,37 +65,42 @@ pub async fn report(
         };
         NodeReport {
             node: node.clone(),
-            options: shown_options(workspace, group, node).await,
+            options: secrets.shown(node),
             state,
         }
     }))
     .await
 }
 
-/// The options of a node without what its driver calls secret. Where the driver cannot be asked
-/// everything may be one, and so may be what it does not know any more.
-async fn shown_options(
-    workspace: &Workspace,
-    group: &NodeGroup,
-    node: &Node,
-) -> Vec<(String, Option<String>)> {
-    if node.driver_opts.is_empty() {
-        return Vec::new();
+/// What the driver of a builder says of its options, asked once for all nodes; `None` where no node
+/// has any, or the driver cannot be asked.
+struct Secrets(Option<Descriptor>);
+
+impl Secrets {
+    async fn of(workspace: &Workspace, group: &NodeGroup) -> Self {
+        if group.nodes.iter().all(|node| node.driver_opts.is_empty()) {
+            return Self(None);
+        }
+        let Ok(loaded) = drivers::load(workspace, &group.driver).await else {
+            return Self(None);
+        };
+        Self(loaded.driver.descriptor().await.ok().cloned())
     }
-    let loaded = drivers::load(workspace, &group.driver).await;
-    let descriptor = match &loaded {
-        Ok(loaded) => loaded.driver.descriptor().await.ok(),
-        Err(_) => None,
-    };
-    let is_shown = |name: &str| {
-        descriptor
-            .and_then(|descriptor| descriptor.option(name))
-            .is_some_and(|option| !option.secret)
-    };
-    let options = node.driver_opts.iter();
-    options
-        .map(|(name, value)| (name.clone(), is_shown(name).then(|| value.clone())))
-        .collect()
+
+    /// The options of a node without what its driver calls secret. Where the driver cannot be asked
+    /// everything may be one, and so may be what it does not know any more.
+    fn shown(&self, node: &Node) -> Vec<(String, Option<String>)> {
+        let is_shown = |name: &str| {
+            self.0
+                .as_ref()
+                .and_then(|descriptor| descriptor.option(name))
+                .is_some_and(|option| !option.secret)
+        };
+        let options = node.driver_opts.iter();
+        options
+            .map(|(name, value)| (name.clone(), is_shown(name).then(|| value.clone())))
+            .collect()
+    }
 }
 
 async fn state(
