@@ -305,6 +305,7 @@ fn remark_change(workspace: &Workspace, group: &NodeGroup, node: &Node, loaded: 
 }
 
 fn config(node: &Node) -> Config {
+    let private = buildkitd_config::private(&node.files);
     Config {
         name: node.name.clone(),
         endpoint: node.endpoint.clone(),
@@ -315,7 +316,7 @@ fn config(node: &Node) -> Config {
             .iter()
             .map(|(path, contents)| File {
                 path: path.clone(),
-                mode: buildkitd_config::mode(&node.files, path),
+                mode: buildkitd_config::mode_of(&private, path),
                 contents: contents.clone(),
             })
             .collect(),

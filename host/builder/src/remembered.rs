@@ -81,8 +81,12 @@ pub(crate) fn remember(endpoint: &str, run: &str, said: &Said) {
     }
 }
 
+/// Most bytes of what is kept of one run; it has about a thousand for each worker.
+const MOST_BYTES: u64 = 1 << 20;
+
 fn recall_in(directory: &Path, endpoint: &str, run: &str) -> Option<Said> {
-    let bytes = fs::read(directory.join(file_name(endpoint, run))).ok()?;
+    let path = directory.join(file_name(endpoint, run));
+    let bytes = iechor_files::read(&path, MOST_BYTES).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 

@@ -31,6 +31,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use iechor_sandbox::check_node_files;
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -50,6 +51,13 @@ const INSTANCES: &str = "instances";
 const DEFAULTS: &str = "defaults";
 const ACTIVITY: &str = "activity";
 const REFERENCES: &str = "refs";
+
+/// Largest file of a builder that is read, in bytes: one of ten nodes, each with as many files as a
+/// node may have, in base64.
+const BUILDER_BYTES: u64 = 64 << 20;
+
+/// Largest of the other files that is read, in bytes. They have a name or a time each.
+const SMALL_BYTES: u64 = 64 << 10;
 
 /// How long [`Store::lock`] waits for another process.
 pub const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -113,6 +121,19 @@ pub enum StoreError {
     Changed {
         /// The builder.
         name: String,
+    },
+    /// A builder would not be read again.
+    #[error(
+        "builder {name} is not saved: it would have {size} MiB, of which most are files for its nodes; \
+         it may have {limit} MiB. Make another builder for some of the nodes"
+    )]
+    TooLarge {
+        /// The builder.
+        name: String,
+        /// What it has, in MiB.
+        size: usize,
+        /// What it may have, in MiB.
+        limit: u64,
     },
     /// A builder cannot be written as JSON.
     #[error("cannot write builder {name} as JSON: {source}")]
@@ -269,7 +290,7 @@ impl Store {
         let mut defaults = BTreeMap::new();
         for file_name in file::list(&self.directory.join(DEFAULTS))? {
             let path = self.directory.join(DEFAULTS).join(&file_name);
-            let data = file::read(&path).ok().flatten();
+            let data = file::read(&path, SMALL_BYTES).ok().flatten();
             if let Some(name) = data.and_then(|data| String::from_utf8(data).ok()) {
                 defaults.insert(file_name, name.trim_end().to_owned());
             }
@@ -287,7 +308,8 @@ impl Store {
             path: path.clone(),
             reason,
         };
-        let Some(data) = file::read(&path).map_err(|error| broken(error.to_string()))? else {
+        let read = file::read(&path, BUILDER_BYTES);
+        let Some(data) = read.map_err(|error| broken(error.to_string()))? else {
             return Ok(None);
         };
         let group: NodeGroup = serde_json::from_slice(&data)
@@ -299,6 +321,12 @@ impl Store {
                 "it describes a builder named {name}, which belongs into a file named {}",
                 name.file_name()
             )));
+        }
+        // Whoever can write to the store must not lead a file out of its place with it.
+        for node in &group.nodes {
+            let files = node.files.iter();
+            check_node_files(files.map(|(path, data)| (path.as_str(), data.len())))
+                .map_err(|reason| broken(format!("node {}: {reason}", node.name)))?;
         }
         let last_activity = self.last_activity(&name);
         Ok(Some(StoredBuilder {
@@ -313,7 +341,8 @@ impl Store {
             path: path.clone(),
             reason,
         };
-        let Some(data) = file::read(&path).map_err(|error| broken(error.to_string()))? else {
+        let read = file::read(&path, SMALL_BYTES);
+        let Some(data) = read.map_err(|error| broken(error.to_string()))? else {
             return Ok(None);
         };
         serde_json::from_slice(&data)
@@ -326,7 +355,10 @@ impl Store {
         let directory = self.directory.join(ACTIVITY);
         let newest = [name.as_str().to_owned(), name.file_name()]
             .into_iter()
-            .filter_map(|file_name| file::read(&directory.join(file_name)).ok().flatten())
+            .filter_map(|file_name| {
+                let path = directory.join(file_name);
+                file::read(&path, SMALL_BYTES).ok().flatten()
+            })
             .filter_map(|data| {
                 let text = String::from_utf8(data).ok()?;
                 OffsetDateTime::parse(text.trim(), &Rfc3339).ok()
@@ -430,6 +462,13 @@ impl Transaction {
             name: group.name.clone(),
             source,
         })?;
+        if data.len() as u64 > BUILDER_BYTES {
+            return Err(StoreError::TooLarge {
+                name: group.name.clone(),
+                size: data.len() >> 20,
+                limit: BUILDER_BYTES >> 20,
+            });
+        }
         self.touch(name.as_str(), SystemTime::now())?;
         self.write(Path::new(INSTANCES).join(name.file_name()), &data)
     }

@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
 
+use crate::credential_helper;
 use crate::endpoint::Environment;
 
 /// What Docker Hub's credentials are filed under, whatever its host is called.
@@ -25,6 +24,13 @@ const TOKEN_USER: &str = "<token>";
 
 /// A credential helper's way to say that it has none.
 const NOT_FOUND: &str = "credentials not found in native keychain";
+
+/// Largest `config.json` that is read, in bytes: one with credentials of a thousand registries, with
+/// tokens of 4 KiB each, has half of that.
+const FILE_BYTES: u64 = 8 << 20;
+
+/// Most characters of a credential helper's complaint that an error repeats.
+const COMPLAINT_CHARACTERS: usize = 1000;
 
 /// What a registry is to be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -176,14 +182,14 @@ impl DockerConfig {
             None => env.home.clone().unwrap_or_default().join(".docker"),
         };
         let path = directory.join("config.json");
-        let file = match std::fs::read(&path) {
+        let file = match iechor_files::read(&path, FILE_BYTES) {
             Ok(text) => serde_json::from_slice(&text).map_err(|e| ConfigError::Parse {
                 path,
                 line: e.line(),
                 column: e.column(),
                 reason: wrong(&e),
             })?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => File::default(),
+            Err(e) if e.is_not_found() => File::default(),
             Err(e) => {
                 return Err(ConfigError::Read {
                     path,
@@ -370,37 +376,23 @@ impl DockerConfig {
         let place = find_program(&program, self.helper_path.as_deref()).ok_or_else(|| {
             failed("it is in none of the directories of PATH; install it, or log in again".into())
         })?;
-        let mut child = tokio::process::Command::new(&place)
-            .arg("get")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|e| failed(format!("cannot start {}: {e}", place.display())))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // One that has its answer without asking may be gone already.
-            let _ = stdin.write_all(key.as_bytes()).await;
-        }
-        let output = child
-            .wait_with_output()
-            .await
-            .map_err(|e| failed(e.to_string()))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stdout);
-            let said = said.trim();
-            if said == NOT_FOUND {
+        let said = credential_helper::ask(&place, key).await.map_err(failed)?;
+        if !said.status.success() {
+            let answer = String::from_utf8_lossy(&said.stdout);
+            let answer = answer.trim();
+            if answer == NOT_FOUND {
                 return Ok(None);
             }
-            let complaint = String::from_utf8_lossy(&output.stderr);
-            let words = [said, complaint.trim()]
+            let complaint = String::from_utf8_lossy(&said.stderr);
+            let words = [answer, complaint.trim()]
                 .into_iter()
                 .find(|words| !words.is_empty())
                 .unwrap_or("it says nothing");
-            return Err(failed(format!("{} ({})", words, output.status)));
+            let words: String = words.chars().take(COMPLAINT_CHARACTERS).collect();
+            return Err(failed(format!("{words} ({})", said.status)));
         }
         // Its answer is a secret whatever it looks like, and is not repeated.
-        let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|e| {
+        let answer: Answer = serde_json::from_slice(&said.stdout).map_err(|e| {
             failed(format!(
                 "its answer is not what it should be: {}",
                 wrong(&e)
@@ -534,6 +526,52 @@ mod tests {
 
     fn auth(text: &str) -> String {
         STANDARD.encode(text)
+    }
+
+    #[test]
+    fn a_configuration_that_is_no_regular_file_is_refused_at_once() {
+        let fixture = Fixture::new("");
+        let path = fixture.directory.path().join("config.json");
+        std::fs::remove_file(&path).expect("removed");
+        for (target, words) in [
+            ("/dev/zero", "a device"),
+            ("/dev/tty", "a device"),
+            (".", "a directory"),
+            ("config.json", "symbolic links"),
+        ] {
+            std::os::unix::fs::symlink(target, &path).expect("linked");
+            let error = fixture.load().expect_err(target).to_string();
+            assert!(error.contains(words), "{error}");
+            std::fs::remove_file(&path).expect("removed");
+        }
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("made");
+        let error = fixture.load().expect_err("a pipe").to_string();
+        assert!(error.contains("a named pipe"), "{error}");
+        std::fs::remove_file(&path).expect("removed");
+        let large = std::fs::File::create(&path).expect("made");
+        large.set_len(FILE_BYTES + 1).expect("grown");
+        let error = fixture.load().expect_err("too large").to_string();
+        assert!(error.contains("more than 8 MiB"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_says_too_much_is_ended() {
+        let config = r#"{"credHelpers":{"r.example":"loud","w.example":"wordy"}}"#;
+        let fixture = Fixture::new(config)
+            .helper("loud", "exec cat /dev/zero")
+            .helper("wordy", "exec cat /dev/zero >&2");
+        for host in ["r.example", "w.example"] {
+            let said = fixture.get(host).await;
+            assert!(said.contains("says more than 1 MiB"), "{said}");
+        }
+    }
+
+    // The clock jumps ahead where everybody waits, so that this takes no time.
+    #[tokio::test(start_paused = true)]
+    async fn a_helper_that_does_not_answer_is_not_waited_for() {
+        let fixture = Fixture::new(r#"{"credsStore":"slow"}"#).helper("slow", "exec sleep 1000");
+        let said = fixture.get("r.example").await;
+        assert!(said.contains("did not answer within 120 s"), "{said}");
     }
 
     #[tokio::test]

@@ -17,6 +17,9 @@ use crate::config::DockerConfig;
 /// The context that is not stored anywhere.
 pub const DEFAULT_CONTEXT: &str = "default";
 
+/// Largest description of a context that is read, in bytes. One has about 500.
+const CONTEXT_BYTES: u64 = 1 << 20;
+
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const PORT: u16 = 2375;
 const TLS_PORT: u16 = 2376;
@@ -419,9 +422,9 @@ fn read_context(path: &Path, name: Option<&str>, config: &DockerConfig) -> Optio
         }),
     };
     let name = name.map(str::to_owned);
-    let text = match std::fs::read(path) {
+    let text = match iechor_files::read(path, CONTEXT_BYTES) {
         Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(e) if e.is_not_found() => return None,
         Err(e) => return Some(broken(name.unwrap_or_else(fallback), e.to_string())),
     };
     let meta: Meta = match serde_json::from_slice(&text) {

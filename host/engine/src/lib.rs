@@ -8,6 +8,7 @@
 //! No policy lives here: who may do what is decided above, in `iechor-sandbox`.
 
 pub mod config;
+mod credential_helper;
 pub mod docker;
 pub mod endpoint;
 mod error;

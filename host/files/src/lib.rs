@@ -17,6 +17,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod pem;
+
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;

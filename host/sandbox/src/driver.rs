@@ -19,6 +19,7 @@ use crate::error::DriverError;
 use crate::files::Files;
 use crate::grant::{self, Grant, Grants};
 use crate::node::{Node, NodeContext};
+use crate::node_files::NodeFiles;
 use crate::observer::Observer;
 use crate::operation::Host;
 use crate::options::Checked;
@@ -51,7 +52,8 @@ pub struct Driver {
 /// A configuration that [`Driver::validate`] found no error in.
 #[derive(Debug, Clone)]
 pub struct ValidConfig {
-    /// Each option once; the value of one that names a file is the option's own name.
+    /// What the driver gets: each option once, where the value of one that names a file is the
+    /// option's own name; files without their contents.
     pub config: Config,
     pub(crate) files: Files,
 }
@@ -283,7 +285,7 @@ impl Driver {
     }
 
     /// Checks a configuration and returns it with each option once, and the warnings. Files that
-    /// options name are read.
+    /// options name are read. The driver sees no contents of any file.
     ///
     /// # Errors
     ///
@@ -294,13 +296,24 @@ impl Driver {
     ) -> Result<(ValidConfig, Vec<Issue>), DriverError> {
         let Checked {
             right,
-            files,
+            files: of_options,
             mut issues,
         } = options::check(self.descriptor().await?, &config.options);
-        let config = Config {
+        let mut config = Config {
             options: right,
             ..config.clone()
         };
+        let of_node = NodeFiles::take(&mut config.files).map_err(|message| {
+            let issue = Issue {
+                severity: Severity::Error,
+                subject: None,
+                message,
+            };
+            DriverError::InvalidConfiguration {
+                driver: self.name.clone(),
+                issues: vec![issue],
+            }
+        })?;
         let found = call::pure(self, "validate", async |Call { driver, store, .. }| {
             driver
                 .iechor_driver_driver()
@@ -323,6 +336,10 @@ impl Driver {
                 issues,
             });
         }
+        let files = Files {
+            of_options,
+            of_node,
+        };
         Ok((ValidConfig { config, files }, issues))
     }
 

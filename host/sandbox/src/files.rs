@@ -1,20 +1,28 @@
-//! Files of the user's machine that options name: read here, and never seen by a driver.
+//! Files of the user's machine whose contents no driver sees.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls_pki_types::pem::{self, PemObject as _};
+use iechor_files::pem::{self, Purpose};
 
-/// Largest such file, in bytes: bundles of all public authorities have a quarter of that.
-const LIMIT: u64 = 1 << 20;
+use crate::node_files::NodeFiles;
 
-/// The contents of such files, by the names of their options.
+/// The files of a configuration.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Files {
+    /// Those that options name.
+    pub(crate) of_options: OptionFiles,
+    /// Those for BuildKit.
+    pub(crate) of_node: NodeFiles,
+}
+
+/// The contents of files that options name, by the names of these options.
 #[derive(Clone, Default)]
-pub(crate) struct Files(Arc<BTreeMap<String, Vec<u8>>>);
+pub(crate) struct OptionFiles(Arc<BTreeMap<String, Vec<u8>>>);
 
-impl Files {
+impl OptionFiles {
     pub(crate) fn new(files: BTreeMap<String, Vec<u8>>) -> Self {
         Self(Arc::new(files))
     }
@@ -29,7 +37,7 @@ impl Files {
 }
 
 /// Leaves the contents out: there are private keys among them.
-impl fmt::Debug for Files {
+impl fmt::Debug for OptionFiles {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()
     }
@@ -46,27 +54,18 @@ pub(crate) fn read(value: &str) -> Result<Vec<u8>, String> {
     if !path.is_absolute() {
         return Err(format!("{value:?} is not an absolute path; {MEND}"));
     }
-    let unreadable = |reason: String| format!("cannot read {value}: {reason}; {MEND}");
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(unreadable("it is not a file".into()));
-    }
-    if metadata.len() > LIMIT {
-        return Err(unreadable(format!(
-            "it has {} KiB, more than the {} that are allowed",
-            metadata.len() >> 10,
-            LIMIT >> 10
-        )));
-    }
-    let contents = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    match <(pem::SectionKind, Vec<u8>)>::pem_slice_iter(&contents).next() {
-        Some(Ok(_)) => Ok(contents),
-        _ => Err(format!("{value} has no PEM in it (-----BEGIN ...); {MEND}")),
+    let contents = iechor_files::read(path, pem::LARGEST)
+        .map_err(|error| format!("cannot read {value:?}: {error}; {MEND}"))?;
+    match pem::check(&contents, Purpose::Any) {
+        Ok(()) => Ok(contents),
+        Err(error) => Err(format!("cannot use {value:?}: {error}; {MEND}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
     use super::*;
 
     #[test]
@@ -79,19 +78,27 @@ mod tests {
         };
         let good = path(
             "good",
-            b"words\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            b"words\n-----BEGIN CERTIFICATE-----\nMAIwAA==\n-----END CERTIFICATE-----\n",
         );
         assert!(read(&good).is_ok());
+        let pipe = directory.path().join("pipe").display().to_string();
+        mkfifoat(CWD, &pipe, Mode::RWXU).expect("made");
         let large = path("large", &vec![b'x'; 2 << 20]);
         for (value, expected) in [
             ("", "it is empty"),
             ("ca.pem", "not an absolute path"),
             ("/nonexistent/ca.pem", "No such file"),
-            (directory.path().to_str().expect("Unicode"), "not a file"),
-            (&large, "2048 KiB"),
-            (&path("der", b"\x30\x82\x01"), "no PEM"),
-            (&path("none", b""), "no PEM"),
-            (&path("cut", b"-----BEGIN CERTIFICATE-----\nAA"), "no PEM"),
+            (directory.path().to_str().expect("Unicode"), "a directory"),
+            (&pipe, "a named pipe"),
+            ("/dev/zero", "a device"),
+            ("/etc/shadow", "no certificate or private key in it"),
+            (&large, "more than 1 MiB"),
+            (&path("der", b"\x30\x82\x01"), "in PEM"),
+            (&path("none", b""), "in PEM"),
+            (
+                &path("cut", b"-----BEGIN CERTIFICATE-----\nAA"),
+                "damaged",
+            ),
         ] {
             let error = read(value).expect_err(value);
             assert!(error.contains(expected), "{error}");
@@ -101,7 +108,7 @@ mod tests {
 
     #[test]
     fn debug_output_holds_no_key() {
-        let files = Files::new(BTreeMap::from([("key".to_owned(), b"secret".to_vec())]));
+        let files = OptionFiles::new(BTreeMap::from([("key".to_owned(), b"secret".to_vec())]));
         assert_eq!(format!("{files:?}"), r#"{"key"}"#);
     }
 }

@@ -34,6 +34,7 @@ mod journal;
 mod last_words;
 pub mod limits;
 pub mod node;
+mod node_files;
 mod observer;
 mod operation;
 mod options;
@@ -51,6 +52,7 @@ pub use embedded::{EMBEDDED, Embedded};
 pub use error::DriverError;
 pub use grant::{Grant, Grants};
 pub use node::{Node, NodeContext};
+pub use node_files::{NODE_FILES_DIRECTORY, check_node_files};
 pub use observer::Observer;
 pub use policy::Policy;
 pub use report::{

@@ -34,6 +34,12 @@ pub const TABLE_ELEMENTS: usize = 64 << 10;
 pub const HANDLES: usize = 4096;
 /// Most entries of the host's own table of what is behind handles.
 pub const RESOURCES: usize = 1024;
+/// Most configuration files of a node: a registry has about three, and few users have eighty.
+pub const NODE_FILES: usize = 256;
+/// Most bytes of all of them together: as many as fifteen bundles of all public authorities.
+pub const NODE_FILE_BYTES: usize = 4 << 20;
+/// Most bytes of the path of one of them. The name of a registry has 255 at most, that of a file too.
+pub const NODE_FILE_PATH: usize = 1024;
 /// Most bytes that one call passes to the host.
 pub const CALL_BYTES: usize = 16 << 20;
 /// How often processor time is looked at.

@@ -34,7 +34,7 @@ pub(crate) struct Operation {
     pub(crate) driver: String,
     pub(crate) owner: Owner,
     pub(crate) grants: Grants,
-    /// What options of the kind `file` name.
+    /// The user's files, which the driver does not see.
     pub(crate) files: Files,
     /// `None` in the pure functions, and for a driver that imports nothing of it.
     pub(crate) engine: Option<Arc<dyn Engine>>,

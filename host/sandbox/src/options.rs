@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bindings::contract::{Descriptor, Issue, OptionKind, OptionSpec, Pair, Severity};
-use crate::files::{self, Files};
+use crate::files::{self, OptionFiles};
 use crate::text::nearest;
 
 /// What was found about options.
@@ -12,7 +12,7 @@ pub(crate) struct Checked {
     /// option's own name.
     pub(crate) right: Vec<Pair>,
     /// The files among them.
-    pub(crate) files: Files,
+    pub(crate) files: OptionFiles,
     /// Every fault.
     pub(crate) issues: Vec<Issue>,
 }
@@ -65,7 +65,7 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> Checked {
     }
     Checked {
         right,
-        files: Files::new(read),
+        files: OptionFiles::new(read),
         issues,
     }
 }
@@ -216,8 +216,8 @@ mod tests {
             [
                 (
                     "cert",
-                    "cannot read /nonexistent.pem: No such file or directory (os error 2); give \
-                     the path of a file with certificates or a key in PEM"
+                    "cannot read \"/nonexistent.pem\": No such file or directory (os error 2); \
+                     give the path of a file with certificates or a key in PEM"
                 ),
                 ("imag", "there is no such option; did you mean image?"),
                 ("default-load", "\"maybe\" is neither true nor false"),
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_driver_gets_the_name_of_a_file_and_not_its_path() {
         let file = tempfile::NamedTempFile::new().expect("file");
-        let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let pem = "-----BEGIN CERTIFICATE-----\nMAIwAA==\n-----END CERTIFICATE-----\n";
         std::fs::write(file.path(), pem).expect("written");
         let path = file.path().to_str().expect("Unicode");
         let checked = check(&descriptor(), &pairs(&[("cert", path), ("mode", "fast")]));

@@ -70,11 +70,16 @@ impl Input {
             Some(path) => path.to_owned(),
             None => default_dockerfile(directory),
         };
-        if !file.is_file() {
+        // Opened, so that a named pipe or a file that may not be read is told now and not by the
+        // daemon, which only misses it.
+        if let Err(error) = iechor_files::open(&file) {
             return Err(BuilderError::File {
                 what: "Dockerfile",
+                reason: match error.is_not_found() {
+                    true => "there is no such file; name one with --file".into(),
+                    false => format!("{error}; name another with --file"),
+                },
                 path: file,
-                reason: "there is no such file; name one with --file".into(),
             });
         }
         let name = file
@@ -138,19 +143,24 @@ pub fn shared_key(context: &Path, store: &Path) -> Result<String, BuilderError> 
     Ok(format!("{base}:{}", machine_id(store)?))
 }
 
+/// Most bytes of the file with the id of this machine; docker buildx writes 26.
+const ID_BYTES: u64 = 4096;
+
 /// The content of `.buildNodeID`, which is shared with docker buildx; made where it is missing.
 fn machine_id(store: &Path) -> Result<String, BuilderError> {
     let path = store.join(".buildNodeID");
-    let failed = |error: std::io::Error| BuilderError::File {
+    let unusable = |reason: String| BuilderError::File {
         what: "id of this machine",
         path: path.clone(),
-        reason: error.to_string(),
+        reason,
     };
-    match fs::read_to_string(&path) {
+    let failed = |error: std::io::Error| unusable(error.to_string());
+    let read = || iechor_files::read_to_string(&path, ID_BYTES);
+    match read() {
         Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
         Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(unusable(error.to_string())),
     }
     fs::create_dir_all(store).map_err(failed)?;
     let id = format!("{:016x}", rand::random::<u64>());
@@ -159,9 +169,9 @@ fn machine_id(store: &Path) -> Result<String, BuilderError> {
     // Of two processes the first counts.
     match file.persist_noclobber(&path) {
         Ok(_) => Ok(id),
-        Err(_) => fs::read_to_string(&path)
+        Err(_) => read()
             .map(|id| id.trim().to_owned())
-            .map_err(failed),
+            .map_err(|error| unusable(error.to_string())),
     }
 }
 
@@ -196,6 +206,23 @@ mod tests {
         );
         for missing in ["", "-", "/nonexistent/context"] {
             assert!(Input::find(missing, None).is_err(), "{missing}");
+        }
+    }
+
+    #[test]
+    fn a_dockerfile_is_a_regular_file() {
+        let directory = tempfile::tempdir().expect("directory");
+        let context = directory.path().to_str().expect("unicode");
+        let pipe = directory.path().join("Dockerfile");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("made");
+        for (file, words) in [
+            (None, "a named pipe"),
+            (Some("/dev/zero"), "a device"),
+            (Some(context), "a directory"),
+        ] {
+            let error = Input::find(context, file.map(Path::new)).expect_err(words);
+            let error = error.to_string();
+            assert!(error.contains(words) && error.contains("--file"), "{error}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,6 +18,7 @@ use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
+use iechor_files::pem::{self, Purpose};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
@@ -50,6 +51,10 @@ const SYSTEM_CERTIFICATES: [&str; 5] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// Largest of them that is read, in bytes: distributions have a quarter of a MiB, and organisations
+/// add their own.
+const SYSTEM_BYTES: u64 = 16 << 20;
 
 /// Opens connections to one engine.
 pub(super) struct Dialer {
@@ -278,9 +283,8 @@ fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
     };
     match (&tls.cert, &tls.key) {
         (Some(cert), Some(key)) => {
-            let chain = certificates(cert)?;
-            let key = PrivateKeyDer::from_pem_file(key)
-                .map_err(|e| format!("cannot read the TLS key {}: {e}", key.display()))?;
+            let chain = certificates(cert, pem::LARGEST)?;
+            let key = private_key(key)?;
             builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|e| format!("cannot use the TLS certificate {}: {e}", cert.display()))
@@ -297,14 +301,25 @@ fn client_config(tls: &Tls) -> Result<ClientConfig, String> {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|e| format!("cannot read the TLS certificate {}: {e}", path.display()))?;
-    if certificates.is_empty() {
-        return Err(format!("{} has no TLS certificate in it", path.display()));
-    }
-    Ok(certificates)
+fn certificates(path: &Path, limit: u64) -> Result<Vec<CertificateDer<'static>>, String> {
+    let cannot = |reason: String| {
+        format!(
+            "cannot read the TLS certificate {}: {reason}",
+            path.display()
+        )
+    };
+    let pem = iechor_files::read(path, limit).map_err(|error| cannot(error.to_string()))?;
+    pem::check(&pem, Purpose::Certificate).map_err(|error| cannot(error.to_string()))?;
+    CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| cannot("it is not PEM".into()))
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let cannot = |reason: String| format!("cannot read the TLS key {}: {reason}", path.display());
+    let pem = iechor_files::read(path, pem::LARGEST).map_err(|error| cannot(error.to_string()))?;
+    pem::check(&pem, Purpose::PrivateKey).map_err(|error| cannot(error.to_string()))?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| cannot("it is not PEM".into()))
 }
 
 /// The given authority and no other; the system's where none is given.
@@ -312,7 +327,7 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(path) => {
-            for certificate in certificates(path)? {
+            for certificate in certificates(path, pem::LARGEST)? {
                 roots
                     .add(certificate)
                     .map_err(|e| format!("cannot use the TLS authority {}: {e}", path.display()))?;
@@ -327,7 +342,7 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
                 );
             };
             // One that this library cannot read does not take the others away.
-            roots.add_parsable_certificates(certificates(&PathBuf::from(bundle))?);
+            roots.add_parsable_certificates(certificates(Path::new(bundle), SYSTEM_BYTES)?);
         }
     }
     Ok(roots)

@@ -187,15 +187,12 @@ impl container::HostContainer for Host {
                 "{target:?} is not an absolute path without '..'"
             )));
         }
+        let mut copy = operation.files.of_node.copy_to(&target);
         let files = files
             .into_iter()
             .map(|file| {
                 check_file_path(&file.path)?;
-                Ok(model::File {
-                    path: file.path,
-                    mode: file.mode & 0o7777,
-                    contents: file.contents,
-                })
+                copy.fill(file).map_err(HostError::invalid)
             })
             .collect::<Result<Vec<_>, HostError>>()?;
         Ok(operation

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use iechor_engine::BoxByteStream;
+use iechor_files::pem::{self, Purpose};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -17,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use self::subject::Subject;
 use crate::bindings::iechor::driver::transport::Tls;
-use crate::files::Files;
+use crate::files::OptionFiles;
 
 /// What both sides have to show each other.
 pub(super) struct Terms {
@@ -28,10 +29,11 @@ pub(super) struct Terms {
 
 impl Terms {
     /// Makes them of the files that the driver names. The error says what is wrong with those.
-    pub(super) fn new(files: &Files, host: &str, address: &str, tls: Tls) -> Result<Self, String> {
+    pub(super) fn new(files: &OptionFiles, host: &str, address: &str, tls: Tls) -> Result<Self, String> {
         let name = tls.server_name.unwrap_or_else(|| host.to_owned());
         let roots = match &tls.ca {
-            Some(ca) => authorities(ca, file(files, ca)?)?,
+            // A key beside them is nobody's business: the file stays here.
+            Some(ca) => authorities(ca, file(files, ca, Purpose::Certificate)?)?,
             None => system_authorities()?,
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -43,8 +45,8 @@ impl Terms {
             (None, None) => config.with_no_client_auth(),
             (Some(cert), Some(key)) => config
                 .with_client_auth_cert(
-                    certificates(cert, file(files, cert)?)?,
-                    private_key(key, file(files, key)?)?,
+                    certificates(cert, file(files, cert, Purpose::Certificate)?)?,
+                    private_key(key, file(files, key, Purpose::PrivateKey)?)?,
                 )
                 .map_err(|error| match error {
                     rustls::Error::InconsistentKeys(_) => format!(
@@ -111,8 +113,9 @@ impl From<Refused> for io::Error {
     }
 }
 
-fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], String> {
-    files.get(name).ok_or_else(|| {
+/// The file of an option, which has to serve this purpose.
+fn file<'a>(files: &'a OptionFiles, name: &str, purpose: Purpose) -> Result<&'a [u8], String> {
+    let contents = files.get(name).ok_or_else(|| {
         let known: Vec<_> = files.names().collect();
         let known = if known.is_empty() {
             "none is given".to_owned()
@@ -120,29 +123,24 @@ fn file<'a>(files: &'a Files, name: &str) -> Result<&'a [u8], String> {
             format!("given are: {}", known.join(", "))
         };
         format!("there is no file for option {name:?}; {known}")
-    })
+    })?;
+    match pem::check(contents, purpose) {
+        Ok(()) => Ok(contents),
+        Err(error) => Err(format!("the file of option {name} cannot be used: {error}")),
+    }
 }
 
+// The words of the PEM library repeat lines of the file, and the driver gets these errors.
+
 fn certificates(option: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Vec<_> = CertificateDer::pem_slice_iter(pem)
+    CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| format!("the certificate of option {option} cannot be read: {error}"))?;
-    if found.is_empty() {
-        return Err(format!(
-            "the file of option {option} has no certificate in it"
-        ));
-    }
-    Ok(found)
+        .map_err(|_| format!("the certificate of option {option} cannot be read"))
 }
 
 fn private_key(option: &str, pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
-        rustls_pki_types::pem::Error::NoItemsFound => format!(
-            "the file of option {option} has no private key in it (one with a passphrase is of no \
-             use: nobody is asked for it)"
-        ),
-        error => format!("the key of option {option} cannot be read: {error}"),
-    })
+    PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|_| format!("the key of option {option} cannot be read"))
 }
 
 fn authorities(option: &str, pem: &[u8]) -> Result<RootCertStore, String> {

@@ -83,7 +83,7 @@ impl transport::Host for Host {
         check_engine(&operation, "transport.tcp", &format!("tcp://{address}"))?;
         operation.grants.check("transport.tcp", &address)?;
         let terms = tls
-            .map(|tls| Terms::new(&operation.files, &host, &address, tls))
+            .map(|tls| Terms::new(&operation.files.of_options, &host, &address, tls))
             .transpose()
             .map_err(HostError::invalid)?;
         let connecting = async {

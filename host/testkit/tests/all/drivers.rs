@@ -74,7 +74,7 @@ async fn whatever_remote_asks_for_is_denied_by_an_endpoint_that_needs_it() {
 async fn a_daemon_behind_tls_is_like_any_other() {
     let directory = tempfile::tempdir().unwrap();
     let pem = directory.path().join("pem");
-    let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let text = "-----BEGIN CERTIFICATE-----\nMAIwAA==\n-----END CERTIFICATE-----\n";
     std::fs::write(&pem, text).unwrap();
     let pem = pem.to_str().unwrap();
     for (endpoint, options) in [
