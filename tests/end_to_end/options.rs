@@ -1,9 +1,11 @@
 //! What each option of the driver does, as the engine sees it.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::certificates;
 use crate::context::Context;
 use crate::support::{Sandbox, container_of, docker, inspect, machine};
 
@@ -195,9 +197,13 @@ fn a_builder_of_docker_buildx_may_have_any_of_its_options() {
 #[test]
 fn buildkitd_flags() {
     let sandbox = Sandbox::new();
+    let empty = sandbox.write("empty.toml", "");
     let name = sandbox.booted(
         "flags",
-        "--buildkitd-flags=--debug --buildkitd-config /dev/null",
+        &format!(
+            "--buildkitd-flags=--debug --buildkitd-config {}",
+            empty.display()
+        ),
     );
     let command = inspect(&container_of(&name))["Config"]["Cmd"].take();
     let words: Vec<_> = command
@@ -226,12 +232,19 @@ fn own_entitlements_replace_the_default_one() {
     );
 }
 
+/// Certificates of a registry's authority and of this side, and the key of the latter: `ca.pem`,
+/// `cert.pem` and `key.pem`.
+fn make_certificates(sandbox: &Sandbox) {
+    let place = sandbox.path("");
+    certificates::authority(&place, "ca");
+    certificates::certificate(&place, "ca", "cert", certificates::CLIENT, 1);
+    fs::rename(sandbox.path("cert.key"), sandbox.path("key.pem")).expect("renamed");
+}
+
 #[test]
 fn buildkitd_config_and_certificates() {
     let sandbox = Sandbox::new();
-    for name in ["ca.pem", "cert.pem", "key.pem"] {
-        sandbox.write(name, format!("contents of {name}\n"));
-    }
+    make_certificates(&sandbox);
     let place = |name: &str| sandbox.path(name).display().to_string();
     let configuration = sandbox.write(
         "own.toml",
@@ -257,19 +270,18 @@ fn buildkitd_config_and_certificates() {
     };
     let taken = read("/etc/buildkit/buildkitd.toml");
     assert!(taken.starts_with("debug = true\n"), "{taken}");
-    for name in ["ca.pem", "cert.pem", "key.pem"] {
+    for (name, mode) in [("ca.pem", 644), ("cert.pem", 644), ("key.pem", 600)] {
         let path = format!("/etc/buildkit/certs/reg.test_5000/{name}");
         assert!(
             taken.contains(&format!("\"{path}\"")),
             "{path} is not in {taken}"
         );
-        assert_eq!(read(&path), format!("contents of {name}\n"));
+        let given = fs::read_to_string(sandbox.path(name)).expect("made");
+        assert_eq!(read(&path), given);
+        docker(&format!("exec {container} stat -c %a:%u:%g {path}"))
+            .success()
+            .prints(&format!("{mode}:0:0\n"));
     }
-    docker(&format!(
-        "exec {container} stat -c %a:%u:%g /etc/buildkit/certs/reg.test_5000/key.pem"
-    ))
-    .success()
-    .prints("600:0:0\n");
 
     let shown = sandbox.buildx("inspect").success().stdout;
     assert!(
@@ -291,9 +303,7 @@ fn buildkitd_config_and_certificates() {
 #[test]
 fn private_keys_are_not_shown() {
     let sandbox = Sandbox::new();
-    let key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
-    sandbox.write("key.pem", key);
-    sandbox.write("cert.pem", "a certificate\n");
+    make_certificates(&sandbox);
     let configuration = sandbox.write(
         "own.toml",
         "[[registry.\"reg.test\".keypair]]\nkey = \"key.pem\"\ncert = \"cert.pem\"\n",
@@ -305,8 +315,44 @@ fn private_keys_are_not_shown() {
             configuration.display()
         ))
         .success();
+    let key = fs::read_to_string(sandbox.path("key.pem")).expect("made");
+    let secret = key.lines().nth(1).expect("a line of the key");
     for line in ["inspect", "inspect --format json"] {
         let shown = sandbox.buildx(line).words(&name).success();
-        assert!(!shown.stdout.contains("c2VjcmV0"), "{}", shown.stdout);
+        assert!(!shown.stdout.contains(secret), "{}", shown.stdout);
     }
+}
+
+#[test]
+fn only_certificates_and_keys_are_taken_along() {
+    let sandbox = Sandbox::new();
+    make_certificates(&sandbox);
+    sandbox.write("credentials", "[default]\naws_secret_access_key = hunter2\n");
+    let made = Command::new("mkfifo").arg(sandbox.path("pipe")).status();
+    assert!(made.expect("mkfifo runs").success());
+    for (ca, words) in [
+        ("credentials", "it has no certificate in it"),
+        ("/etc/shadow", "it has no certificate in it"),
+        ("key.pem", "it has a private key in it"),
+        ("pipe", "it is a named pipe, not a regular file"),
+        ("/dev/zero", "it is a device, not a regular file"),
+    ] {
+        let text = format!("[registry.\"reg.test\"]\nca = [\"{ca}\"]\n");
+        sandbox.write("own.toml", text);
+        let name = sandbox.name("refused");
+        sandbox
+            .buildx(&format!("create --name {name} --buildkitd-config own.toml"))
+            .failure(1)
+            .says(words)
+            .says("own.toml:2")
+            .does_not_say("hunter2");
+    }
+    for config in ["pipe", "/dev/zero"] {
+        let name = sandbox.name("refused");
+        sandbox
+            .buildx(&format!("create --name {name} --buildkitd-config {config}"))
+            .failure(1)
+            .says("not a regular file");
+    }
+    sandbox.assert_nothing_left();
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+use crate::certificates;
 use crate::context::Context;
 use crate::registry::{PASSWORD, Registry, USER};
 use crate::support::{Sandbox, docker, require_arm64};
@@ -197,4 +198,35 @@ fn a_registry_that_is_not_there() {
         .says("ERROR: failed to build: ")
         .says("127.0.0.1:1")
         .says("connection refused");
+}
+
+#[test]
+fn a_registry_that_wants_a_certificate_is_shown_the_users() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.path("");
+    certificates::authority(&place, "ca");
+    certificates::certificate(&place, "ca", "server", certificates::LOCAL_SERVER, 1);
+    certificates::certificate(&place, "ca", "client", certificates::CLIENT, 1);
+    let registry = Registry::with_certificates(&place);
+    let address = registry.address();
+    let authority = format!("[registry.\"{address}\"]\nhttp = false\nca = [\"ca.pem\"]\n");
+    let pair = format!(
+        "[[registry.\"{address}\".keypair]]\nkey = \"client.key\"\ncert = \"client.pem\"\n"
+    );
+    sandbox.write("without.toml", &authority);
+    sandbox.write("with.toml", authority + &pair);
+    let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
+    for config in ["without.toml", "with.toml"] {
+        sandbox.booted(
+            config.trim_end_matches(".toml"),
+            &format!("--driver-opt network=host --buildkitd-config {config}"),
+        );
+        let tag = format!("{address}/{}:1", sandbox.name("guarded"));
+        let pushed = sandbox.buildx(&format!("build -t {tag} --push {}", context.word()));
+        match config {
+            "with.toml" => pushed.success().says(&format!("pushing manifest for {tag}")),
+            // The registry turns away whoever shows none: it is the key that opens it.
+            _ => pushed.failure(1).says("certificate required"),
+        };
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -33,22 +34,28 @@ pub struct Registry {
 impl Registry {
     /// One that lets everybody in.
     pub fn open() -> Self {
-        Self::start(false)
+        Self::start(false, None)
+    }
+
+    /// One that speaks TLS, and lets in whoever has a certificate of the authority `ca.pem`. It has
+    /// `server.pem` and `server.key` of the same directory itself.
+    pub fn with_certificates(directory: &Path) -> Self {
+        Self::start(false, Some(directory))
     }
 
     /// One that lets [`USER`] in.
     pub fn with_password() -> Self {
-        Self::start(true)
+        Self::start(true, None)
     }
 
-    fn start(password: bool) -> Self {
+    fn start(password: bool, certificates: Option<&Path>) -> Self {
         // Between our look for a free port and its use somebody else may take it.
         (0..5)
-            .find_map(|_| Self::try_start(password))
+            .find_map(|_| Self::try_start(password, certificates))
             .expect("docker-registry starts")
     }
 
-    fn try_start(password: bool) -> Option<Self> {
+    fn try_start(password: bool, certificates: Option<&Path>) -> Option<Self> {
         let directory = tempfile::Builder::new()
             .prefix("iechor-registry-")
             .tempdir()
@@ -70,6 +77,13 @@ impl Registry {
             fs::write(&users, format!("{USER}:{HASH}\n")).expect("written");
             configuration["auth"] =
                 serde_json::json!({"htpasswd": {"realm": "test", "path": users}});
+        }
+        if let Some(place) = certificates {
+            configuration["http"]["tls"] = serde_json::json!({
+                "certificate": place.join("server.pem"),
+                "key": place.join("server.key"),
+                "clientcas": [place.join("ca.pem")],
+            });
         }
         let file = directory.path().join("registry.yml");
         // JSON is YAML too.

@@ -196,7 +196,8 @@ fn spec(node: &Node, settings: &Settings, image: &str, engine: &engine::Info) ->
     }
 }
 
-/// Puts `buildkitd.toml` and what it names where BuildKit looks.
+/// Puts `buildkitd.toml` and what it names where BuildKit looks. The host has what is in them, and
+/// fills it in there.
 fn copy_configuration(container: &Container, files: &[File]) -> Result<(), Error> {
     if files.is_empty() {
         return Ok(());

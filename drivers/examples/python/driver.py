@@ -152,6 +152,7 @@ class Builder(driver.Builder):
             )
         )
         if files:
+            # They have no contents here: the host fills them in where BuildKit looks for them.
             made.copy_in("/etc", [types.File(f"buildkit/{file.path}", file.mode, file.contents) for file in files])
         made.start()
         return made

@@ -262,7 +262,9 @@ pub struct Node {
     pub endpoint: String,
     /// `--buildkitd-flags`, split into words.
     pub buildkitd_flags: Vec<String>,
-    /// `buildkitd.toml`, certificates and such.
+    /// `buildkitd.toml`, and the certificates and keys that it names, by their paths below
+    /// `/etc/buildkit`. They have no contents here: copy them there as they are, and the host puts
+    /// in what the user gave.
     pub files: Vec<File>,
     /// `--platform`; empty means that the node says for itself.
     pub platforms: Vec<Platform>,

@@ -488,7 +488,7 @@ fn context_tls(name: &str, skip_verify: bool, config: &DockerConfig) -> Option<T
 fn parse_host(text: &str, tls: bool, source_name: &str) -> Result<Host, EndpointError> {
     let bad = |reason: &str| EndpointError::Parse {
         source_name: source_name.to_owned(),
-        value: text.to_owned(),
+        value: without_password(text),
         reason: reason.to_owned(),
     };
     let trimmed = text.trim();
@@ -503,10 +503,23 @@ fn parse_host(text: &str, tls: bool, source_name: &str) -> Result<Host, Endpoint
         "tcp" => tcp(rest, tls).map_err(bad),
         "ssh" | "npipe" | "fd" => Err(EndpointError::Unsupported {
             source_name: source_name.to_owned(),
-            value: text.to_owned(),
+            value: without_password(text),
             scheme: scheme.to_owned(),
         }),
         _ => Err(bad(&format!("{scheme}:// is no kind of endpoint"))),
+    }
+}
+
+/// An address as it is shown: with `...` where a password is.
+fn without_password(address: &str) -> String {
+    let start = address.find("://").map_or(0, |place| place + 3);
+    let (scheme, rest) = address.split_at(start);
+    match rest.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{scheme}{user}:...@{host}"),
+            None => address.to_owned(),
+        },
+        None => address.to_owned(),
     }
 }
 
@@ -555,6 +568,22 @@ fn tcp(address: &str, tls: bool) -> Result<Host, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_error_shows_a_password() {
+        for text in [
+            "tcp://me:hunter2@host:1",
+            "me:hunter2@host",
+            "ssh://me:hunter2@host",
+            "http://me:hunter@hunter2@host/x",
+        ] {
+            let error = parse_host(text, false, "DOCKER_HOST").expect_err(text);
+            let said = format!("{error} {error:?}");
+            assert!(said.contains("me:...@host") && !said.contains("hunter"), "{said}");
+        }
+        assert_eq!(without_password("ssh://me@host"), "ssh://me@host");
+        assert_eq!(without_password("tcp://[::1]:2375"), "tcp://[::1]:2375");
+    }
 
     fn environment(directory: &Path) -> Environment {
         Environment {

@@ -98,7 +98,12 @@ pub(super) fn make_directory(directory: &Path, owner: Option<Owner>) -> Result<(
 /// Opens the lock file, which is made if it is not there. Reading suffices for `flock`, so a file
 /// that another user made works too.
 pub(super) fn open_lock(path: &Path, owner: Option<Owner>) -> Result<OwnedFd, StoreError> {
-    let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC;
+    // A named pipe in its place would be waited for.
+    let flags = OFlags::RDONLY
+        | OFlags::CREATE
+        | OFlags::CLOEXEC
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY;
     let lock = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|error| failed("open", path)(error.into()))?;
     if let Some(owner) = owner {

@@ -493,3 +493,81 @@ fn two_processes_share_the_lock() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn files_for_a_node_that_lead_elsewhere_are_no_builder() {
+    let (_directory, store) = store();
+    store.lock().unwrap().save(&builder("good", "d")).unwrap();
+    let write = |files: serde_json::Value| {
+        let group = serde_json::json!({
+            "Name": "bad",
+            "Driver": "d",
+            "Nodes": [{"Name": "bad0", "Endpoint": "e", "Files": files}],
+        });
+        fs::write(store.directory().join("instances/bad"), group.to_string()).unwrap();
+        let state = store.read().unwrap();
+        assert!(state.builder("good").unwrap().is_some());
+        state.builder("bad").cloned().map_err(|error| error.to_string())
+    };
+    for path in ["../../root/.ssh/authorized_keys", "/etc/passwd", "certs/../../x", ""] {
+        let error = write(serde_json::json!({path: "AA=="})).map(drop);
+        let error = error.expect_err(path);
+        assert!(error.contains("instances/bad") && error.contains("node bad0"), "{error}");
+        assert!(error.contains("does not stay below /etc/buildkit"), "{error}");
+        // Nor is it written to.
+        assert!(store.lock().unwrap().builder("bad").is_err());
+    }
+    let large = "A".repeat(8 << 20);
+    let error = write(serde_json::json!({"buildkitd.toml": large})).map(drop);
+    assert!(error.expect_err("large").contains("a node may have"));
+    assert!(write(serde_json::json!({"certs/r/ca.pem": "AA=="})).unwrap().is_some());
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_read() {
+    let (_directory, store) = store();
+    store.lock().unwrap().save(&builder("good", "d")).unwrap();
+    let place = |path: &str| store.directory().join(path);
+    fs::remove_file(place("activity/good")).unwrap();
+    for (path, reader) in [
+        ("instances/pipe", "instances"),
+        ("instances/endless", "instances"),
+        ("defaults/pipe", "defaults"),
+        ("defaults/endless", "defaults"),
+        ("activity/good", "activity"),
+        ("current", "current"),
+    ] {
+        if path.ends_with("endless") {
+            std::os::unix::fs::symlink("/dev/zero", place(path)).unwrap();
+        } else {
+            let mode = rustix::fs::Mode::RWXU;
+            rustix::fs::mkfifoat(rustix::fs::CWD, place(path), mode).unwrap();
+        }
+        let state = store.read().unwrap();
+        assert!(state.builder("good").unwrap().is_some(), "{reader}");
+    }
+    let state = store.read().unwrap();
+    for (name, words) in [("pipe", "a named pipe"), ("endless", "a device")] {
+        let error = state.builder(name).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(state.current().unwrap_err().to_string().contains("a named pipe"));
+    // Nor does the lock wait for somebody to write into it.
+    fs::remove_file(place(".lock")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, place(".lock"), rustix::fs::Mode::RWXU).unwrap();
+    drop(store.lock().unwrap());
+}
+
+#[test]
+fn a_builder_that_would_not_be_read_again_is_not_saved() {
+    let (_directory, store) = store();
+    let mut group = builder("large", "d");
+    group.nodes.push(Node {
+        name: "large0".into(),
+        files: [("buildkitd.toml".into(), vec![b'x'; 50 << 20])].into(),
+        ..Node::default()
+    });
+    let error = store.lock().unwrap().save(&group).unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+    assert!(store.read().unwrap().builder("large").unwrap().is_none());
+}

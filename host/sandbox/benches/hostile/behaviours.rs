@@ -335,6 +335,25 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "reads environment and arguments: finds none",
         "other",
     ),
+    told(
+        "search memory",
+        // `secret key`
+        "yek terces",
+        "searches its memory for the user's key: finds nothing",
+        "other",
+    ),
+    told(
+        "copy a file of the user",
+        "/tmp key.pem",
+        "copies the user's key to another place",
+        "invalid-argument",
+    ),
+    told(
+        "copy a file of the user many times",
+        "key.pem",
+        "copies the user's key 100,000 times at once",
+        "invalid-argument",
+    ),
     ordered(
         "describe",
         "reach out in describe",

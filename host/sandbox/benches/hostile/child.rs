@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use iechor_engine::model::LogStream;
-use iechor_sandbox::contract::{Error, RemoveOptions, StopOptions};
+use iechor_sandbox::contract::{Error, File, RemoveOptions, StopOptions};
 use iechor_sandbox::{
     Driver, DriverError, Grant, Grants, Log, LogLevel, Node, NodeContext, Progress, StepId,
 };
@@ -146,6 +146,11 @@ async fn node(
 ) -> Result<Node, DriverError> {
     let config = iechor_sandbox::contract::Config {
         options: pairs(options),
+        files: vec![File {
+            path: "key.pem".into(),
+            mode: 0o600,
+            contents: b"secret key".to_vec(),
+        }],
         ..config()
     };
     let (config, _) = driver.validate(&config).await?;

@@ -250,7 +250,8 @@ impl Node {
             created => created?,
         };
         if !self.files.is_empty() && !self.fault("drop the files") {
-            container.copy_in("/etc", &self.files)?;
+            let files: Vec<_> = self.files.iter().cloned().map(below_buildkit).collect();
+            container.copy_in("/etc", &files)?;
         }
         match container.start() {
             Err(_) if self.fault("hide the reason") => Err(Error::Other("no".into())),
@@ -391,5 +392,13 @@ fn command(words: &[&str]) -> ExecSpec {
         env: Vec::new(),
         user: None,
         workdir: None,
+    }
+}
+
+/// Where BuildKit looks for its files, seen from `/etc`.
+fn below_buildkit(file: File) -> File {
+    File {
+        path: format!("buildkit/{}", file.path),
+        ..file
     }
 }

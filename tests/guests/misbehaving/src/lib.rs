@@ -6,6 +6,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod exhaust;
+mod files;
 mod objects;
 mod reach;
 
@@ -90,6 +91,10 @@ impl Guest for Misbehaving {
                 option("behave", "What to do"),
                 option("value", "With what"),
                 OptionSpec {
+                    kind: OptionKind::File,
+                    ..option("pem", "A file that it never sees")
+                },
+                OptionSpec {
                     kind: OptionKind::Integer,
                     secret: true,
                     ..option("pin", "What nobody may see")
@@ -118,6 +123,14 @@ impl Guest for Misbehaving {
     fn validate(config: Config) -> Vec<Issue> {
         match behaviour(&config) {
             "panic in validate" => panic!("validate was told to panic"),
+            "search memory in validate" => {
+                let found = files::is_in_memory(option_value(&config, "value"));
+                vec![Issue {
+                    severity: Severity::Error,
+                    subject: None,
+                    message: if found { "found" } else { "not found" }.into(),
+                }]
+            }
             "colour in validate" => vec![Issue {
                 severity: Severity::Error,
                 subject: Some("be\x1b[2Jhave".into()),
@@ -214,11 +227,13 @@ impl GuestBuilder for Node {
     }
 
     fn boot(&self) -> Result<(), Error> {
-        exhaust::boot(
+        let (behaviour, value) = (
             behaviour(&self.config),
             option_value(&self.config, "value"),
-            &self.container(),
-        )
+        );
+        let base = self.container();
+        files::boot(behaviour, value, &base)
+            .unwrap_or_else(|| exhaust::boot(behaviour, value, &base))
     }
 
     fn dial(&self) -> Result<Connection, Error> {
