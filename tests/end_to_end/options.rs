@@ -327,7 +327,10 @@ fn private_keys_are_not_shown() {
 fn only_certificates_and_keys_are_taken_along() {
     let sandbox = Sandbox::new();
     make_certificates(&sandbox);
-    sandbox.write("credentials", "[default]\naws_secret_access_key = hunter2\n");
+    sandbox.write(
+        "credentials",
+        "[default]\naws_secret_access_key = hunter2\n",
+    );
     let made = Command::new("mkfifo").arg(sandbox.path("pipe")).status();
     assert!(made.expect("mkfifo runs").success());
     for (ca, words) in [

@@ -224,7 +224,9 @@ fn a_registry_that_wants_a_certificate_is_shown_the_users() {
         let tag = format!("{address}/{}:1", sandbox.name("guarded"));
         let pushed = sandbox.buildx(&format!("build -t {tag} --push {}", context.word()));
         match config {
-            "with.toml" => pushed.success().says(&format!("pushing manifest for {tag}")),
+            "with.toml" => pushed
+                .success()
+                .says(&format!("pushing manifest for {tag}")),
             // The registry turns away whoever shows none: it is the key that opens it.
             _ => pushed.failure(1).says("certificate required"),
         };

@@ -579,7 +579,10 @@ mod tests {
         ] {
             let error = parse_host(text, false, "DOCKER_HOST").expect_err(text);
             let said = format!("{error} {error:?}");
-            assert!(said.contains("me:...@host") && !said.contains("hunter"), "{said}");
+            assert!(
+                said.contains("me:...@host") && !said.contains("hunter"),
+                "{said}"
+            );
         }
         assert_eq!(without_password("ssh://me@host"), "ssh://me@host");
         assert_eq!(without_password("tcp://[::1]:2375"), "tcp://[::1]:2375");

@@ -126,7 +126,7 @@ fn first_tag(der: &[u8]) -> Option<u8> {
         return None;
     };
     let (length, contents) = match *length {
-        short @ 0..0x80 => (usize::from(short), rest),
+        short @ 0..=0x7f => (usize::from(short), rest),
         long @ 0x81..=0x84 => {
             let (digits, contents) = rest.split_at_checked(usize::from(long - 0x80))?;
             let digit = |sum: usize, digit: &u8| (sum << 8) | usize::from(*digit);
@@ -165,7 +165,10 @@ mod tests {
         let certificate = [Ok(()), Ok(()), no_key, Ok(())];
         for (contents, expected) in [
             (CERTIFICATE.to_owned(), certificate),
-            (format!("# mine\n{CERTIFICATE}words\r\n{CERTIFICATE}"), certificate),
+            (
+                format!("# mine\n{CERTIFICATE}words\r\n{CERTIFICATE}"),
+                certificate,
+            ),
             (KEY.to_owned(), key),
             (KEY.replace("PRIVATE", "RSA PRIVATE"), key),
             (
@@ -179,7 +182,10 @@ mod tests {
                 format!("{CERTIFICATE}{KEY}"),
                 [Err(UnwantedKey), Ok(()), Ok(()), Ok(())],
             ),
-            (String::new(), [no_certificate, no_certificate, no_key, nothing]),
+            (
+                String::new(),
+                [no_certificate, no_certificate, no_key, nothing],
+            ),
             (
                 "root:$6$salt:19000:0:99999:7:::\n".to_owned(),
                 [no_certificate, no_certificate, no_key, nothing],
@@ -195,7 +201,13 @@ mod tests {
             // A key that calls itself a certificate, and the other way round.
             (KEY.replace("PRIVATE KEY", "CERTIFICATE"), 1),
             (CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY"), 1),
-            (format!("{CERTIFICATE}{}", CERTIFICATE.replace("MAIwAA==", "MAMwAA==")), 2),
+            (
+                format!(
+                    "{CERTIFICATE}{}",
+                    CERTIFICATE.replace("MAIwAA==", "MAMwAA==")
+                ),
+                2,
+            ),
             (CERTIFICATE.replace("MAIwAA==", "AAAA"), 1),
             (CERTIFICATE.replace("MAIwAA==", "?"), 1),
             (CERTIFICATE.replace("-----END CERTIFICATE-----\n", ""), 1),

@@ -95,10 +95,7 @@ mod tests {
             (&large, "more than 1 MiB"),
             (&path("der", b"\x30\x82\x01"), "in PEM"),
             (&path("none", b""), "in PEM"),
-            (
-                &path("cut", b"-----BEGIN CERTIFICATE-----\nAA"),
-                "damaged",
-            ),
+            (&path("cut", b"-----BEGIN CERTIFICATE-----\nAA"), "damaged"),
         ] {
             let error = read(value).expect_err(value);
             assert!(error.contains(expected), "{error}");

@@ -73,10 +73,7 @@ pub fn check_node_files<'a>(
 
 /// Whether a relative path stays below where it begins, and is the only way to write it.
 fn is_below(path: &str) -> bool {
-    !path.contains(['\\', '\0'])
-        && path
-            .split('/')
-            .all(|part| !matches!(part, "" | "." | ".."))
+    !path.contains(['\\', '\0']) && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 impl NodeFiles {
@@ -226,7 +223,11 @@ mod tests {
             ("/etc/buildkit", "empty", Ok("")),
             // Any other place, where a driver would be left with an empty file.
             ("/etc", "buildkitd.toml", Err("\"/etc/buildkitd.toml\"")),
-            ("/tmp", "certs/r/key.pem", Err("/etc/buildkit/certs/r/key.pem")),
+            (
+                "/tmp",
+                "certs/r/key.pem",
+                Err("/etc/buildkit/certs/r/key.pem"),
+            ),
             ("/etc/buildkit", "etc/buildkit/buildkitd.toml", Err("only")),
             ("/etc/buildkitd", "buildkitd.toml", Err("only")),
         ] {
@@ -242,7 +243,10 @@ mod tests {
         }
         // What a driver says itself is its own file.
         let own = copied("/tmp", &[file("buildkitd.toml", 0o755, "mine")]).expect("its own");
-        assert_eq!((own[0].mode, own[0].contents.as_slice()), (0o755, &b"mine"[..]));
+        assert_eq!(
+            (own[0].mode, own[0].contents.as_slice()),
+            (0o755, &b"mine"[..])
+        );
     }
 
     #[test]
@@ -268,7 +272,16 @@ mod tests {
     fn paths_and_sizes_from_the_store_are_checked() {
         let long = "x".repeat(limits::NODE_FILE_PATH + 1);
         for path in [
-            "", "/", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a\\b", "a\0b",
+            "",
+            "/",
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "a//b",
+            "a/",
+            "./a",
+            "a\\b",
+            "a\0b",
         ] {
             let said = check_node_files([(path, 1)]).expect_err(path);
             assert!(said.contains("does not stay below"), "{said}");
@@ -292,7 +305,10 @@ mod tests {
     #[test]
     fn debug_output_holds_no_contents() {
         let text = format!("{:?}", stored());
-        assert!(!text.contains("toml\"]") && text.contains("key.pem"), "{text}");
+        assert!(
+            !text.contains("toml\"]") && text.contains("key.pem"),
+            "{text}"
+        );
         assert!(!text.contains("107"), "{text}");
     }
 }

@@ -106,4 +106,3 @@ pub enum ConfigError {
         reason: String,
     },
 }
-

@@ -235,7 +235,10 @@ impl<'a> Reading<'a> {
             .push((place.span(), format!("{DAEMON_DIRECTORY}/{path}")));
         self.files.insert(path, data);
         // At once, so that no configuration makes this read without end.
-        let sizes = self.files.iter().map(|(path, data)| (path.as_str(), data.len()));
+        let sizes = self
+            .files
+            .iter()
+            .map(|(path, data)| (path.as_str(), data.len()));
         check_node_files(sizes).map_err(|reason| ConfigError::TooMuch {
             path: self.path.to_owned(),
             reason,
@@ -271,7 +274,7 @@ impl<'a> Reading<'a> {
 
 /// The directory of a registry: whatever is no letter, digit, `.` or `-` becomes `_`, one for
 /// several in a row.
-fn directory_name(host: &str) -> String {
+pub(super) fn directory_name(host: &str) -> String {
     let mut name = String::new();
     for character in host.chars() {
         if character.is_ascii_alphanumeric() || matches!(character, '.' | '-') {

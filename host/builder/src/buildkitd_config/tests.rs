@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
+use super::reading::directory_name;
 use super::*;
 
 /// The least that looks like a certificate, and like a key.
@@ -143,12 +144,27 @@ fn with_ca(name: &str) -> Fixture {
 #[test]
 fn what_is_no_certificate_or_key_is_not_taken_in() {
     for (table, what, contents, expected) in [
-        ("ca", "CA", "[default]\naws_secret_access_key = x\n", "it has no certificate in it"),
+        (
+            "ca",
+            "CA",
+            "[default]\naws_secret_access_key = x\n",
+            "it has no certificate in it",
+        ),
         ("ca", "CA", KEY, "it has a private key in it"),
         ("key", "key", CERTIFICATE, "it has no private key in it"),
-        ("key", "key", "root:$6$salt:1::::\n", "it has no private key in it"),
+        (
+            "key",
+            "key",
+            "root:$6$salt:1::::\n",
+            "it has no private key in it",
+        ),
         ("cert", "cert", KEY, "it has no certificate in it"),
-        ("cert", "cert", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----", "damaged"),
+        (
+            "cert",
+            "cert",
+            "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----",
+            "damaged",
+        ),
     ] {
         let config = match table {
             "ca" => "\nregistry.r.ca = ['it']\n",
@@ -159,7 +175,10 @@ fn what_is_no_certificate_or_key_is_not_taken_in() {
         fixture.file("it", contents);
         let error = fixture.error();
         let begin = format!("cannot use {what} file: it: ");
-        assert!(error.starts_with(&begin) && error.contains(expected), "{error}");
+        assert!(
+            error.starts_with(&begin) && error.contains(expected),
+            "{error}"
+        );
         assert!(error.contains("config.toml:"), "{error}");
     }
     // The authority of a registry with a key in the same file by mistake, after many others.
@@ -188,12 +207,21 @@ fn what_is_no_regular_file_is_refused_at_once_wherever_it_is_named() {
         let shown = named.display();
         for (config, line) in [
             (format!("registry.r.ca = ['{shown}']\n"), 1),
-            (format!("[[registry.r.keypair]]\nkey = '{shown}'\ncert = 'cert.pem'\n"), 2),
-            (format!("[[registry.r.keypair]]\nkey = 'key.pem'\ncert = '{shown}'\n"), 3),
+            (
+                format!("[[registry.r.keypair]]\nkey = '{shown}'\ncert = 'cert.pem'\n"),
+                2,
+            ),
+            (
+                format!("[[registry.r.keypair]]\nkey = 'key.pem'\ncert = '{shown}'\n"),
+                3,
+            ),
         ] {
             let error = Fixture::new(&config).load().unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
-            assert!(error.contains(&format!("config.toml:{line} names it")), "{error}");
+            assert!(
+                error.contains(&format!("config.toml:{line} names it")),
+                "{error}"
+            );
         }
     }
     // The default configuration of the store is no exception.

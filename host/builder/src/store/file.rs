@@ -99,11 +99,8 @@ pub(super) fn make_directory(directory: &Path, owner: Option<Owner>) -> Result<(
 /// that another user made works too.
 pub(super) fn open_lock(path: &Path, owner: Option<Owner>) -> Result<OwnedFd, StoreError> {
     // A named pipe in its place would be waited for.
-    let flags = OFlags::RDONLY
-        | OFlags::CREATE
-        | OFlags::CLOEXEC
-        | OFlags::NONBLOCK
-        | OFlags::NOCTTY;
+    let flags =
+        OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let lock = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|error| failed("open", path)(error.into()))?;
     if let Some(owner) = owner {

@@ -507,20 +507,36 @@ fn files_for_a_node_that_lead_elsewhere_are_no_builder() {
         fs::write(store.directory().join("instances/bad"), group.to_string()).unwrap();
         let state = store.read().unwrap();
         assert!(state.builder("good").unwrap().is_some());
-        state.builder("bad").cloned().map_err(|error| error.to_string())
+        let found = state.builder("bad").map(|found| found.cloned());
+        found.map_err(|error| error.to_string())
     };
-    for path in ["../../root/.ssh/authorized_keys", "/etc/passwd", "certs/../../x", ""] {
+    for path in [
+        "../../root/.ssh/authorized_keys",
+        "/etc/passwd",
+        "certs/../../x",
+        "",
+    ] {
         let error = write(serde_json::json!({path: "AA=="})).map(drop);
         let error = error.expect_err(path);
-        assert!(error.contains("instances/bad") && error.contains("node bad0"), "{error}");
-        assert!(error.contains("does not stay below /etc/buildkit"), "{error}");
+        assert!(
+            error.contains("instances/bad") && error.contains("node bad0"),
+            "{error}"
+        );
+        assert!(
+            error.contains("does not stay below /etc/buildkit"),
+            "{error}"
+        );
         // Nor is it written to.
         assert!(store.lock().unwrap().builder("bad").is_err());
     }
     let large = "A".repeat(8 << 20);
     let error = write(serde_json::json!({"buildkitd.toml": large})).map(drop);
     assert!(error.expect_err("large").contains("a node may have"));
-    assert!(write(serde_json::json!({"certs/r/ca.pem": "AA=="})).unwrap().is_some());
+    assert!(
+        write(serde_json::json!({"certs/r/ca.pem": "AA=="}))
+            .unwrap()
+            .is_some()
+    );
 }
 
 #[test]
@@ -551,7 +567,13 @@ fn what_is_no_regular_file_is_not_read() {
         let error = state.builder(name).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
-    assert!(state.current().unwrap_err().to_string().contains("a named pipe"));
+    assert!(
+        state
+            .current()
+            .unwrap_err()
+            .to_string()
+            .contains("a named pipe")
+    );
     // Nor does the lock wait for somebody to write into it.
     fs::remove_file(place(".lock")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, place(".lock"), rustix::fs::Mode::RWXU).unwrap();

@@ -29,7 +29,12 @@ pub(super) struct Terms {
 
 impl Terms {
     /// Makes them of the files that the driver names. The error says what is wrong with those.
-    pub(super) fn new(files: &OptionFiles, host: &str, address: &str, tls: Tls) -> Result<Self, String> {
+    pub(super) fn new(
+        files: &OptionFiles,
+        host: &str,
+        address: &str,
+        tls: Tls,
+    ) -> Result<Self, String> {
         let name = tls.server_name.unwrap_or_else(|| host.to_owned());
         let roots = match &tls.ca {
             // A key beside them is nobody's business: the file stays here.

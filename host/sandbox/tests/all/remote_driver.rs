@@ -293,7 +293,10 @@ async fn who_is_not_trusted_is_told_why_and_at_once() {
             "the key of option key is not that of the certificate of option cert",
         ),
         (&["key=good.pem"], "has no private key in it"),
-        (&["cert=good.key"], "option cert cannot be used: it has no certificate in it"),
+        (
+            &["cert=good.key"],
+            "option cert cannot be used: it has no certificate in it",
+        ),
     ] {
         let all: Vec<_> = mutual.iter().chain(change).copied().collect();
         let error = refusal(&endpoint, certificates.options(&all)).await;

@@ -12,7 +12,11 @@ use crate::support::{
 
 /// What is in the files, each with a word that is nowhere else.
 const FILES: [(&str, u32, &str); 4] = [
-    ("buildkitd.toml", 0o644, "# toml-marker-5aef\ndebug = true\n"),
+    (
+        "buildkitd.toml",
+        0o644,
+        "# toml-marker-5aef\ndebug = true\n",
+    ),
     ("certs/r/ca.pem", 0o644, "# ca-marker-71c2\n"),
     ("certs/r/cert.pem", 0o644, "# cert-marker-93b0\n"),
     ("certs/r/key.pem", 0o600, "# key-marker-0d4f\n"),
@@ -69,7 +73,8 @@ fn words(error: &DriverError) -> String {
 #[tokio::test(start_paused = true)]
 async fn no_byte_of_a_users_file_is_in_the_memory_of_a_driver() {
     let place = tempfile::NamedTempFile::new().unwrap();
-    let pem = "option-marker-e8a6\n-----BEGIN CERTIFICATE-----\nMAIwAA==\n-----END CERTIFICATE-----\n";
+    let pem =
+        "option-marker-e8a6\n-----BEGIN CERTIFICATE-----\nMAIwAA==\n-----END CERTIFICATE-----\n";
     std::fs::write(place.path(), pem).unwrap();
     let pem = place.path().to_str().unwrap();
     let driver = load(guest()).await;
@@ -178,18 +183,29 @@ async fn the_users_files_go_nowhere_else() {
             .await
             .unwrap_err();
         let said = words(&error);
-        assert!(said.contains("to /etc/buildkit/") && said.contains("only"), "{said}");
+        assert!(
+            said.contains("to /etc/buildkit/") && said.contains("only"),
+            "{said}"
+        );
         let journal = bench.engine.journal();
-        assert!(!journal.iter().any(|line| line.starts_with("copy")), "{journal:?}");
+        assert!(
+            !journal.iter().any(|line| line.starts_with("copy")),
+            "{journal:?}"
+        );
         assert_eq!(bench.objects().await, [""; 0]);
     }
     // Another path of the configuration directory is no file of the user.
     let bench = stage();
-    boot(&bench, told("copy a file of the user", "/etc/buildkit other.toml"))
-        .await
-        .unwrap();
+    boot(
+        &bench,
+        told("copy a file of the user", "/etc/buildkit other.toml"),
+    )
+    .await
+    .unwrap();
     let found = bench.engine.files(CONTAINER).unwrap();
-    let empty = found.values().all(|file: &model::File| file.contents.is_empty());
+    let empty = found
+        .values()
+        .all(|file: &model::File| file.contents.is_empty());
     assert!(empty && found.len() == 1);
 }
 
@@ -239,22 +255,40 @@ async fn what_a_credential_helper_said_stays_with_the_host() {
     );
     let error = boot(&bench, told("pull", "image")).await.unwrap_err();
     let said = format!("{error} {error:?}");
-    assert!(said.contains("cannot get the credentials for docker.io"), "{said}");
-    assert!(!said.contains("hvs.secret") && !said.contains("alice"), "{said}");
+    assert!(
+        said.contains("cannot get the credentials for docker.io"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("hvs.secret") && !said.contains("alice"),
+        "{said}"
+    );
 }
 
 /// The drivers that come with the host copy the files as they are in the configuration.
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_knows_nothing_of_this_still_configures_buildkit() {
     let driver = load(&embedded_component()).await;
-    let bench = granting(&driver, &["container.privileged", "image.pull", "container.cgroup-parent"])
-        .await;
+    let bench = granting(
+        &driver,
+        &[
+            "container.privileged",
+            "image.pull",
+            "container.cgroup-parent",
+        ],
+    )
+    .await;
     bench.engine.add_image(crate::support::IMAGE);
     let config = Config {
         files: files(),
         ..config()
     };
-    bench.with_config(&driver, config).await.boot().await.unwrap();
+    bench
+        .with_config(&driver, config)
+        .await
+        .boot()
+        .await
+        .unwrap();
     let found = bench.engine.files(CONTAINER).unwrap();
     let found: Vec<_> = found
         .values()

@@ -16,9 +16,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Option<Result<(), Error
             let (target, path) = value.split_once(' ').unwrap_or((value, ""));
             copy(target, &[empty(path)])
         }
-        "copy a file of the user many times" => {
-            copy("/etc/buildkit", &vec![empty(value); 100_000])
-        }
+        "copy a file of the user many times" => copy("/etc/buildkit", &vec![empty(value); 100_000]),
         _ => return None,
     })
 }

@@ -227,10 +227,7 @@ impl GuestBuilder for Node {
     }
 
     fn boot(&self) -> Result<(), Error> {
-        let (behaviour, value) = (
-            behaviour(&self.config),
-            option_value(&self.config, "value"),
-        );
+        let (behaviour, value) = (behaviour(&self.config), option_value(&self.config, "value"));
         let base = self.container();
         files::boot(behaviour, value, &base)
             .unwrap_or_else(|| exhaust::boot(behaviour, value, &base))
