@@ -217,7 +217,7 @@ fn what_is_wrong_with_certificates_and_endpoints_is_said_before_anything_is_save
         .failure(1)
         .says("option cacert: cannot read /")
         .says("nowhere.pem: No such file or directory")
-        .says("der.pem has no PEM in it");
+        .says("der.pem: it has no certificate or private key in it");
     for (endpoint, words) in [
         ("", "no remote endpoint provided"),
         (

@@ -55,10 +55,10 @@ pub(crate) fn read(value: &str) -> Result<Vec<u8>, String> {
         return Err(format!("{value:?} is not an absolute path; {MEND}"));
     }
     let contents = iechor_files::read(path, pem::LARGEST)
-        .map_err(|error| format!("cannot read {value:?}: {error}; {MEND}"))?;
+        .map_err(|error| format!("cannot read {value}: {error}; {MEND}"))?;
     match pem::check(&contents, Purpose::Any) {
         Ok(()) => Ok(contents),
-        Err(error) => Err(format!("cannot use {value:?}: {error}; {MEND}")),
+        Err(error) => Err(format!("cannot use {value}: {error}; {MEND}")),
     }
 }
 

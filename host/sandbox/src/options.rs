@@ -216,8 +216,8 @@ mod tests {
             [
                 (
                     "cert",
-                    "cannot read \"/nonexistent.pem\": No such file or directory (os error 2); \
-                     give the path of a file with certificates or a key in PEM"
+                    "cannot read /nonexistent.pem: No such file or directory (os error 2); give \
+                     the path of a file with certificates or a key in PEM"
                 ),
                 ("imag", "there is no such option; did you mean image?"),
                 ("default-load", "\"maybe\" is neither true nor false"),

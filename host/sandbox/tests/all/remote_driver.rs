@@ -419,7 +419,7 @@ async fn everything_that_is_wrong_with_a_configuration_is_said_at_once() {
         .to_string();
     for expected in [
         "option cacert: cannot read /nonexistent/ca.pem: No such file",
-        "der.pem has no PEM in it",
+        "der.pem: it has no certificate or private key in it",
         "option key: \"relative.key\" is not an absolute path",
         "did you mean servername?",
         "kubectl port-forward",

@@ -129,7 +129,7 @@ async fn nothing_that_is_printed_has_a_users_file_in_it() {
     let seen = Arc::new(Seen::default());
     let driver: Arc<Driver> = load(guest()).await.observed(seen.clone());
     for (value, arrives) in [
-        ("/etc/buildkit certs/r/key.pem", true),
+        ("/etc buildkit/certs/r/key.pem", true),
         ("/tmp certs/r/key.pem", false),
     ] {
         let bench = stage();
@@ -151,8 +151,8 @@ async fn nothing_that_is_printed_has_a_users_file_in_it() {
 #[tokio::test(start_paused = true)]
 async fn the_host_puts_the_users_file_where_it_belongs() {
     for value in [
-        "/etc/buildkit certs/r/key.pem",
         "/etc buildkit/certs/r/key.pem",
+        "//./etc/ buildkit/certs/r/key.pem",
         "/ etc/buildkit/certs/r/key.pem",
     ] {
         let bench = stage();
@@ -198,7 +198,7 @@ async fn the_users_files_go_nowhere_else() {
     let bench = stage();
     boot(
         &bench,
-        told("copy a file of the user", "/etc/buildkit other.toml"),
+        told("copy a file of the user", "/etc buildkit/other.toml"),
     )
     .await
     .unwrap();
