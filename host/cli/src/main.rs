@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    iechor_sandbox::compiler::serve_if_asked();
     let arguments = match command::Iechor::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return failure::usage(&error),

@@ -1,12 +1,9 @@
 //! Components in files.
 
-use std::fs::{self, File};
-use std::io::Read as _;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use iechor_files::FileError;
 
 use crate::digest::Digest;
 use crate::error::{self, RegistryError};
@@ -76,32 +73,20 @@ fn find(path: &Path) -> Result<PathBuf, RegistryError> {
 
 /// The bytes of a file, and where it is without symbolic links.
 fn read(path: &Path, limit: u64) -> Result<(PathBuf, Vec<u8>), RegistryError> {
-    let failed = |error: std::io::Error| unreadable(path, &error);
-    // A pipe would be waited for until somebody writes to it.
-    let file = File::options()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32)
-        .open(path)
-        .map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(RegistryError::Disk {
-            path: path.to_owned(),
-            reason: "it is neither a file nor a directory".into(),
-        });
-    }
-    // Of what was opened: the path may lead elsewhere by now.
-    let real = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        return Err(RegistryError::TooLarge {
+    let failed = |error| match error {
+        FileError::System(error) => unreadable(path, &error),
+        FileError::TooLarge(limit) => RegistryError::TooLarge {
             what: path.display().to_string(),
             limit,
-        });
-    }
-    Ok((real, bytes))
+        },
+        other => RegistryError::Disk {
+            path: path.to_owned(),
+            reason: other.to_string(),
+        },
+    };
+    let file = iechor_files::open(path).map_err(failed)?;
+    let real = file.real_path().map_err(failed)?;
+    Ok((real, file.read(limit).map_err(failed)?))
 }
 
 #[cfg(test)]
@@ -160,7 +145,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let pipe = directory.path().join("a.wasm");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("made");
-        assert!(fails(&pipe, None).contains("neither"));
+        assert!(fails(&pipe, None).contains("not a regular file"));
     }
 
     #[test]
@@ -176,6 +161,6 @@ mod tests {
         fs::write(&path, "123456789").expect("written");
         assert!(fails(&path, None).contains("too large"));
         assert!(fails(&directory.path().join("none.wasm"), None).contains("oci://"));
-        assert!(fails(Path::new("/dev/null"), None).contains("neither"));
+        assert!(fails(Path::new("/dev/null"), None).contains("not a regular file"));
     }
 }

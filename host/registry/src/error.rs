@@ -34,6 +34,14 @@ pub enum RegistryError {
         /// What went wrong on the way.
         reason: String,
     },
+    /// The server does not answer, or not fast enough.
+    #[error("{host} is too slow: {reason}; try again later")]
+    Slow {
+        /// The server.
+        host: String,
+        /// What it did not do in which time.
+        reason: String,
+    },
     /// The server lets nobody in without credentials, or not with these.
     #[error("{host} {reason}")]
     Unauthorized {
@@ -94,7 +102,7 @@ pub enum RegistryError {
 impl RegistryError {
     /// Whether nobody could be asked: nothing is known of what is there.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Slow { .. })
     }
 }
 

@@ -6,9 +6,9 @@
 //!
 //! - [`source`] has the grammar; [`digest`] what a source is pinned by.
 //! - `oci` speaks to registries, in the layout of the WebAssembly OCI tools (`oci::layout`).
-//! - `web` is every request that this crate makes itself.
+//! - `web` is every request that this crate makes.
 //!
-//! reqwest and oci-client are used in this crate only. It knows nothing of builders, and runs
+//! reqwest is used in this crate only. It knows nothing of builders, and runs
 //! nothing.
 
 pub mod digest;

@@ -1,25 +1,42 @@
-//! Requests to servers: bounded in size, in redirects and in the time without a byte.
+//! Requests to servers: bounded in size, in redirects, in time and in how slow they may be.
+//!
+//! A server that sends a byte now and then keeps any limit on silence at bay for ever. So an answer has
+//! to begin within [`HEAD`], to come at [`SLOWEST`] bytes in each [`WINDOW`], and to end within a time
+//! that its reader sets.
 
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::digest::Digest;
 use crate::error::{self, RegistryError};
 use crate::source::is_loopback;
 use crate::{Fetched, Location, Request, Source};
 
-/// How long a server has to take a connection.
-pub(crate) const CONNECT: Duration = Duration::from_secs(15);
-/// How long a server may be silent within an answer.
-pub(crate) const SILENCE: Duration = Duration::from_secs(60);
+/// How long a server has to take a connection, TLS included.
+const CONNECT: Duration = Duration::from_secs(15);
+/// How long it takes until the head of an answer is here, with all redirects.
+const HEAD: Duration = Duration::from_secs(30);
+/// How often the pace of an answer is looked at.
+const WINDOW: Duration = Duration::from_secs(30);
+/// Fewest bytes that come in that time: 1 KiB a second, less than the slowest modems had.
+const SLOWEST: u64 = 30 << 10;
+/// How long the whole of a component may take. The largest takes ten minutes at 1 Mbit/s.
+pub(crate) const COMPONENT_TIME: Duration = Duration::from_secs(30 * 60);
+/// How long any smaller answer may take.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(120);
+/// How long the words of an error may take: they are not worth waiting for.
+const WORDS_TIME: Duration = Duration::from_secs(5);
+/// Fewest bytes a second at which something is uploaded.
+const SLOWEST_UPLOAD: u64 = 16 << 10;
 const REDIRECTS: usize = 5;
 /// Most bytes of an error's own words that are repeated.
-const WORDS: u64 = 4 << 10;
+const WORDS: usize = 4 << 10;
 /// By what servers know this program.
-pub(crate) const USER_AGENT: &str = concat!("iechor/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("iechor/", env!("CARGO_PKG_VERSION"));
 
 /// Makes ring the process's cryptography, which reqwest is built without.
 pub(crate) fn install_cryptography() {
@@ -44,7 +61,6 @@ pub(crate) fn client(url: &str) -> Result<&'static Client, RegistryError> {
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT)
-        .read_timeout(SILENCE)
         .redirect(Policy::custom(redirect));
     if is_local {
         builder = builder.no_proxy();
@@ -75,8 +91,7 @@ pub(crate) async fn fetch(
     expected: Option<&Digest>,
     request: &Request<'_>,
 ) -> Result<Fetched, RegistryError> {
-    let answer = client(url)?.get(url).send().await;
-    let answer = answer.map_err(|error| failed(url, &error))?;
+    let answer = send(client(url)?.get(url), url, 0).await?;
     match answer.status() {
         status if status.is_success() => {}
         StatusCode::NOT_FOUND | StatusCode::GONE => {
@@ -101,7 +116,7 @@ pub(crate) async fn fetch(
             });
         }
     }
-    let bytes = read(answer, url, request.limit, request.progress).await?;
+    let bytes = read(answer, url, request.limit, COMPONENT_TIME, request.progress).await?;
     let digest = Digest::of(&bytes);
     error::check(url, expected, &digest)?;
     Ok(Fetched {
@@ -114,25 +129,77 @@ pub(crate) async fn fetch(
     })
 }
 
-/// Reads an answer of at most `limit` bytes.
+/// Sends a request with a body of so many bytes, and waits for the head of the answer.
+///
+/// # Errors
+///
+/// Where nobody answers in time.
+pub(crate) async fn send(
+    request: RequestBuilder,
+    url: &str,
+    body: u64,
+) -> Result<Response, RegistryError> {
+    let time = HEAD + Duration::from_secs(body / SLOWEST_UPLOAD);
+    match timeout(time, request.send()).await {
+        Ok(answer) => answer.map_err(|error| failed(url, &error)),
+        Err(_) => Err(RegistryError::Slow {
+            host: host(url),
+            reason: format!("it does not answer within {} s", time.as_secs()),
+        }),
+    }
+}
+
+/// Reads an answer of at most `limit` bytes, within `time`.
+///
+/// # Errors
+///
+/// Where it is larger, breaks off, or does not come fast enough.
 pub(crate) async fn read(
     mut answer: Response,
     what: &str,
     limit: u64,
+    time: Duration,
     progress: &(dyn Fn(u64, Option<u64>) + Sync),
 ) -> Result<Vec<u8>, RegistryError> {
     let too_large = || RegistryError::TooLarge {
         what: what.to_owned(),
         limit,
     };
+    let from = answer.url().to_string();
+    let slow = |reason: String| RegistryError::Slow {
+        host: host(&from),
+        reason,
+    };
     let total = answer.content_length();
     if total.is_some_and(|total| total > limit) {
         return Err(too_large());
     }
+    let end = Instant::now() + time;
     let mut bytes = Vec::new();
+    let mut window = Instant::now() + WINDOW;
+    let mut before = 0;
     loop {
-        let chunk = answer.chunk().await;
-        let Some(chunk) = chunk.map_err(|error| failed(what, &error))? else {
+        let chunk = match timeout_at(window.min(end), answer.chunk()).await {
+            Ok(chunk) => chunk.map_err(|error| failed(&from, &error))?,
+            Err(_) if Instant::now() >= end => {
+                let seconds = time.as_secs();
+                return Err(slow(format!("it does not send {what} within {seconds} s")));
+            }
+            Err(_) => {
+                let count = bytes.len() as u64;
+                if count - before < SLOWEST {
+                    return Err(slow(format!(
+                        "it sent {} bytes of {what} in {} s",
+                        count - before,
+                        WINDOW.as_secs()
+                    )));
+                }
+                before = count;
+                window += WINDOW;
+                continue;
+            }
+        };
+        let Some(chunk) = chunk else {
             return Ok(bytes);
         };
         if bytes.len() as u64 + chunk.len() as u64 > limit {
@@ -145,10 +212,12 @@ pub(crate) async fn read(
 
 /// The beginning of an answer's own words, on one line and fit to be shown.
 pub(crate) async fn words(mut answer: Response) -> String {
+    let end = Instant::now() + WORDS_TIME;
     let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() as u64 > WORDS {
+    while let Ok(Ok(Some(chunk))) = timeout_at(end, answer.chunk()).await {
+        let room = WORDS.saturating_sub(bytes.len());
+        bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() >= room {
             break;
         }
     }

@@ -24,6 +24,7 @@ use iechor_sandbox::{
 const MEMORY_OF: &str = "IECHOR_BENCH_MEMORY_OF";
 
 fn main() {
+    iechor_sandbox::compiler::serve_if_asked();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -19,6 +19,7 @@ const CALLS: u32 = 1_000_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
+    iechor_sandbox::compiler::serve_if_asked();
     if std::env::args().nth(1).as_deref() == Some(IDLE) {
         print(&idle_memory().await.to_string());
         return;

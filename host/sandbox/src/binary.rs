@@ -1,12 +1,7 @@
 //! The bytes of a component, with their digest.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use crate::error::DriverError;
@@ -34,37 +29,15 @@ impl Binary {
     ///
     /// What keeps it from being read.
     pub fn read(path: &Path) -> Result<(Self, PathBuf), DriverError> {
-        let unreadable = |reason: String| DriverError::Unreadable {
-            path: path.to_owned(),
-            reason,
+        let read = || {
+            let file = iechor_files::open(path)?;
+            let real = file.real_path()?;
+            Ok((Self::new(file.read(limits::COMPONENT_BYTES)?), real))
         };
-        let failed = |error: io::Error| unreadable(error.to_string());
-        // A pipe would be waited for until somebody writes to it.
-        let file = File::options()
-            .read(true)
-            .custom_flags(OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32)
-            .open(path)
-            .map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(unreadable("it is not a file".into()));
-        }
-        if metadata.len() > limits::COMPONENT_BYTES {
-            return Err(unreadable(format!(
-                "it has {} MiB; a driver may have {}",
-                metadata.len() >> 20,
-                limits::COMPONENT_BYTES >> 20
-            )));
-        }
-        // Of what was opened: the path may lead elsewhere by now.
-        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let real = std::fs::read_link(link).map_err(failed)?;
-        let mut bytes = Vec::new();
-        // It may still grow.
-        file.take(limits::COMPONENT_BYTES)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
-        Ok((Self::new(bytes), real))
+        read().map_err(|error: iechor_files::FileError| DriverError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// SHA-256, as `sha256:` and hexadecimal digits.

@@ -16,6 +16,7 @@ use wasmtime::component::Component;
 
 use crate::binary::Binary;
 use crate::compilation;
+use crate::error::DriverError;
 
 /// After so long without use, machine code is removed.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -23,6 +24,7 @@ const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A component that was compiled just now.
 pub(crate) struct Compiled {
     pub(crate) component: Component,
+    code: Vec<u8>,
     /// Where its machine code is to be kept.
     place: Option<PathBuf>,
 }
@@ -34,11 +36,7 @@ impl Compiled {
             return;
         };
         // The cache saves time; without it everything works.
-        let _ = self
-            .component
-            .serialize()
-            .map_err(drop)
-            .and_then(|code| write(&place, &code));
+        let _ = write(&place, &self.code);
         if let Some(directory) = place.parent() {
             tidy(directory, SystemTime::now());
         }
@@ -58,12 +56,26 @@ pub(crate) fn find(engine: &Engine, binary: &Binary) -> Option<Component> {
     Some(component)
 }
 
-/// Compiles the component. `name` is how the user calls the driver.
-pub(crate) fn compile(engine: &Engine, name: &str, binary: &Binary) -> wasmtime::Result<Compiled> {
-    let bytes = binary.bytes();
-    let component = compilation::announced(name, bytes.len(), || Component::new(engine, bytes))?;
+/// Compiles the component with `compiler`. `name` is how the user calls the driver.
+///
+/// # Errors
+///
+/// What the compiler says, or that what it made cannot be loaded.
+pub(crate) fn compile(
+    engine: &Engine,
+    name: &str,
+    binary: &Binary,
+    compiler: impl FnOnce() -> Result<Vec<u8>, DriverError>,
+) -> Result<Compiled, DriverError> {
+    let code = compilation::announced(name, binary.bytes().len(), compiler)?;
+    // SAFETY: the code comes from the compiler of this program, either in this process or in a child
+    // that runs the same program: nobody else had a hand on the pipe between the two. It is trusted as far
+    // as the compiler is.
+    let component = unsafe { Component::deserialize(engine, &code) }
+        .map_err(|error| DriverError::unloadable(name, &format!("{error:#}")))?;
     Ok(Compiled {
         component,
+        code,
         place: place(engine, binary),
     })
 }

@@ -4,6 +4,8 @@
 //! whatever their `z`.
 
 use crate::error::DriverError;
+use crate::limits;
+use crate::text::clean_line;
 
 /// The version of `wit/` that this host was built with.
 const HOST: &str = "0.1.0";
@@ -32,7 +34,8 @@ pub(crate) fn of(driver: &str, exports: &[String]) -> Result<String, DriverError
     };
     Err(DriverError::OtherContract {
         driver: driver.into(),
-        version: version.into(),
+        // Nobody has checked yet that it is one.
+        version: clean_line(version, limits::LINE),
         host: HOST,
         remedy,
     })

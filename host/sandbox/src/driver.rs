@@ -14,6 +14,7 @@ use crate::bindings::contract::{
     CapabilityRequest, Config, Descriptor, Issue, OptionKind, OptionSpec, Severity,
 };
 use crate::call::{self, Call};
+use crate::compiler::{self, Abort};
 use crate::embedded::Embedded;
 use crate::error::DriverError;
 use crate::files::Files;
@@ -83,8 +84,13 @@ impl Sandbox {
                 match cache::find(&runtime.engine, &binary) {
                     Some(component) => component,
                     None => {
-                        let compiled = cache::compile(&runtime.engine, name, &binary)
-                            .map_err(|error| unloadable(name, &error))?;
+                        // It is trusted, so it is compiled here.
+                        let compiled = cache::compile(&runtime.engine, name, &binary, || {
+                            runtime
+                                .engine
+                                .precompile_component(binary.bytes())
+                                .map_err(|error| unloadable(name, &error))
+                        })?;
                         let component = compiled.component.clone();
                         compiled.keep();
                         component
@@ -108,7 +114,9 @@ impl Sandbox {
     }
 
     /// Loads a component that was read already. It is compiled only where it is a driver, of a size
-    /// that [`limits`] allows; who decides by its digest whether it may be used does so before.
+    /// that [`limits`] allows, and in a process of its own that [`mod@crate::compiler`] bounds; who
+    /// decides by its digest whether it may be used does so before. Who stops to wait ends the
+    /// compilation.
     ///
     /// # Errors
     ///
@@ -120,6 +128,11 @@ impl Sandbox {
     ) -> Result<Arc<Driver>, DriverError> {
         refuse_other_formats(&name, binary.bytes())?;
         let runtime = runtime(&name)?;
+        let (abort, _abort_on_drop) =
+            Abort::pair().map_err(|error| DriverError::NoCompiler {
+                driver: name.clone(),
+                reason: error.to_string(),
+            })?;
         // Compilation takes seconds for a large component.
         let loaded = tokio::task::spawn_blocking(move || {
             let digest = binary.digest().to_owned();
@@ -127,8 +140,9 @@ impl Sandbox {
                 return Driver::new(name, source, digest, component).map(Arc::new);
             }
             anatomy::check(&name, binary.bytes())?;
-            let compiled = cache::compile(&runtime.engine, &name, &binary)
-                .map_err(|error| unloadable(&name, &error))?;
+            let compiled = cache::compile(&runtime.engine, &name, &binary, || {
+                compiler::compile(&runtime.engine, &name, binary.bytes(), &abort)
+            })?;
             let driver = Driver::new(name, source, digest, compiled.component.clone())?;
             // Only now it is known to be one.
             compiled.keep();
@@ -446,10 +460,7 @@ fn runtime(driver: &str) -> Result<&'static Runtime, DriverError> {
 }
 
 fn unloadable(driver: &str, error: &wasmtime::Error) -> DriverError {
-    DriverError::Unloadable {
-        driver: driver.into(),
-        reason: clean_line(&format!("{error:#}"), limits::LINE),
-    }
+    DriverError::unloadable(driver, &format!("{error:#}"))
 }
 
 /// Says what a file is that is not a component, in words that help.

@@ -1,5 +1,6 @@
 //! What can go wrong with a driver.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,25 @@ pub enum DriverError {
         /// The driver.
         driver: String,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// Compiling it takes more than the host gives to that.
+    #[error(
+        "driver {driver} is not compiled: {limit}; that is far more than drivers take, so ask who made \
+         it for another one"
+    )]
+    TooCostly {
+        /// The driver.
+        driver: String,
+        /// Which limit it came to.
+        limit: CompilationLimit,
+    },
+    /// It is not built in, and this program cannot compile it in a process of its own.
+    #[error("driver {driver} is not compiled: the program cannot start its compiler: {reason}")]
+    NoCompiler {
+        /// The driver.
+        driver: String,
+        /// Why not.
         reason: String,
     },
     /// It imports what no host offers.
@@ -138,6 +158,71 @@ pub enum DriverError {
         /// The failure.
         error: Error,
     },
+}
+
+/// A limit on what it takes to compile a component, see [`limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompilationLimit {
+    /// Memory, [`limits::COMPILER_MEMORY`].
+    Memory {
+        /// How much there was.
+        bytes: u64,
+    },
+    /// Processor time, [`limits::COMPILER_PROCESSOR`].
+    Processor {
+        /// How much there was.
+        time: Duration,
+    },
+    /// Wall time, [`limits::COMPILER_WALL`].
+    Wall {
+        /// How much there was.
+        time: Duration,
+    },
+    /// Machine code, [`limits::MACHINE_CODE_BYTES`].
+    MachineCode {
+        /// How much it may become.
+        bytes: u64,
+    },
+    /// Somebody else ended the compiler, as the system does for want of memory.
+    Killed,
+}
+
+impl fmt::Display for CompilationLimit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory { bytes } => write!(
+                formatter,
+                "compiling it takes more than {} MiB of memory",
+                bytes >> 20
+            ),
+            Self::Processor { time } => write!(
+                formatter,
+                "compiling it takes more than {} of processor time",
+                humantime(time)
+            ),
+            Self::Wall { time } => {
+                write!(formatter, "compiling it takes longer than {}", humantime(time))
+            }
+            Self::MachineCode { bytes } => write!(
+                formatter,
+                "it becomes more than {} MiB of machine code",
+                bytes >> 20
+            ),
+            Self::Killed => formatter.write_str(
+                "its compiler was killed, as the system does when it runs out of memory",
+            ),
+        }
+    }
+}
+
+impl DriverError {
+    /// A component that is at fault, with reasons that may repeat its words.
+    pub(crate) fn unloadable(driver: &str, reason: &str) -> Self {
+        Self::Unloadable {
+            driver: driver.into(),
+            reason: clean_line(reason, limits::LINE),
+        }
+    }
 }
 
 fn humantime(limit: &Duration) -> String {

@@ -8,6 +8,7 @@
 //! - [`mod@driver`] loads components and asks them what they are.
 //! - [`mod@node`] runs the operations of the contract.
 //! - `capability` is what a driver can call, a file an interface of `wit/`.
+//! - [`compiler`] compiles components, in a process of its own.
 //! - [`compilation`] tells who listens that a component is being compiled.
 //! - [`grant`] decides what it may do with that, [`policy`] what nobody may, [`ownership`] which
 //!   objects are its own.
@@ -22,6 +23,7 @@ mod cache;
 mod call;
 mod capability;
 pub mod compilation;
+pub mod compiler;
 mod contract_version;
 mod counters;
 pub mod driver;
@@ -49,7 +51,7 @@ pub use bindings::contract;
 pub use cache::home as cache_home;
 pub use driver::{Driver, Sandbox, Source, ValidConfig};
 pub use embedded::{EMBEDDED, Embedded};
-pub use error::DriverError;
+pub use error::{CompilationLimit, DriverError};
 pub use grant::{Grant, Grants};
 pub use node::{Node, NodeContext};
 pub use node_files::{NODE_FILES_DIRECTORY, check_node_files};
@@ -59,3 +61,17 @@ pub use report::{
     BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, Log, LogLevel, Progress,
     StepId, SystemDialer,
 };
+
+/// The tests of this crate compile in children as programs do, see `tests/compiler.rs`.
+#[cfg(test)]
+mod test_program {
+    extern "C" fn serve_if_asked() {
+        crate::compiler::serve_if_asked();
+    }
+
+    // SAFETY: the C library calls what stands in this section before `main`, with the standard library in
+    // order as far as it is used: arguments, files, threads.
+    #[used]
+    #[unsafe(link_section = ".init_array")]
+    static BEFORE_MAIN: extern "C" fn() = serve_if_asked;
+}

@@ -7,6 +7,19 @@ use std::time::Duration;
 
 /// Largest component file, in bytes. A Python driver with its interpreter has about 18 MiB.
 pub const COMPONENT_BYTES: u64 = 64 << 20;
+/// Most bytes of memory that compiling a component takes, beside the program itself. Python with its
+/// interpreter takes 390 MiB.
+pub const COMPILER_MEMORY: u64 = 1 << 30;
+/// Most processor time that it takes, of all threads together. Python takes 12 s.
+pub const COMPILER_PROCESSOR: Duration = Duration::from_secs(120);
+/// Most wall time that it takes: on a machine that is busy with other things, too.
+pub const COMPILER_WALL: Duration = Duration::from_secs(300);
+/// Most threads that compile: each takes memory for itself.
+pub const COMPILER_THREADS: usize = 4;
+/// Most bytes of machine code that a component becomes.
+pub const MACHINE_CODE_BYTES: usize = 256 << 20;
+/// Most bytes of what the compiler says about a component that are kept.
+pub const COMPILER_WORDS: usize = 16 << 10;
 /// Most bytes of all linear memories of a driver together.
 pub const MEMORY_BYTES: usize = 256 << 20;
 /// Most linear memories.
@@ -23,11 +36,32 @@ pub const FUNCTION_BYTES: usize = 1 << 20;
 pub const GLOBALS: usize = 10_000;
 /// Most types, imports and exports. Python has 10,000.
 pub const NAMES: usize = 60_000;
+/// Most interfaces that a driver imports and exports. The contract has a dozen, and a runtime brings a
+/// score of WASI's.
+pub const INTERFACES: usize = 200;
+/// Most bytes of the name of one, its version included.
+pub const INTERFACE_NAME: usize = 200;
 /// Most modules and components in a component. Python has 41.
 pub const PARTS: usize = 256;
 /// Most instances of them that it declares; those that only rename something cost little. Python has
 /// 120.
 pub const DECLARED_INSTANCES: usize = 1000;
+/// Most segments of data and of tables, with the elements of the latter.
+pub const SEGMENTS: usize = 200_000;
+/// Most bytes of everything in a component but code, data and custom sections.
+pub const DESCRIPTION_BYTES: usize = 4 << 20;
+/// Most local variables of all functions, parameters included.
+pub const LOCALS: usize = 4_000_000;
+/// Most blocks times local variables of one function.
+pub const FUNCTION_VARIABLES: usize = 16_000_000;
+/// The same of all functions together.
+pub const VARIABLES: usize = 256_000_000;
+/// Most blocks of one function, each as often as there are loops around it.
+pub const FUNCTION_NESTING: usize = 1_000_000;
+/// The same of all functions together.
+pub const NESTING: usize = 16_000_000;
+/// Most values that calls, branches and blocks of all functions take and give.
+pub const VALUES: usize = 16_000_000;
 /// Most elements of a table.
 pub const TABLE_ELEMENTS: usize = 64 << 10;
 /// Most handles that a driver holds at a time.

@@ -28,12 +28,15 @@ pub struct Kit {
 }
 
 impl Kit {
-    /// Loads the component of a file.
+    /// Loads the component of a file. It is compiled in this process, without bounds, unless the program
+    /// called [`iechor_sandbox::compiler::serve_if_asked`]: a test has no `main` that could do so, and
+    /// compiles what its author built.
     ///
     /// # Errors
     ///
     /// What keeps it from being loaded.
     pub async fn load(path: impl AsRef<Path>) -> Result<Self, KitError> {
+        iechor_sandbox::compiler::compile_in_this_process();
         Ok(Self::new(Sandbox::file(path.as_ref()).await?))
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use iechor_registry::Digest;
 use iechor_sandbox::{
-    Binary, Driver, DriverError, Embedded, Grant, Grants, Policy, Sandbox, Source,
+    Binary, Driver, DriverError, Embedded, Grant, Grants, Policy, Sandbox, Source, limits,
 };
 
 use super::admission;
@@ -277,13 +277,14 @@ pub(super) async fn admitted(
     let policy = workspace.policy()?;
     let source = admission::fetched(&entry.pinned.parse()?);
     admission::admit(&policy, &entry.name, entry.digest.as_str(), &source, None)?;
-    installed(&workspace.store, entry).await
+    let loading = installed(&workspace.store, entry);
+    workspace.unless_cancelled(LOADING, loading).await
 }
 
 /// Loads an installed driver; whoever uses it has it admitted.
 async fn installed(store: &Store, entry: &Installed) -> Result<Arc<Driver>, BuilderError> {
     let path = lock::component_path(store, &entry.digest);
-    let binary = match std::fs::read(&path) {
+    let binary = match iechor_files::read(&path, limits::COMPONENT_BYTES) {
         Ok(bytes) => Binary::new(bytes),
         Err(error) => {
             return Err(DriversError::Gone {

@@ -27,6 +27,8 @@ use crate::store::{BrokenFile, Store, StoreError, Transaction};
 const DIRECTORY: &str = "drivers";
 const FILE: &str = "drivers.lock";
 const COMPONENTS: &str = "components";
+/// The largest lock file that is read, in bytes: some ten thousand drivers.
+const LARGEST: u64 = 8 << 20;
 
 /// The content of the lock file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -94,9 +96,9 @@ impl LockFile {
     /// Where the file cannot be used at all.
     pub fn read(store: &Store) -> Result<Self, BuilderError> {
         let path = path(store);
-        match std::fs::read_to_string(&path) {
+        match iechor_files::read_to_string(&path, LARGEST) {
             Ok(text) => text::parse(&path, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if error.is_not_found() => Ok(Self::default()),
             Err(error) => {
                 let reason = error.to_string();
                 Err(BrokenFile { path, reason }.into())

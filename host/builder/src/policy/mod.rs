@@ -8,13 +8,11 @@
 mod parse;
 
 use std::fmt::Write as _;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use iechor_files::FileError;
 use iechor_sandbox::Policy;
 use iechor_sandbox::policy::Rules;
-use rustix::fs::OFlags;
 
 /// The organisation's file.
 pub const ORGANISATION: &str = "/etc/iechor/policy.toml";
@@ -102,14 +100,14 @@ impl Places {
     ///
     /// Where a file cannot be read or understood, with all that is wrong with both.
     pub fn load(&self) -> Result<Policy, PolicyError> {
-        let organisation = match contents(&self.organisation) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        let organisation = match iechor_files::read(&self.organisation, LARGEST) {
+            Err(error) if error.is_not_found() => None,
             contents => Some(rules(&self.organisation, contents, "")),
         };
         let named = self
             .named
             .as_deref()
-            .map(|path| rules(path, contents(path), " (IECHOR_POLICY names it)"));
+            .map(|path| rules(path, iechor_files::read(path, LARGEST), " (IECHOR_POLICY names it)"));
         match (organisation, named) {
             (Some(Err(one)), Some(Err(other))) => {
                 Err(PolicyError::Both(Box::new(one), Box::new(other)))
@@ -130,12 +128,12 @@ impl Places {
 ///
 /// Where it cannot be read or understood, with all that is wrong with it.
 pub fn read(path: &Path) -> Result<Rules, PolicyError> {
-    rules(path, contents(path), "")
+    rules(path, iechor_files::read(path, LARGEST), "")
 }
 
 fn rules(
     path: &Path,
-    contents: io::Result<Vec<u8>>,
+    contents: Result<Vec<u8>, FileError>,
     hint: &'static str,
 ) -> Result<Rules, PolicyError> {
     let bytes = contents.map_err(|error| PolicyError::Unreadable {
@@ -147,23 +145,6 @@ fn rules(
         path: path.to_owned(),
         faults,
     })
-}
-
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
-    // A pipe would be waited for until somebody writes to it.
-    let file = std::fs::File::options()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32)
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -1,20 +1,16 @@
-//! Components in OCI registries.
+//! Components in OCI registries, by the OCI distribution specification.
 //!
-//! oci-client pushes. What is fetched is read here, so that no registry can send more than there is
-//! room for.
+//! Whatever a registry answers is read within bounds of size and time, also where something is pushed.
 
 mod layout;
 mod token;
 
-use oci_client::client::{ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
-use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference, RegistryOperation};
-use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 pub use layout::Contents;
+use token::Purpose;
 
 use crate::digest::Digest;
 use crate::error::{self, RegistryError};
@@ -22,6 +18,11 @@ use crate::{Artifact, Credential, Fetched, Location, Request, Resolved, Source, 
 
 /// Most bytes of a manifest; registries commonly refuse larger ones.
 const MANIFEST_BYTES: u64 = 4 << 20;
+
+/// Type of what is uploaded.
+const BYTES: &str = "application/octet-stream";
+/// What Docker calls its registry, and where that is.
+const DOCKER: (&str, &str) = ("docker.io", "index.docker.io");
 
 /// An artifact that was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +38,13 @@ pub(crate) async fn fetch(
     pin: Option<&Digest>,
     request: &Request<'_>,
 ) -> Result<Fetched, RegistryError> {
-    let registry = Registry::to_pull(artifact, &request.credential).await?;
+    let registry = Registry::new(artifact, &request.credential, Purpose::Pull).await?;
     let found = registry.component(artifact, pin, request.limit).await?;
     let path = format!("blobs/{}", found.digest);
     let what = format!("the component of {artifact}");
     let answer = registry.get(&path, &[], &what).await?;
-    let bytes = web::read(answer, &what, request.limit, request.progress).await?;
+    let time = web::COMPONENT_TIME;
+    let bytes = web::read(answer, &what, request.limit, time, request.progress).await?;
     error::check(&what, Some(&found.digest), &Digest::of(&bytes))?;
     Ok(Fetched {
         bytes,
@@ -56,7 +58,7 @@ pub(crate) async fn resolve(
     pin: Option<&Digest>,
     request: &Request<'_>,
 ) -> Result<Resolved, RegistryError> {
-    let registry = Registry::to_pull(artifact, &request.credential).await?;
+    let registry = Registry::new(artifact, &request.credential, Purpose::Pull).await?;
     registry.component(artifact, pin, request.limit).await
 }
 
@@ -75,28 +77,15 @@ pub async fn push(
         url: artifact.to_string(),
         reason: error.to_string(),
     })?;
-    let registry = Registry::to_push(artifact, credential).await?;
+    let registry = Registry::new(artifact, credential, Purpose::Push).await?;
     let digest = Digest::of(&component);
     let manifest_digest = Digest::of(&parts.manifest);
-    let failed = |error| registry.failure(error);
-    let (client, reference) = (&registry.client, &registry.reference);
-    client
-        .push_blob(reference, component, digest.as_str())
-        .await
-        .map_err(failed)?;
+    registry.push_blob(component, &digest).await?;
     let config_digest = Digest::of(&parts.config);
-    client
-        .push_blob(reference, parts.config, config_digest.as_str())
-        .await
-        .map_err(failed)?;
-    client
-        .push_manifest_raw(
-            reference,
-            parts.manifest,
-            HeaderValue::from_static(layout::MANIFEST),
-        )
-        .await
-        .map_err(failed)?;
+    registry.push_blob(parts.config, &config_digest).await?;
+    registry
+        .push_manifest(parts.manifest, artifact.tag_or_latest())
+        .await?;
     let tagged = Artifact {
         tag: Some(artifact.tag_or_latest().to_owned()),
         ..artifact.clone()
@@ -112,9 +101,9 @@ pub async fn push(
 
 /// A registry that has said how it wants to be asked.
 struct Registry {
-    client: Client,
-    reference: Reference,
-    scheme: &'static str,
+    /// Scheme and host.
+    root: String,
+    host: String,
     repository: String,
     credential: Credential,
     /// What the registry's own authority gave for the credential.
@@ -122,71 +111,24 @@ struct Registry {
 }
 
 impl Registry {
-    async fn to_pull(artifact: &Artifact, credential: &Credential) -> Result<Self, RegistryError> {
-        let mut registry = Self::new(artifact, credential)?;
-        registry.token = token::to_pull(&registry.root(), artifact, credential).await?;
-        Ok(registry)
-    }
-
-    async fn to_push(artifact: &Artifact, credential: &Credential) -> Result<Self, RegistryError> {
-        let registry = Self::new(artifact, credential)?;
-        let shown = match credential {
-            Credential::Anonymous => RegistryAuth::Anonymous,
-            Credential::Password { username, password } => {
-                RegistryAuth::Basic(username.clone(), password.clone())
-            }
-            Credential::Token(token) => RegistryAuth::Bearer(token.clone()),
+    async fn new(
+        artifact: &Artifact,
+        credential: &Credential,
+        purpose: Purpose,
+    ) -> Result<Self, RegistryError> {
+        let scheme = if artifact.is_local() { "http" } else { "https" };
+        let address = match artifact.registry.as_str() {
+            name if name == DOCKER.0 => DOCKER.1,
+            name => name,
         };
-        let asked = registry
-            .client
-            .auth(&registry.reference, &shown, RegistryOperation::Push)
-            .await;
-        asked.map_err(|error| registry.failure(error))?;
-        Ok(registry)
-    }
-
-    fn new(artifact: &Artifact, credential: &Credential) -> Result<Self, RegistryError> {
-        web::install_cryptography();
-        let reference = Reference::with_tag(
-            artifact.registry.clone(),
-            artifact.repository.clone(),
-            artifact.tag_or_latest().to_owned(),
-        );
-        let (protocol, scheme) = if artifact.is_local() {
-            (ClientProtocol::Http, "http")
-        } else {
-            (ClientProtocol::Https, "https")
-        };
-        // A proxy that is not used for this machine takes the place of those that the environment names.
-        let no_proxy = artifact
-            .is_local()
-            .then_some(("http://localhost", "localhost,127.0.0.0/8,::1"));
-        let client = Client::try_from(ClientConfig {
-            http_proxy: no_proxy.map(|(nobody, _)| nobody.into()),
-            no_proxy: no_proxy.map(|(_, here)| here.into()),
-            protocol,
-            connect_timeout: Some(web::CONNECT),
-            read_timeout: Some(web::SILENCE),
-            user_agent: web::USER_AGENT,
-            ..ClientConfig::default()
-        });
+        let root = format!("{scheme}://{address}");
         Ok(Self {
-            scheme,
-            client: client.map_err(|error| failure(&artifact.registry, credential, error))?,
+            token: token::obtain(&root, artifact, credential, purpose).await?,
+            root,
+            host: artifact.registry.clone(),
             repository: artifact.repository.clone(),
-            reference,
             credential: credential.clone(),
-            token: None,
         })
-    }
-
-    /// Scheme and host.
-    fn root(&self) -> String {
-        format!("{}://{}", self.scheme, self.reference.resolve_registry())
-    }
-
-    fn failure(&self, error: OciDistributionError) -> RegistryError {
-        failure(self.reference.registry(), &self.credential, error)
     }
 
     /// Finds the component of an artifact by its manifest.
@@ -201,7 +143,7 @@ impl Registry {
         let answer = self
             .get(&format!("manifests/{version}"), layout::ACCEPTED, &what)
             .await?;
-        let manifest = web::read(answer, &what, MANIFEST_BYTES, &|_, _| {}).await?;
+        let manifest = web::read(answer, &what, MANIFEST_BYTES, web::ANSWER_TIME, &|_, _| {}).await?;
         let manifest_digest = Digest::of(&manifest);
         error::check(&format!("the manifest of {what}"), pin, &manifest_digest)?;
         let found = layout::component(&manifest);
@@ -226,27 +168,107 @@ impl Registry {
         path: &str,
         accepted: &[&str],
         what: &str,
-    ) -> Result<reqwest::Response, RegistryError> {
-        let url = format!("{}/v2/{}/{path}", self.root(), self.repository);
-        let mut request = web::client(&url)?.get(&url);
+    ) -> Result<Response, RegistryError> {
+        let url = self.url(path);
+        let mut request = self.request(Method::GET, &url)?;
         if !accepted.is_empty() {
             request = request.header(ACCEPT, accepted.join(", "));
         }
-        request = match (&self.token, &self.credential) {
+        let answer = web::send(request, &url, 0).await?;
+        self.successful(answer, &url, what).await
+    }
+
+    /// Uploads some bytes, unless they are there already.
+    async fn push_blob(&self, bytes: Vec<u8>, digest: &Digest) -> Result<(), RegistryError> {
+        let there = self.url(&format!("blobs/{digest}"));
+        let answer = web::send(self.request(Method::HEAD, &there)?, &there, 0).await?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let url = self.url("blobs/uploads/");
+        let request = self.request(Method::POST, &url)?.body(Vec::new());
+        let answer = web::send(request, &url, 0).await?;
+        let answer = self.successful(answer, &url, &self.repository).await?;
+        let place = self.place(&answer, digest)?;
+        let length = bytes.len() as u64;
+        let mut request = web::client(place.as_str())?.put(place.clone());
+        // The place may be anywhere, and only the registry is to see the credentials.
+        if Url::parse(&url).is_ok_and(|url| url.origin() == place.origin()) {
+            request = self.introduced(request);
+        }
+        let request = request.header(CONTENT_TYPE, BYTES).body(bytes);
+        let answer = web::send(request, place.as_str(), length).await?;
+        self.successful(answer, &url, &self.repository).await?;
+        Ok(())
+    }
+
+    /// Where an upload that was begun goes on.
+    fn place(&self, answer: &Response, digest: &Digest) -> Result<Url, RegistryError> {
+        let wrong = |reason: String| RegistryError::Answer {
+            url: answer.url().to_string(),
+            reason: web::line(&reason),
+        };
+        let place = answer
+            .headers()
+            .get(LOCATION)
+            .and_then(|place| place.to_str().ok())
+            .ok_or_else(|| wrong("the registry does not say where to upload to".into()))?;
+        let mut url = answer
+            .url()
+            .join(place)
+            .map_err(|error| wrong(format!("it wants an upload to {place:?}: {error}")))?;
+        if self.root.starts_with("https:") && url.scheme() != "https" {
+            return Err(wrong(format!(
+                "it wants an upload to {place:?}, which has no TLS"
+            )));
+        }
+        url.query_pairs_mut().append_pair("digest", digest.as_str());
+        Ok(url)
+    }
+
+    async fn push_manifest(&self, manifest: Vec<u8>, tag: &str) -> Result<(), RegistryError> {
+        let url = self.url(&format!("manifests/{tag}"));
+        let length = manifest.len() as u64;
+        let request = self
+            .request(Method::PUT, &url)?
+            .header(CONTENT_TYPE, layout::MANIFEST)
+            .body(manifest);
+        let answer = web::send(request, &url, length).await?;
+        self.successful(answer, &url, &self.repository).await?;
+        Ok(())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/v2/{}/{path}", self.root, self.repository)
+    }
+
+    fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, RegistryError> {
+        Ok(self.introduced(web::client(url)?.request(method, url)))
+    }
+
+    /// The request with what the registry wants to be shown.
+    fn introduced(&self, request: RequestBuilder) -> RequestBuilder {
+        match (&self.token, &self.credential) {
             (Some(token), _) => request.bearer_auth(token),
             (None, Credential::Password { username, password }) => {
                 request.basic_auth(username, Some(password))
             }
             (None, Credential::Token(token)) => request.bearer_auth(token),
             (None, Credential::Anonymous) => request,
-        };
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| web::failed(&url, &error))?;
-        let host = self.reference.registry();
+        }
+    }
+
+    /// The answer, where it is a good one.
+    async fn successful(
+        &self,
+        answer: Response,
+        url: &str,
+        what: &str,
+    ) -> Result<Response, RegistryError> {
         match answer.status() {
             status if status.is_success() => Ok(answer),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(unauthorized(host, &self.credential))
+                Err(unauthorized(&self.host, &self.credential))
             }
             status => {
                 let words = complaint(&web::words(answer).await);
@@ -258,12 +280,12 @@ impl Registry {
                 Err(match status {
                     StatusCode::NOT_FOUND => RegistryError::NotFound {
                         what: what.to_owned(),
-                        host: host.to_owned(),
+                        host: self.host.clone(),
                         answer: said,
                     },
                     _ => RegistryError::Answer {
                         reason: format!("the registry answers {said}"),
-                        url,
+                        url: url.to_owned(),
                     },
                 })
             }
@@ -302,25 +324,6 @@ fn unauthorized(host: &str, credential: &Credential) -> RegistryError {
     RegistryError::Unauthorized {
         host: host.to_owned(),
         reason: format!("{reason}; `docker login {host}` stores credentials"),
-    }
-}
-
-/// What oci-client reports, in this crate's words.
-fn failure(host: &str, credential: &Credential, error: OciDistributionError) -> RegistryError {
-    match error {
-        OciDistributionError::UnauthorizedError { .. }
-        | OciDistributionError::AuthenticationFailure(_)
-        | OciDistributionError::ServerError {
-            code: 401 | 403, ..
-        } => unauthorized(host, credential),
-        OciDistributionError::RequestError(error) => match error.url() {
-            Some(url) => web::failed(url.as_str(), &error),
-            None => web::failed(host, &error),
-        },
-        other => RegistryError::Answer {
-            url: host.to_owned(),
-            reason: web::line(&other.to_string()),
-        },
     }
 }
 

@@ -32,22 +32,38 @@ struct Answer {
     access_token: String,
 }
 
-/// A token to read the repository with, where the registry wants one.
+/// What a token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Pull,
+    Push,
+}
+
+impl Purpose {
+    fn actions(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "pull,push",
+        }
+    }
+}
+
+/// A token for the repository, where the registry wants one.
 ///
 /// # Errors
 ///
 /// Where the authority gives none, or cannot be asked.
-pub(super) async fn to_pull(
+pub(super) async fn obtain(
     registry: &str,
     artifact: &Artifact,
     credential: &Credential,
+    purpose: Purpose,
 ) -> Result<Option<String>, RegistryError> {
     if let Credential::Token(token) = credential {
         return Ok(Some(token.clone()));
     }
     let url = format!("{registry}/v2/");
-    let answer = web::client(&url)?.get(&url).send().await;
-    let answer = answer.map_err(|error| web::failed(&url, &error))?;
+    let answer = web::send(web::client(&url)?.get(&url), &url, 0).await?;
     let wanted = answer.headers().get_all(WWW_AUTHENTICATE);
     let challenge = wanted
         .iter()
@@ -70,7 +86,7 @@ pub(super) async fn to_pull(
             "it wants a token from {realm:?}, which is asked without TLS"
         )));
     }
-    let scope = format!("repository:{}:pull", artifact.repository);
+    let scope = format!("repository:{}:{}", artifact.repository, purpose.actions());
     {
         let mut query = asked.query_pairs_mut();
         query.append_pair("scope", &scope);
@@ -82,8 +98,7 @@ pub(super) async fn to_pull(
     if let Credential::Password { username, password } = credential {
         request = request.basic_auth(username, Some(password));
     }
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| web::failed(asked.as_str(), &error))?;
+    let answer = web::send(request, asked.as_str(), 0).await?;
     match answer.status() {
         status if status.is_success() => {}
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -97,7 +112,7 @@ pub(super) async fn to_pull(
         }
     }
     let what = format!("the token of {}", artifact.registry);
-    let bytes = web::read(answer, &what, ANSWER_BYTES, &|_, _| {}).await?;
+    let bytes = web::read(answer, &what, ANSWER_BYTES, web::ANSWER_TIME, &|_, _| {}).await?;
     match serde_json::from_slice(&bytes) {
         Ok(Answer { token, .. }) if !token.is_empty() => Ok(Some(token)),
         Ok(Answer { access_token, .. }) if !access_token.is_empty() => Ok(Some(access_token)),

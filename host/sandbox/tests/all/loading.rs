@@ -9,6 +9,7 @@ use std::process::Command;
 
 use iechor_sandbox::{DriverError, Sandbox, limits};
 
+use crate::generated::{functions, leb128, module, section};
 use crate::support::{Nodes, embedded_component, granting, guest, load, patched_guest};
 
 const DRIVER: &str = "IECHOR_TEST_DRIVER";
@@ -146,10 +147,17 @@ async fn what_is_not_a_readable_file_of_a_sensible_size_is_named() {
         .unwrap()
         .set_len((64 << 20) + 1)
         .unwrap();
+    let pipe = directory.path().join("pipe.wasm");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
     for (path, expected) in [
         (directory.path().join("missing.wasm"), "No such file"),
-        (directory.path().to_owned(), "it is not a file"),
-        (large, "it has 64 MiB; a driver may have 64"),
+        (
+            directory.path().to_owned(),
+            "it is a directory, not a regular file",
+        ),
+        (large, "it has more than 64 MiB"),
+        (pipe, "it is a named pipe, not a regular file"),
+        ("/dev/zero".into(), "it is a device, not a regular file"),
     ] {
         let error = refusal(&path).await;
         let DriverError::Unreadable {
@@ -193,6 +201,20 @@ async fn a_driver_of_another_contract_is_told_what_it_needs() {
     assert!(error.to_string().contains("newer iechor"), "{error}");
 }
 
+/// Nobody has checked yet that it is the number of a version.
+#[tokio::test]
+async fn the_version_of_a_contract_moves_no_cursor() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = patched_guest(
+        directory.path(),
+        "iechor:driver/driver@0.1.0",
+        "iechor:driver/driver@\x1b[2J.",
+    );
+    let error = refusal(&path).await;
+    assert!(matches!(error, DriverError::OtherContract { .. }), "{error:?}");
+    assert!(!error.to_string().contains('\x1b'), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_component_that_is_no_driver_is_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -206,40 +228,6 @@ async fn a_component_that_is_no_driver_is_refused() {
         panic!("{error:?}")
     };
     assert!(reason.contains("iechor:driver/driver"), "{reason}");
-}
-
-/// A section of a component or module.
-fn section(id: u8, contents: &[u8]) -> Vec<u8> {
-    [&[id], leb128(contents.len()).as_slice(), contents].concat()
-}
-
-fn leb128(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let byte = (number & 0x7f) as u8;
-        number >>= 7;
-        if number == 0 {
-            bytes.push(byte);
-            return bytes;
-        }
-        bytes.push(byte | 0x80);
-    }
-}
-
-/// A section of a component with a module inside.
-fn module(sections: &[Vec<u8>]) -> Vec<u8> {
-    section(
-        1,
-        &[b"\0asm\x01\0\0\0", sections.concat().as_slice()].concat(),
-    )
-}
-
-/// A module with so many functions, each of `body`.
-fn functions(count: usize, body: &[u8]) -> Vec<u8> {
-    let kind = section(1, b"\x01\x60\0\0");
-    let kinds = section(3, &[leb128(count), vec![0; count]].concat());
-    let bodies = [leb128(body.len()), body.to_vec()].concat().repeat(count);
-    module(&[kind, kinds, section(10, &[leb128(count), bodies].concat())])
 }
 
 #[tokio::test]

@@ -8,11 +8,15 @@ mod author_kit;
 mod budgets;
 #[path = "../../../../tests/certificates.rs"]
 mod certificates;
+#[path = "../../../../tests/compiler.rs"]
+mod compiler;
+mod compiling;
 mod container_driver;
 mod contract;
 mod denials;
 mod engine_driver;
 mod exports;
+mod generated;
 mod loading;
 mod observing;
 mod policy;

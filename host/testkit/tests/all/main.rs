@@ -4,6 +4,8 @@
     reason = "a test ends where it goes wrong, in its helpers too"
 )]
 
+#[path = "../../../../tests/compiler.rs"]
+mod compiler;
 mod drivers;
 mod faulty;
 mod scenarios;

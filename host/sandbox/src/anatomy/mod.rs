@@ -1,9 +1,12 @@
 //! What a component is made of, read from its bytes before anything of it is compiled: whether it is
 //! a driver at all, and whether compiling it and keeping its instances stays within bounds.
 
+mod function;
+
+use function::{Module, Work};
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
-    ComponentTypeRef, Encoding, Parser, Payload,
+    ComponentTypeRef, ElementItems, Encoding, Parser, Payload, TypeRef,
 };
 
 use crate::contract_version;
@@ -37,6 +40,15 @@ struct Costs {
     parts: usize,
     /// Instances that one of the whole makes: of modules, of components, and of what those make.
     instances: usize,
+    /// Segments of data and of tables, and the elements of the latter.
+    segments: usize,
+    /// Bytes of everything but code, data and what only people read: each is kept in memory many times
+    /// over, by name and type.
+    description: usize,
+    /// What compiling the functions takes, all together.
+    work: Work,
+    /// The most that one of them takes.
+    hardest: Work,
 }
 
 /// Checks that a component is a driver of a contract that this host speaks, and of a size that it
@@ -64,6 +76,42 @@ pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
         ("types, imports and exports", costs.names, limits::NAMES),
         ("modules and components in it", costs.parts, limits::PARTS),
         ("instances", costs.instances, limits::DECLARED_INSTANCES),
+        (
+            "segments and their elements",
+            costs.segments,
+            limits::SEGMENTS,
+        ),
+        (
+            "bytes of types, names and initial values",
+            costs.description,
+            limits::DESCRIPTION_BYTES,
+        ),
+        ("local variables", costs.work.locals, limits::LOCALS),
+        (
+            "pairs of a block and a local variable in one function",
+            costs.hardest.variables,
+            limits::FUNCTION_VARIABLES,
+        ),
+        (
+            "pairs of a block and a local variable",
+            costs.work.variables,
+            limits::VARIABLES,
+        ),
+        (
+            "pairs of a block and a loop around it in one function",
+            costs.hardest.nesting,
+            limits::FUNCTION_NESTING,
+        ),
+        (
+            "pairs of a block and a loop around it",
+            costs.work.nesting,
+            limits::NESTING,
+        ),
+        (
+            "values of calls and branches",
+            costs.work.values,
+            limits::VALUES,
+        ),
     ] {
         if count > most {
             return Err(DriverError::Unloadable {
@@ -88,6 +136,7 @@ pub(crate) fn check_names(
     imports: &[String],
     exports: &[String],
 ) -> Result<String, DriverError> {
+    check_interfaces(name, imports, exports)?;
     let contract = contract_version::of(name, exports);
     let unknown = Runtime::unknown_imports(imports.iter().map(String::as_str));
     // A driver of a newer contract may import what only that one has: that it is newer says more.
@@ -103,6 +152,35 @@ pub(crate) fn check_names(
     contract
 }
 
+/// Checks that what a component imports and exports can be shown to a person.
+fn check_interfaces(
+    name: &str,
+    imports: &[String],
+    exports: &[String],
+) -> Result<(), DriverError> {
+    let count = imports.len() + exports.len();
+    if count > limits::INTERFACES {
+        let most = limits::INTERFACES;
+        return Err(DriverError::unloadable(
+            name,
+            &format!("it imports and exports {count} interfaces; a driver may have {most}"),
+        ));
+    }
+    let longest = imports.iter().chain(exports).max_by_key(|name| name.len());
+    match longest {
+        Some(longest) if longest.len() > limits::INTERFACE_NAME => Err(DriverError::unloadable(
+            name,
+            &format!(
+                "the name of an interface has {} bytes, where {} are enough: {}",
+                longest.len(),
+                limits::INTERFACE_NAME,
+                clean_line(longest, 40)
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// A module or component that has begun and not ended.
 struct Nested {
     encoding: Encoding,
@@ -111,6 +189,8 @@ struct Nested {
     /// The same of each component that it knows, by index. A component that makes two of another, which
     /// makes two of a third, makes six in a few bytes.
     components: Vec<usize>,
+    /// Its functions, of a module.
+    module: Module,
 }
 
 impl Nested {
@@ -119,6 +199,7 @@ impl Nested {
             encoding,
             makes: 0,
             components: Vec::new(),
+            module: Module::default(),
         }
     }
 
@@ -145,7 +226,13 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
     let mut nest: Vec<Nested> = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
         let depth = nest.len();
-        match payload? {
+        let payload = payload?;
+        if let Some((id, range)) = payload.as_section()
+            && !is_bulk(id, nest.last().map(|here| here.encoding))
+        {
+            costs.description = costs.description.saturating_add(range.len());
+        }
+        match payload {
             Payload::Version { encoding, .. } => {
                 nest.push(Nested::new(encoding));
                 costs.parts += 1;
@@ -161,15 +248,58 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
                     }
                 }
             }
-            Payload::FunctionSection(functions) => costs.functions += functions.count() as usize,
+            Payload::FunctionSection(functions) => {
+                costs.functions += functions.count() as usize;
+                for kind in functions {
+                    let kind = kind?;
+                    if let Some(here) = nest.last_mut() {
+                        here.module.add_function(kind);
+                    }
+                }
+            }
             Payload::CodeSectionEntry(body) => {
                 let length = body.range().len();
                 costs.code += length;
                 costs.longest = costs.longest.max(length);
+                if let Some(here) = nest.last_mut() {
+                    let work = here.module.next_function(&body)?;
+                    costs.work.add(work);
+                    costs.hardest.raise(work);
+                }
             }
             Payload::GlobalSection(globals) => costs.globals += globals.count() as usize,
-            Payload::TypeSection(types) => costs.names += types.count() as usize,
-            Payload::ImportSection(imports) => costs.names += imports.count() as usize,
+            Payload::TypeSection(types) => {
+                for group in types {
+                    for kind in group?.into_types() {
+                        costs.names += 1;
+                        if let Some(here) = nest.last_mut() {
+                            here.module.add_type(&kind);
+                        }
+                    }
+                }
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    costs.names += 1;
+                    if let TypeRef::Func(kind) = import?.ty
+                        && let Some(here) = nest.last_mut()
+                    {
+                        here.module.add_import(kind);
+                    }
+                }
+            }
+            Payload::ElementSection(elements) => {
+                for element in elements {
+                    let count = match element?.items {
+                        ElementItems::Functions(items) => items.count(),
+                        ElementItems::Expressions(_, items) => items.count(),
+                    };
+                    costs.segments = costs.segments.saturating_add(1 + count as usize);
+                }
+            }
+            Payload::DataSection(data) => {
+                costs.segments = costs.segments.saturating_add(data.count() as usize);
+            }
             Payload::ExportSection(exports) => costs.names += exports.count() as usize,
             Payload::CoreTypeSection(types) => costs.names += types.count() as usize,
             Payload::ComponentTypeSection(types) => costs.names += types.count() as usize,
@@ -246,6 +376,17 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
         }
     }
     Ok(anatomy)
+}
+
+/// Whether a section is code, data, another module or component, or what only people read. The
+/// numbers are those of the binary formats of modules and components.
+fn is_bulk(id: u8, of: Option<Encoding>) -> bool {
+    match of {
+        _ if id == 0 => true,
+        Some(Encoding::Module) => matches!(id, 10 | 11),
+        Some(Encoding::Component) => matches!(id, 1 | 4),
+        None => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,138 @@
+//! The process that compiles one component, and ends.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::process::exit;
+
+use rustix::process::{
+    Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit,
+};
+use wasmtime::Engine;
+
+use super::Bounds;
+use crate::limits;
+
+/// The exit code where the component is at fault, with the reason on standard error.
+pub(super) const AT_FAULT: i32 = 1;
+/// The exit code where the process could not be confined or did not get the component.
+pub(super) const UNABLE: i32 = 2;
+/// The exit code where the compiler failed, with its words on standard error.
+pub(super) const FAILED: i32 = 3;
+
+/// Number of bytes that say how long the component is: what ends early is not compiled.
+pub(super) const LENGTH: usize = size_of::<u64>();
+
+/// Confines the process to what its arguments say ([`arguments`]), then compiles what is on standard
+/// input.
+pub(super) fn serve(mut given: impl Iterator<Item = OsString>) -> ! {
+    let mut number = || given.next()?.to_str()?.parse::<u64>().ok();
+    let (Some(memory), Some(processor)) = (number(), number()) else {
+        fail(UNABLE, "it is not told its limits");
+    };
+    if let Err(error) = confine(memory, processor) {
+        fail(UNABLE, &format!("it cannot be confined: {error}"));
+    }
+    // Only the words: where in the source the compiler gave up helps nobody who has a driver.
+    std::panic::set_hook(Box::new(|panic| {
+        let words = panic.payload_as_str().unwrap_or("no reason given");
+        fail(FAILED, words);
+    }));
+    let component = match component() {
+        Ok(component) => component,
+        Err(error) => fail(UNABLE, &format!("it did not get the component: {error}")),
+    };
+    let compiled = Engine::new(&crate::engine_config::config())
+        .and_then(|engine| engine.precompile_component(&component));
+    match compiled {
+        Ok(code) => match io::stdout().write_all(&code) {
+            Ok(()) => exit(0),
+            Err(error) => fail(UNABLE, &format!("nobody takes the machine code: {error}")),
+        },
+        Err(error) => fail(AT_FAULT, &format!("{error:#}")),
+    }
+}
+
+/// The arguments for a compiler that keeps these bounds; the others are for who starts it to keep.
+pub(super) fn arguments(bounds: Bounds) -> [String; 2] {
+    [
+        bounds.memory.to_string(),
+        bounds.processor.as_secs().to_string(),
+    ]
+}
+
+fn fail(code: i32, words: &str) -> ! {
+    // Where nobody listens, the exit code says enough.
+    let _ = io::stderr().write_all(words.as_bytes());
+    exit(code)
+}
+
+/// Gives up what a compiler does not need, and sets the limits that the kernel keeps.
+fn confine(memory: u64, processor: u64) -> io::Result<()> {
+    // Whatever ends the program that started this one, be it SIGKILL, ends this one too.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let memory = own_memory()?.saturating_add(memory);
+    close_inherited()?;
+    for (resource, soft, hard) in [
+        (Resource::As, memory, memory),
+        // The soft limit ends it with SIGXCPU, which says why; the hard one with SIGKILL, which does not.
+        (Resource::Cpu, processor, processor.saturating_add(5)),
+        // A core file would be of the size of the memory.
+        (Resource::Core, 0, 0),
+        // It opens no files and no sockets any more, and writes only into its pipes.
+        (Resource::Nofile, 3, 3),
+        (Resource::Fsize, 0, 0),
+    ] {
+        let limit = Rlimit {
+            current: Some(soft),
+            maximum: Some(hard),
+        };
+        setrlimit(resource, limit)?;
+    }
+    Ok(())
+}
+
+/// The address space that the program itself takes, in bytes: what the compiler may have comes on
+/// top, whatever the build.
+fn own_memory() -> io::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmSize:"))
+        .and_then(|size| size.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok())
+        .map(|kibibytes| kibibytes << 10)
+        .ok_or_else(|| io::Error::other("/proc/self/status does not say VmSize"))
+}
+
+/// Closes what the program that started this one left open by mistake.
+fn close_inherited() -> io::Result<()> {
+    let mut open = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.parse::<i32>().ok());
+        open.extend(number.filter(|number| *number > 2));
+    }
+    for number in open {
+        // SAFETY: nothing in this process has opened a file yet but the directory that was listed, which
+        // is closed by now: closing its number again fails, and nothing has taken it since.
+        unsafe { rustix::io::close(number) };
+    }
+    Ok(())
+}
+
+/// The component on standard input, behind its length.
+fn component() -> io::Result<Vec<u8>> {
+    let mut input = io::stdin().lock();
+    let mut length = [0; LENGTH];
+    input.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    if length > limits::COMPONENT_BYTES {
+        return Err(io::Error::other("it is too long"));
+    }
+    let mut component = Vec::new();
+    input.take(length).read_to_end(&mut component)?;
+    if component.len() as u64 != length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(component)
+}

@@ -1,0 +1,125 @@
+//! Compiles components that are not built in, in a process of its own.
+//!
+//! What it takes to compile a component is up to who made the component: a few kilobytes can ask for
+//! hours and for all the memory that there is, and when memory runs out, a Rust program ends without
+//! an error. So the program starts itself again as a compiler, with bounds on memory, processor time
+//! and wall time ([`limits`]). Whatever ends the compiler, the program goes on with a typed error.
+//!
+//! - `child` is the compiler: it confines itself, reads a component from its standard input and writes
+//!   machine code to its standard output.
+//! - `parent` starts it, watches it, and says what ended it.
+//!
+//! The bounds keep the machine usable; they are no boundary against faults of the compiler itself. The
+//! machine code that comes back is run, in the sandbox that this same code is to keep up. Who finds a
+//! component for which the compiler makes wrong code gets past the sandbox, in this process or another.
+
+mod child;
+mod parent;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use wasmtime::Engine;
+
+use crate::error::{CompilationLimit, DriverError};
+use crate::limits;
+
+pub(crate) use parent::Abort;
+
+/// The first argument of a program that is started as a compiler.
+const MARKER: &str = "--compile-a-component-from-standard-input";
+
+/// What compiling one component may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bounds {
+    /// Bytes of memory, beside the program itself.
+    memory: u64,
+    /// Processor time of all threads, in whole seconds.
+    processor: Duration,
+    wall: Duration,
+    /// Bytes of machine code.
+    code: usize,
+}
+
+impl Bounds {
+    const ALL: Self = Self {
+        memory: limits::COMPILER_MEMORY,
+        processor: limits::COMPILER_PROCESSOR,
+        wall: limits::COMPILER_WALL,
+        code: limits::MACHINE_CODE_BYTES,
+    };
+
+    fn memory_exceeded(self) -> CompilationLimit {
+        CompilationLimit::Memory {
+            bytes: self.memory,
+        }
+    }
+
+    fn processor_exceeded(self) -> CompilationLimit {
+        CompilationLimit::Processor {
+            time: self.processor,
+        }
+    }
+
+    fn wall_exceeded(self) -> CompilationLimit {
+        CompilationLimit::Wall { time: self.wall }
+    }
+
+    fn code_exceeded(self) -> CompilationLimit {
+        CompilationLimit::MachineCode {
+            bytes: self.code as u64,
+        }
+    }
+}
+
+/// Who compiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compiler {
+    /// This program, started again.
+    Child,
+    /// This process, without bounds.
+    ThisProcess,
+}
+
+static COMPILER: OnceLock<Compiler> = OnceLock::new();
+
+/// Compiles, and ends the process, where this program was started again to do so. Every program that
+/// loads drivers calls this first in its `main`; one that does not loads only those that are built in.
+pub fn serve_if_asked() {
+    if std::env::args_os().nth(1).is_some_and(|it| it == MARKER) {
+        child::serve(std::env::args_os().skip(2));
+    }
+    // Whoever decided before: nothing changes.
+    let _ = COMPILER.set(Compiler::Child);
+}
+
+/// Has components compiled in this process, without any bounds, where the program did not call
+/// [`serve_if_asked`]. For tests of one's own drivers, which have no `main` of their own and whose
+/// components come from whoever runs them.
+pub fn compile_in_this_process() {
+    // A program that can compile with bounds does so.
+    let _ = COMPILER.set(Compiler::ThisProcess);
+}
+
+/// The machine code of a component, for the engine of this process. `abort` ends it early.
+///
+/// # Errors
+///
+/// What is wrong with the component, or which limit it takes the compiler to.
+pub(crate) fn compile(
+    engine: &Engine,
+    driver: &str,
+    component: &[u8],
+    abort: &Abort,
+) -> Result<Vec<u8>, DriverError> {
+    match COMPILER.get() {
+        Some(Compiler::Child) => parent::compile(driver, component, Bounds::ALL, abort),
+        Some(Compiler::ThisProcess) => engine
+            .precompile_component(component)
+            .map_err(|error| DriverError::unloadable(driver, &format!("{error:#}"))),
+        None => Err(DriverError::NoCompiler {
+            driver: driver.into(),
+            reason: "it does not call compiler::serve_if_asked() at its beginning".into(),
+        }),
+    }
+}

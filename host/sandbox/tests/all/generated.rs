@@ -1,0 +1,55 @@
+//! Components that no tool makes, byte by byte.
+
+/// A section of a component or module.
+pub fn section(id: u8, contents: &[u8]) -> Vec<u8> {
+    [&[id], leb128(contents.len()).as_slice(), contents].concat()
+}
+
+pub fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let byte = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            bytes.push(byte);
+            return bytes;
+        }
+        bytes.push(byte | 0x80);
+    }
+}
+
+/// A section of a component with a module inside.
+pub fn module(sections: &[Vec<u8>]) -> Vec<u8> {
+    section(
+        1,
+        &[b"\0asm\x01\0\0\0", sections.concat().as_slice()].concat(),
+    )
+}
+
+/// A module with so many functions, each of `body`.
+pub fn functions(count: usize, body: &[u8]) -> Vec<u8> {
+    let kind = section(1, b"\x01\x60\0\0");
+    let kinds = section(3, &[leb128(count), vec![0; count]].concat());
+    let bodies = [leb128(body.len()), body.to_vec()].concat().repeat(count);
+    module(&[kind, kinds, section(10, &[leb128(count), bodies].concat())])
+}
+
+/// A module with one function of `body` and these types; the function is of the last of them.
+pub fn function(kinds: &[Vec<u8>], body: &[u8]) -> Vec<u8> {
+    let kind = leb128(kinds.len() - 1);
+    let kinds = section(1, &[leb128(kinds.len()), kinds.concat()].concat());
+    let functions = section(3, &[leb128(1), kind].concat());
+    let body = [leb128(body.len()), body.to_vec()].concat();
+    module(&[kinds, functions, section(10, &[leb128(1), body].concat())])
+}
+
+/// The type of functions with so many parameters and results, all of them `i32`.
+pub fn kind(parameters: usize, results: usize) -> Vec<u8> {
+    let list = |count: usize| [leb128(count), vec![0x7f; count]].concat();
+    [vec![0x60], list(parameters), list(results)].concat()
+}
+
+/// The declaration of so many local variables, all of them `i32`.
+pub fn locals(count: usize) -> Vec<u8> {
+    [vec![1], leb128(count), vec![0x7f]].concat()
+}
