@@ -10,7 +10,8 @@
 //! - `capability` is what a driver can call, a file an interface of `wit/`.
 //! - [`compilation`] tells who listens that a component is being compiled.
 //! - [`grant`] decides what it may do with that, [`policy`] what nobody may, [`ownership`] which
-//!   objects are its own.
+//!   objects are its own; [`mod@pattern`] is what grants and policies mean.
+//! - [`description`] says which descriptions of drivers are refused.
 //! - [`limits`] has every budget.
 //!
 //! wasmtime is used in this crate only.
@@ -24,6 +25,7 @@ mod capability;
 pub mod compilation;
 mod contract_version;
 mod counters;
+pub mod description;
 pub mod driver;
 mod embedded;
 mod engine_config;
@@ -38,6 +40,7 @@ mod observer;
 mod operation;
 mod options;
 pub mod ownership;
+pub mod pattern;
 pub mod policy;
 pub mod report;
 mod runtime;
