@@ -49,6 +49,7 @@ class Driver(exports.Driver):
             capabilities=[
                 request("container.privileged", "BuildKit mounts file systems and starts containers of its own"),
                 request("image.pull", "the image that BuildKit runs from"),
+                request("engine.load", "the option default-load loads results into the engine", required=False),
             ],
         )
 

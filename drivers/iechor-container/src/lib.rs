@@ -48,6 +48,10 @@ impl Policy for AsConfigured {
             "container.cgroup-parent",
             "the option cgroup-parent, and the parent /iechor/buildx of builders",
         ))
+        .capability(capability::optional(
+            "engine.load",
+            "the option default-load loads results into the engine",
+        ))
     }
 
     fn priority(endpoint: &str) -> Option<u32> {

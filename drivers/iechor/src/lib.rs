@@ -39,6 +39,10 @@ impl Driver for EngineBuildKit {
             capability::required("engine.open", "builds run in the engine itself")
                 .within(["control"]),
         )
+        .capability(capability::optional(
+            "engine.load",
+            "results are the engine's own images, also where no output is named",
+        ))
     }
 
     fn open(node: Node, options: &mut Options) -> Self {

@@ -41,6 +41,10 @@ impl Driver for Remote {
         .license(env!("CARGO_PKG_LICENSE"))
         .capability(capability::optional("transport.tcp", own).within(["endpoint"]))
         .capability(capability::optional("transport.local", own).within(["endpoint"]))
+        .capability(capability::optional(
+            "engine.load",
+            "the option default-load loads results into the engine",
+        ))
     }
 
     fn priority(endpoint: &str) -> Option<u32> {

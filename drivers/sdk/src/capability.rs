@@ -31,7 +31,9 @@ pub const NAMES: &[&str] = &[
     "image.pull",
     // `control` or `session`.
     "engine.open",
-    // `host:port`.
+    // The image's name: results that nobody named an output for may be loaded under it.
+    "engine.load",
+    // `HOST:PORT`.
     "transport.tcp",
     // The socket's path.
     "transport.local",

@@ -8,6 +8,7 @@ use iechor_engine::endpoint::EndpointError;
 use iechor_registry::RegistryError;
 use iechor_sandbox::DriverError;
 
+use crate::build::archive::ArchiveError;
 use crate::buildkitd_config;
 use crate::buildkitd_flags::FlagsError;
 use crate::driver_options::{CsvError, DriverOptionErrors};
@@ -52,6 +53,9 @@ pub enum BuilderError {
         /// What is wrong with it.
         error: CsvError,
     },
+    /// What BuildKit sent is not loaded into the engine.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// `--buildkitd-config`.
     #[error(transparent)]
     ConfigFile(#[from] buildkitd_config::ConfigError),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use iechor_buildkit::{Client, Worker};
 use iechor_engine::Engine;
 use iechor_sandbox::contract::{
-    Config, Error, Feature, File, Info, Issue, RemoveOptions, StopOptions,
+    Config, Denial, Error, Feature, File, Info, Issue, RemoveOptions, StopOptions,
 };
 use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
@@ -43,6 +43,9 @@ pub struct LiveNode {
     workspace_log: Arc<dyn iechor_sandbox::Log>,
     cancel: tokio_util::sync::CancellationToken,
 }
+
+/// The capability that the feature `default-load` takes.
+const LOAD: &str = "engine.load";
 
 /// BuildKit at the other end of a connection, which has shown that it can build.
 pub struct Connected {
@@ -142,6 +145,20 @@ impl LiveNode {
     /// What the driver reported.
     pub async fn features(&self) -> Result<Vec<Feature>, BuilderError> {
         Ok(self.quiet().features().await?)
+    }
+
+    /// Checks that the driver may have results loaded into the engine where the user named no
+    /// output, under these names.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn may_load(&self, names: &[String]) -> Result<(), Denial> {
+        if names.is_empty() {
+            // It replaces no image, but the engine keeps it.
+            return self.grants.check(LOAD, "<none>");
+        }
+        names.iter().try_for_each(|name| self.grants.check(LOAD, name))
     }
 
     /// The version of BuildKit, where BuildKit itself does not say.

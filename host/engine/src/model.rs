@@ -128,6 +128,10 @@ pub struct Reach {
     /// The name or mode of its network: `bridge`, `host`, `container:NAME`, a network. `None` is the
     /// engine's default.
     pub network: Option<String>,
+    /// The names of all networks that it is in, also those that it was put into later.
+    pub networks: Vec<String>,
+    /// The cgroup below which its own is made, where somebody chose one.
+    pub cgroup_parent: Option<String>,
     /// Devices: paths, rules, and requests as the Docker CLI's `--gpus` has them.
     pub devices: Vec<String>,
 }

@@ -26,7 +26,10 @@ use crate::operation::Host;
 use crate::options::Checked;
 use crate::runtime::Runtime;
 use crate::text::{clean, clean_line};
-use crate::{anatomy, cache, limits, options};
+use crate::{anatomy, cache, description, limits, options};
+
+/// Most faults of a description that a message names.
+const SHOWN_FAULTS: usize = 5;
 
 /// Where a driver comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,14 +266,27 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// What went wrong in the driver.
+    /// [`DriverError::Description`] for a description that nobody could decide by, or what went
+    /// wrong in the driver.
     pub async fn descriptor(&self) -> Result<&Descriptor, DriverError> {
         self.descriptor
             .get_or_try_init(async || {
                 let said = call::pure(self, "describe", async |Call { driver, store, .. }| {
                     driver.iechor_driver_driver().call_describe(store).await
                 });
-                said.await.map(cleaned)
+                let said = said.await?;
+                // As it was said: what cleaning takes away may be what is wrong with it.
+                let mut faults = description::refusals(&said);
+                if faults.is_empty() {
+                    return Ok(cleaned(said));
+                }
+                let more = faults.len().saturating_sub(SHOWN_FAULTS);
+                faults.truncate(SHOWN_FAULTS);
+                Err(DriverError::Description {
+                    driver: self.name.clone(),
+                    faults: faults.into_iter().map(|fault| clean_line(&fault, limits::LINE)).collect(),
+                    more,
+                })
             })
             .await
     }

@@ -74,6 +74,21 @@ pub enum DriverError {
         /// What to do.
         remedy: &'static str,
     },
+    /// What it says of itself is nothing to decide by.
+    #[error(
+        "driver {driver} is refused for what it says of itself: {}{}; its author can mend that: \
+         `iechor driver test` names all of it",
+        .faults.join("; "),
+        if *.more == 0 { String::new() } else { format!("; and {} more", .more) }
+    )]
+    Description {
+        /// The driver.
+        driver: String,
+        /// What is wrong with it.
+        faults: Vec<String>,
+        /// How many faults there are beside these.
+        more: usize,
+    },
     /// Options or other parts of a configuration are at fault.
     #[error("{}", render_issues(.driver, .issues))]
     InvalidConfiguration {

@@ -11,7 +11,8 @@
 //! - [`compiler`] compiles components, in a process of its own.
 //! - [`compilation`] tells who listens that a component is being compiled.
 //! - [`grant`] decides what it may do with that, [`policy`] what nobody may, [`ownership`] which
-//!   objects are its own.
+//!   objects are its own; [`mod@pattern`] is what grants and policies mean.
+//! - [`description`] says which descriptions of drivers are refused.
 //! - [`limits`] has every budget.
 //!
 //! wasmtime is used in this crate only.
@@ -26,6 +27,7 @@ pub mod compilation;
 pub mod compiler;
 mod contract_version;
 mod counters;
+pub mod description;
 pub mod driver;
 mod embedded;
 mod engine_config;
@@ -41,6 +43,7 @@ mod observer;
 mod operation;
 mod options;
 pub mod ownership;
+pub mod pattern;
 pub mod policy;
 pub mod report;
 mod runtime;

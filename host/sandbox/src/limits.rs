@@ -102,6 +102,10 @@ pub const CREATIONS: usize = 32;
 pub const TEXTS: usize = 1000;
 /// Most bytes of all of them.
 pub const TEXT_BYTES: usize = 256 << 10;
+/// Most further names of a container in a network.
+pub const ALIASES: usize = 16;
+/// Most characters of one: those of a part of a host's name.
+pub const ALIAS_CHARS: usize = 63;
 /// Most progress steps of one operation.
 pub const STEPS: u64 = 1000;
 /// Most counters of one operation: an image has a hundred layers at most.
@@ -127,5 +131,22 @@ pub const LAST_LOG_BYTES: usize = 16 << 10;
 pub const READ_BYTES: usize = 64 << 10;
 /// Most objects in a list.
 pub const LISTED: usize = 10_000;
+/// Most capabilities that a driver asks for. There are about a dozen.
+pub const REQUESTS: usize = 32;
+/// Most patterns of one of these requests.
+pub const PATTERNS: usize = 32;
+/// Most characters of all patterns of a request: about half a screen, so that the question about it
+/// is seen whole.
+pub const SCOPE_CHARS: usize = 1000;
+/// Most options of a driver. The one with the most has about twenty.
+pub const OPTIONS: usize = 200;
+/// Most choices of an option.
+pub const CHOICES: usize = 100;
+/// Most characters of the name of a driver, an option or a choice.
+pub const NAME_CHARS: usize = 64;
+/// Most characters of the help, the default or the deprecation of an option.
+pub const OPTION_CHARS: usize = 1000;
+/// Most characters of a line that people decide by: a reason, a summary.
+pub const SHOWN_LINE: usize = 140;
 /// Most characters of one line of a driver's words.
 pub const LINE: usize = 1000;

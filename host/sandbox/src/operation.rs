@@ -13,7 +13,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::bindings::contract::{Denial, Error};
 use crate::capability::HostError;
 use crate::counters::Counters;
-use crate::driver::Driver;
+use crate::driver::{Driver, Source};
 use crate::files::Files;
 use crate::grant::Grants;
 use crate::journal::Journal;
@@ -23,6 +23,7 @@ use crate::node::NodeContext;
 use crate::observer::{Line, Observer};
 use crate::ownership::Owner;
 use crate::report::{BuildKit, Dialer, Log, Progress};
+use crate::text::clean_line;
 
 /// What an operation may use and has used. Outlives the store, which a trap throws away.
 pub(crate) struct Operation {
@@ -32,6 +33,8 @@ pub(crate) struct Operation {
     name: &'static str,
     /// The driver's name, for the log.
     pub(crate) driver: String,
+    /// It comes with this program.
+    built_in: bool,
     pub(crate) owner: Owner,
     pub(crate) grants: Grants,
     /// The user's files, which the driver does not see.
@@ -70,6 +73,7 @@ impl Operation {
             id: random_id(),
             name,
             driver: driver.name().to_owned(),
+            built_in: *driver.source() == Source::Embedded,
             owner: Owner {
                 builder: context.builder.clone(),
                 node: node.to_owned(),
@@ -127,6 +131,17 @@ impl Operation {
             )));
         }
         Ok(())
+    }
+
+    /// Puts the driver's name before a line of progress that the driver worded, where it does not come
+    /// with this program: its words stand among the steps of a build and the lines of the program,
+    /// and cannot pass for either.
+    pub(crate) fn signed(&self, line: &str) -> String {
+        if self.built_in {
+            return line.to_owned();
+        }
+        let driver = clean_line(&self.driver, limits::COUNTER_NAME);
+        format!("[driver {driver}] {line}")
     }
 
     /// Notes that the driver was refused something.

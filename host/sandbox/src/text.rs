@@ -18,7 +18,7 @@ pub(crate) fn clean(text: &str, most: usize) -> String {
 
 /// Unicode's format characters (category Cf: marks of direction, joiners, tags), and its line and
 /// paragraph separators.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
         | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

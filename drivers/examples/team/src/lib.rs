@@ -64,6 +64,10 @@ impl Policy for Team {
         .capability(
             capability::required("image.pull", "the approved images of BuildKit").within(images()),
         )
+        .capability(capability::optional(
+            "engine.load",
+            "the option default-load loads results into the engine",
+        ))
     }
 
     fn open(node: &Node, options: &mut Options) -> (Self, Settings) {

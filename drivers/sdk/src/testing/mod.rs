@@ -24,6 +24,7 @@
 //! testing::assert_refused::<Mine>(&[("memory", "much")], &["memory"]);
 //! ```
 
+mod patterns;
 mod soundness;
 
 use crate::{Config, Descriptor, Driver, Issue, OptionKind, Severity, export};

@@ -28,6 +28,10 @@ impl Policy for Mine {
             "image.pull",
             "the image that BuildKit runs from",
         ))
+        .capability(capability::optional(
+            "engine.load",
+            "the option default-load loads results into the engine",
+        ))
     }
 
     fn open(_: &Node, options: &mut Options) -> (Self, Settings) {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use iechor_buildkit::{ExportTarget, Exporter, Session, SolveRequest};
 use iechor_engine::model::{LoadEvent, PullEvent};
@@ -15,6 +14,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::boot_progress::{StatusSender, VertexProgress};
 use crate::build::abilities::Abilities;
+use crate::build::archive::{self, ArchiveError};
 use crate::build::input::{self, Input};
 use crate::build::output::{self, Destination, Output};
 use crate::build::request::BuildRequest;
@@ -62,7 +62,24 @@ pub async fn prepare(
     let platforms = request.parsed_platforms()?;
     let node = choose_node(workspace, &group, &platforms).await?;
     let abilities = Abilities::new(&group.driver, &node.features().await?);
-    let default_load = !no_default_load() && abilities.default_load;
+    let mut warnings = Vec::new();
+    let wants_load = abilities.default_load && !no_default_load() && !request.load;
+    let default_load = wants_load
+        && match node.may_load(&request.tags) {
+            Ok(()) => true,
+            Err(denial) => {
+                if request.outputs.is_empty() && !request.push {
+                    warnings.push(format!(
+                        "Driver {driver} may not load results into the engine by itself: {}. --load \
+                         loads this one; `iechor driver trust {driver}` shows what it may do, and \
+                         changes that",
+                        denial.detail,
+                        driver = group.driver,
+                    ));
+                }
+                false
+            }
+        };
     let outputs = output::plan(&request, &abilities, default_load)?;
     // The user configures proxies for each engine; a node without one builds like the current.
     let engine_endpoint = match node.engine() {
@@ -79,7 +96,6 @@ pub async fn prepare(
             .entry("image-resolve-mode".into())
             .or_insert_with(|| "local".into());
     }
-    let mut warnings = Vec::new();
     if outputs.is_empty() && request.outputs.is_empty() && !no_default_load() {
         warnings.push(format!(
             "No output specified with {} driver. Build result will only remain in the build \
@@ -211,7 +227,10 @@ pub async fn run(
             }
             // Where a result could not be written, the engine that did not take it knows why.
             return match (error, refusal) {
-                (iechor_buildkit::Error::Export { .. }, Some(refusal)) => Err(refusal.into()),
+                (iechor_buildkit::Error::Export { .. }, Some(refusal)) => Err(refusal),
+                (_, Some(refusal @ BuilderError::Archive(ArchiveError::Unasked { .. }))) => {
+                    Err(refusal)
+                }
                 (error, _) => Err(BuilderError::Build(error)),
             };
         }
@@ -245,7 +264,7 @@ enum Delivery {
         path: PathBuf,
     },
     /// `docker load`, with its vertex.
-    Load(tokio::task::JoinHandle<Result<(), EngineError>>),
+    Load(tokio::task::JoinHandle<Result<(), BuilderError>>),
 }
 
 impl Delivery {
@@ -254,12 +273,12 @@ impl Delivery {
             Self::File { temporary, path } => temporary
                 .persist(&path)
                 .map_err(|error| unwritable(&path, &error.error)),
-            Self::Load(task) => Ok(joined(task.await)?),
+            Self::Load(task) => joined(task.await),
         }
     }
 
-    /// Ends it after the build failed; returns what the engine said against it, if anything.
-    async fn give_up(self) -> Option<EngineError> {
+    /// Ends it after the build failed; returns what was said against it, if anything.
+    async fn give_up(self) -> Option<BuilderError> {
         match self {
             // Dropping the path removes the file.
             Self::File { .. } => None,
@@ -269,9 +288,11 @@ impl Delivery {
 }
 
 fn joined(
-    result: Result<Result<(), EngineError>, tokio::task::JoinError>,
-) -> Result<(), EngineError> {
-    result.unwrap_or_else(|panic| Err(EngineError::Protocol(format!("the load failed: {panic}"))))
+    result: Result<Result<(), BuilderError>, tokio::task::JoinError>,
+) -> Result<(), BuilderError> {
+    result.unwrap_or_else(|panic| {
+        Err(EngineError::Protocol(format!("the load failed: {panic}")).into())
+    })
 }
 
 async fn open(
@@ -318,7 +339,10 @@ async fn open(
                         .into(),
                 ));
             }
-            let (target, task) = load(engine, status.clone());
+            let names = attrs.get("name").map_or("", String::as_str);
+            let names = names.split(',').filter(|name| !name.is_empty());
+            let names = names.map(str::to_owned).collect();
+            let (target, task) = load(engine, names, status.clone());
             (
                 ExportTarget::Stream(Box::new(target)),
                 Some(Delivery::Load(task)),
@@ -410,13 +434,14 @@ fn unwritable(path: &Path, error: &std::io::Error) -> BuilderError {
     }
 }
 
-/// Starts `docker load` of what is written to the returned end.
+/// Starts `docker load` of what is written to the returned end, if it has no names but these.
 fn load(
     engine: Arc<dyn Engine>,
+    names: Vec<String>,
     status: StatusSender,
 ) -> (
     tokio::io::DuplexStream,
-    tokio::task::JoinHandle<Result<(), EngineError>>,
+    tokio::task::JoinHandle<Result<(), BuilderError>>,
 ) {
     let (ours, theirs) = tokio::io::duplex(LOAD_PIPE);
     let task = tokio::spawn(async move {
@@ -428,7 +453,8 @@ fn load(
         let (vertex, forwarder) = VertexProgress::begin("importing to docker", status);
         let (sender, mut events) = mpsc::channel::<LoadEvent>(64);
         let body = futures_util::stream::once(async move { first }).chain(body);
-        let body: futures_util::stream::BoxStream<'static, std::io::Result<Bytes>> = body.boxed();
+        let refusal = Arc::default();
+        let body = archive::filter(body.boxed(), names, Arc::clone(&refusal));
         let show = async {
             while let Some(event) = events.recv().await {
                 if !event.id.is_empty() && event.total.is_some() {
@@ -438,10 +464,15 @@ fn load(
             }
         };
         let (loaded, ()) = tokio::join!(engine.load_images(body, sender), show);
+        // What the engine says of an archive that ends in an error is not the reason.
+        let loaded = match refusal.get() {
+            Some(refusal) => Err(ArchiveError::clone(refusal).into()),
+            None => loaded.map_err(BuilderError::from),
+        };
         vertex.end(loaded.as_ref().map(|_| ()).map_err(ToString::to_string));
         drop(vertex);
         forwarder.finish().await;
-        loaded.map(|_| ())
+        loaded
     });
     (ours, task)
 }

@@ -119,6 +119,20 @@ pub enum DriversError {
         /// What was granted.
         granted: Vec<String>,
     },
+    /// A grant in the lock file has a pattern that is none.
+    #[error(
+        "the grant {grant:?} of driver {name} counts for nothing: {why}; take it back with `iechor \
+         driver trust {name} --revoke {}`, and grant what is meant",
+        .grant.split('=').next().unwrap_or_default()
+    )]
+    UselessGrant {
+        /// The driver.
+        name: String,
+        /// The grant, as it is written.
+        grant: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The driver is another one than the user pinned.
     #[error(
         "driver {name} has the digest {found}, not {expected} as was asked for; `iechor driver install \

@@ -51,6 +51,8 @@ pub struct Loaded {
     pub origin: Origin,
     /// What the user granted to its digest.
     pub granted: Vec<Grant>,
+    /// Grants of its digest that count for nothing, each with what is wrong with it.
+    pub useless: Vec<(String, String)>,
     /// What the organisation allows, whatever is granted.
     pub policy: Arc<Policy>,
 }
@@ -110,13 +112,13 @@ impl Loaded {
         more: &[Grant],
     ) -> Result<(), BuilderError> {
         let digest = self.digest()?;
-        self.granted = lock::edit(store, None, |lock| {
+        (self.granted, self.useless) = lock::edit(store, None, |lock| {
             self.check_there(lock)?;
             for revoked in revoked {
                 lock.revoke(&digest, revoked)?;
             }
             lock.grant(&digest, more);
-            Ok(lock.grants(digest.as_str()))
+            Ok((lock.grants(digest.as_str()), useless(lock, digest.as_str())))
         })?;
         Ok(())
     }
@@ -203,22 +205,24 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
     let admit = |name: &str, found: &str, source: &str| {
         admission::admit(&policy, name, found, source, digest.as_ref())
     };
-    let (driver, origin, granted) = match place {
+    let (driver, origin, granted, useless) = match place {
         Place::File(path) => {
             let (binary, real) = Binary::read(&path)?;
             let (name, place) = (path.display().to_string(), Source::File(path.clone()));
             let origin = Origin::File(path);
             admit(&name, binary.digest(), &admission::file(&real))?;
-            let granted = LockFile::read(store)?.grants(binary.digest());
+            let lock = LockFile::read(store)?;
+            let granted = lock.grants(binary.digest());
+            let useless = useless(&lock, binary.digest());
             let loading = Sandbox::component(name, place, binary);
             let driver = workspace.unless_cancelled(LOADING, loading).await?;
-            (driver, origin, granted)
+            (driver, origin, granted, useless)
         }
         Place::Name(name) => match Sandbox::embedded(&name)? {
             Some(driver) => {
                 let source = admission::built_in(driver.name());
                 admit(driver.name(), driver.digest(), &source)?;
-                (driver, Origin::BuiltIn, Vec::new())
+                (driver, Origin::BuiltIn, Vec::new(), Vec::new())
             }
             None => {
                 let lock = LockFile::read(store)?;
@@ -230,12 +234,13 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
                     entry.digest = pinned.clone();
                 }
                 let granted = lock.grants(entry.digest.as_str());
+                let useless = useless(&lock, entry.digest.as_str());
                 let origin = Origin::Installed(Box::new(entry.clone()));
                 let source = admission::fetched(&entry.pinned.parse()?);
                 admit(&entry.name, entry.digest.as_str(), &source)?;
                 let loading = installed(store, &entry);
                 let driver = workspace.unless_cancelled(LOADING, loading).await?;
-                (driver, origin, granted)
+                (driver, origin, granted, useless)
             }
         },
     };
@@ -243,8 +248,14 @@ pub async fn load(workspace: &Workspace, text: &str) -> Result<Loaded, BuilderEr
         driver,
         origin,
         granted,
+        useless,
         policy,
     })
+}
+
+fn useless(lock: &LockFile, digest: &str) -> Vec<(String, String)> {
+    let useless = lock.useless_grants(digest).into_iter();
+    useless.map(|(text, why)| (text.to_owned(), why)).collect()
 }
 
 /// The entry of an installed driver.

@@ -157,6 +157,18 @@ impl LockFile {
             .collect()
     }
 
+    /// The grants of a component that count for nothing, since their patterns are none: as they are
+    /// written, with what is wrong. They are never taken for more than they say.
+    pub fn useless_grants(&self, digest: &str) -> Vec<(&str, String)> {
+        self.trust
+            .iter()
+            .filter(|trust| trust.digest.as_str() == digest)
+            .flat_map(|trust| &trust.grants)
+            .filter(|text| Grant::parse_any(text).is_ok())
+            .filter_map(|text| Some((text.as_str(), Grant::parse(text).err()?)))
+            .collect()
+    }
+
     /// Grants to a component exactly that, and nothing else that this program knows.
     pub fn set_grants(&mut self, digest: &Digest, grants: &[Grant]) {
         self.withdraw(digest, |_| true);
@@ -209,7 +221,8 @@ impl LockFile {
         let mut any = false;
         for trust in self.trust.iter_mut().filter(|t| t.digest == *digest) {
             trust.grants.retain(|text| {
-                let taken = Grant::parse(text).is_ok_and(|grant| which(&grant));
+                // What counts for nothing is taken away as well.
+                let taken = Grant::parse_any(text).is_ok_and(|grant| which(&grant));
                 any |= taken;
                 !taken
             });

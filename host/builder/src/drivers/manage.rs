@@ -122,7 +122,8 @@ async fn useful(workspace: &Workspace, name: &str, driver: &Driver) -> Result<()
     Ok(workspace.policy()?.check_requests(name, requests)?)
 }
 
-/// Checks one installed driver against the lock file: its bytes, its contract, its version.
+/// Checks one installed driver against the lock file: its bytes, its contract, its version, and that
+/// what was granted to it counts.
 ///
 /// # Errors
 ///
@@ -136,7 +137,16 @@ pub async fn verify(workspace: &Workspace, entry: &Installed) -> Result<(), Buil
             entry.name, entry.version
         )));
     }
-    Ok(())
+    let lock = LockFile::read(&workspace.store)?;
+    match lock.useless_grants(entry.digest.as_str()).as_slice() {
+        [] => Ok(()),
+        [(grant, why), ..] => Err(DriversError::UselessGrant {
+            name: entry.name.clone(),
+            grant: (*grant).to_owned(),
+            why: why.clone(),
+        }
+        .into()),
+    }
 }
 
 /// Checks that the source still has what was installed; `false` where nobody was asked, since a

@@ -209,6 +209,16 @@ struct Inspected {
     host_config: Option<InspectedHostConfig>,
     #[serde(default)]
     mounts: Option<Vec<InspectedMount>>,
+    #[serde(default)]
+    network_settings: Option<InspectedNetworks>,
+}
+
+/// The networks that a container is in, by name. What it has in each is nobody's business here.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedNetworks {
+    #[serde(default)]
+    networks: Option<BTreeMap<String, serde::de::IgnoredAny>>,
 }
 
 #[derive(Deserialize)]
@@ -308,9 +318,14 @@ fn status(word: &str) -> ContainerStatus {
 
 impl Inspected {
     fn read(self) -> Container {
+        let networks = self.network_settings.and_then(|seen| seen.networks);
+        let networks: Vec<_> = networks.unwrap_or_default().into_keys().collect();
         let (requested, reach) = match self.host_config {
-            Some(config) => (config.mounts.unwrap_or_default(), config.reach.read()),
-            None => Default::default(),
+            Some(config) => (
+                config.mounts.unwrap_or_default(),
+                config.reach.read(networks),
+            ),
+            None => (Vec::new(), InspectedReach::default().read(networks)),
         };
         let tmpfs_size = |target: &str| {
             requested

@@ -18,6 +18,7 @@ pub(super) struct InspectedReach {
     #[serde(rename = "UTSMode")]
     uts_mode: Option<String>,
     network_mode: Option<String>,
+    cgroup_parent: Option<String>,
     devices: Option<Vec<Device>>,
     device_requests: Option<Vec<DeviceRequest>>,
     device_cgroup_rules: Option<Vec<String>>,
@@ -40,7 +41,8 @@ struct DeviceRequest {
 }
 
 impl InspectedReach {
-    pub(super) fn read(self) -> Reach {
+    /// With the networks that the container is in.
+    pub(super) fn read(self, networks: Vec<String>) -> Reach {
         let mut privileges = Vec::new();
         if self.privileged == Some(true) {
             privileges.push("privileged".to_owned());
@@ -77,6 +79,8 @@ impl InspectedReach {
         Reach {
             privileges,
             network: self.network_mode.filter(|mode| !mode.is_empty()),
+            networks,
+            cgroup_parent: self.cgroup_parent.filter(|parent| !parent.is_empty()),
             devices,
         }
     }
@@ -97,7 +101,7 @@ mod tests {
 
     fn read(json: &str) -> Reach {
         let read: InspectedReach = serde_json::from_str(json).expect("readable");
-        read.read()
+        read.read(Vec::new())
     }
 
     #[test]
@@ -122,7 +126,7 @@ mod tests {
         let reach = read(
             r#"{"Privileged":true,"CapAdd":["SYS_ADMIN"],"SecurityOpt":["seccomp=unconfined"],
                 "UsernsMode":"host","PidMode":"host","IpcMode":"container:a","UTSMode":"host",
-                "NetworkMode":"container:b","Devices":[{"PathOnHost":"/dev/fuse"}],
+                "NetworkMode":"container:b","CgroupParent":"/a","Devices":[{"PathOnHost":"/dev/fuse"}],
                 "DeviceRequests":[{"Count":-1},{"Count":0,"DeviceIDs":["0","2"]},{"Count":1}],
                 "DeviceCgroupRules":["c 1:3 rwm"]}"#,
         );
@@ -139,6 +143,7 @@ mod tests {
             ]
         );
         assert_eq!(reach.network.as_deref(), Some("container:b"));
+        assert_eq!(reach.cgroup_parent.as_deref(), Some("/a"));
         assert_eq!(
             reach.devices,
             ["/dev/fuse", "all", "device=0,2", "1", "c 1:3 rwm"]

@@ -93,6 +93,9 @@ fn reach(spec: &ContainerSpec) -> Reach {
     Reach {
         privileges,
         network: Some(spec.network.clone().unwrap_or_else(|| "default".into())),
+        // Those are looked up where the container is looked at.
+        networks: Vec::new(),
+        cgroup_parent: spec.limits.cgroup_parent.clone(),
         devices: spec.gpus.iter().cloned().collect(),
     }
 }
@@ -295,7 +298,9 @@ impl State {
     /// A look at a container that the engine restarts over and over sees it one restart further.
     pub(super) fn inspect(&mut self, name: &str) -> Option<Container> {
         let kept = self.kept(name).ok()?;
-        let seen = kept.seen.clone();
+        let mut seen = kept.seen.clone();
+        let named = |network: &&String| !network.starts_with("container:");
+        seen.reach.networks = kept.networks.iter().filter(named).cloned().collect();
         if kept.seen.status == ContainerStatus::Restarting {
             kept.seen.restart_count += 1;
             if let RestartPolicy::OnFailure(limit @ 1..) = kept.spec.restart

@@ -1,6 +1,6 @@
 //! Containers of the engine.
 
-mod checks;
+pub(super) mod checks;
 mod words;
 
 use iechor_engine::ObjectKind;
@@ -11,7 +11,7 @@ use self::checks::{Claims, admit, check_use};
 use self::words::{describe, exec_line, state};
 use super::progress::{Task, forward};
 use super::transport::Connection;
-use super::{HostError, has_labels, labels_to_pairs};
+use super::{HostError, has_labels, is_of_node, labels_to_pairs};
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::container;
 use crate::limits;
@@ -41,6 +41,7 @@ impl container::Host for Host {
             .await?;
         let found: Vec<_> = found
             .into_iter()
+            .filter(|found| is_of_node(&operation, &found.name, &found.labels))
             .filter(|container| has_labels(&container.labels, &labels))
             .take(limits::LISTED)
             .map(summary)
@@ -128,11 +129,17 @@ impl container::HostContainer for Host {
         });
         let name = self.container_name(&container)?;
         match operation.engine()?.inspect_container(&name).await? {
-            Some(found) => {
+            // Meanwhile it may be another one, of somebody else.
+            Some(found)
+                if operation
+                    .owner
+                    .judge(ObjectKind::Container, &name, &found.labels)
+                    == Verdict::Own =>
+            {
                 self.answered(|| state(&found));
                 Ok(summary(found))
             }
-            None => Err(missing(name)),
+            _ => Err(missing(name)),
         }
     }
 
@@ -315,7 +322,7 @@ impl Host {
     }
 
     /// The name of a container that the driver may use, rather than look at and remove.
-    async fn usable(
+    pub(super) async fn usable(
         &mut self,
         operation: &Operation,
         container: &Resource<ContainerHandle>,

@@ -167,6 +167,12 @@ fn labels_to_pairs(labels: BTreeMap<String, String>) -> Vec<(String, String)> {
     labels.into_iter().collect()
 }
 
+/// Whether an object of a list belongs to the node: its labels alone could be those of an image, or
+/// be what an engine makes up.
+fn is_of_node(operation: &Operation, name: &str, labels: &BTreeMap<String, String>) -> bool {
+    operation.owner.made(labels) && operation.owner.check_name(name).is_ok()
+}
+
 /// Whether `labels` has every one of `wanted`.
 fn has_labels(labels: &BTreeMap<String, String>, wanted: &[(String, String)]) -> bool {
     wanted

@@ -5,7 +5,8 @@ use iechor_engine::{EngineError, ObjectKind};
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::container::{self, ContainerHandle};
-use super::{HostError, check_texts, has_labels, labels_to_pairs};
+use super::container::checks::check_network;
+use super::{HostError, check_texts, has_labels, is_of_node, labels_to_pairs};
 use crate::bindings::iechor::driver::network;
 use crate::limits;
 use crate::operation::Host;
@@ -30,6 +31,7 @@ impl network::Host for Host {
             .await?;
         let found: Vec<_> = found
             .into_iter()
+            .filter(|found| is_of_node(&operation, &found.name, &found.labels))
             .filter(|network| has_labels(&network.labels, &labels))
             .take(limits::LISTED)
             .map(summary)
@@ -117,8 +119,16 @@ impl network::HostNetwork for Host {
         });
         let name = self.network_name(&network)?;
         match operation.engine()?.inspect_network(&name).await? {
-            Some(found) => Ok(summary(found)),
-            None => Err(EngineError::NotFound {
+            // Meanwhile it may be another one, of somebody else.
+            Some(found)
+                if operation
+                    .owner
+                    .judge(ObjectKind::Network, &name, &found.labels)
+                    == Verdict::Own =>
+            {
+                Ok(summary(found))
+            }
+            _ => Err(EngineError::NotFound {
                 kind: ObjectKind::Network,
                 name,
             }
@@ -138,7 +148,10 @@ impl network::HostNetwork for Host {
                 .list("aliases", &aliases);
         });
         let network = self.network_name(&network)?;
-        let container = self.container_name(&container)?;
+        check_aliases(&aliases)?;
+        // To be in a network takes what it takes to be created in it, and to be put there is use.
+        let container = self.usable(&operation, &container).await?;
+        check_network(&operation, &network).await?;
         operation.journal.attach(&network, &container);
         Ok(operation
             .engine()?
@@ -176,6 +189,29 @@ impl network::HostNetwork for Host {
     async fn drop(&mut self, network: Resource<NetworkHandle>) -> wasmtime::Result<()> {
         self.table.delete(network)?;
         Ok(())
+    }
+}
+
+/// Checks the further names of a container in a network. One with a period would be answered in the
+/// place of a host elsewhere: of a registry that a build pulls from.
+fn check_aliases(aliases: &[String]) -> Result<(), HostError> {
+    if aliases.len() > limits::ALIASES {
+        return Err(HostError::limit(format!(
+            "{} further names in a network; there may be {}",
+            aliases.len(),
+            limits::ALIASES
+        )));
+    }
+    let is_label = |name: &String| {
+        let usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        (1..=limits::ALIAS_CHARS).contains(&name.len()) && name.chars().all(usual)
+    };
+    match aliases.iter().find(|alias| !is_label(alias)) {
+        None => Ok(()),
+        Some(alias) => Err(HostError::invalid(format!(
+            "{alias:?} is not a further name in a network: letters, digits, '-' and '_', at most {}",
+            limits::ALIAS_CHARS
+        ))),
     }
 }
 

@@ -27,9 +27,8 @@ impl Task {
         let step = StepId(number);
         let silent = number >= limits::STEPS;
         if !silent {
-            operation
-                .progress
-                .begin(step, parent, &clean_line(name, limits::LINE));
+            let name = clean_line(name, limits::LINE);
+            operation.progress.begin(step, parent, &operation.signed(&name));
         }
         Self { step, silent }
     }
@@ -48,7 +47,7 @@ impl Task {
         total: Option<u64>,
     ) {
         // Whatever is kept of it is kept by the name that is shown, which is short.
-        let counter = clean_line(counter, limits::COUNTER_NAME);
+        let counter = operation.signed(&clean_line(counter, limits::COUNTER_NAME));
         let finished = total.is_some_and(|total| current >= total);
         let due = {
             let mut counters = operation

@@ -4,7 +4,7 @@ use iechor_engine::model;
 use iechor_engine::{EngineError, ObjectKind};
 use wasmtime::component::{Resource, ResourceTable};
 
-use super::{HostError, check_texts, has_labels, labels_to_pairs};
+use super::{HostError, check_texts, has_labels, is_of_node, labels_to_pairs};
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::volume;
 use crate::limits;
@@ -30,6 +30,7 @@ impl volume::Host for Host {
             .await?;
         let found: Vec<_> = found
             .into_iter()
+            .filter(|found| is_of_node(&operation, &found.name, &found.labels))
             .filter(|volume| has_labels(&volume.labels, &labels))
             .take(limits::LISTED)
             .map(summary)
@@ -126,8 +127,16 @@ impl volume::HostVolume for Host {
         });
         let name = self.table.get(&volume)?.name.clone();
         match operation.engine()?.inspect_volume(&name).await? {
-            Some(found) => Ok(summary(found)),
-            None => Err(EngineError::NotFound {
+            // Meanwhile it may be another one, of somebody else.
+            Some(found)
+                if operation
+                    .owner
+                    .judge(ObjectKind::Volume, &name, &found.labels)
+                    == Verdict::Own =>
+            {
+                Ok(summary(found))
+            }
+            _ => Err(EngineError::NotFound {
                 kind: ObjectKind::Volume,
                 name,
             }

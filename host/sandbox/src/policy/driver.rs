@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::host::{HostPattern, Place};
-use crate::grant::matches;
+use crate::pattern::{HostPattern, PathPattern, Place, wildcard};
 
 /// What a driver is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +33,7 @@ enum Kind {
     /// Those of this program, as far as the pattern matches their names.
     BuiltIn(String),
     /// Files with such absolute paths.
-    File(String),
+    File(PathPattern),
     /// What was fetched from there.
     Url {
         scheme: String,
@@ -67,10 +66,10 @@ impl DriverPattern {
             Kind::BuiltIn(names) => source
                 .strip_prefix(BUILT_IN)
                 .and_then(|rest| rest.strip_prefix(':'))
-                .is_some_and(|name| matches(names, name)),
+                .is_some_and(|name| wildcard(names, name)),
             Kind::File(paths) => source
                 .strip_prefix("file:")
-                .is_some_and(|path| !leads_out(path) && matches(paths, path)),
+                .is_some_and(|path| paths.matches(path)),
             Kind::Url { scheme, place } => source
                 .strip_prefix(scheme.as_str())
                 .and_then(|rest| rest.strip_prefix("://")?.split_once('/'))
@@ -115,10 +114,11 @@ fn kind(text: &str) -> Result<Kind, String> {
         }
         Some(("file", path)) => {
             let path = path.strip_prefix("//").unwrap_or(path);
-            if path.starts_with('/') && !leads_out(path) {
-                Ok(Kind::File(path.into()))
-            } else {
-                Err("a file is named by an absolute path without '..': file:/opt/drivers/*".into())
+            match PathPattern::parse(path) {
+                Ok(pattern) if path.starts_with('/') => Ok(Kind::File(pattern)),
+                _ => Err(
+                    "a file is named by an absolute path without '..': file:/opt/drivers/*".into(),
+                ),
             }
         }
         _ => Err(
@@ -139,7 +139,7 @@ fn leads_to(place: &Place, host: &str, path: &str) -> bool {
         "" if paths.ends_with('*') => "*",
         queries => queries,
     };
-    place.host.matches(host) && matches(paths, path) && matches(queries, query)
+    place.host.matches(host) && wildcard(paths, path) && wildcard(queries, query)
 }
 
 /// Whether the path has parts that lead elsewhere than it says.

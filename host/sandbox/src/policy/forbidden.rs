@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::image::ImagePattern;
-use crate::grant::{Subject, find, includes, matches};
+use crate::grant::{find, includes};
+use crate::pattern::Pattern;
 
 /// A capability that nobody has, or not for some subjects: `container.bind`,
 /// `container.network=host`.
@@ -12,16 +12,9 @@ use crate::grant::{Subject, find, includes, matches};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forbidden {
     capability: &'static str,
-    scope: Scope,
+    /// `None` is every subject.
+    scope: Option<Pattern>,
     text: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Scope {
-    Any,
-    Image(ImagePattern),
-    Path(String),
-    Other(String),
 }
 
 impl Forbidden {
@@ -37,18 +30,19 @@ impl Forbidden {
         };
         let capability = find(name)?;
         let scope = match pattern {
-            None | Some("*") => Scope::Any,
+            None | Some("*") => None,
             Some("") => {
                 return Err(format!(
                     "nothing follows the =; {name} alone forbids it all"
                 ));
             }
-            Some(pattern) => match capability.kind {
-                Subject::Image => Scope::Image(ImagePattern::parse(pattern)?),
-                Subject::Path => Scope::Path(pattern.into()),
-                Subject::Other => Scope::Other(pattern.into()),
-            },
+            Some(pattern) => Some(Pattern::parse(capability, pattern)?),
         };
+        if scope.as_ref().is_some_and(Pattern::is_endpoint) {
+            return Err(format!(
+                "endpoint is a word of grants; {name} alone forbids it all"
+            ));
+        }
         Ok(Self {
             capability: capability.name,
             scope,
@@ -63,17 +57,15 @@ impl Forbidden {
 
     /// Whether it forbids the capability whatever the subject.
     pub fn covers_all(&self, capability: &str) -> bool {
-        self.is_about(capability) && self.scope == Scope::Any
+        self.is_about(capability) && self.scope.is_none()
     }
 
     pub(crate) fn covers(&self, capability: &str, subject: &str) -> bool {
         self.is_about(capability)
-            && match &self.scope {
-                Scope::Any => true,
-                Scope::Image(pattern) => pattern.may_match(subject),
-                Scope::Path(pattern) => covers_path(pattern, subject),
-                Scope::Other(pattern) => matches(pattern, subject),
-            }
+            && self
+                .scope
+                .as_ref()
+                .is_none_or(|pattern| pattern.may_match(subject))
     }
 }
 
@@ -81,18 +73,6 @@ impl fmt::Display for Forbidden {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
-}
-
-/// A directory is had with what is below it: with it, and with what is above it. What is no path
-/// may lead anywhere.
-fn covers_path(pattern: &str, subject: &str) -> bool {
-    let literal = pattern.split('*').next().unwrap_or_default();
-    let below_subject = format!("{}/", subject.trim_end_matches('/'));
-    let below_pattern = format!("{}/*", pattern.trim_end_matches('/'));
-    !subject.starts_with('/')
-        || matches(pattern, subject)
-        || matches(&below_pattern, subject)
-        || literal.starts_with(&below_subject)
 }
 
 #[cfg(test)]
@@ -181,6 +161,8 @@ mod tests {
             "",
             "root",
             "container.bind=",
+            "container.bind=etc",
+            "transport.tcp=endpoint",
             "image.pull=a b",
             "container.*",
         ] {

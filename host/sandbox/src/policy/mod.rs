@@ -8,8 +8,6 @@
 
 mod driver;
 mod forbidden;
-mod host;
-mod image;
 mod limits;
 
 use std::fmt::Display;
@@ -17,10 +15,11 @@ use std::path::{Path, PathBuf};
 
 pub use driver::{DriverPattern, Origin};
 pub use forbidden::Forbidden;
-pub use image::ImagePattern;
 pub use limits::ForcedLimits;
 
 use crate::bindings::contract::{CapabilityRequest, Denial};
+pub use crate::pattern::ImagePattern;
+use crate::pattern::may_be_id;
 
 /// The rules in force. The default has none, and allows everything.
 #[derive(Debug, Clone, Default)]
@@ -156,7 +155,7 @@ impl Policy {
             if allowed.iter().any(|pattern| pattern.matches(reference)) {
                 return Ok(());
             }
-            let known = if image::may_be_id(reference) {
+            let known = if may_be_id(reference) {
                 "may be the id of any image; say its name in full, or"
             } else {
                 "is not among those allowed; choose one that is, or"

@@ -113,8 +113,13 @@ fn authors_are_told_what_is_a_sound_description() {
         let expected = usize::from(case["sound"] != true);
         let faults = description_faults(&described);
         assert_eq!(faults.len(), expected, "{}: {faults:#?}", case["case"]);
-        let faults = iechor_testkit::description_faults(&at_the_host(described));
+        let described = at_the_host(described);
+        let faults = iechor_testkit::description_faults(&described);
         assert_eq!(faults.len(), expected, "{}: {faults:#?}", case["case"]);
+        // What is more than bad style is refused when the driver is loaded.
+        let refusals = iechor_sandbox::description::refusals(&described);
+        let is_refused = case["refused"] == true;
+        assert_eq!(!refusals.is_empty(), is_refused, "{}: {refusals:#?}", case["case"]);
     }
 }
 

@@ -1,44 +1,35 @@
 //! What a driver may say of itself. The crate for authors has the same rules, for their `cargo test`;
 //! the cases in `tests/descriptions.json` of the repository hold both to them.
 
-use iechor_sandbox::contract::{CapabilityRequest, Descriptor, OptionKind, OptionSpec};
+use iechor_sandbox::contract::{Descriptor, OptionKind, OptionSpec};
+use iechor_sandbox::description::{self, line_fault};
 use iechor_sandbox::grant;
 
-/// The longest line of help, summary or reason that is shown whole, in characters.
-const LONGEST_LINE: usize = 140;
-
-/// Everything that is wrong with what a driver says of itself: names are of lower-case letters,
-/// digits and '-' and there once; summary, help and reasons are one line of at most 140 characters;
-/// a default is a value as the host takes it; each capability that is asked for is one, and asked
-/// for once.
+/// Everything that is wrong with what a driver says of itself: that for which the host refuses it
+/// ([`description::refusals`]), and what is bad style. Summary and help are one line of at most 140
+/// characters; a default is a value as the host takes it; each capability that is asked for is one.
 pub fn description_faults(descriptor: &Descriptor) -> Vec<String> {
-    let mut faults = Vec::new();
-    if !is_name(&descriptor.name) {
-        faults.push(name_fault("driver", &descriptor.name));
-    }
+    let mut faults = description::refusals(descriptor);
     if descriptor.version.trim().is_empty() {
         faults.push("the driver has no version".into());
     }
     faults.extend(line_fault("the driver's summary", &descriptor.summary));
-    for (number, option) in descriptor.options.iter().enumerate() {
-        let earlier = &descriptor.options[..number];
-        option_faults(option, earlier, &mut faults);
+    for option in &descriptor.options {
+        option_faults(option, &mut faults);
     }
-    for (number, request) in descriptor.capabilities.iter().enumerate() {
-        let earlier = &descriptor.capabilities[..number];
-        request_faults(request, earlier, &mut faults);
+    for request in &descriptor.capabilities {
+        // A name that could be none at all is refused already.
+        if let Err(unknown) = grant::find(&request.name)
+            && !request.name.is_empty()
+        {
+            faults.push(unknown);
+        }
     }
     faults
 }
 
-fn option_faults(option: &OptionSpec, earlier: &[OptionSpec], faults: &mut Vec<String>) {
+fn option_faults(option: &OptionSpec, faults: &mut Vec<String>) {
     let name = &option.name;
-    if !is_name(name) {
-        faults.push(name_fault("option", name));
-    }
-    if earlier.iter().any(|other| other.name == *name) {
-        faults.push(format!("the option {name} is declared twice"));
-    }
     faults.extend(line_fault(&format!("the help of {name}"), &option.help));
     if let Some(why) = &option.deprecated {
         faults.extend(line_fault(&format!("what is said against {name}"), why));
@@ -62,45 +53,5 @@ fn option_faults(option: &OptionSpec, earlier: &[OptionSpec], faults: &mut Vec<S
                 "the default {default:?} of the option {name} {why}"
             ));
         }
-    }
-}
-
-fn request_faults(
-    request: &CapabilityRequest,
-    earlier: &[CapabilityRequest],
-    faults: &mut Vec<String>,
-) {
-    let name = &request.name;
-    if let Err(unknown) = grant::find(name) {
-        faults.push(unknown);
-    }
-    if earlier.iter().any(|other| other.name == *name) {
-        faults.push(format!(
-            "the capability {name} is asked for twice; ask once, within all that is needed"
-        ));
-    }
-    let what = format!("the reason for {name}");
-    faults.extend(line_fault(&what, &request.reason));
-}
-
-fn is_name(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.starts_with(word) && name.ends_with(word) && name.chars().all(|c| word(c) || c == '-')
-}
-
-fn name_fault(what: &str, name: &str) -> String {
-    format!("the {what}'s name {name:?} is not one of lower-case letters, digits and '-'")
-}
-
-fn line_fault(what: &str, line: &str) -> Option<String> {
-    let length = line.chars().count();
-    if line.trim().is_empty() {
-        Some(format!("{what} is empty"))
-    } else if line.contains(char::is_control) || length > LONGEST_LINE {
-        Some(format!(
-            "{what} must be one line of at most {LONGEST_LINE} characters"
-        ))
-    } else {
-        None
     }
 }

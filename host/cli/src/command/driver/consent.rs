@@ -7,6 +7,7 @@ use iechor_builder::drivers::Candidate;
 use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::Grant;
 use iechor_sandbox::contract::CapabilityRequest;
+use iechor_sandbox::grant::find;
 
 use super::{need, risk, scope, shown};
 use crate::console;
@@ -51,11 +52,13 @@ pub async fn ask(
             "" => String::new(),
             risk => format!(", {}", risk.to_uppercase()),
         };
+        // The reason is the driver's, and says so: it could contradict what the host says.
         console::say(&format!(
-            "\n  {} for {} ({}{risk})\n  {}",
+            "\n  {} for {} ({}{risk})\n  With it: {}.\n  Its reason: {}",
             shown(&request.name),
-            scope(&request.scope),
+            scope(&request.name, &request.scope),
             need(request.required),
+            means(&request.name),
             shown(&request.reason)
         ));
         if answer(workspace, "  grant it? [y/N] ").await? {
@@ -69,6 +72,11 @@ pub async fn ask(
         }
     }
     Ok(granted)
+}
+
+/// What someone who has the capability can do or see.
+fn means(name: &str) -> &'static str {
+    find(name).map_or("nobody knows what", |capability| capability.means)
 }
 
 /// Asks for yes or no; the end of the input is a no.

@@ -3,6 +3,7 @@
 use clap::Args;
 use iechor_builder::drivers::{self, Loaded, Origin};
 use iechor_sandbox::contract::{Descriptor, OptionKind};
+use iechor_sandbox::grant::{is_everything, review_order};
 
 use super::{need, risk, scope, shown};
 use crate::command::Format;
@@ -63,10 +64,10 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
     }
     text += "\nRequested capabilities:\n";
     let mut rows = Vec::new();
-    for request in &descriptor.capabilities {
+    for request in review_order(&descriptor.capabilities) {
         rows.push(vec![
             format!("  {}", shown(&request.name)),
-            scope(&request.scope),
+            scope(&request.name, &request.scope),
             need(request.required).to_owned(),
             risk(&request.name).to_owned(),
             shown(&request.reason),
@@ -160,6 +161,7 @@ fn json(loaded: &Loaded, descriptor: &Descriptor) -> serde_json::Value {
             serde_json::json!({
                 "Name": request.name,
                 "Scope": request.scope,
+                "Any": is_everything(&request.name, &request.scope),
                 "Required": request.required,
                 "Reason": request.reason,
             })

@@ -67,12 +67,9 @@ fn shown(text: &str) -> String {
         .collect()
 }
 
-/// The patterns of a scope; none is any subject.
-fn scope(patterns: &[String]) -> String {
-    match patterns {
-        [] => "any".to_owned(),
-        patterns => shown(&patterns.join(", ")),
-    }
+/// The patterns of a scope; `any` where that amounts to every subject.
+fn scope(capability: &str, patterns: &[String]) -> String {
+    shown(&iechor_sandbox::grant::scope(capability, patterns))
 }
 
 /// Whether a driver can do without a request.

@@ -4,6 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use iechor_builder::drivers::{self, Loaded};
 use iechor_sandbox::Grant;
+use iechor_sandbox::grant::is_everything;
 use serde_json::json;
 
 use super::{need, risk, scope, shown};
@@ -22,7 +23,7 @@ pub struct Trust {
     #[arg(long = "grant", value_name = "CAPABILITY", value_parser = Grant::parse)]
     grants: Vec<Grant>,
     /// Capability to take back, as NAME or NAME=PATTERN
-    #[arg(long = "revoke", value_name = "CAPABILITY", value_parser = Grant::parse)]
+    #[arg(long = "revoke", value_name = "CAPABILITY", value_parser = Grant::parse_any)]
     revoked: Vec<Grant>,
     /// How to write what it may do
     #[arg(long, value_enum, default_value = "table")]
@@ -62,8 +63,17 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
     let built_in = loaded.own_digest().is_none();
     let granted = |name: &str| -> Vec<String> {
         let grants = loaded.granted.iter().filter(|grant| grant.name == name);
-        grants.map(|grant| scope(&grant.scope)).collect()
+        grants
+            .map(|grant| scope(&grant.name, &grant.scope))
+            .collect()
     };
+    for (grant, why) in &loaded.useless {
+        console::say(&format!(
+            "WARNING: the grant {} counts for nothing: {}",
+            shown(grant),
+            shown(why)
+        ));
+    }
     if format == Format::Json {
         let requests: Vec<_> = requests
             .iter()
@@ -75,6 +85,7 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
                 json!({
                     "Name": request.name,
                     "Scope": request.scope,
+                    "Any": is_everything(&request.name, &request.scope),
                     "Required": request.required,
                     "HighRisk": !risk(&request.name).is_empty(),
                     "Reason": request.reason,
@@ -89,6 +100,7 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
             "Digest": loaded.driver.digest(),
             "BuiltIn": built_in,
             "Grants": grants,
+            "Useless": loaded.useless.iter().map(|(grant, _)| grant).collect::<Vec<_>>(),
             "Requests": requests,
         });
         return console::line(&format!("{object:#}"));
@@ -113,7 +125,7 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
         };
         rows.push(vec![
             shown(&request.name),
-            scope(&request.scope),
+            scope(&request.name, &request.scope),
             need(request.required).to_owned(),
             risk(&request.name).to_owned(),
             granted,

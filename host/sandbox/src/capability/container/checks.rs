@@ -20,7 +20,9 @@ pub(super) struct Claims {
     devices: Vec<String>,
     binds: Vec<String>,
     volumes: Vec<String>,
-    network: Option<String>,
+    /// The one that it was created with, and all that it was put into since.
+    networks: Vec<String>,
+    cgroup_parent: Option<String>,
 }
 
 impl Claims {
@@ -29,7 +31,8 @@ impl Claims {
             image: spec.image.clone(),
             privileged: spec.privileged || spec.host_user_namespace,
             devices: spec.gpus.iter().cloned().collect(),
-            network: spec.network.clone(),
+            networks: spec.network.iter().cloned().collect(),
+            cgroup_parent: spec.limits.cgroup_parent.clone(),
             ..Self::of_mounts(&spec.mounts)
         }
     }
@@ -40,7 +43,8 @@ impl Claims {
             image: found.image.clone(),
             privileged: !found.reach.privileges.is_empty(),
             devices: found.reach.devices.clone(),
-            network: found.reach.network.clone(),
+            networks: networks_of(&found.reach),
+            cgroup_parent: found.reach.cgroup_parent.clone(),
             ..Self::of_mounts(&found.mounts)
         }
     }
@@ -52,7 +56,8 @@ impl Claims {
             devices: Vec::new(),
             binds: Vec::new(),
             volumes: Vec::new(),
-            network: None,
+            networks: Vec::new(),
+            cgroup_parent: None,
         };
         for mount in mounts {
             match &mount.source {
@@ -79,8 +84,18 @@ impl Claims {
         for path in &self.binds {
             grants.check("container.bind", path)?;
         }
+        if let Some(parent) = &self.cgroup_parent {
+            grants.check("container.cgroup-parent", parent)?;
+        }
         Ok(())
     }
+}
+
+fn networks_of(reach: &model::Reach) -> Vec<String> {
+    let mut networks: Vec<_> = reach.network.iter().chain(&reach.networks).cloned().collect();
+    networks.sort();
+    networks.dedup();
+    networks
 }
 
 /// Checks names and grants of a container to create, and turns the driver's words into the engine's.
@@ -115,27 +130,27 @@ pub(super) async fn admit(
     }
     let mut spec = translated(operation, spec);
     let claims = Claims::of_new(&spec);
-    claims.check_grants(operation)?;
-    if let Some(parent) = &spec.limits.cgroup_parent {
-        // A `..` would lead out of what a pattern covers.
-        if parent.split('/').any(|part| part == "..") {
-            return Err(HostError::invalid(format!("{parent:?} has a '..'")));
-        }
-        operation.grants.check("container.cgroup-parent", parent)?;
+    if let Some(parent) = &spec.limits.cgroup_parent
+        // It would lead out of what a pattern covers.
+        && parent.split('/').any(|part| part == "..")
+    {
+        return Err(HostError::invalid(format!("{parent:?} has a '..'")));
     }
+    claims.check_grants(operation)?;
     operation.grants.policy().force(&mut spec.limits)?;
     for name in &claims.volumes {
         check_volume(operation, name).await?;
     }
-    check_network(operation, claims.network.as_deref()).await?;
+    for network in &claims.networks {
+        check_network(operation, network).await?;
+    }
     Ok(spec)
 }
 
 /// Checks that a container which was there before this operation has nothing that the driver could
 /// not have created it with: whoever runs commands in a privileged container has all that it has. A
 /// container may be older than a rule or than the loss of a grant, or somebody else's work: it can
-/// be looked at, stopped and removed, but not used. A parent cgroup is none of this, since it gives
-/// nothing to who is in the container.
+/// be looked at, stopped and removed, but not used.
 ///
 /// # Errors
 ///
@@ -153,7 +168,10 @@ pub(super) async fn check_use(
                 check_present_volume(operation, volume).await?;
             }
         }
-        check_network(operation, claims.network.as_deref()).await
+        for network in &claims.networks {
+            check_network(operation, network).await?;
+        }
+        Ok(())
     };
     checks.await.map_err(|error| match error {
         HostError::Answer(Error::Denied(denial)) => Denial {
@@ -274,29 +292,45 @@ fn is_anonymous(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// A driver joins networks of its own, those that lead nowhere else, and those it was granted.
-async fn check_network(operation: &Operation, network: Option<&str>) -> Result<(), HostError> {
-    let Some(network) = network else {
-        return Ok(());
-    };
+/// Checks that a container may be in a network. A driver joins networks of its own, those that lead
+/// nowhere else, and those it was granted. One of its own that was made with another driver or with
+/// options takes what making it took.
+///
+/// # Errors
+///
+/// What the driver may not have.
+pub(in crate::capability) async fn check_network(
+    operation: &Operation,
+    network: &str,
+) -> Result<(), HostError> {
     if ORDINARY_NETWORKS.contains(&network) {
         return Ok(());
     }
+    // What Podman calls its bridge, in the words of an inspection.
+    if network == "podman" && operation.engine()?.info().await?.name == "podman" {
+        return Ok(());
+    }
+    let grants = &operation.grants;
     if operation.owner.check_name(network).is_ok()
         && let Some(found) = operation.engine()?.inspect_network(network).await?
+        && found.name == network
         && operation
             .owner
             .judge(ObjectKind::Network, network, &found.labels)
             == Verdict::Own
-        && found.driver == "bridge"
-        && found
-            .driver_options
-            .keys()
-            .all(|option| is_of_the_engine(option))
     {
-        return Ok(());
+        let options = &mut found.driver_options.keys();
+        if found.driver == "bridge" && options.all(|option| is_of_the_engine(option)) {
+            return Ok(());
+        }
+        // A rule may name the network without saying who made it.
+        grants
+            .policy()
+            .check_grant("container.network", network)
+            .map_err(|refusal| refusal.denial("container.network"))?;
+        return Ok(grants.check("container.network", &format!("network {network}"))?);
     }
-    Ok(operation.grants.check("container.network", network)?)
+    Ok(grants.check("container.network", network)?)
 }
 
 /// Options that newer engines give every network by themselves.

@@ -6,6 +6,17 @@ use iechor_engine::reference::Reference;
 
 use super::host::{HostPattern, Place};
 
+/// Registries where everybody can publish under a name of his own.
+const PUBLIC: [&str; 7] = [
+    "docker.io",
+    "ghcr.io",
+    "quay.io",
+    "gcr.io",
+    "public.ecr.aws",
+    "registry.gitlab.com",
+    "ttl.sh",
+];
+
 /// Images, by registry, path, and tag or digest: `moby/buildkit:*`, `registry.example.com/*`.
 ///
 /// A pattern means what the engine would take it for: `buildkit` is
@@ -53,6 +64,17 @@ impl ImagePattern {
         }
     }
 
+    /// Whether anybody can make an image of such a name: the registry is anybody's to choose, or it is
+    /// one where everybody publishes, and the pattern does not say who does.
+    pub(crate) fn is_everything(&self) -> bool {
+        let Some(place) = &self.place else {
+            return true;
+        };
+        let publisher = place.path.split('/').next().unwrap_or_default();
+        let public = matches!(&place.host, HostPattern::Exactly(host) if PUBLIC.contains(&host.as_str()));
+        place.host.is_everybodys() || (public && publisher.contains('*'))
+    }
+
     /// Whether the image may be one of these.
     pub(crate) fn may_match(&self, reference: &str) -> bool {
         may_be_id(reference) || self.matches(reference)
@@ -65,7 +87,7 @@ impl fmt::Display for ImagePattern {
     }
 }
 
-pub(super) fn may_be_id(reference: &str) -> bool {
+pub(crate) fn may_be_id(reference: &str) -> bool {
     Reference::may_be_id(reference)
 }
 
@@ -85,6 +107,9 @@ fn place(text: &str) -> Result<Place, String> {
         Some((first, rest)) => (Some(first), rest),
         None => (None, text),
     };
+    if first.is_none() && text.split([':', '@']).next().is_some_and(|name| name == "*") {
+        return Err("write * for every image, or docker.io/library/* for those of that name".into());
+    }
     let (registry, path) = match first {
         Some("index.docker.io") => ("docker.io", behind.to_owned()),
         Some(first) if is_registry(first) => (first, behind.to_owned()),

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::grant::matches;
+use super::wildcard;
 
 /// Names of hosts. A `*` does not lead from a host's name into a path, or
 /// `elsewhere/registry.example.com/x` would pass for one of `*.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum HostPattern {
+pub(crate) enum HostPattern {
     /// `*`
     Any,
     /// `*.example.com`: what ends so, from its dot on.
@@ -20,7 +20,7 @@ impl HostPattern {
     /// # Errors
     ///
     /// Where `*` stands anywhere but in front.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match (text, text.strip_prefix('*')) {
             ("", _) => Err("it names no host".into()),
             ("*", _) => Ok(Self::Any),
@@ -34,11 +34,20 @@ impl HostPattern {
         }
     }
 
-    pub(super) fn matches(&self, host: &str) -> bool {
+    pub(crate) fn matches(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Below(end) => host.ends_with(end.as_str()),
             Self::Exactly(name) => host == name,
+        }
+    }
+
+    /// Whether anybody can have a host of such a name: any at all, or one below `.com`.
+    pub(crate) fn is_everybodys(&self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Below(end) => !end.trim_matches('.').contains('.'),
+            Self::Exactly(_) => false,
         }
     }
 }
@@ -55,14 +64,14 @@ impl fmt::Display for HostPattern {
 
 /// A host, and behind its `/` any text that matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) host: HostPattern,
-    pub(super) path: String,
+pub(crate) struct Place {
+    pub(crate) host: HostPattern,
+    pub(crate) path: String,
 }
 
 impl Place {
-    pub(super) fn matches(&self, host: &str, path: &str) -> bool {
-        self.host.matches(host) && matches(&self.path, path)
+    pub(crate) fn matches(&self, host: &str, path: &str) -> bool {
+        self.host.matches(host) && wildcard(&self.path, path)
     }
 }
 

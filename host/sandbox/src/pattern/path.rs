@@ -1,0 +1,89 @@
+//! Patterns of paths, and of volumes that can lead to any path.
+
+use super::wildcard;
+
+/// What the subject of a volume begins with. Its driver and options can show any directory.
+const VOLUME: &str = "volume ";
+
+/// Absolute paths, in which `*` is any characters, `/` among them; or `volume NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PathPattern {
+    /// A path with stars, without a `/` at its end.
+    Path(String),
+    /// The name of a volume, with stars.
+    Volume(String),
+}
+
+impl PathPattern {
+    /// # Errors
+    ///
+    /// In words for a person, what is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(name) = text.strip_prefix(VOLUME) {
+            let usual = |c: char| c.is_ascii_alphanumeric() || "_.-*".contains(c);
+            return match !name.is_empty() && name.chars().all(usual) {
+                true => Ok(Self::Volume(name.to_owned())),
+                false => Err(format!("{name:?} is not the name of a volume")),
+            };
+        }
+        if !text.starts_with(['/', '*']) {
+            return Err("a path begins with /".into());
+        }
+        let path = match text.strip_suffix('/') {
+            Some("") | None => text,
+            Some(path) => path,
+        };
+        let inner = path.strip_prefix('/').unwrap_or(path);
+        if path != "/" && !is_clean(inner) {
+            return Err("it has a part that is empty, '.' or '..'".into());
+        }
+        Ok(Self::Path(path.to_owned()))
+    }
+
+    pub(crate) fn matches(&self, subject: &str) -> bool {
+        match self {
+            Self::Path(pattern) => is_path(subject) && wildcard(pattern, subject),
+            Self::Volume(pattern) => subject
+                .strip_prefix(VOLUME)
+                .is_some_and(|name| wildcard(pattern, name)),
+        }
+    }
+
+    /// A directory is had with what is below it: with it, and with what is above it. What is no
+    /// path may lead anywhere.
+    pub(super) fn may_match(&self, subject: &str) -> bool {
+        match self {
+            Self::Path(pattern) => !is_path(subject) || overlap(pattern, subject),
+            Self::Volume(_) => self.matches(subject),
+        }
+    }
+
+    /// Whether its first part has a star: all that there is lies below a few such.
+    pub(super) fn is_everything(&self) -> bool {
+        match self {
+            Self::Path(pattern) => {
+                let inner = pattern.strip_prefix('/').unwrap_or(pattern);
+                inner.split('/').next().is_some_and(|first| first.contains('*'))
+            }
+            Self::Volume(pattern) => pattern.starts_with('*'),
+        }
+    }
+}
+
+/// Whether a path that matches the pattern is the subject, above it or below it.
+pub(super) fn overlap(pattern: &str, subject: &str) -> bool {
+    let literal = pattern.split('*').next().unwrap_or_default();
+    let below_subject = format!("{}/", subject.trim_end_matches('/'));
+    let below_pattern = format!("{}/*", pattern.trim_end_matches('/'));
+    wildcard(pattern, subject)
+        || wildcard(&below_pattern, subject)
+        || literal.starts_with(&below_subject)
+}
+
+fn is_path(subject: &str) -> bool {
+    subject == "/" || subject.strip_prefix('/').is_some_and(is_clean)
+}
+
+fn is_clean(inner: &str) -> bool {
+    inner.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
