@@ -11,6 +11,7 @@ pub mod config;
 pub mod docker;
 pub mod endpoint;
 mod error;
+pub mod known;
 pub mod model;
 pub mod reference;
 pub mod simulated;

@@ -24,6 +24,7 @@ mod capability;
 pub mod compilation;
 mod contract_version;
 mod counters;
+mod dialer;
 pub mod driver;
 mod embedded;
 mod engine_config;
@@ -54,6 +55,6 @@ pub use node::{Node, NodeContext};
 pub use observer::Observer;
 pub use policy::Policy;
 pub use report::{
-    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, Log, LogLevel, Progress,
-    StepId, SystemDialer,
+    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, LocalConnection,
+    LocalSocket, Log, LogLevel, Progress, StepId, SystemDialer,
 };

@@ -137,6 +137,7 @@ impl network::HostNetwork for Host {
                 .word(container::named(table, &container))
                 .list("aliases", &aliases);
         });
+        check_texts("connection to a network", &[], &aliases)?;
         let network = self.network_name(&network)?;
         let container = self.container_name(&container)?;
         operation.journal.attach(&network, &container);

@@ -6,6 +6,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod exhaust;
+mod multiply;
 mod objects;
 mod reach;
 
@@ -104,6 +105,8 @@ impl Guest for Misbehaving {
                 request("container.devices", false),
                 request("container.cgroup-parent", false),
                 request("transport.local", false),
+                request("transport.tcp", false),
+                request("engine.open", false),
             ],
         }
     }
