@@ -169,12 +169,12 @@ impl KnownEngines {
             let Host::Tcp { host: own, port } = &known.host else {
                 continue;
             };
-            let mut reached = addresses
+            let reached: Vec<_> = addresses
                 .iter()
                 .filter(|address| address.port() == *port)
                 .map(|address| plain(address.ip()))
-                .peekable();
-            if reached.peek().is_none() {
+                .collect();
+            if reached.is_empty() {
                 continue;
             }
             if own.eq_ignore_ascii_case(host) {
@@ -186,6 +186,7 @@ impl KnownEngines {
                 Ok(Err(_)) | Err(_) => return Some(known),
             };
             let is_here = own.iter().copied().any(is_local);
+            let mut reached = reached.into_iter();
             if reached.any(|address| own.contains(&address) || (is_here && is_local(address))) {
                 return Some(known);
             }

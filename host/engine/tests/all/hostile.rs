@@ -118,7 +118,8 @@ async fn serve(
         writing.shutdown().await
     };
     // What else of the request comes is read, or the other side could not end it.
-    let read = tokio::io::copy(&mut reading, &mut tokio::io::sink());
+    let mut nowhere = tokio::io::sink();
+    let read = tokio::io::copy(&mut reading, &mut nowhere);
     let _: Result<(), std::io::Error> = write.await;
     let _ = tokio::time::timeout(Duration::from_secs(1), read).await;
 }
