@@ -21,6 +21,7 @@ pub mod create;
 mod credentials;
 pub mod driver_options;
 pub mod drivers;
+mod engines;
 mod error;
 mod leftovers;
 pub mod lifecycle;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use iechor_buildkit::{Client, Worker};
 use iechor_engine::Engine;
+use iechor_engine::known::KnownEngines;
 use iechor_sandbox::contract::{
     Config, Denial, Error, Feature, File, Info, Issue, RemoveOptions, StopOptions,
 };
@@ -39,6 +40,7 @@ pub struct LiveNode {
     builder: String,
     config: ValidConfig,
     engine: Option<Arc<dyn Engine>>,
+    engines: Arc<KnownEngines>,
     grants: Grants,
     workspace_log: Arc<dyn iechor_sandbox::Log>,
     cancel: tokio_util::sync::CancellationToken,
@@ -89,6 +91,7 @@ impl LiveNode {
             true => Some(workspace.engine(&node.endpoint)?),
             false => None,
         };
+        let engines = workspace.known_engines(Some(&driver)).await;
         Ok(Self {
             name: node.name.clone(),
             driver,
@@ -97,6 +100,7 @@ impl LiveNode {
             builder: group.name.clone(),
             config,
             engine,
+            engines,
             grants,
             workspace_log: Arc::clone(&workspace.log),
             cancel: workspace.cancel.clone(),
@@ -114,6 +118,7 @@ impl LiveNode {
             NodeContext {
                 builder: self.builder.clone(),
                 engine: self.engine.clone(),
+                engines: Arc::clone(&self.engines),
                 grants: self.grants.clone(),
                 buildkit: Arc::new(BuildKitLink),
                 dialer: Arc::new(SystemDialer),

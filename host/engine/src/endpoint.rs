@@ -42,6 +42,10 @@ pub struct Environment {
     pub docker_config: Option<String>,
     /// `DOCKER_AUTH_CONFIG`: JSON with credentials that go before all others.
     pub docker_auth_config: Option<String>,
+    /// `CONTAINER_HOST`: an endpoint, for Podman.
+    pub container_host: Option<String>,
+    /// `XDG_RUNTIME_DIR`: where engines without root have their sockets.
+    pub runtime_directory: Option<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
     /// `PATH`, where the credential helpers are.
@@ -60,6 +64,8 @@ impl Environment {
             docker_cert_path: text("DOCKER_CERT_PATH"),
             docker_config: text("DOCKER_CONFIG"),
             docker_auth_config: text("DOCKER_AUTH_CONFIG"),
+            container_host: text("CONTAINER_HOST"),
+            runtime_directory: text("XDG_RUNTIME_DIR").map(PathBuf::from),
             home: std::env::home_dir(),
             path: std::env::var_os("PATH"),
         }
@@ -79,6 +85,8 @@ impl fmt::Debug for Environment {
                 "docker_auth_config",
                 &self.docker_auth_config.as_ref().map(|_| "<hidden>"),
             )
+            .field("container_host", &self.container_host)
+            .field("runtime_directory", &self.runtime_directory)
             .field("home", &self.home)
             .field("path", &self.path)
             .finish()
@@ -483,6 +491,15 @@ fn context_tls(name: &str, skip_verify: bool, config: &DockerConfig) -> Option<T
     given.then_some(tls)
 }
 
+/// Reads an endpoint such as `tcp://host:port` or `unix:///path`.
+///
+/// # Errors
+///
+/// Where it is none, or of an unsupported kind.
+pub fn parse(text: &str) -> Result<Host, EndpointError> {
+    parse_host(text, false, "the endpoint")
+}
+
 /// Reads an endpoint as `ParseHost` of the Docker CLI does, and takes a bare absolute path for a
 /// socket, too.
 fn parse_host(text: &str, tls: bool, source_name: &str) -> Result<Host, EndpointError> {
@@ -566,7 +583,7 @@ fn tcp(address: &str, tls: bool) -> Result<Host, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -599,7 +616,7 @@ mod tests {
         DockerConfig::load(env).expect("a good config.json")
     }
 
-    fn add_context(directory: &Path, name: &str, endpoint: &str, pems: &[&str]) {
+    pub(crate) fn add_context(directory: &Path, name: &str, endpoint: &str, pems: &[&str]) {
         let meta = directory.join("contexts/meta").join(digest(name));
         std::fs::create_dir_all(&meta).expect("a directory");
         let text = format!(

@@ -91,4 +91,33 @@ pub enum EngineError {
     /// What was handed in cannot be sent: a path that leaves its target, a stream that broke off.
     #[error("{0}")]
     Invalid(String),
+    /// What was handed in is more than is passed on.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// The engine's answer is larger than any that an engine gives.
+    #[error(
+        "the answer of {endpoint} to {request} has more than {most}, which no engine's has; look \
+         what listens there"
+    )]
+    AnswerTooLarge {
+        /// The endpoint.
+        endpoint: String,
+        /// Method and path.
+        request: String,
+        /// The bound, with its unit.
+        most: String,
+    },
+    /// The engine did not end its answer in time.
+    #[error(
+        "the engine at {endpoint} did not answer {request} whole within {seconds} s; see whether it \
+         is overloaded, or look what listens there"
+    )]
+    AnswerTooSlow {
+        /// The endpoint.
+        endpoint: String,
+        /// Method and path.
+        request: String,
+        /// The limit, in seconds.
+        seconds: u64,
+    },
 }

@@ -12,6 +12,7 @@ mod credential_helper;
 pub mod docker;
 pub mod endpoint;
 mod error;
+pub mod known;
 pub mod model;
 pub mod reference;
 pub mod simulated;

@@ -80,6 +80,8 @@ impl Sink {
         {
             let mut queue = self.0.lock();
             queue.bytes += chunk.len();
+            // A copy, or a few kept bytes would hold a whole read buffer.
+            let chunk = Bytes::copy_from_slice(&chunk);
             queue.chunks.push_back(chunk);
             while queue.chunks.len() > 1 && (queue.bytes > LIMIT || queue.chunks.len() > CHUNKS) {
                 if let Some(oldest) = queue.chunks.pop_front() {

@@ -128,6 +128,7 @@ async fn node(driver: &Arc<Driver>) -> Node {
         NodeContext {
             builder: "bench".into(),
             engine: Some(Arc::new(engine)),
+            engines: Arc::default(),
             grants: Grants::trusted(requests),
             buildkit: Arc::new(Ready),
             dialer: Arc::new(SystemDialer),

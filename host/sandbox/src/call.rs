@@ -182,6 +182,7 @@ impl NodeContext {
         Self {
             builder: String::new(),
             engine: None,
+            engines: Arc::default(),
             grants: Grants::none(),
             buildkit: Arc::new(NoBuildKit),
             dialer: Arc::new(SystemDialer),

@@ -28,6 +28,7 @@ pub mod compiler;
 mod contract_version;
 mod counters;
 pub mod description;
+mod dialer;
 pub mod driver;
 mod embedded;
 mod engine_config;
@@ -61,8 +62,8 @@ pub use node_files::{NODE_FILES_DIRECTORY, check_node_files};
 pub use observer::Observer;
 pub use policy::Policy;
 pub use report::{
-    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, Log, LogLevel, Progress,
-    StepId, SystemDialer,
+    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, LocalConnection,
+    LocalSocket, Log, LogLevel, Progress, StepId, SystemDialer,
 };
 
 /// The tests of this crate compile in children as programs do, see `tests/compiler.rs`.

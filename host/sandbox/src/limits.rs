@@ -92,12 +92,16 @@ pub const BOOT: Duration = Duration::from_secs(600);
 pub const UNDO: Duration = Duration::from_secs(30);
 /// Wall time of connecting to an address, TLS included.
 pub const CONNECT: Duration = Duration::from_secs(5);
+/// Most bytes of a host's name: 253 is the most that DNS has.
+pub const HOST_NAME: usize = 255;
 /// Wall time for BuildKit to answer on a connection.
 pub const ANSWER: Duration = Duration::from_secs(10);
 /// Most requests to the engine in one operation.
 pub const ENGINE_REQUESTS: u32 = 10_000;
 /// Most objects that one operation creates.
 pub const CREATIONS: usize = 32;
+/// Most mounts of a container: a builder needs its state and a few directories.
+pub const MOUNTS: usize = 100;
 /// Most labels, options, words of a command and variables of one object.
 pub const TEXTS: usize = 1000;
 /// Most bytes of all of them.
@@ -127,6 +131,8 @@ pub const COMMAND_OUTPUT_BYTES: usize = 1 << 20;
 pub const LOG_BYTES: usize = 1 << 20;
 /// Most bytes of a container's log that are handed to the driver.
 pub const LAST_LOG_BYTES: usize = 16 << 10;
+/// Most bytes in which an observer is told of the arguments of one call.
+pub const OBSERVED_BYTES: usize = 64 << 10;
 /// Most bytes that one read of a connection returns.
 pub const READ_BYTES: usize = 64 << 10;
 /// Most objects in a list.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use iechor_engine::known::KnownEngines;
 use iechor_engine::model::Platform;
 use iechor_engine::{BoxByteStream, Engine};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ pub struct NodeContext {
     /// The engine behind the node; `None` for a driver that does not use one, see
     /// [`Driver::uses_engine`].
     pub engine: Option<Arc<dyn Engine>>,
+    /// Every engine that is named on this machine: no driver is connected to one of them.
+    pub engines: Arc<KnownEngines>,
     /// What the driver may do with it.
     pub grants: Grants,
     /// Who speaks BuildKit's protocol.
@@ -60,6 +63,10 @@ impl Node {
             // engine's, which nobody means to hand out.
             context.engine = None;
             context.grants = context.grants.at(&config.config.endpoint);
+        }
+        if let Some(engine) = &context.engine {
+            Arc::make_mut(&mut context.engines)
+                .add_text(engine.endpoint(), "the node's own engine");
         }
         Self {
             driver,

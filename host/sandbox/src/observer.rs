@@ -3,12 +3,13 @@
 //!
 //! Nothing of it is put into words where nobody observes.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 use wasmtime::component::ResourceTable;
 
 use crate::bindings::contract::{Error, File, Platform};
 use crate::error::DriverError;
+use crate::limits;
 use crate::operation::Host;
 
 /// Sees what a driver does. A driver does one thing at a time, so an answer is to the last call.
@@ -28,9 +29,13 @@ pub trait Observer: Send + Sync {
     fn end(&self, operation: &'static str, outcome: Result<(), &DriverError>);
 }
 
-/// The arguments of a call, in one line.
+/// The arguments of a call, in one line, as far as an observer is told of them: a driver may say as
+/// much as it likes, and a trace keeps all of it.
 #[derive(Default)]
-pub(crate) struct Line(String);
+pub(crate) struct Line {
+    text: String,
+    full: bool,
+}
 
 impl Line {
     /// Something that needs no name.
@@ -43,8 +48,8 @@ impl Line {
     /// Something by its name.
     pub(crate) fn field(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.begin();
-        self.0.push_str(name);
-        self.0.push('=');
+        self.push(name);
+        self.push("=");
         self.quoted(&value.to_string());
         self
     }
@@ -61,7 +66,7 @@ impl Line {
     pub(crate) fn flag(&mut self, name: &str, set: bool) -> &mut Self {
         if set {
             self.begin();
-            self.0.push_str(name);
+            self.push(name);
         }
         self
     }
@@ -75,10 +80,10 @@ impl Line {
         for (number, value) in values.into_iter().enumerate() {
             if number == 0 {
                 self.begin();
-                self.0.push_str(name);
-                self.0.push('=');
+                self.push(name);
+                self.push("=");
             } else {
-                self.0.push(',');
+                self.push(",");
             }
             self.quoted(value.as_ref());
         }
@@ -116,12 +121,12 @@ impl Line {
 
     /// The text.
     pub(crate) fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     fn begin(&mut self) {
-        if !self.0.is_empty() {
-            self.0.push(' ');
+        if !self.text.is_empty() {
+            self.push(" ");
         }
     }
 
@@ -129,11 +134,19 @@ impl Line {
         let plain = !word.is_empty()
             && !word.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"');
         if plain {
-            self.0.push_str(word);
+            self.push(word);
         } else {
-            // Writing to a string does not fail.
-            let _ = write!(self.0, "{word:?}");
+            let beginning = word.chars().take(limits::OBSERVED_BYTES);
+            self.push(&format!("{:?}", beginning.collect::<String>()));
         }
+    }
+
+    fn push(&mut self, text: &str) {
+        if self.full {
+            return;
+        }
+        self.full = self.text.len() + text.len() > limits::OBSERVED_BYTES;
+        self.text.push_str(if self.full { "..." } else { text });
     }
 }
 
@@ -203,4 +216,26 @@ fn kept(table: &mut ResourceTable) -> [(&'static str, usize); 6] {
         kinds[kind].1 += 1;
     }
     kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_an_end() {
+        let mut line = Line::default();
+        line.word("short").word("two words");
+        assert_eq!(line.text(), "short \"two words\"");
+        for long in ["x".repeat(limits::OBSERVED_BYTES), "\n".repeat(15 << 20)] {
+            let mut line = Line::default();
+            line.word("begins").word(&long);
+            for _ in 0..100_000 {
+                line.field("name", "value").list("list", ["a", "b"]);
+            }
+            let text = line.text();
+            assert!(text.starts_with("begins ") && text.ends_with("..."));
+            assert!(text.len() <= limits::OBSERVED_BYTES + 3, "{}", text.len());
+        }
+    }
 }

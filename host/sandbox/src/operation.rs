@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iechor_engine::Engine;
+use iechor_engine::known::KnownEngines;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
@@ -41,6 +42,8 @@ pub(crate) struct Operation {
     pub(crate) files: Files,
     /// `None` in the pure functions, and for a driver that imports nothing of it.
     pub(crate) engine: Option<Arc<dyn Engine>>,
+    /// What it is connected to by no means.
+    pub(crate) engines: Arc<KnownEngines>,
     pub(crate) buildkit: Arc<dyn BuildKit>,
     pub(crate) dialer: Arc<dyn Dialer>,
     pub(crate) progress: Arc<dyn Progress>,
@@ -82,6 +85,7 @@ impl Operation {
             grants: context.grants.clone(),
             files,
             engine: context.engine.clone(),
+            engines: Arc::clone(&context.engines),
             buildkit: Arc::clone(&context.buildkit),
             dialer: Arc::clone(&context.dialer),
             progress: Arc::clone(&context.progress),

@@ -1,12 +1,11 @@
 //! What a sandbox needs from above: where words and progress go, and who speaks to BuildKit.
 
-use std::io;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use iechor_engine::BoxByteStream;
 use iechor_engine::model::{LogStream, Platform};
-use tokio::net::{TcpStream, UnixStream};
+
+pub use crate::dialer::{Dialer, LocalConnection, LocalSocket, SystemDialer};
 
 /// A progress step, unique in one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,32 +65,6 @@ impl Log for NoLog {
         false
     }
     fn write(&self, _: LogLevel, _: &str, _: &str, _: &[(String, String)]) {}
-}
-
-/// Opens connections to places that a driver was granted.
-#[async_trait]
-pub trait Dialer: Send + Sync {
-    /// A TCP connection.
-    async fn tcp(&self, host: &str, port: u16) -> io::Result<BoxByteStream>;
-    /// A connection to a Unix socket.
-    async fn local(&self, path: &str) -> io::Result<BoxByteStream>;
-}
-
-/// Opens connections of the operating system.
-pub struct SystemDialer;
-
-#[async_trait]
-impl Dialer for SystemDialer {
-    async fn tcp(&self, host: &str, port: u16) -> io::Result<BoxByteStream> {
-        let stream = TcpStream::connect((host, port)).await?;
-        // Small messages of gRPC are not to wait for each other.
-        stream.set_nodelay(true)?;
-        Ok(Box::new(stream))
-    }
-
-    async fn local(&self, path: &str) -> io::Result<BoxByteStream> {
-        Ok(Box::new(UnixStream::connect(path).await?))
-    }
 }
 
 /// Speaks BuildKit's protocol for drivers.

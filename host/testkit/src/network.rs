@@ -1,11 +1,12 @@
 //! Machines that a driver reaches over the network, in memory.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use iechor_engine::BoxByteStream;
-use iechor_sandbox::Dialer;
+use iechor_sandbox::{Dialer, LocalConnection, LocalSocket};
 
 use crate::buildkit::FakeBuildKit;
 
@@ -88,17 +89,30 @@ impl SimulatedNetwork {
     }
 }
 
+/// Where names lead that are no addresses themselves: to an address for documentation (RFC 5737),
+/// which is nobody's.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
 #[async_trait]
 impl Dialer for SimulatedNetwork {
-    async fn tcp(&self, host: &str, port: u16) -> io::Result<BoxByteStream> {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(vec![SocketAddr::new(host.parse().unwrap_or(NOWHERE), port)])
+    }
+
+    async fn tcp(&self, host: &str, addresses: &[SocketAddr]) -> io::Result<BoxByteStream> {
+        let port = addresses.first().map_or(0, SocketAddr::port);
         self.dial(format!("tcp://{host}:{port}"), |buildkit| {
             buildkit.connection_at(host)
         })
         .await
     }
 
-    async fn local(&self, path: &str) -> io::Result<BoxByteStream> {
-        self.dial(format!("unix://{path}"), FakeBuildKit::connection)
-            .await
+    async fn local(&self, socket: LocalSocket) -> io::Result<LocalConnection> {
+        let address = format!("unix://{}", socket.path());
+        let stream = self.dial(address, FakeBuildKit::connection).await?;
+        Ok(LocalConnection {
+            stream,
+            listens_at: None,
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use iechor_engine::known::KnownEngines;
 use iechor_engine::{Engine, EngineError};
 use iechor_sandbox::{BuildKit, Grant, Grants, NodeContext, Policy, SystemDialer, limits};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,8 @@ use crate::watcher::Watcher;
 pub struct RealEngine {
     /// The engine.
     pub engine: Arc<dyn Engine>,
+    /// Every engine that is named on this machine.
+    pub engines: Arc<KnownEngines>,
     /// Who speaks BuildKit's protocol.
     pub buildkit: Arc<dyn BuildKit>,
     /// What the user granted the driver.
@@ -27,6 +30,7 @@ pub struct RealEngine {
 #[derive(Clone)]
 pub(crate) struct RealWorld {
     pub(crate) engine: Arc<dyn Engine>,
+    engines: Arc<KnownEngines>,
     buildkit: Arc<dyn BuildKit>,
     watcher: Arc<Watcher>,
     cancel: CancellationToken,
@@ -46,6 +50,7 @@ impl RealWorld {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self {
             engine: Arc::clone(&real.engine),
+            engines: Arc::clone(&real.engines),
             buildkit: Arc::clone(&real.buildkit),
             watcher: Arc::default(),
             cancel,
@@ -58,6 +63,7 @@ impl RealWorld {
         NodeContext {
             builder: format!("{}-builder", self.node),
             engine: Some(Arc::clone(&self.engine)),
+            engines: Arc::clone(&self.engines),
             grants: self.grants.clone(),
             buildkit: Arc::clone(&self.buildkit),
             dialer: Arc::new(SystemDialer),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_engine::Engine;
+use iechor_engine::known::KnownEngines;
 use iechor_engine::simulated::{Command, CommandIo, SimulatedEngine};
 use iechor_sandbox::contract::Config;
 use iechor_sandbox::{
@@ -37,6 +38,8 @@ pub struct Stage {
     pub watcher: Arc<Watcher>,
     /// Cancels the operation in progress.
     pub cancel: CancellationToken,
+    /// Engines that are named on this machine, beside [`Self::engine`].
+    pub engines: Arc<KnownEngines>,
     /// What the driver may do.
     pub grants: Grants,
     /// Wall time of boot.
@@ -84,6 +87,7 @@ impl Stage {
             buildkit,
             watcher: Arc::default(),
             cancel: CancellationToken::new(),
+            engines: Arc::default(),
             grants: Grants::none(),
             boot_limit: limits::BOOT,
             builder: "builder".into(),
@@ -105,6 +109,7 @@ impl Stage {
         NodeContext {
             builder: self.builder.clone(),
             engine: Some(Arc::new(self.engine.clone())),
+            engines: Arc::clone(&self.engines),
             grants: self.grants.clone(),
             buildkit: Arc::clone(&self.buildkit) as Arc<dyn BuildKit>,
             dialer: Arc::clone(&self.network) as Arc<dyn Dialer>,

@@ -1,30 +1,61 @@
-//! The tar archive that brings files into a container.
+//! The tar archive that brings files into a container, and how much it may hold.
 
 use std::collections::BTreeSet;
+use std::io;
+
+use bytes::Bytes;
 
 use crate::EngineError;
 use crate::model::File;
 
-/// An archive of `files`: their directories first, sorted, mode 0755, then the files as given; all
-/// of root. Times are those of the engine's unpacking where 0 is given, so none are.
-pub(super) fn of(files: &[File]) -> Result<Vec<u8>, EngineError> {
-    check(files)?;
-    let directories: BTreeSet<&str> = files.iter().flat_map(|f| parents(&f.path)).collect();
-    let size = files.iter().map(|f| f.contents.len() + 1024).sum::<usize>();
-    let mut archive = tar::Builder::new(Vec::with_capacity(size + directories.len() * 512 + 1024));
-    archive.mode(tar::HeaderMode::Deterministic);
-    for directory in directories {
-        let mut header = header(tar::EntryType::Directory, 0o755, 0);
-        append(&mut archive, &mut header, &format!("{directory}/"), &[])?;
-    }
-    for file in files {
-        let size = file.contents.len() as u64;
-        let mut header = header(tar::EntryType::Regular, file.mode & 0o7777, size);
-        append(&mut archive, &mut header, &file.path, &file.contents)?;
-    }
-    archive
-        .into_inner()
-        .map_err(|e| EngineError::Invalid(format!("cannot pack the files to copy: {e}")))
+/// Most files and directories that one copy brings in. What is copied is a daemon's configuration:
+/// tens of files. Every directory above a file is an entry of its own, so that few bytes of path
+/// can ask for millions of them.
+pub const ENTRIES: usize = 1000;
+/// Most names in a path below the target.
+pub const DEPTH: usize = 32;
+/// Most bytes of a path. Linux accepts 4096 for a whole path, the target included.
+pub const PATH_BYTES: usize = 1024;
+/// Most bytes of all files together. Configuration and certificates are below one MiB.
+pub const BYTES: usize = 8 << 20;
+
+/// A block of a tar archive.
+const BLOCK: usize = 512;
+
+/// The parts of an archive of `files`, to be sent one after the other: their directories first,
+/// each once, sorted, mode 0755, then the files as given; all owned by root. No times are given, so
+/// that the engine's unpacking sets them. The contents are handed on, not copied.
+///
+/// # Errors
+///
+/// As [`check`], before anything is built.
+pub(super) fn parts(
+    files: Vec<File>,
+) -> Result<impl Iterator<Item = io::Result<Bytes>> + Send + 'static, EngineError> {
+    check(&files)?;
+    let directories: BTreeSet<String> = files
+        .iter()
+        .flat_map(|file| parents(&file.path).map(str::to_owned))
+        .collect();
+    let directories = directories.into_iter().map(|directory| {
+        let header = header(tar::EntryType::Directory, 0o755, 0);
+        head(header, &format!("{directory}/"))
+    });
+    let files = files.into_iter().flat_map(|file| {
+        let size = file.contents.len();
+        let header = header(tar::EntryType::Regular, file.mode & 0o7777, size as u64);
+        let padding = size.next_multiple_of(BLOCK) - size;
+        [
+            head(header, &file.path),
+            Ok(Bytes::from(file.contents)),
+            Ok(Bytes::from_static(&[0; BLOCK]).slice(..padding)),
+        ]
+    });
+    let end = Ok(Bytes::from_static(&[0; 2 * BLOCK]));
+    Ok(directories
+        .chain(files)
+        .chain([end])
+        .filter(|part| !part.as_ref().is_ok_and(Bytes::is_empty)))
 }
 
 fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
@@ -38,15 +69,11 @@ fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
     header
 }
 
-fn append(
-    archive: &mut tar::Builder<Vec<u8>>,
-    header: &mut tar::Header,
-    path: &str,
-    contents: &[u8],
-) -> Result<(), EngineError> {
-    archive
-        .append_data(header, path, contents)
-        .map_err(|e| EngineError::Invalid(format!("cannot pack the file {path:?}: {e}")))
+/// The header of an entry, with the further entry that a long path needs.
+fn head(mut header: tar::Header, path: &str) -> io::Result<Bytes> {
+    let mut archive = tar::Builder::new(Vec::with_capacity(BLOCK));
+    archive.append_data(&mut header, path, io::empty())?;
+    Ok(std::mem::take(archive.get_mut()).into())
 }
 
 /// The directories above a path, outermost first.
@@ -54,8 +81,10 @@ fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(i, _)| &path[..i])
 }
 
-/// Refuses what would land elsewhere than it says, or not at all.
+/// Refuses what would be unpacked elsewhere than it says, or not at all, and what is more than the
+/// bounds of this module allow. Takes no more memory than the bounds do.
 pub(crate) fn check(files: &[File]) -> Result<(), EngineError> {
+    check_amount(files)?;
     let refuse = |path: &str, why: &str| {
         Err(EngineError::Invalid(format!(
             "cannot copy a file to {path:?}: {why}"
@@ -93,6 +122,51 @@ pub(crate) fn check(files: &[File]) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// Checks the bounds, the cheapest first.
+fn check_amount(files: &[File]) -> Result<(), EngineError> {
+    let exceeded = |what: String| Err(EngineError::LimitExceeded(what));
+    let entries = |count: String| {
+        exceeded(format!(
+            "cannot copy {count} files and directories at once: at most {ENTRIES} are copied"
+        ))
+    };
+    if files.len() > ENTRIES {
+        return entries(files.len().to_string());
+    }
+    let bytes = files.iter().map(|file| file.contents.len()).sum::<usize>();
+    if bytes > BYTES {
+        return exceeded(format!(
+            "cannot copy files with {bytes} bytes at once: at most {} MiB are copied",
+            BYTES >> 20
+        ));
+    }
+    for File { path, .. } in files {
+        let beginning = || path.chars().take(60).collect::<String>();
+        if path.len() > PATH_BYTES {
+            return exceeded(format!(
+                "cannot copy a file to \"{}...\": its path has {} bytes, and may have {PATH_BYTES}",
+                beginning().escape_debug(),
+                path.len()
+            ));
+        }
+        let depth = path.split('/').count();
+        if depth > DEPTH {
+            return exceeded(format!(
+                "cannot copy a file to \"{}...\": its path has {depth} names, and may have {DEPTH}",
+                beginning().escape_debug()
+            ));
+        }
+    }
+    let mut directories = BTreeSet::new();
+    for file in files {
+        directories.extend(parents(&file.path));
+        if files.len() + directories.len() > ENTRIES {
+            return entries(format!("more than {ENTRIES}"));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -107,10 +181,22 @@ mod tests {
         }
     }
 
+    fn packed(files: Vec<File>) -> Result<Vec<u8>, EngineError> {
+        let parts = parts(files)?.collect::<io::Result<Vec<_>>>();
+        Ok(parts.expect("short paths").concat())
+    }
+
+    fn refusal(files: &[File]) -> String {
+        match check(files) {
+            Err(EngineError::LimitExceeded(words)) => words,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
-    fn directories_come_first() {
+    fn directories_come_first_and_once() {
         let long = format!("b/{}/x", "long".repeat(60));
-        let packed = of(&[
+        let packed = packed(vec![
             file("b/c/key.pem", 0o600, "key"),
             file("a.toml", 0o644, "toml"),
             file("b/z", 0o4755, ""),
@@ -148,7 +234,7 @@ mod tests {
 
     #[test]
     fn no_files_are_an_archive_too() {
-        assert_eq!(of(&[]).expect("nothing wrong").len(), 1024);
+        assert_eq!(packed(Vec::new()).expect("nothing wrong").len(), 1024);
     }
 
     #[test]
@@ -168,11 +254,74 @@ mod tests {
             &["a", "a/b"],
         ] {
             let files: Vec<_> = paths.iter().map(|p| file(p, 0o644, "")).collect();
-            let error = of(&files).expect_err("a bad path");
+            let error = check(&files).expect_err("a bad path");
             assert!(
                 error.to_string().contains("cannot copy a file to"),
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn few_bytes_of_path_are_not_many_directories() {
+        // Each below directories of its own: together more than there may be.
+        let nested = |number: usize| {
+            let path = format!("{number}/{}", ["d"; DEPTH - 1].join("/"));
+            file(&path, 0o644, "")
+        };
+        let fits = ENTRIES / DEPTH;
+        let files: Vec<_> = (0..fits).map(nested).collect();
+        assert!(check(&files).is_ok());
+        let files: Vec<_> = (0..=fits).map(nested).collect();
+        let words = refusal(&files);
+        assert!(
+            words.contains("more than 1000 files and directories"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn what_is_shared_counts_once() {
+        let files: Vec<_> = (0..ENTRIES - 2)
+            .map(|number| file(&format!("a/b/{number}"), 0o644, ""))
+            .collect();
+        assert!(check(&files).is_ok());
+        assert_eq!(
+            packed(files).expect("good").len(),
+            ENTRIES * BLOCK + 2 * BLOCK
+        );
+    }
+
+    #[test]
+    fn each_bound_is_kept() {
+        let many: Vec<_> = (0..=ENTRIES)
+            .map(|number| file(&number.to_string(), 0o644, ""))
+            .collect();
+        assert!(check(&many[1..]).is_ok());
+        assert!(refusal(&many).contains("1001 files and directories"));
+
+        let deep = ["d"; DEPTH + 1].join("/");
+        assert!(check(&[file(&deep[2..], 0o644, "")]).is_ok());
+        assert!(refusal(&[file(&deep, 0o644, "")]).contains("33 names, and may have 32"));
+
+        let long = "x".repeat(PATH_BYTES + 1);
+        assert!(check(&[file(&long[1..], 0o644, "")]).is_ok());
+        let words = refusal(&[file(&long, 0o644, "")]);
+        assert!(words.contains("1025 bytes, and may have 1024"), "{words}");
+        assert!(words.len() < 200, "the path is repeated whole: {words}");
+
+        let half = "x".repeat(BYTES / 2);
+        let two = [file("a", 0o644, &half), file("b", 0o644, &half)];
+        assert!(check(&two).is_ok());
+        let three = [two[0].clone(), two[1].clone(), file("c", 0o644, "x")];
+        assert!(refusal(&three).contains("at most 8 MiB"));
+    }
+
+    #[test]
+    fn contents_are_handed_on_and_not_copied() {
+        let file = file("a", 0o644, &"x".repeat(3 * BLOCK));
+        let place = file.contents.as_ptr();
+        let mut parts = parts(vec![file]).expect("good");
+        assert!(parts.any(|part| part.expect("packed").as_ptr() == place));
     }
 }

@@ -18,9 +18,10 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::answer::{Bounds, Objects, WORDS};
 use super::demux::{Kind, Splitter};
 use super::reach::InspectedReach;
-use super::{DockerEngine, archive, errors, label_filters, run, segment};
+use super::{DockerEngine, archive, label_filters, run, segment};
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, File, LogChunk, LogStream, Mount, MountSource,
     Reach, RestartPolicy,
@@ -441,9 +442,11 @@ pub(super) async fn list(
 ) -> Result<Vec<Container>, EngineError> {
     let filters = label_filters(labels);
     let query = [("all", "true"), ("filters", filters.as_str())];
-    let found: Vec<Listed> = engine
-        .json(Method::GET, "/containers/json", &query, None, &[])
+    let path = "/containers/json";
+    let found: Objects<Listed> = engine
+        .json(Method::GET, path, &query, None, &[], Bounds::LIST)
         .await?;
+    let found = engine.listed(path, found)?;
     Ok(found.into_iter().map(Listed::read).collect())
 }
 
@@ -495,7 +498,7 @@ pub(super) async fn copy_into(
     target: &str,
     files: &[File],
 ) -> Result<(), EngineError> {
-    let archive = archive::of(files)?;
+    let archive = futures_util::stream::iter(archive::parts(files.to_vec())?);
     let options = UploadToContainerOptionsBuilder::new()
         .path(target)
         .no_overwrite_dir_non_dir("true")
@@ -505,7 +508,7 @@ pub(super) async fn copy_into(
         .upload_to_container(
             &segment(name),
             Some(options),
-            bollard::body_full(Bytes::from(archive)),
+            bollard::body_try_stream(archive),
         )
         .await
         .map_err(engine.failed(&[(ObjectKind::Container, name)]))
@@ -526,7 +529,7 @@ pub(super) async fn logs(
     ];
     let about = &[(ObjectKind::Container, name)];
     let response = engine
-        .request(Method::GET, &path, &query, None, about)
+        .request(Method::GET, &path, &query, None, about, Bounds::LOG)
         .await?;
     let broken = |e: std::io::Error| engine.dialer.unreachable(e.to_string());
     let mut log = Log::new(limit);
@@ -534,7 +537,7 @@ pub(super) async fn logs(
     let mut buffer = BytesMut::new();
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| engine.dialer.unreachable(errors::transfer_reason(&e)))?;
+        let frame = frame.map_err(|e| engine.dialer.broken(&e))?;
         if let Ok(data) = frame.into_data() {
             buffer.extend_from_slice(&data);
         }
@@ -543,7 +546,8 @@ pub(super) async fn logs(
                 Kind::Stdout => log.push(LogStream::Stdout, piece),
                 Kind::Stderr => log.push(LogStream::Stderr, piece),
                 Kind::System => {
-                    let words = String::from_utf8_lossy(&piece).trim().to_owned();
+                    let words = &piece[..piece.len().min(WORDS)];
+                    let words = String::from_utf8_lossy(words).trim().to_owned();
                     return Err(EngineError::Protocol(words));
                 }
             }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri};
@@ -28,16 +28,20 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::answer::{Bounds, ERROR_BYTES, Metered, Subject};
 use super::errors;
 use crate::EngineError;
 use crate::config::DockerConfig;
 use crate::endpoint::{Endpoint, Host, Tls};
 
-/// How long a connection, with its TLS handshake, may take. Requests themselves have no limit.
+/// How long a connection, with its TLS handshake, may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a broken connection has to say why it broke.
 const REASON_LIMIT: Duration = Duration::from_millis(500);
+
+/// How long an engine has to say why it refuses something.
+const ERROR_LIMIT: Duration = Duration::from_secs(10);
 
 /// Probes of a TCP connection that stays silent, so that one through a firewall lives and a dead
 /// one is noticed.
@@ -164,17 +168,32 @@ impl Dialer {
         }
     }
 
-    /// Sends one request on a connection of its own. The answer may be of any status.
+    /// What a failed transfer means: the bound that the answer went beyond, or that there is no
+    /// engine to be reached.
+    pub(super) fn broken(&self, error: &(dyn std::error::Error + 'static)) -> EngineError {
+        match errors::of_engine(error) {
+            Some(error) => error.clone(),
+            None => self.unreachable(errors::transfer_reason(error)),
+        }
+    }
+
+    /// Sends one request on a connection of its own. The answer may be of any status, and is read
+    /// within these bounds.
     pub(super) async fn send<B>(
         &self,
         request: Request<B>,
+        bounds: Bounds,
     ) -> Result<Response<Incoming>, EngineError>
     where
         B: Body + Send + 'static,
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let io = self.connect().await?;
+        let subject = Subject {
+            endpoint: self.endpoint.clone(),
+            request: format!("{} {}", request.method(), request.uri().path()),
+        };
+        let io = Metered::new(self.connect().await?, subject, bounds);
         let (mut parts, body) = request.into_parts();
         // Bollard gives an absolute address; a server that is no proxy wants the path only.
         parts.uri = parts
@@ -192,7 +211,7 @@ impl Dialer {
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .handshake(TokioIo::new(io))
             .await
-            .map_err(|e| self.unreachable(errors::transfer_reason(&e)))?;
+            .map_err(|e| self.broken(&e))?;
         // It ends with the answer's body, or when the upgraded stream is taken out of it.
         let connection = tokio::spawn(connection.with_upgrades());
         let error = match sender.send_request(request).await {
@@ -204,9 +223,9 @@ impl Dialer {
         if error.is_canceled()
             && let Ok(Ok(Err(reason))) = tokio::time::timeout(REASON_LIMIT, connection).await
         {
-            return Err(self.unreachable(errors::transfer_reason(&reason)));
+            return Err(self.broken(&reason));
         }
-        Err(self.unreachable(errors::transfer_reason(&error)))
+        Err(self.broken(&error))
     }
 
     /// Sends a request whose answer is `101`, and takes the connection over. What the engine had
@@ -217,25 +236,24 @@ impl Dialer {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let response = self.send(request).await?;
+        let response = self.send(request, Bounds::OBJECT).await?;
         let status = response.status();
+        if status.is_success() {
+            return Err(EngineError::Protocol(format!(
+                "a connection was to be taken over, and the engine answered {status} instead \
+                 of 101"
+            )));
+        }
         if status != http::StatusCode::SWITCHING_PROTOCOLS {
-            let body = self.collect(response).await?;
-            if status.is_success() {
-                return Err(EngineError::Protocol(format!(
-                    "a connection was to be taken over, and the engine answered {status} instead \
-                     of 101"
-                )));
-            }
-            return Err(errors::from_answer(status, &body));
+            return Err(self.failure(response).await);
         }
         let upgraded = hyper::upgrade::on(response)
             .await
-            .map_err(|e| self.unreachable(errors::transfer_reason(&e)))?;
-        match upgraded.downcast::<TokioIo<Io>>() {
+            .map_err(|e| self.broken(&e))?;
+        match upgraded.downcast::<TokioIo<Metered<Io>>>() {
             Ok(parts) => Ok(Prefixed {
                 early: parts.read_buf,
-                io: parts.io.into_inner(),
+                io: parts.io.into_inner().into_inner(),
             }),
             Err(_) => Err(EngineError::Protocol(
                 "the connection that was taken over is not the one that was opened".into(),
@@ -243,12 +261,37 @@ impl Dialer {
         }
     }
 
-    /// The whole body of an answer.
+    /// The whole body of an answer, in one piece: an engine that sends it byte by byte does not
+    /// make it any larger.
     pub(super) async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, EngineError> {
-        match response.into_body().collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(e) => Err(self.unreachable(errors::transfer_reason(&e))),
+        let mut body = response.into_body();
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(|e| self.broken(&e))?.into_data() {
+                whole.extend_from_slice(&data);
+            }
         }
+        Ok(whole.freeze())
+    }
+
+    /// What an answer that is no success says. Only its beginning is read, and not for long: what
+    /// matters is that it is none.
+    pub(super) async fn failure(&self, response: Response<Incoming>) -> EngineError {
+        let status = response.status();
+        let mut body = response.into_body();
+        let mut beginning = BytesMut::new();
+        let reading = async {
+            while beginning.len() < ERROR_BYTES
+                && let Some(Ok(frame)) = body.frame().await
+            {
+                if let Ok(data) = frame.into_data() {
+                    beginning.extend_from_slice(&data);
+                }
+            }
+        };
+        let _ = tokio::time::timeout(ERROR_LIMIT, reading).await;
+        beginning.truncate(ERROR_BYTES);
+        errors::from_answer(status, &beginning)
     }
 }
 

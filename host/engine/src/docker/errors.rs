@@ -6,6 +6,7 @@ use std::io;
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::answer::WORDS;
 use super::dialer::Dialer;
 use crate::endpoint::Host;
 use crate::{EngineError, ObjectKind};
@@ -26,17 +27,29 @@ pub(super) fn from_bollard(
             message,
         } => refine(from_message(status_code, message), about),
         // The dialer hands its own errors through bollard in this wrapping.
-        Error::IOError { err } => match err.get_ref().and_then(|e| e.downcast_ref::<EngineError>())
-        {
-            Some(e) => e.clone(),
-            None => dialer.unreachable(err.to_string()),
-        },
-        Error::HyperResponseError { err } => dialer.unreachable(transfer_reason(&err)),
+        Error::IOError { err } => dialer.broken(&err),
+        Error::HyperResponseError { err } => dialer.broken(&err),
         Error::JsonDataError { message, column } => {
             EngineError::Protocol(format!("{message} (column {column})"))
         }
         other => EngineError::Protocol(other.to_string()),
     }
+}
+
+/// The error of this crate that an error of hyper's or of the system's was made of.
+pub(super) fn of_engine<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a EngineError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // An `io::Error` does not count what it was made of among its sources.
+        let made_of = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        if let Some(found) = made_of.and_then(|inner| inner.downcast_ref()) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// Wraps an error of the dialer for its way through bollard.
@@ -59,6 +72,10 @@ pub(super) fn from_answer(status: StatusCode, body: &[u8]) -> EngineError {
 }
 
 fn from_message(status: u16, message: String) -> EngineError {
+    let message = match message.char_indices().nth(WORDS) {
+        Some((end, _)) => &message[..end],
+        None => &message,
+    };
     let message = message.trim();
     let message = if message.is_empty() {
         StatusCode::from_u16(status)
@@ -188,8 +205,9 @@ pub(super) fn connect_reason(error: &io::Error, host: &Host) -> String {
 }
 
 /// Why a request got no answer.
-pub(super) fn transfer_reason(error: &hyper::Error) -> String {
-    if error.is_incomplete_message() {
+pub(super) fn transfer_reason(error: &(dyn StdError + 'static)) -> String {
+    let cut_off = |error: &hyper::Error| error.is_incomplete_message();
+    if error.downcast_ref().is_some_and(cut_off) {
         return "the engine closed the connection before it answered".into();
     }
     chain(error)

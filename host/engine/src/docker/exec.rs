@@ -10,6 +10,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::answer::Bounds;
 use super::demux::{Demux, Kind, Splitter};
 use super::dialer::{Io, Prefixed};
 use super::{DockerEngine, segment};
@@ -50,8 +51,9 @@ pub(super) async fn run(
                 }
                 Kind::Stderr => &mut output.stderr,
                 Kind::System => {
+                    let said = &piece[..piece.len().min(WORDS)];
                     return Err(EngineError::Protocol(
-                        String::from_utf8_lossy(&piece).trim().to_owned(),
+                        String::from_utf8_lossy(said).trim().to_owned(),
                     ));
                 }
             };
@@ -227,7 +229,9 @@ struct Inspection {
 
 async fn state(engine: &DockerEngine, id: &str) -> Result<State, EngineError> {
     let path = format!("/exec/{}/json", segment(id));
-    let seen: Inspection = engine.json(Method::GET, &path, &[], None, &[]).await?;
+    let seen: Inspection = engine
+        .json(Method::GET, &path, &[], None, &[], Bounds::OBJECT)
+        .await?;
     Ok(judge(&seen))
 }
 

@@ -10,6 +10,9 @@ use http_body_util::Full;
 use super::DockerEngine;
 use crate::{BoxByteStream, EngineError, Hijack};
 
+/// What the names of the headers that announce a session begin with.
+const SESSION_HEADERS: &str = "x-docker-expose-session-";
+
 pub(super) async fn open(
     engine: &DockerEngine,
     what: &Hijack,
@@ -23,6 +26,8 @@ pub(super) async fn open(
     *request.uri_mut() = http::Uri::from_static(path);
     for (name, value) in headers {
         let header = HeaderName::try_from(name).ok();
+        // Others would change the request itself: its length, its end, on whose behalf it is made.
+        let header = header.filter(|header| header.as_str().starts_with(SESSION_HEADERS));
         let value = HeaderValue::try_from(value).ok();
         let (Some(header), Some(value)) = (header, value) else {
             return Err(EngineError::Invalid(format!(
@@ -30,7 +35,12 @@ pub(super) async fn open(
             )));
         };
         // Several headers of one name: one for each method that the session serves.
-        request.headers_mut().append(header, value);
+        request
+            .headers_mut()
+            .try_append(header, value)
+            .map_err(|_| {
+                EngineError::LimitExceeded("a session has more headers than can be sent".into())
+            })?;
     }
     let headers = request.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

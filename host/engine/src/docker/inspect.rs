@@ -6,6 +6,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::answer::Bounds;
 use super::{DockerEngine, image, run, segment};
 use crate::model::{EngineInfo, Platform};
 use crate::{EngineError, ObjectKind};
@@ -51,8 +52,8 @@ struct Info {
 }
 
 pub(super) async fn info(engine: &DockerEngine) -> Result<EngineInfo, EngineError> {
-    let version = engine.json(Method::GET, "/version", &[], None, &[]);
-    let info = engine.json(Method::GET, "/info", &[], None, &[]);
+    let version = engine.json(Method::GET, "/version", &[], None, &[], Bounds::OBJECT);
+    let info = engine.json(Method::GET, "/info", &[], None, &[], Bounds::OBJECT);
     let (version, info) = futures_util::try_join!(version, info)?;
     Ok(read(version, info))
 }

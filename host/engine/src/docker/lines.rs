@@ -6,11 +6,10 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 
 use super::dialer::Dialer;
-use super::errors;
 use crate::EngineError;
 
-/// A value that does not end within this is no message.
-const LIMIT: usize = 4 * 1024 * 1024;
+/// A value that does not end within this is no message. The longest are the words of a failure.
+const LIMIT: usize = 1 << 20;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -77,6 +76,7 @@ pub(super) struct Lines<'a> {
     dialer: &'a Dialer,
     body: Incoming,
     buffer: BytesMut,
+    end: End,
 }
 
 impl<'a> Lines<'a> {
@@ -85,13 +85,14 @@ impl<'a> Lines<'a> {
             dialer,
             body,
             buffer: BytesMut::new(),
+            end: End::default(),
         }
     }
 
     /// The next value. One that reports a failure is an error here.
     pub(super) async fn next(&mut self) -> Result<Option<Line>, EngineError> {
         loop {
-            if let Some(line) = take(&mut self.buffer)? {
+            if let Some(line) = take(&mut self.buffer, &mut self.end)? {
                 return match line.failure() {
                     Some(e) => Err(e),
                     None => Ok(Some(line)),
@@ -103,9 +104,7 @@ impl<'a> Lines<'a> {
                         self.buffer.extend_from_slice(&data);
                     }
                 }
-                Some(Err(e)) => {
-                    return Err(self.dialer.unreachable(errors::transfer_reason(&e)));
-                }
+                Some(Err(e)) => return Err(self.dialer.broken(&e)),
                 None if self.buffer.trim_ascii().is_empty() => return Ok(None),
                 None => {
                     return Err(EngineError::Protocol(
@@ -117,18 +116,60 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Takes one whole value out of the buffer; they need not be on lines of their own.
-fn take(buffer: &mut BytesMut) -> Result<Option<Line>, EngineError> {
-    let mut values = serde_json::Deserializer::from_slice(buffer).into_iter::<Line>();
-    match values.next() {
-        None => Ok(None),
-        Some(Ok(line)) => {
-            let end = values.byte_offset();
-            let _ = buffer.split_to(end);
-            Ok(Some(line))
+/// Looks for the end of a value, and at no byte twice: a value may come byte by byte.
+#[derive(Debug, Default)]
+struct End {
+    /// Bytes that were looked at.
+    seen: usize,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl End {
+    /// The length of the value that the buffer begins with, once it has all of it.
+    ///
+    /// # Errors
+    ///
+    /// Where what the buffer begins with is no object.
+    fn find(&mut self, buffer: &[u8]) -> Result<Option<usize>, EngineError> {
+        while let Some(&byte) = buffer.get(self.seen) {
+            self.seen += 1;
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' if self.depth > 0 => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' if self.depth > 0 || byte == b'{' => self.depth += 1,
+                b'}' | b']' if self.depth > 1 => self.depth -= 1,
+                b'}' | b']' if self.depth == 1 => {
+                    let length = self.seen;
+                    *self = Self::default();
+                    return Ok(Some(length));
+                }
+                _ if self.depth > 0 || byte.is_ascii_whitespace() => {}
+                _ => {
+                    return Err(EngineError::Protocol(
+                        "the engine's report is not made of JSON objects".into(),
+                    ));
+                }
+            }
         }
-        Some(Err(e)) if e.is_eof() && buffer.len() < LIMIT => Ok(None),
-        Some(Err(e)) => Err(EngineError::Protocol(format!("the engine's report: {e}"))),
+        Ok(None)
+    }
+}
+
+/// Takes one whole value out of the buffer; they need not be on lines of their own.
+fn take(buffer: &mut BytesMut, end: &mut End) -> Result<Option<Line>, EngineError> {
+    match end.find(buffer)? {
+        Some(length) => serde_json::from_slice(&buffer.split_to(length))
+            .map(Some)
+            .map_err(|e| EngineError::Protocol(format!("the engine's report: {e}"))),
+        None if buffer.len() > LIMIT => Err(EngineError::Protocol(format!(
+            "a message of the engine's report has more than {} MiB",
+            LIMIT >> 20
+        ))),
+        None => Ok(None),
     }
 }
 
@@ -139,11 +180,11 @@ mod tests {
     #[test]
     fn values_need_no_lines() {
         let wire = b"{\"status\":\"a\"}\r\n{\"status\":\"b\",\"progressDetail\":{}}{\"stream\":\"c\\n\",\"progressDetail\":{\"current\":3,\"total\":9}}";
-        let mut buffer = BytesMut::new();
+        let (mut buffer, mut end) = (BytesMut::new(), End::default());
         let mut got = Vec::new();
         for byte in wire {
             buffer.extend_from_slice(&[*byte]);
-            while let Some(line) = take(&mut buffer).expect("good json") {
+            while let Some(line) = take(&mut buffer, &mut end).expect("good json") {
                 got.push((line.status.clone(), line.stream.clone(), line.progress()));
             }
         }
@@ -162,12 +203,16 @@ mod tests {
         let mut buffer = BytesMut::from(
             &b"{\"errorDetail\":{\"message\":\"no space\"},\"error\":\"no space\"}"[..],
         );
-        let line = take(&mut buffer).expect("json").expect("whole");
+        let line = take(&mut buffer, &mut End::default())
+            .expect("json")
+            .expect("whole");
         let error = line.failure().expect("a failure");
         assert_eq!(error.to_string(), "the engine answered 500: no space");
         // Podman gives the short form only.
         let mut buffer = BytesMut::from(&b"{\"error\":\"denied\"}"[..]);
-        let line = take(&mut buffer).expect("json").expect("whole");
+        let line = take(&mut buffer, &mut End::default())
+            .expect("json")
+            .expect("whole");
         assert!(
             line.failure()
                 .expect("a failure")
@@ -178,6 +223,30 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_an_error() {
-        assert!(take(&mut BytesMut::from(&b"<html>"[..])).is_err());
+        assert!(take(&mut BytesMut::from(&b"<html>"[..]), &mut End::default()).is_err());
+    }
+
+    #[test]
+    fn a_message_ends_where_its_object_does() {
+        let wire = br#"{"status":"} \" {","aux":{"a":[{}]}}  {"status":"b"}"#;
+        let (mut buffer, mut end) = (BytesMut::from(&wire[..]), End::default());
+        for expected in ["} \" {", "b"] {
+            let line = take(&mut buffer, &mut end).expect("json").expect("whole");
+            assert_eq!(line.status, expected);
+        }
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_does_not_end_is_an_error() {
+        let (mut buffer, mut end) = (BytesMut::from(&b"{\"status\":\""[..]), End::default());
+        let mut result = Ok(None);
+        while matches!(result, Ok(None)) && buffer.len() <= 2 * LIMIT {
+            buffer.extend_from_slice(&[b'x'; 1000]);
+            result = take(&mut buffer, &mut end);
+        }
+        let words = result.expect_err("it has no end").to_string();
+        assert!(words.contains("more than 1 MiB"), "{words}");
+        assert_eq!(end.seen, buffer.len(), "each byte is looked at once");
     }
 }

@@ -12,6 +12,7 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
+use super::answer::Bounds;
 use super::lines::Lines;
 use super::{DockerEngine, address};
 use crate::EngineError;
@@ -64,7 +65,7 @@ async fn transfer<B>(
 where
     B: hyper::body::Body<Data = Bytes, Error = io::Error> + Send + 'static,
 {
-    let response = engine.dialer.send(request).await?;
+    let response = engine.dialer.send(request, Bounds::REPORT).await?;
     let response = engine.successful(response, &[]).await?;
     let mut lines = Lines::new(&engine.dialer, response.into_body());
     while let Some(line) = lines.next().await? {

@@ -5,7 +5,8 @@
 //! know makes a whole answer unreadable (Podman has such), its streams cut no errors apart, and it
 //! cannot hand over an upgraded connection. Both use one dialer.
 
-mod archive;
+mod answer;
+pub mod archive;
 mod container;
 mod demux;
 mod dialer;
@@ -35,6 +36,7 @@ use http_body_util::Full;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use self::answer::{Bounds, OBJECTS, Objects, Subject};
 pub(crate) use self::archive::check as archive_check;
 pub(crate) use self::container::Log;
 use self::dialer::Dialer;
@@ -69,14 +71,20 @@ impl DockerEngine {
             let dialer = dialer.clone();
             move |request: BollardRequest| {
                 let dialer = dialer.clone();
-                async move { dialer.send(request).await.map_err(errors::into_bollard) }
+                async move {
+                    dialer
+                        .send(request, Bounds::DONE)
+                        .await
+                        .map_err(errors::into_bollard)
+                }
             }
         };
         let docker = Docker::connect_with_custom_transport(
             transport,
             Some("http://docker"),
             // Seconds to the head of an answer. To stop a container may take as long as it is
-            // given, so there is no limit here; who wants one drops the future.
+            // given, so there is no limit here; who wants one drops the future. From its first byte
+            // on an answer has the limits of `answer`.
             u64::MAX,
             API_DEFAULT_VERSION,
         )
@@ -104,6 +112,7 @@ impl DockerEngine {
         query: &[(&str, &str)],
         body: Option<serde_json::Value>,
         about: About<'_>,
+        bounds: Bounds,
     ) -> Result<http::Response<hyper::body::Incoming>, EngineError> {
         let mut request = Request::builder().method(method).uri(address(path, query));
         if body.is_some() {
@@ -113,7 +122,7 @@ impl DockerEngine {
         let request = request
             .body(Full::new(body))
             .map_err(|e| EngineError::Invalid(format!("cannot ask the engine for {path}: {e}")))?;
-        let response = self.dialer.send(request).await?;
+        let response = self.dialer.send(request, bounds).await?;
         self.successful(response, about).await
     }
 
@@ -122,12 +131,10 @@ impl DockerEngine {
         response: http::Response<hyper::body::Incoming>,
         about: About<'_>,
     ) -> Result<http::Response<hyper::body::Incoming>, EngineError> {
-        let status = response.status();
-        if status.is_success() {
+        if response.status().is_success() {
             return Ok(response);
         }
-        let body = self.dialer.collect(response).await?;
-        Err(errors::refine(errors::from_answer(status, &body), about))
+        Err(errors::refine(self.dialer.failure(response).await, about))
     }
 
     /// Sends a request without bollard and reads the JSON of its answer.
@@ -138,11 +145,26 @@ impl DockerEngine {
         query: &[(&str, &str)],
         body: Option<serde_json::Value>,
         about: About<'_>,
+        bounds: Bounds,
     ) -> Result<T, EngineError> {
-        let response = self.request(method, path, query, body, about).await?;
+        let response = self
+            .request(method, path, query, body, about, bounds)
+            .await?;
         let body = self.dialer.collect(response).await?;
         serde_json::from_slice(&body)
             .map_err(|e| EngineError::Protocol(format!("the answer to {path}: {e}")))
+    }
+
+    /// The objects of a list that an answer at `path` has.
+    fn listed<T>(&self, path: &str, objects: Objects<T>) -> Result<Vec<T>, EngineError> {
+        match objects {
+            Objects::All(objects) => Ok(objects),
+            Objects::TooMany => Err(Subject {
+                endpoint: self.dialer.endpoint().to_owned(),
+                request: format!("GET {path}"),
+            }
+            .too_large(format!("{OBJECTS} objects"))),
+        }
     }
 
     /// As [`Self::json`], for an object that may not exist.
@@ -151,7 +173,8 @@ impl DockerEngine {
         path: &str,
         about: About<'_>,
     ) -> Result<Option<T>, EngineError> {
-        match self.json(Method::GET, path, &[], None, about).await {
+        let bounds = Bounds::OBJECT;
+        match self.json(Method::GET, path, &[], None, about, bounds).await {
             Ok(found) => Ok(Some(found)),
             Err(EngineError::NotFound { .. }) => Ok(None),
             // Whatever its words, there is nothing of that name: this was a plain lookup.

@@ -7,6 +7,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::answer::{Bounds, Objects};
 use super::{DockerEngine, label_filters, segment};
 use crate::model::{Network, NetworkSpec};
 use crate::{EngineError, ObjectKind};
@@ -64,7 +65,14 @@ pub(super) async fn create(
         "Labels": spec.labels,
     });
     let created: Created = engine
-        .json(Method::POST, "/networks/create", &[], Some(body), about)
+        .json(
+            Method::POST,
+            "/networks/create",
+            &[],
+            Some(body),
+            about,
+            Bounds::DONE,
+        )
         .await?;
     inspect(engine, &created.id)
         .await?
@@ -89,9 +97,11 @@ pub(super) async fn list(
 ) -> Result<Vec<Network>, EngineError> {
     let filters = label_filters(labels);
     let query = [("filters", filters.as_str())];
-    let found: Vec<Seen> = engine
-        .json(Method::GET, "/networks", &query, None, &[])
+    let path = "/networks";
+    let found: Objects<Seen> = engine
+        .json(Method::GET, path, &query, None, &[], Bounds::LIST)
         .await?;
+    let found = engine.listed(path, found)?;
     Ok(found.into_iter().map(Seen::read).collect())
 }
 

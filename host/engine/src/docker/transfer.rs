@@ -7,6 +7,7 @@ use http::{Method, Request};
 use http_body_util::Full;
 use tokio::sync::mpsc;
 
+use super::answer::Bounds;
 use super::image::segments;
 use super::lines::{Line, Lines};
 use super::{DockerEngine, address};
@@ -48,7 +49,7 @@ pub(super) async fn pull(
     })?;
     let what = format!("pull {reference}");
     let explain = |e| explain(e, &what, registry, credential.is_some());
-    let response = engine.dialer.send(request).await?;
+    let response = engine.dialer.send(request, Bounds::REPORT).await?;
     let response = engine.successful(response, &[]).await.map_err(explain)?;
     let mut lines = Lines::new(&engine.dialer, response.into_body());
     while let Some(line) = lines.next().await.map_err(explain)? {
@@ -87,7 +88,7 @@ pub(super) async fn push(
         })?;
     let what = format!("push {reference}");
     let explain = |e| explain(e, &what, registry, credential.is_some());
-    let response = engine.dialer.send(request).await?;
+    let response = engine.dialer.send(request, Bounds::REPORT).await?;
     let about = &[(ObjectKind::Image, reference)];
     let response = engine.successful(response, about).await.map_err(explain)?;
     let mut lines = Lines::new(&engine.dialer, response.into_body());

@@ -7,6 +7,7 @@ use bollard::query_parameters::RemoveVolumeOptionsBuilder;
 use http::Method;
 use serde::Deserialize;
 
+use super::answer::{Bounds, Objects};
 use super::{DockerEngine, label_filters, segment};
 use crate::model::{Volume, VolumeSpec};
 use crate::{EngineError, ObjectKind};
@@ -84,7 +85,7 @@ pub(super) async fn inspect(
 #[serde(rename_all = "PascalCase")]
 struct List {
     #[serde(default)]
-    volumes: Option<Vec<Seen>>,
+    volumes: Objects<Seen>,
 }
 
 pub(super) async fn list(
@@ -93,10 +94,11 @@ pub(super) async fn list(
 ) -> Result<Vec<Volume>, EngineError> {
     let filters = label_filters(labels);
     let query = [("filters", filters.as_str())];
+    let path = "/volumes";
     let found: List = engine
-        .json(Method::GET, "/volumes", &query, None, &[])
+        .json(Method::GET, path, &query, None, &[], Bounds::LIST)
         .await?;
-    let found = found.volumes.unwrap_or_default();
+    let found = engine.listed(path, found.volumes)?;
     Ok(found.into_iter().map(Seen::read).collect())
 }
 

@@ -1,5 +1,6 @@
 //! The crate from outside: on a real engine, on the simulated one, and on both.
 
+mod hostile;
 mod real;
 mod registry;
 mod scenarios;

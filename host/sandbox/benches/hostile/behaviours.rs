@@ -216,6 +216,61 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "labels a volume with 1 MiB",
         "limit-exceeded",
     ),
+    // Little that takes much.
+    told(
+        "copy below many directories",
+        "",
+        "copies 30,000 files, each below 200 directories",
+        "limit-exceeded",
+    ),
+    told(
+        "copy many files",
+        "",
+        "copies 30,000 empty files",
+        "limit-exceeded",
+    ),
+    told(
+        "copy a deep path",
+        "",
+        "copies a file below 4,000 directories",
+        "limit-exceeded",
+    ),
+    told(
+        "copy a long path",
+        "",
+        "copies a file whose path has 100 KB",
+        "limit-exceeded",
+    ),
+    told(
+        "copy large files",
+        "",
+        "copies two files of 5 MiB",
+        "limit-exceeded",
+    ),
+    told(
+        "run with many variables",
+        "",
+        "runs a command with 5,000 variables",
+        "limit-exceeded",
+    ),
+    told(
+        "connect with many variables",
+        "",
+        "connects to a command with 5,000 variables",
+        "limit-exceeded",
+    ),
+    told(
+        "mount many directories",
+        "",
+        "mounts 5,000 directories",
+        "limit-exceeded",
+    ),
+    told(
+        "join with many names",
+        "",
+        "joins a network under 5,000 names",
+        "limit-exceeded",
+    ),
     // Handles of others.
     at(
         "dial",

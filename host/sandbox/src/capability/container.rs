@@ -11,7 +11,7 @@ use self::checks::{Claims, admit, check_use};
 use self::words::{describe, exec_line, state};
 use super::progress::{Task, forward};
 use super::transport::Connection;
-use super::{HostError, has_labels, is_of_node, labels_to_pairs};
+use super::{HostError, check_texts, has_labels, is_of_node, labels_to_pairs};
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::container;
 use crate::limits;
@@ -188,13 +188,13 @@ impl container::HostContainer for Host {
                 .word(&target)
                 .files(&files);
         });
-        let name = self.usable(&operation, &container).await?;
         if !target.starts_with('/') || target.split('/').any(|part| part == "..") {
             return Err(HostError::invalid(format!(
                 "{target:?} is not an absolute path without '..'"
             )));
         }
         let mut copy = operation.files.of_node.copy_to(&target);
+        let name = self.usable(&operation, &container).await?;
         let files = files
             .into_iter()
             .map(|file| {
@@ -216,6 +216,7 @@ impl container::HostContainer for Host {
         let operation = self.called_with("container.run", |line, table| {
             exec_line(line.word(named(table, &container)), &spec);
         });
+        check_texts("command", &[&spec.env], &spec.command)?;
         let name = self.usable(&operation, &container).await?;
         let output = operation
             .engine()?
@@ -239,6 +240,7 @@ impl container::HostContainer for Host {
         let operation = self.called_with("container.dial", |line, table| {
             exec_line(line.word(named(table, &container)), &spec);
         });
+        check_texts("command", &[&spec.env], &spec.command)?;
         let name = self.usable(&operation, &container).await?;
         let step = match stderr {
             Some(task) => Some(self.table.get(&task)?.step),

@@ -3,8 +3,8 @@
 use iechor_engine::Hijack;
 use wasmtime::component::Resource;
 
-use super::HostError;
 use super::transport::Connection;
+use super::{HostError, check_texts};
 use crate::bindings::contract::Platform;
 use crate::bindings::iechor::driver::engine;
 use crate::operation::Host;
@@ -47,6 +47,9 @@ impl engine::Host for Host {
             engine::Hijack::Session(headers) => ("session", Hijack::Session(headers)),
         };
         operation.grants.check("engine.open", subject)?;
+        if let Hijack::Session(headers) = &what {
+            check_texts("session", &[headers], &[])?;
+        }
         let stream = operation.engine()?.hijack(&what).await?;
         Ok(self.table.push(Connection::new(stream))?)
     }

@@ -80,8 +80,11 @@ impl From<EngineError> for HostError {
             }
             error @ EngineError::Unsupported(_) => Error::Unsupported(error.to_string()),
             EngineError::Invalid(message) => Error::InvalidArgument(message),
+            EngineError::LimitExceeded(message) => Error::LimitExceeded(message),
             error @ (EngineError::Unreachable { .. }
             | EngineError::Protocol(_)
+            | EngineError::AnswerTooLarge { .. }
+            | EngineError::AnswerTooSlow { .. }
             | EngineError::CannotStart { .. }) => Error::Unavailable(error.to_string()),
             // Where they are kept, and by what, is none of a driver's business.
             EngineError::Credentials { registry, .. } => {

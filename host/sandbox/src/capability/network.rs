@@ -147,6 +147,7 @@ impl network::HostNetwork for Host {
                 .word(container::named(table, &container))
                 .list("aliases", &aliases);
         });
+        check_texts("connection to a network", &[], &aliases)?;
         let network = self.network_name(&network)?;
         check_aliases(&aliases)?;
         // To be in a network takes what it takes to be created in it, and to be put there is use.

@@ -1,10 +1,13 @@
 //! Byte connections.
 
+use std::fmt::Display;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use iechor_engine::BoxByteStream;
+use iechor_engine::known::{FileIdentity, KnownEngine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use wasmtime::component::Resource;
@@ -15,7 +18,7 @@ use crate::bindings::contract::{Denial, Error};
 use crate::bindings::iechor::driver::transport;
 use crate::limits;
 use crate::operation::{Host, Operation};
-use crate::report::LogLevel;
+use crate::report::{LocalSocket, LogLevel};
 use crate::text::clean_line;
 
 /// One end of a two-way byte stream.
@@ -80,18 +83,38 @@ impl transport::Host for Host {
         } else {
             format!("{host}:{port}")
         };
-        check_engine(&operation, "transport.tcp", &format!("tcp://{address}"))?;
+        if host.len() > limits::HOST_NAME {
+            return Err(HostError::limit(format!(
+                "the name of a host has {} bytes, and may have {}",
+                host.len(),
+                limits::HOST_NAME
+            )));
+        }
         operation.grants.check("transport.tcp", &address)?;
         let terms = tls
             .map(|tls| Terms::new(&operation.files.of_options, &host, &address, tls))
             .transpose()
             .map_err(HostError::invalid)?;
+        let failed = |error: io::Error| unavailable(&address, &error);
         let connecting = async {
-            let stream = operation.dialer.tcp(&host, port).await?;
+            // Once: asked again, the name could stand for what was not compared.
+            let addresses = operation
+                .dialer
+                .resolve(&host, port)
+                .await
+                .map_err(failed)?;
+            if let Some(engine) = operation.engines.at_addresses(&host, &addresses).await {
+                return Err(refusal("transport.tcp", &address, engine));
+            }
+            let stream = operation
+                .dialer
+                .tcp(&host, &addresses)
+                .await
+                .map_err(failed)?;
             let Some(terms) = terms else {
                 return Ok(Connection::new(stream));
             };
-            let stream = terms.begin(stream).await?;
+            let stream = terms.begin(stream).await.map_err(failed)?;
             let refusal = stream.refusal();
             Ok(Connection {
                 refusal,
@@ -100,8 +123,7 @@ impl transport::Host for Host {
         };
         let connection = tokio::time::timeout(limits::CONNECT, connecting)
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|error| unavailable(&address, &error))?;
+            .unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))?;
         Ok(self.table.push(connection)?)
     }
 
@@ -111,48 +133,45 @@ impl transport::Host for Host {
         });
         check_path(&path)?;
         operation.grants.check("transport.local", &path)?;
-        check_engine(&operation, "transport.local", &format!("unix://{path}"))?;
+        // What is compared is what is connected to, whatever the path leads to by then.
+        let socket = LocalSocket::find(&path).await;
+        let at_engine = |path: &Path, identity| {
+            operation
+                .engines
+                .at_socket(path, identity)
+                .map_or(Ok(()), |engine| {
+                    Err(refusal("transport.local", &path.display(), engine))
+                })
+        };
+        at_engine(Path::new(&path), socket.identity())?;
         // A symbolic link is no other name for what is forbidden.
-        if let Some(real) = real(&path) {
+        if let Some(real) = socket.real().and_then(Path::to_str) {
             operation
                 .grants
                 .policy()
-                .check_grant("transport.local", &real)
+                .check_grant("transport.local", real)
                 .map_err(|refusal| refusal.denial("transport.local"))?;
         }
-        let stream = operation
+        let connected = operation
             .dialer
-            .local(&path)
+            .local(socket)
             .await
             .map_err(|error| unavailable(&path, &error))?;
-        Ok(self.table.push(Connection::new(stream))?)
+        // Before a byte passes: some file systems show a socket as another file than it is.
+        if let Some(path) = connected.listens_at {
+            at_engine(&path, FileIdentity::of(&path))?;
+        }
+        Ok(self.table.push(Connection::new(connected.stream))?)
     }
 }
 
-/// Refuses the socket of the engine itself, whatever was granted: whoever speaks to it needs no other
-/// capability any more.
-fn check_engine(operation: &Operation, capability: &str, address: &str) -> Result<(), HostError> {
-    let Some(engine) = &operation.engine else {
-        return Ok(());
-    };
-    let place = |address: &str| match address.strip_prefix("unix://") {
-        Some(path) => real(path).unwrap_or_else(|| path.to_owned()),
-        None => address.to_owned(),
-    };
-    if place(address) != place(engine.endpoint()) {
-        return Ok(());
-    }
-    Err(Denial {
+/// Refuses an engine, whatever was granted: whoever speaks to it needs no other capability any more.
+fn refusal(capability: &str, address: &dyn Display, engine: &KnownEngine) -> HostError {
+    Denial {
         capability: capability.into(),
-        detail: format!("{address} is the engine itself, which no driver may speak to"),
+        detail: format!("{address} is the engine itself, {engine}, which no driver may speak to"),
     }
-    .into())
-}
-
-/// Where a path leads, without symbolic links; `None` where it leads nowhere.
-fn real(path: &str) -> Option<String> {
-    let real = std::fs::canonicalize(path).ok()?;
-    real.to_str().map(str::to_owned)
+    .into()
 }
 
 impl transport::HostConnection for Host {

@@ -78,6 +78,7 @@ async fn node_with(engine: &SimulatedEngine, inside: Inside, grants: Option<Gran
         NodeContext {
             builder: "default".into(),
             engine: Some(Arc::new(engine.clone())),
+            engines: Arc::default(),
             grants,
             buildkit: Arc::new(inside),
             dialer: Arc::new(SystemDialer),

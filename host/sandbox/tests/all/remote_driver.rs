@@ -175,6 +175,7 @@ async fn node(endpoint: &str, options: Vec<(String, String)>, boot_limit: Durati
     let context = NodeContext {
         builder: "builder".into(),
         engine: None,
+        engines: Arc::default(),
         grants: driver.grants(&[]).await.unwrap(),
         buildkit: Arc::new(Greeted),
         dialer: Arc::new(SystemDialer),

@@ -7,6 +7,7 @@
 
 mod exhaust;
 mod files;
+mod multiply;
 mod objects;
 mod reach;
 
@@ -109,6 +110,8 @@ impl Guest for Misbehaving {
                 request("container.devices", false),
                 request("container.cgroup-parent", false),
                 request("transport.local", false),
+                request("transport.tcp", false),
+                request("engine.open", false),
             ],
         }
     }

@@ -8,6 +8,7 @@ use iechor_driver::volume::{self, Volume};
 use iechor_driver::{Error, clock, engine, image, network};
 
 use crate::exhaust::spin;
+use crate::multiply;
 use crate::objects::{create, create_both, create_volume, found, limits, mount, no_limits, plain};
 
 /// Boots a node whose container is called `base`.
@@ -183,7 +184,10 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             Err(Error::Other("changed my mind".into()))
         }
         "pull" => image::resolve(value, None, image::Pull::Always, None).map(drop),
-        "dial tcp" => dial_tcp("127.0.0.1", 1, None).map(drop),
+        "dial tcp" => {
+            let (host, port) = value.rsplit_once(':').unwrap_or(("127.0.0.1", "1"));
+            dial_tcp(host, port.parse().unwrap_or(1), None).map(drop)
+        }
         "dial local" => dial_local(value).map(drop),
         "hijack" => engine::open(&engine::Hijack::Control).map(drop),
         "forge a denial" => Err(Error::Denied(Denial {
@@ -217,7 +221,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             spin()
         }
         "create and succeed" | "create and panic in remove" => create_both(base),
-        other => Err(Error::Other(format!("no behaviour {other:?}"))),
+        other => multiply::boot(other, base),
     }
 }
 

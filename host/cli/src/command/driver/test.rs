@@ -165,6 +165,7 @@ impl Test {
         }
         Ok(RealEngine {
             engine,
+            engines: workspace.known_engines(None).await,
             buildkit: Arc::new(BuildKitLink),
             granted,
             policy: Arc::clone(&loaded.policy),

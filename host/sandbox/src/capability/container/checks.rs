@@ -6,6 +6,7 @@ use iechor_engine::{EngineError, ObjectKind};
 use super::super::{HostError, check_image, check_path, check_texts};
 use crate::bindings::contract::{Denial, Error};
 use crate::bindings::iechor::driver::container;
+use crate::limits;
 use crate::operation::Operation;
 use crate::ownership::Verdict;
 
@@ -117,6 +118,13 @@ pub(super) async fn admit(
         ))));
     }
     check_texts("container", &[&spec.labels, &spec.env], &spec.command)?;
+    if spec.mounts.len() > limits::MOUNTS {
+        return Err(HostError::limit(format!(
+            "{} mounts for a container; there may be {}",
+            spec.mounts.len(),
+            limits::MOUNTS
+        )));
+    }
     check_image(operation, &spec.image)?;
     for mount in &spec.mounts {
         match &mount.source {
