@@ -23,6 +23,7 @@ pub mod driver_options;
 pub mod drivers;
 mod error;
 mod leftovers;
+mod ledger;
 pub mod lifecycle;
 pub mod name;
 pub mod node;

@@ -11,6 +11,7 @@
 //! - [`compilation`] tells who listens that a component is being compiled.
 //! - [`grant`] decides what it may do with that, [`policy`] what nobody may, [`ownership`] which
 //!   objects are its own.
+//! - [`removal`] removes what an operation created, and says what is left.
 //! - [`limits`] has every budget.
 //!
 //! wasmtime is used in this crate only.
@@ -39,6 +40,7 @@ mod operation;
 mod options;
 pub mod ownership;
 pub mod policy;
+pub mod removal;
 pub mod report;
 mod runtime;
 mod text;
@@ -54,6 +56,6 @@ pub use node::{Node, NodeContext};
 pub use observer::Observer;
 pub use policy::Policy;
 pub use report::{
-    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, Log, LogLevel, Progress,
-    StepId, SystemDialer,
+    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, End, Ledger, Log, LogLevel,
+    NoLedger, Progress, StepId, SystemDialer,
 };

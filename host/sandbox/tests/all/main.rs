@@ -19,3 +19,4 @@ mod policy;
 mod remote_driver;
 mod support;
 mod team_driver;
+mod undo;
