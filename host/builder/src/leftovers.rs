@@ -354,3 +354,6 @@ pub(crate) fn reasons(left: &[Left]) -> String {
     let lines: Vec<_> = left.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests;

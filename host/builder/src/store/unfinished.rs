@@ -301,7 +301,7 @@ impl Store {
                 continue;
             }
             let path = directory.join(&operation);
-            let mut file = match File::open(&path) {
+            let file = match File::open(&path) {
                 Ok(file) => file,
                 // It has just ended.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -309,7 +309,7 @@ impl Store {
             };
             let is_free = try_lock(&file, &path, FlockOperation::NonBlockingLockShared)?;
             let mut data = Vec::new();
-            file.by_ref()
+            (&file)
                 .take(RECORD_BYTES)
                 .read_to_end(&mut data)
                 .map_err(|source| failed("read", &path, source))?;
