@@ -124,7 +124,7 @@ fn an_undo_that_does_not_end_keeps_the_builder_until_it_is_removed() {
     sandbox
         .buildx(&format!("rm {name}"))
         .success()
-        .says(&format!("left container {container}"))
+        .says(&format!("container {container}..4 behind, removed now"))
         .says_line(&format!("{name} removed"));
     sandbox.assert_nothing_left();
     assert_eq!(records(&sandbox), 0);
@@ -167,7 +167,8 @@ fn the_next_command_continues_the_clean_up() {
     sandbox
         .buildx(&format!("create --name {name} --bootstrap"))
         .success()
-        .says(&format!("left container {}", container_of(&name)));
+        .says(&container_of(&name))
+        .says("behind, removed now");
     assert_ne!(inspect(&container_of(&name))["Id"], first);
     assert_eq!(left(&sandbox, &name), [""; 0]);
     let context = Context::on_base("RUN echo hello\n");
@@ -196,7 +197,7 @@ fn a_build_continues_the_clean_up() {
     sandbox
         .buildx(&line)
         .success()
-        .says(&format!("left container {}", container_of(&name)));
+        .says(&format!("container {} behind, removed now", container_of(&name)));
     assert_eq!(left(&sandbox, &name), [""; 0]);
 }
 

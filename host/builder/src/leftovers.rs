@@ -8,7 +8,7 @@ use std::time::Duration;
 use iechor_engine::{Engine, EngineError, ObjectKind};
 use iechor_sandbox::{Log, LogLevel, limits};
 use iechor_sandbox::ownership::{BUILDER_LABEL, NODE_LABEL, OPERATION_LABEL, Owner};
-use iechor_sandbox::removal::{Doomed, Left, Object, Removal, Removed};
+use iechor_sandbox::removal::{Doomed, Object, Removal, Removed};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
@@ -347,12 +347,6 @@ pub(crate) fn names<T: ToString>(objects: &[T]) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// Names objects that are left, each with why.
-pub(crate) fn reasons(left: &[Left]) -> String {
-    let lines: Vec<_> = left.iter().map(ToString::to_string).collect();
-    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use futures_util::future::join_all;
 use iechor_sandbox::contract::RemoveOptions;
 use iechor_sandbox::removal::Removed;
-use iechor_sandbox::{DriverError, LogLevel};
+use iechor_sandbox::LogLevel;
 
 use super::gather;
-use crate::drivers::DriversError;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
@@ -158,18 +157,15 @@ async fn remove_node(
             let is_incomplete = unfinished.iter().any(|record| {
                 record.purpose.node == node.name && record.purpose.endpoint == node.endpoint
             });
-            if !request.force && !(is_incomplete && is_missing(&error)) {
+            if error.is_cancelled() || !(request.force || is_incomplete) {
                 return Err(error);
             }
-            // Without its driver, what it created is still known by its labels.
+            // Without its driver, what it created is still known by its labels. That of a builder
+            // whose creation failed may be gone, or not be trusted any more.
             let Ok(engine) = workspace.engine(&node.endpoint) else {
                 return Err(error);
             };
-            let removed = if is_incomplete && is_missing(&error) {
-                Ok(())
-            } else {
-                Err(error)
-            };
+            let removed = if is_incomplete { Ok(()) } else { Err(error) };
             (removed, Some(engine))
         }
     };
@@ -244,25 +240,5 @@ fn unknown(
             remnant("whatever else is labelled", format!("dev.iechor.node={}", node.name)),
         ],
         error: Some(Box::new(error)),
-    }
-}
-
-/// Whether the driver is not there any more, or cannot be used.
-fn is_missing(error: &BuilderError) -> bool {
-    match error {
-        BuilderError::Drivers(error) => matches!(
-            error,
-            DriversError::Unknown { .. }
-                | DriversError::NotInstalled { .. }
-                | DriversError::Gone { .. }
-                | DriversError::Changed { .. }
-        ),
-        BuilderError::Driver(error) => matches!(
-            error,
-            DriverError::Unreadable { .. }
-                | DriverError::Unloadable { .. }
-                | DriverError::Untrusted { .. }
-        ),
-        _ => false,
     }
 }
