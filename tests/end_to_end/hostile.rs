@@ -9,10 +9,10 @@ use iechor_testkit::build_component;
 use crate::support::{Finished, Sandbox, container_of, docker, inspect};
 
 /// The image that the driver's containers run from.
-const IMAGE: &str = "image";
+pub const IMAGE: &str = "image";
 
 /// The component of the driver that misbehaves, built once.
-fn component() -> &'static Path {
+pub fn component() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| {
         docker(&format!("tag iechor-test/busybox {IMAGE}")).success();

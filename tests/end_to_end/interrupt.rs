@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 /// An image whose container runs and never answers.
-fn sleeper(sandbox: &Sandbox) -> String {
+pub fn sleeper(sandbox: &Sandbox) -> String {
     let image = sandbox.name("sleeper:1");
     let tar = machine()
         .base
@@ -24,7 +24,7 @@ fn sleeper(sandbox: &Sandbox) -> String {
     image
 }
 
-fn wait_until_running(container: &str) {
+pub fn wait_until_running(container: &str) {
     wait_until(&format!("{container} runs"), || {
         docker(&format!("ps --quiet --filter name=^{container}$"))
             .stdout

@@ -2,7 +2,7 @@
 //!
 //! - `support` runs the binary in a sandbox of its own, and removes what it made.
 //! - `context` makes build contexts, `components` drivers; `registry` runs registries, `web` a web
-//!   server, `daemon` a BuildKit that no builder made.
+//!   server, `daemon` a BuildKit that no builder made, `proxy` a slow engine.
 //! - every other module shows one part of the product.
 //!
 //! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
@@ -12,6 +12,7 @@ mod certificates;
 mod components;
 mod context;
 mod daemon;
+mod proxy;
 mod registry;
 mod support;
 mod web;
@@ -25,10 +26,12 @@ mod drivers;
 mod failures;
 mod grants;
 mod hostile;
+mod incomplete;
 mod installed;
 mod installed_from;
 mod interrupt;
 mod lock_file;
+mod names;
 mod networks;
 mod newcomer;
 mod options;

@@ -273,8 +273,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// `buildx_buildkit_<node>`: the name of the node's container, and what the name of everything
-    /// else that the node has must begin with.
+    /// `buildx_buildkit_<node>`: the name of the node's container. Further objects have names of
+    /// [`Self::object_name`].
     pub fn container_name(&self) -> String {
         format!("buildx_buildkit_{}", self.name)
     }
@@ -283,6 +283,12 @@ impl Node {
     /// this name that was kept from an earlier builder is this node's.
     pub fn state_volume_name(&self) -> String {
         format!("{}_state", self.container_name())
+    }
+
+    /// `buildx_buildkit_<node>..<name>`: what a further container or volume, or a network, of the node
+    /// is called. The host refuses other names: they could be those of another node's objects.
+    pub fn object_name(&self, name: &str) -> String {
+        format!("{}..{name}", self.container_name())
     }
 
     pub(crate) fn split(config: Config) -> (Self, Vec<Pair>) {

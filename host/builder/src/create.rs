@@ -1,6 +1,7 @@
 //! Makes builders, and changes their nodes.
 
 mod driver;
+mod names;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use crate::boot_progress::StatusSender;
 use crate::driver_options;
 use crate::drivers::{self, Loaded};
 use crate::error::BuilderError;
+use crate::leftovers;
 use crate::name::{self, Name};
 use crate::node::LiveNode;
 use crate::selection;
@@ -59,11 +61,12 @@ pub struct Created {
 }
 
 /// Makes a builder, or changes a node of one. Everything is checked before anything is saved; a
-/// builder that cannot be booted is not kept.
+/// builder that cannot be booted is not kept, unless something of it is left in the engine.
 ///
 /// # Errors
 ///
-/// What is wrong with the request, or went wrong; the store is as it was.
+/// What is wrong with the request, or went wrong; the store is as it was, but for
+/// [`BuilderError::Incomplete`].
 pub async fn create(
     workspace: &Workspace,
     request: CreateRequest,
@@ -75,6 +78,7 @@ pub async fn create(
         Ok(stored) => stored.map(|stored| stored.group.clone()),
         Err(broken) => return Err(broken.clone().into()),
     };
+    let existing = finish_earlier(workspace, &name, existing, &request).await?;
     if let Some(group) = &existing
         && request.node.is_none()
         && !request.append
@@ -112,10 +116,18 @@ pub async fn create(
 
     loaded.trust(&request.grants).await?;
     group.driver_digest = loaded.own_digest().map(str::to_owned);
-    let node = LiveNode::with(workspace, &group, &group.nodes[changed.index], &loaded).await?;
+    let mut node = LiveNode::with(workspace, &group, &group.nodes[changed.index], &loaded).await?;
+    if existing.is_none() {
+        node = node.of_new_builder();
+    }
     // An endpoint where nothing answers is a mistake better found now than at the first build.
     if let Some(engine) = node.engine() {
         workspace.engine_info(engine.as_ref()).await?;
+        let node = &group.nodes[changed.index];
+        let check = names::check(workspace, &state, engine.as_ref(), &group.name, node);
+        workspace
+            .unless_cancelled("asking the engine", check)
+            .await?;
     }
     let mut warnings: Vec<String> = node
         .warnings
@@ -137,7 +149,10 @@ pub async fn create(
     if request.bootstrap
         && let Err(error) = node.boot(status).await
     {
-        restore(workspace, &group, existing.as_ref(), &loaded, &given)?;
+        // What is left in the engine has to have a builder that it can be removed with.
+        let is_kept = existing.is_none() && matches!(error, BuilderError::Incomplete { .. });
+        restore(workspace, &group, existing.as_ref(), is_kept)?;
+        take_back(workspace, &loaded, &given)?;
         return Err(error);
     }
     if request.use_it {
@@ -301,19 +316,47 @@ fn save(
     Ok(given)
 }
 
+/// Makes the store what it was. What another process made of the builder meanwhile stays.
 fn restore(
     workspace: &Workspace,
     group: &NodeGroup,
     before: Option<&NodeGroup>,
-    loaded: &Loaded,
-    given: &[Grant],
+    is_kept: bool,
 ) -> Result<(), BuilderError> {
     let mut transaction = workspace.store.lock()?;
+    let now = transaction.builder(&group.name)?.map(|stored| stored.group);
     match before {
+        _ if now.as_ref() != Some(group) => {}
         Some(before) => transaction.save(before)?,
+        None if is_kept => {}
         None => transaction.remove(&group.name)?,
     }
+    Ok(())
+}
+
+fn take_back(workspace: &Workspace, loaded: &Loaded, given: &[Grant]) -> Result<(), BuilderError> {
+    let transaction = workspace.store.lock()?;
     loaded.take_back(&transaction, &workspace.store, given)
+}
+
+/// Removes what earlier boots of the builder left. A builder that is only there because of that, and is
+/// to be created again, is gone with it.
+async fn finish_earlier(
+    workspace: &Workspace,
+    name: &Name,
+    existing: Option<NodeGroup>,
+    request: &CreateRequest,
+) -> Result<Option<NodeGroup>, BuilderError> {
+    let settled = leftovers::settle_builder(workspace, name.as_str(), false).await?;
+    let is_again = request.node.is_none() && !request.append;
+    let Some(group) = existing else {
+        return Ok(None);
+    };
+    if !is_again || !settled.iter().any(|record| record.purpose.is_new) {
+        return Ok(Some(group));
+    }
+    restore(workspace, &group, None, false)?;
+    Ok(None)
 }
 
 fn unchanged(found: Option<&NodeGroup>, expected: Option<&NodeGroup>) -> Result<(), BuilderError> {

@@ -16,7 +16,7 @@ use crate::drivers::DriversError;
 use crate::name::NameError;
 use crate::policy::PolicyError;
 use crate::selection::SelectionError;
-use crate::store::{BrokenFile, EditError, PlatformError, StoreError};
+use crate::store::{BrokenFile, EditError, PlatformError, Remnant, StoreError};
 
 /// A failure of a builder or build.
 #[derive(Debug, thiserror::Error)]
@@ -140,16 +140,76 @@ pub enum BuilderError {
     /// Several builders or nodes failed; each was reported.
     #[error("{0}")]
     Several(String),
+    /// Something of a boot that did not end well is left in an engine. The builder stays in the store
+    /// until it is removed.
+    #[error(
+        "{}builder {builder} is incomplete: left at {endpoint} {}", first(.error), remnant_list(.remnants)
+    )]
+    Incomplete {
+        /// The builder.
+        builder: String,
+        /// The engine.
+        endpoint: String,
+        /// What is left.
+        remnants: Vec<Remnant>,
+        /// What went wrong first, where it was this command.
+        error: Option<Box<Self>>,
+    },
+    /// The name of a node is taken on its engine.
+    #[error("node {node} cannot be created at {endpoint}: {reason}")]
+    NameTaken {
+        /// The node.
+        node: String,
+        /// Its engine.
+        endpoint: String,
+        /// What has the name, and whose it is.
+        reason: String,
+    },
+    /// Another process boots a node that was to be removed.
+    #[error("node {node} is being booted by another process; wait for it, or end it")]
+    Underway {
+        /// The node.
+        node: String,
+    },
     /// The user gave up.
     #[error("{0} was cancelled")]
     Cancelled(&'static str),
 }
 
+fn first(error: &Option<Box<BuilderError>>) -> String {
+    match error {
+        Some(error) => format!("{error}\n"),
+        None => String::new(),
+    }
+}
+
+fn remnant_list(remnants: &[Remnant]) -> String {
+    match remnants {
+        [] => "may be something".into(),
+        [one] => format!("is {}", one.with_reason()),
+        several => {
+            let lines = several.iter().map(Remnant::with_reason);
+            let lines: Vec<_> = lines.map(|line| format!("\n  {line}")).collect();
+            format!("are:{}", lines.concat())
+        }
+    }
+}
+
 impl BuilderError {
+    /// Returns what went wrong first, where more came of it.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Incomplete {
+                error: Some(error), ..
+            } => error.cause(),
+            other => other,
+        }
+    }
+
     /// Whether the user gave up.
     pub fn is_cancelled(&self) -> bool {
         matches!(
-            self,
+            self.cause(),
             Self::Cancelled(_)
                 | Self::Driver(DriverError::Cancelled { .. })
                 | Self::BuildKit(iechor_buildkit::Error::Cancelled)

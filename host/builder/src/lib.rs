@@ -24,6 +24,7 @@ pub mod drivers;
 mod engines;
 mod error;
 mod leftovers;
+mod ledger;
 pub mod lifecycle;
 pub mod name;
 pub mod node;

@@ -1,19 +1,24 @@
 //! What becomes of builders after they are made: how they are, stop and removal.
 
+mod removal;
+
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use iechor_buildkit::Worker;
 use iechor_sandbox::DriverError;
-use iechor_sandbox::contract::{Descriptor, Error, RemoveOptions, Status};
+use iechor_sandbox::contract::{Descriptor, Error, Status};
 
 use crate::boot_progress::StatusSender;
 use crate::drivers;
 use crate::error::BuilderError;
+use crate::leftovers;
 use crate::node::LiveNode;
 use crate::remembered::{self, Said};
 use crate::store::{Node, NodeGroup};
 use crate::workspace::Workspace;
+
+pub use removal::{RemoveRequest, remove, remove_unlisted};
 
 /// How a node is.
 #[derive(Debug)]
@@ -200,12 +205,13 @@ pub async fn boot(
     Ok(())
 }
 
-/// Stops the nodes of a builder.
+/// Stops the nodes of a builder, and removes what interrupted boots of it left.
 ///
 /// # Errors
 ///
 /// Every failure; the other nodes are stopped all the same.
 pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
+    let settled = leftovers::settle_builder(workspace, &group.name, false).await;
     let stopped = join_all(
         group
             .nodes
@@ -213,60 +219,8 @@ pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), Builde
             .map(|node| async { LiveNode::open(workspace, group, node).await?.stop().await }),
     )
     .await;
-    gather(group, stopped, "stop")
-}
-
-/// How to remove a builder.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RemoveRequest {
-    /// Leave the cache.
-    pub keep_state: bool,
-    /// Leave the daemon running.
-    pub keep_daemon: bool,
-    /// Forget the builder although its daemon could not be removed.
-    pub force: bool,
-}
-
-/// Removes a builder: its daemons, then its entry. An entry whose daemon could not be removed
-/// stays, so that nothing is leaked and forgotten.
-///
-/// # Errors
-///
-/// What could not be removed, and why.
-pub async fn remove(
-    workspace: &Workspace,
-    group: &NodeGroup,
-    request: RemoveRequest,
-) -> Result<(), BuilderError> {
-    if !request.keep_daemon {
-        let removed = join_all(group.nodes.iter().map(|node| async {
-            let live = LiveNode::open(workspace, group, node).await?;
-            let removed = live
-                .remove(RemoveOptions {
-                    force: true,
-                    keep_state: request.keep_state,
-                    keep_daemon: false,
-                })
-                .await;
-            // Where the builder stays, so does what its driver can still be asked to remove.
-            if removed.is_ok() || (request.force && !workspace.cancel.is_cancelled()) {
-                live.remove_leftovers(request.keep_state).await?;
-            }
-            removed
-        }))
-        .await;
-        let gathered = gather(group, removed, "remove");
-        if !request.force {
-            gathered.map_err(|error| match error {
-                error if error.is_cancelled() => error,
-                error => BuilderError::Several(format!(
-                    "{error}\nthe builder is kept; --force forgets it all the same"
-                )),
-            })?;
-        }
-    }
-    workspace.store.lock()?.remove(&group.name)?;
-    Ok(())
+    gather(group, stopped, "stop")?;
+    settled.map(drop)
 }
 
 /// Notes that a builder was used.
@@ -292,6 +246,10 @@ fn gather(
         .zip(results)
         .filter_map(|(node, result)| result.err().map(|error| (node, error)))
         .collect();
+    // Who gave up is to be told that, whatever else failed.
+    if let Some(given_up) = failures.iter().position(|(_, error)| error.is_cancelled()) {
+        return Err(failures.remove(given_up).1);
+    }
     match failures.len() {
         0 => Ok(()),
         1 => Err(failures.remove(0).1),

@@ -4,6 +4,7 @@
 //! carry the name in lower case, so `Release` and `release` are the same builder; what is shown is
 //! the name as it was typed.
 
+use iechor_sandbox::ownership::SEPARATOR;
 use rand::Rng;
 
 /// The name that stands for the current engine and that no builder can take.
@@ -39,6 +40,15 @@ pub enum NameError {
     /// The name is [`RESERVED`].
     #[error("default is a reserved name and cannot be used to identify builder instance")]
     Reserved,
+    /// The name of a node has what stands between a node's name and the names of its objects.
+    #[error(
+        "invalid name of a node: {name} has {SEPARATOR:?} in it, which stands between a node and its \
+         further containers, volumes and networks; give another name with --node"
+    )]
+    Separator {
+        /// The name.
+        name: String,
+    },
     /// Every generated name was taken.
     #[error(
         "failed to generate random name: {ATTEMPTS} attempts were all taken; give one with --name"
@@ -80,6 +90,16 @@ impl Name {
         let name = Self::parse(name)?;
         if name.file_name() == RESERVED {
             return Err(NameError::Reserved);
+        }
+        Ok(name)
+    }
+
+    /// Checks the name of a node that is to be made. Nodes of before the rule, or of docker buildx,
+    /// may have other names.
+    pub fn for_new_node(name: &str) -> Result<Self, NameError> {
+        let name = Self::parse(name)?;
+        if name.0.contains(SEPARATOR) {
+            return Err(NameError::Separator { name: name.0 });
         }
         Ok(name)
     }
@@ -175,6 +195,19 @@ mod tests {
         let name = Name::parse("MyBuilder").unwrap();
         assert_eq!(name.to_string(), "MyBuilder");
         assert_eq!(name.file_name(), "mybuilder");
+    }
+
+    #[test]
+    fn a_new_node_has_no_separator_in_its_name() {
+        for name in ["x0", "x0_y0", "x0.y", "x0-", "x0.", "x0_state"] {
+            assert!(Name::for_new_node(name).is_ok(), "{name}");
+        }
+        for name in ["x0..y", "x..", "x...y"] {
+            // One that is there already can be used.
+            assert!(Name::parse(name).is_ok(), "{name}");
+            let error = Name::for_new_node(name).unwrap_err();
+            assert!(matches!(error, NameError::Separator { .. }), "{error}");
+        }
     }
 
     #[test]

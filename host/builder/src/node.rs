@@ -11,8 +11,8 @@ use iechor_sandbox::contract::{
 };
 use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
-    Driver, DriverError, Grants, LogLevel, Node as DriverNode, NodeContext, Progress, ValidConfig,
-    limits,
+    Driver, DriverError, Grants, Ledger, LogLevel, NoLedger, Node as DriverNode, NodeContext,
+    Progress, ValidConfig, limits,
 };
 
 use crate::boot_progress::{StatusSender, VertexProgress};
@@ -20,8 +20,9 @@ use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
 use crate::drivers::{self, Loaded};
 use crate::error::BuilderError;
-use crate::leftovers;
-use crate::store::{Node, NodeGroup, Platform};
+use crate::ledger::{self, NodeLedger, Uses};
+use crate::leftovers::{self, Place, Settled};
+use crate::store::{Node, NodeGroup, NodeLock, Platform, Purpose, Store};
 use crate::workspace::Workspace;
 
 /// How long BuildKit has to answer on a new connection.
@@ -44,6 +45,11 @@ pub struct LiveNode {
     grants: Grants,
     workspace_log: Arc<dyn iechor_sandbox::Log>,
     cancel: tokio_util::sync::CancellationToken,
+    endpoint: String,
+    store: Store,
+    uses: Arc<Uses>,
+    /// The command that boots it makes the builder too.
+    is_new: bool,
 }
 
 /// The capability that the feature `default-load` takes.
@@ -104,7 +110,19 @@ impl LiveNode {
             grants,
             workspace_log: Arc::clone(&workspace.log),
             cancel: workspace.cancel.clone(),
+            endpoint: node.endpoint.clone(),
+            store: workspace.store.clone(),
+            uses: workspace.uses(),
+            is_new: false,
         })
+    }
+
+    /// As the node of a builder that the same command makes.
+    pub(crate) fn of_new_builder(self) -> Self {
+        Self {
+            is_new: true,
+            ..self
+        }
     }
 
     /// The engine behind it, where its driver uses one.
@@ -112,7 +130,7 @@ impl LiveNode {
         self.engine.as_ref()
     }
 
-    fn bound(&self, progress: Arc<dyn Progress>) -> DriverNode {
+    fn bound(&self, progress: Arc<dyn Progress>, ledger: Arc<dyn Ledger>) -> DriverNode {
         self.driver.node(
             self.config.clone(),
             NodeContext {
@@ -124,6 +142,7 @@ impl LiveNode {
                 dialer: Arc::new(SystemDialer),
                 progress,
                 log: Arc::clone(&self.workspace_log),
+                ledger,
                 cancel: self.cancel.clone(),
                 boot_limit: limits::BOOT,
             },
@@ -131,7 +150,8 @@ impl LiveNode {
     }
 
     fn quiet(&self) -> DriverNode {
-        self.bound(Arc::new(NoProgress))
+        // Nothing but a boot creates.
+        self.bound(Arc::new(NoProgress), Arc::new(NoLedger))
     }
 
     /// Whether it runs.
@@ -179,13 +199,33 @@ impl LiveNode {
     ///
     /// # Errors
     ///
-    /// What went wrong; nothing that was created is left.
+    /// What went wrong. Nothing that was created is left, or it is [`BuilderError::Incomplete`].
     pub async fn boot(&self, status: &StatusSender) -> Result<(), BuilderError> {
+        self.begin_use().await?;
+        self.boot_in_use(status).await
+    }
+
+    async fn boot_in_use(&self, status: &StatusSender) -> Result<(), BuilderError> {
+        let ledger = Arc::new(NodeLedger::new(
+            self.store.clone(),
+            Purpose {
+                builder: self.builder.clone(),
+                node: self.name.clone(),
+                endpoint: self.endpoint.clone(),
+                driver: self.driver.name().to_owned(),
+                is_new: self.is_new,
+            },
+            self.lock()?,
+            Arc::clone(&self.workspace_log),
+        ));
         let (vertex, forwarder) =
             VertexProgress::begin("[internal] booting buildkit", status.clone());
         let vertex = Arc::new(vertex);
         let result = self
-            .bound(Arc::clone(&vertex) as Arc<dyn Progress>)
+            .bound(
+                Arc::clone(&vertex) as Arc<dyn Progress>,
+                Arc::clone(&ledger) as Arc<dyn Ledger>,
+            )
             .boot()
             .await;
         vertex.end(match &result {
@@ -196,7 +236,69 @@ impl LiveNode {
         });
         drop(vertex);
         forwarder.finish().await;
-        Ok(result?)
+        let Err(error) = result else {
+            return Ok(());
+        };
+        let remnants = ledger.left();
+        if remnants.is_empty() {
+            return Err(error.into());
+        }
+        Err(BuilderError::Incomplete {
+            builder: self.builder.clone(),
+            endpoint: self.endpoint.clone(),
+            remnants,
+            error: Some(Box::new(error.into())),
+        })
+    }
+
+    fn lock(&self) -> Result<Arc<NodeLock>, BuilderError> {
+        let lock = self
+            .uses
+            .lock(&self.store, &self.builder, &self.name, &self.endpoint)?;
+        Ok(lock)
+    }
+
+    /// Keeps other processes from removing what this one uses, and removes what interrupted boots of
+    /// the node left, where nobody else uses it.
+    async fn begin_use(&self) -> Result<(), BuilderError> {
+        let Some(engine) = &self.engine else {
+            return Ok(());
+        };
+        let lock = self.lock()?;
+        ledger::share(&lock, &self.name, &self.cancel).await?;
+        let place = Place {
+            store: &self.store,
+            uses: &self.uses,
+            cancel: &self.cancel,
+        };
+        for unfinished in self.store.unfinished_of(&self.builder)? {
+            let purpose = &unfinished.purpose;
+            if purpose.node != self.name || purpose.endpoint != self.endpoint {
+                continue;
+            }
+            let engine = Ok(Arc::clone(engine));
+            let settled = leftovers::settle(place, engine, &unfinished, false).await?;
+            leftovers::report(self.workspace_log.as_ref(), &unfinished, &settled);
+            if let Settled::Left(remnants) = settled {
+                return Err(BuilderError::Incomplete {
+                    builder: self.builder.clone(),
+                    endpoint: self.endpoint.clone(),
+                    remnants,
+                    error: None,
+                });
+            }
+            // Another process may have begun to clean up in between.
+            ledger::share(&lock, &self.name, &self.cancel).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the node runs, whoever began to boot it.
+    async fn confirm(&self) -> Result<(), BuilderError> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        leftovers::adopt(&self.store, &self.builder, &self.name, &self.endpoint).await
     }
 
     /// Connects to BuildKit where it runs; `None` where it does not.
@@ -232,10 +334,14 @@ impl LiveNode {
     ///
     /// # Errors
     ///
-    /// What went wrong.
+    /// What went wrong; [`BuilderError::Incomplete`] where something is left in the engine.
     pub async fn connect(&self, status: &StatusSender) -> Result<Connected, BuilderError> {
+        self.begin_use().await?;
         match self.connect_running().await {
-            Ok(Some(connected)) if !connected.workers.is_empty() => return Ok(connected),
+            Ok(Some(connected)) if !connected.workers.is_empty() => {
+                self.confirm().await?;
+                return Ok(connected);
+            }
             // Another process may have started it a moment ago: booting waits until it is ready.
             Ok(_)
             | Err(
@@ -248,7 +354,8 @@ impl LiveNode {
             ) => {}
             Err(error) => return Err(error),
         }
-        self.boot(status).await?;
+        self.boot_in_use(status).await?;
+        self.confirm().await?;
         self.connect_running().await?.ok_or_else(|| {
             DriverError::Failed {
                 driver: self.driver.name().to_owned(),
@@ -281,28 +388,6 @@ impl LiveNode {
     /// What the driver or the engine reported.
     pub async fn remove(&self, options: RemoveOptions) -> Result<(), BuilderError> {
         Ok(self.quiet().remove(options).await?)
-    }
-
-    /// Removes what is there all the same after [`Self::remove`], and says so.
-    ///
-    /// # Errors
-    ///
-    /// What the engine reported.
-    pub async fn remove_leftovers(&self, keep_state: bool) -> Result<(), BuilderError> {
-        let Some(engine) = &self.engine else {
-            return Ok(());
-        };
-        let left =
-            leftovers::remove(engine.as_ref(), &self.builder, &self.name, keep_state).await?;
-        for object in left {
-            self.workspace_log.write(
-                LogLevel::Warn,
-                self.driver.name(),
-                &format!("left {object} behind, which is removed now"),
-                &[],
-            );
-        }
-        Ok(())
     }
 }
 

@@ -10,6 +10,8 @@
 //! | `defaults/<hash of the endpoint>` | name of the builder in use at that endpoint |
 //! | `activity/<name>` | when the builder was last used |
 //! | `refs/<name>/` | local records of builds, removed with the builder |
+//! | `unfinished/<operation>` | what a boot created that has not ended well, see [`Unfinished`]; the peer has none |
+//! | `locks/<hash of a node>` | `flock(2)`, shared by who uses the node; the peer has none |
 //! | `drivers/` | installed drivers, see [`crate::drivers::lock`]; the peer has none |
 //!
 //! Files are 0600 and directories 0700, since builders may carry keys of registries. A file is
@@ -22,6 +24,7 @@ mod edit;
 mod file;
 mod group;
 mod platform;
+mod unfinished;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -41,6 +44,7 @@ use time::format_description::well_known::Rfc3339;
 pub use edit::{Changed, EditError, NodeChange};
 pub use group::{Node, NodeGroup};
 pub use platform::{Platform, PlatformError};
+pub use unfinished::{NodeLock, Progress, Purpose, Record, Remnant, Unfinished};
 
 use crate::name::{Name, NameError};
 use file::Owner;

@@ -14,6 +14,7 @@ use iechor_sandbox::{Log, LogLevel, Policy};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
+use crate::ledger::Uses;
 use crate::policy::{Places, PolicyError};
 use crate::selection::{self, Chosen, Selection, Surroundings};
 use crate::store::{NodeGroup, Store, StoreState};
@@ -40,6 +41,7 @@ pub struct Workspace {
     engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
     said: Mutex<HashSet<String>>,
     policy: OnceLock<Result<Arc<Policy>, PolicyError>>,
+    uses: Arc<Uses>,
 }
 
 impl Workspace {
@@ -65,7 +67,13 @@ impl Workspace {
             engines: Mutex::default(),
             said: Mutex::default(),
             policy: OnceLock::new(),
+            uses: Arc::default(),
         })
+    }
+
+    /// The nodes that this process uses.
+    pub(crate) fn uses(&self) -> Arc<Uses> {
+        Arc::clone(&self.uses)
     }
 
     /// Says something about a driver in the log, unless it was said before.

@@ -74,7 +74,15 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
                 .into(),
         );
     }
-    match error.downcast_ref::<BuilderError>() {
+    let builder_error = error.downcast_ref::<BuilderError>();
+    if let Some(BuilderError::Incomplete { builder, .. }) = builder_error {
+        let hint = format!(
+            "`iechor buildx rm {builder}` removes what is left, and so does the next command that \
+             uses {builder}; `iechor buildx ls` shows it until then"
+        );
+        return Some(hint.into());
+    }
+    match builder_error {
         Some(BuilderError::Driver(DriverError::Crashed { .. })) => {
             Some("this is a fault of the driver; --debug shows where, for its author".into())
         }

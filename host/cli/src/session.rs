@@ -7,7 +7,7 @@ use std::time::Duration;
 use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::compilation::{self, Compilation};
 use iechor_sandbox::{DriverError, Log, LogLevel};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::console;
@@ -86,17 +86,46 @@ where
     result
 }
 
+async fn hang_up(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether whoever started this process told it to go on without a terminal.
+fn ignores_hangup() -> bool {
+    const HANGUP: u64 = 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & HANGUP != 0)
+}
+
 fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // A terminal that is closed gives up too, unless it was meant to (nohup).
+    let mut hangup = match ignores_hangup() {
+        true => None,
+        false => Some(signal(SignalKind::hangup())?),
+    };
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                () = hang_up(hangup.as_mut()) => {
+                    // The shell and the system both say so.
+                    hangup = None;
+                }
             }
             if cancel.is_cancelled() {
-                console::say("ERROR: interrupted again, ending at once");
+                console::say(
+                    "ERROR: interrupted again, ending at once; `iechor buildx ls` shows what is left",
+                );
                 std::process::exit(i32::from(failure::CANCELLED));
             }
             if undoes {

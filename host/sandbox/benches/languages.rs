@@ -134,6 +134,7 @@ async fn node(driver: &Arc<Driver>) -> Node {
             dialer: Arc::new(SystemDialer),
             progress: Arc::new(NoProgress),
             log: Arc::new(NoLog),
+            ledger: Arc::new(iechor_sandbox::NoLedger),
             cancel: Default::default(),
             boot_limit: limits::BOOT,
         },

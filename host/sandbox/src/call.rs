@@ -15,7 +15,7 @@ use crate::grant::Grants;
 use crate::limits;
 use crate::node::NodeContext;
 use crate::operation::{Host, Operation};
-use crate::report::{BuildKit, BuildKitClient, NoLog, NoProgress, SystemDialer};
+use crate::report::{BuildKit, BuildKitClient, NoLedger, NoLog, NoProgress, SystemDialer};
 use crate::runtime::Runtime;
 use crate::text::clean;
 
@@ -188,6 +188,7 @@ impl NodeContext {
             dialer: Arc::new(SystemDialer),
             progress: Arc::new(NoProgress),
             log: Arc::new(NoLog),
+            ledger: Arc::new(NoLedger),
             cancel: CancellationToken::new(),
             boot_limit: limits::BOOT,
         }

@@ -1,43 +1,75 @@
 //! What an operation created, so that a failed one leaves nothing behind.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iechor_engine::{Engine, EngineError, ObjectKind};
-use tokio_util::task::TaskTracker;
 
 use crate::ownership::OPERATION_LABEL;
+use crate::removal::{Doomed, Left, Object, Removal, Request};
+use crate::report::Ledger;
 
 /// The objects that one operation set out to create.
-#[derive(Default)]
 pub(crate) struct Journal {
-    intents: Mutex<Vec<(ObjectKind, String)>>,
+    /// The operation's id.
+    operation: String,
+    /// Outlives this process.
+    ledger: Arc<dyn Ledger>,
+    intents: Mutex<Vec<(Object, Arc<Request>)>>,
     /// Networks and the containers that were put into them: a network that has one stays.
     attachments: Mutex<Vec<(String, String)>>,
-    requests: TaskTracker,
 }
 
+/// An object that the ledger has, so that it may be created.
+#[must_use]
+pub(crate) struct Noted(Object);
+
 impl Journal {
+    pub(crate) fn new(operation: String, ledger: Arc<dyn Ledger>) -> Self {
+        Self {
+            operation,
+            ledger,
+            intents: Mutex::default(),
+            attachments: Mutex::default(),
+        }
+    }
+
     /// How many objects there are.
     pub(crate) fn len(&self) -> usize {
         self.intents().len()
     }
 
+    /// Notes an object in the ledger, before anything creates it.
+    ///
+    /// # Errors
+    ///
+    /// Why the ledger does not take it; nothing may be created then.
+    pub(crate) fn note(&self, kind: ObjectKind, name: &str) -> Result<Noted, String> {
+        let object = Object {
+            kind,
+            name: name.to_owned(),
+        };
+        self.ledger.intend(&self.operation, &object)?;
+        Ok(Noted(object))
+    }
+
     /// Runs a request that creates an object. It runs to its end even where whoever waits for it
     /// is gone: only then is known whether there is something to remove.
-    pub(crate) async fn create<T, F>(
-        &self,
-        kind: ObjectKind,
-        name: &str,
-        request: F,
-    ) -> Result<T, EngineError>
+    pub(crate) async fn create<T, F>(&self, noted: Noted, request: F) -> Result<T, EngineError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, EngineError>> + Send + 'static,
     {
-        self.intents().push((kind, name.to_owned()));
-        match self.requests.spawn(request).await {
+        let ended = Arc::new(Request::default());
+        self.intents().push((noted.0, Arc::clone(&ended)));
+        let request = tokio::spawn(async move {
+            let result = request.await;
+            ended.end(&result);
+            result
+        });
+        match request.await {
             Ok(result) => result,
             Err(panic) => Err(EngineError::Protocol(format!(
                 "the request failed: {panic}"
@@ -47,106 +79,33 @@ impl Journal {
 
     /// Notes that a container is about to be put into a network.
     pub(crate) fn attach(&self, network: &str, container: &str) {
-        self.attachments().push((network.into(), container.into()));
-    }
-
-    fn attachments(&self) -> std::sync::MutexGuard<'_, Vec<(String, String)>> {
         self.attachments
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .push((network.into(), container.into()));
     }
 
-    /// Removes what was created, the last first. What carries another operation's label existed
-    /// before and stays.
-    ///
-    /// # Errors
-    ///
-    /// What could not be removed, and why.
-    pub(crate) async fn undo(
-        &self,
-        engine: &Arc<dyn Engine>,
-        operation: &str,
-        limit: Duration,
-    ) -> Result<(), Vec<String>> {
-        let mut left: Vec<_> = self.intents().drain(..).rev().collect();
-        if left.is_empty() {
-            return Ok(());
-        }
-        let mut failures = Vec::new();
-        let work = async {
-            self.requests.close();
-            self.requests.wait().await;
-            while let Some((kind, name)) = left.first().cloned() {
-                if kind == ObjectKind::Network {
-                    self.detach(engine.as_ref(), &name).await;
-                }
-                if let Err(error) = remove(engine.as_ref(), kind, &name, operation).await {
-                    failures.push(format!("{kind} {name} is left behind: {error}"));
-                }
-                left.remove(0);
-            }
+    /// Removes what was created. What carries another operation's label existed before and stays.
+    /// Returns what could not be removed within `limit`.
+    pub(crate) async fn undo(&self, engine: &Arc<dyn Engine>, limit: Duration) -> Vec<Left> {
+        let objects: Vec<_> = self
+            .intents()
+            .drain(..)
+            .map(|(object, request)| Doomed::of_request(object, request))
+            .collect();
+        let attachments = &self.attachments;
+        let removal = Removal {
+            engine: Arc::clone(engine),
+            labels: BTreeMap::from([(OPERATION_LABEL.into(), self.operation.clone())]),
+            attached: attachments
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
         };
-        if tokio::time::timeout(limit, work).await.is_err() {
-            failures.extend(
-                left.iter()
-                    .map(|(kind, name)| format!("{kind} {name} may be left behind: out of time")),
-            );
-        }
-        if failures.is_empty() {
-            Ok(())
-        } else {
-            Err(failures)
-        }
+        removal.run(objects, limit).await.left
     }
 
-    /// Takes out of a network what the operation put into it.
-    async fn detach(&self, engine: &dyn Engine, network: &str) {
-        let attached: Vec<_> = self.attachments().clone();
-        for (_, container) in attached.iter().filter(|(name, _)| name == network) {
-            // Where it stays in there, the network does too, and that is said.
-            let _ = engine.disconnect_network(network, container, true).await;
-        }
-    }
-
-    fn intents(&self) -> std::sync::MutexGuard<'_, Vec<(ObjectKind, String)>> {
+    fn intents(&self) -> std::sync::MutexGuard<'_, Vec<(Object, Arc<Request>)>> {
         self.intents.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn remove(
-    engine: &dyn Engine,
-    kind: ObjectKind,
-    name: &str,
-    operation: &str,
-) -> Result<(), EngineError> {
-    let labels = match kind {
-        ObjectKind::Container => engine
-            .inspect_container(name)
-            .await?
-            .map(|found| found.labels),
-        ObjectKind::Volume => engine.inspect_volume(name).await?.map(|found| found.labels),
-        ObjectKind::Network => engine
-            .inspect_network(name)
-            .await?
-            .map(|found| found.labels),
-        ObjectKind::Image => None,
-    };
-    let ours = labels.is_some_and(|labels| {
-        labels
-            .get(OPERATION_LABEL)
-            .is_some_and(|label| label == operation)
-    });
-    if !ours {
-        return Ok(());
-    }
-    let removed = match kind {
-        ObjectKind::Container => engine.remove_container(name, true).await,
-        ObjectKind::Volume => engine.remove_volume(name, false).await,
-        ObjectKind::Network => engine.remove_network(name).await,
-        ObjectKind::Image => Ok(()),
-    };
-    match removed {
-        Err(EngineError::NotFound { .. }) => Ok(()),
-        other => other,
     }
 }

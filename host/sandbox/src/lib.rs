@@ -13,6 +13,7 @@
 //! - [`grant`] decides what it may do with that, [`policy`] what nobody may, [`ownership`] which
 //!   objects are its own; [`mod@pattern`] is what grants and policies mean.
 //! - [`description`] says which descriptions of drivers are refused.
+//! - [`removal`] removes what an operation created, and says what is left.
 //! - [`limits`] has every budget.
 //!
 //! wasmtime is used in this crate only.
@@ -46,6 +47,7 @@ mod options;
 pub mod ownership;
 pub mod pattern;
 pub mod policy;
+pub mod removal;
 pub mod report;
 mod runtime;
 mod text;
@@ -62,8 +64,8 @@ pub use node_files::{NODE_FILES_DIRECTORY, check_node_files};
 pub use observer::Observer;
 pub use policy::Policy;
 pub use report::{
-    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, LocalConnection,
-    LocalSocket, Log, LogLevel, Progress, StepId, SystemDialer,
+    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, End, Ledger, LocalConnection,
+    LocalSocket, Log, LogLevel, NoLedger, Progress, StepId, SystemDialer,
 };
 
 /// The tests of this crate compile in children as programs do, see `tests/compiler.rs`.

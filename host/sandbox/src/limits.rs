@@ -88,8 +88,11 @@ pub const QUERY: Duration = Duration::from_secs(20);
 pub const CHANGE: Duration = Duration::from_secs(120);
 /// Wall time of boot: a slow network pulls an image in that time.
 pub const BOOT: Duration = Duration::from_secs(600);
-/// Wall time of undoing what a failed operation created.
+/// Wall time of undoing what a failed operation created, all of it together.
 pub const UNDO: Duration = Duration::from_secs(30);
+/// Most objects that are removed at the same time: as many as one operation creates, so that a slow
+/// engine takes as long for all of them as for one.
+pub const REMOVALS_AT_ONCE: usize = CREATIONS;
 /// Wall time of connecting to an address, TLS included.
 pub const CONNECT: Duration = Duration::from_secs(5);
 /// Most bytes of a host's name: 253 is the most that DNS has.

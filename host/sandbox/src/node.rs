@@ -18,7 +18,7 @@ use crate::error::{DriverError, cleaned};
 use crate::grant::Grants;
 use crate::limits;
 use crate::operation::Operation;
-use crate::report::{BuildKit, Dialer, Log, LogLevel, Progress};
+use crate::report::{BuildKit, Dialer, End, Ledger, Log, LogLevel, Progress};
 use crate::text::clean_line;
 
 /// What a node's operations may use.
@@ -41,6 +41,8 @@ pub struct NodeContext {
     pub progress: Arc<dyn Progress>,
     /// Where diagnostics go.
     pub log: Arc<dyn Log>,
+    /// Where what operations create is noted.
+    pub ledger: Arc<dyn Ledger>,
     /// Ends the operation in progress, which then leaves nothing behind.
     pub cancel: CancellationToken,
     /// Wall time of boot; [`limits::BOOT`] where there is no reason for another.
@@ -96,7 +98,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name; nothing that it created is left.
+    /// What went wrong, by the driver's name. Nothing that it created is left, but for what
+    /// [`NodeContext::ledger`] is told of.
     pub async fn boot(&self) -> Result<(), DriverError> {
         self.operate("boot", self.context.boot_limit, async |call, builder| {
             call.driver
@@ -246,20 +249,34 @@ impl Node {
         if let Some(observer) = &operation.observer {
             observer.end(name, result.as_ref().map(|_| ()));
         }
-        if result.is_err()
-            && let Some(engine) = &context.engine
-            && let Err(left) = operation
-                .journal
-                .undo(engine, &operation.id, limits::UNDO)
-                .await
+        if let Some(engine) = &context.engine
+            && operation.journal.len() > 0
         {
-            for line in left {
-                context
-                    .log
-                    .write(LogLevel::Warn, self.driver.name(), &line, &[]);
-            }
+            self.settle(engine, &operation, result.is_ok()).await;
         }
         result
+    }
+
+    /// Undoes what a failed operation created, and notes what became of it.
+    async fn settle(&self, engine: &Arc<dyn Engine>, operation: &Operation, is_success: bool) {
+        let NodeContext { ledger, log, .. } = &self.context;
+        let warn = |line: &str| log.write(LogLevel::Warn, self.driver.name(), line, &[]);
+        if is_success {
+            return ledger.end(&operation.id, End::Succeeded);
+        }
+        if !ledger.may_undo(&operation.id).await {
+            warn("what it created stays: another process uses it");
+            return ledger.end(&operation.id, End::InUse);
+        }
+        let left = operation.journal.undo(engine, limits::UNDO).await;
+        for object in &left {
+            warn(&object.to_string());
+        }
+        let end = match left.as_slice() {
+            [] => End::Undone,
+            left => End::Left(left),
+        };
+        ledger.end(&operation.id, end);
     }
 
     fn failure(

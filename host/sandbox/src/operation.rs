@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use iechor_engine::Engine;
 use iechor_engine::known::KnownEngines;
+use iechor_engine::{Engine, ObjectKind};
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
@@ -17,7 +17,7 @@ use crate::counters::Counters;
 use crate::driver::{Driver, Source};
 use crate::files::Files;
 use crate::grant::Grants;
-use crate::journal::Journal;
+use crate::journal::{Journal, Noted};
 use crate::last_words::LastWords;
 use crate::limits;
 use crate::node::NodeContext;
@@ -72,8 +72,10 @@ impl Operation {
         limit: Duration,
     ) -> Self {
         let started = Instant::now();
+        let id = random_id();
         Self {
-            id: random_id(),
+            journal: Journal::new(id.clone(), Arc::clone(&context.ledger)),
+            id,
             name,
             driver: driver.name().to_owned(),
             built_in: *driver.source() == Source::Embedded,
@@ -93,7 +95,6 @@ impl Operation {
             observer: driver.observer().cloned(),
             started,
             deadline: started + limit,
-            journal: Journal::default(),
             steps: AtomicU64::new(0),
             counters: Mutex::default(),
             denials: Mutex::default(),
@@ -146,6 +147,16 @@ impl Operation {
         }
         let driver = clean_line(&self.driver, limits::COUNTER_NAME);
         format!("[driver {driver}] {line}")
+    }
+
+    /// Notes what is about to be created where it outlives this process.
+    pub(crate) fn note_creation(&self, kind: ObjectKind, name: &str) -> Result<Noted, HostError> {
+        self.journal.note(kind, name).map_err(|reason| {
+            HostError::Answer(Error::Unavailable(format!(
+                "{kind} {name} is not created, because it cannot be noted for a later clean-up: \
+                 {reason}"
+            )))
+        })
     }
 
     /// Notes that the driver was refused something.

@@ -17,6 +17,14 @@ pub const DRIVER_LABEL: &str = "dev.iechor.driver";
 /// Label with the id of the operation that created the object.
 pub const OPERATION_LABEL: &str = "dev.iechor.operation";
 
+/// Stands between what derives from a node's name and the name that its driver gives to a further
+/// object. The names of new nodes cannot have it.
+pub const SEPARATOR: &str = "..";
+/// Ends the name of the volume of a node's state, as docker buildx names it.
+pub const STATE: &str = "_state";
+/// Longest name of an object: it is a file name with most engines, which have 255 bytes.
+const NAME_BYTES: usize = 255;
+
 /// A node, as objects of the engine are labelled with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
@@ -87,7 +95,7 @@ impl Owner {
                 let rest = name.strip_prefix(&self.base_name());
                 let is_own = match kind {
                     ObjectKind::Container => rest == Some(""),
-                    ObjectKind::Volume => rest == Some("_state"),
+                    ObjectKind::Volume => rest == Some(STATE),
                     ObjectKind::Network | ObjectKind::Image => false,
                 };
                 if is_own {
@@ -105,27 +113,66 @@ impl Owner {
         }
     }
 
-    /// Checks a name before anything is asked of the engine by it.
+    /// Checks the name of an object that is to be created.
+    ///
+    /// The node's container is called `buildx_buildkit_<node>`, the volume of its state has `_state`
+    /// behind that. Everything else has [`SEPARATOR`] and a name of the driver's behind it: no node's
+    /// name has the separator in it, so no driver can take the name of another node's object.
     ///
     /// # Errors
     ///
     /// Why the name cannot be this node's.
-    pub fn check_name(&self, name: &str) -> Result<(), String> {
-        let characters = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if !starts || !name.chars().all(characters) || name.len() > 200 {
-            return Err(format!(
-                "{name:?} is not a name: letters, digits, '_', '.' and '-', at most 200"
-            ));
+    pub fn check_new_name(&self, kind: ObjectKind, name: &str) -> Result<(), String> {
+        check_characters(name)?;
+        let base = self.base_name();
+        let rest = name.strip_prefix(&base);
+        let is_derived = match (kind, rest) {
+            (ObjectKind::Container, Some("")) | (ObjectKind::Volume, Some(STATE)) => true,
+            (_, Some(rest)) => rest
+                .strip_prefix(SEPARATOR)
+                .is_some_and(|own| own.starts_with(|c: char| c.is_ascii_alphanumeric())),
+            (_, None) => false,
+        };
+        if is_derived {
+            return Ok(());
         }
+        let fixed = match kind {
+            ObjectKind::Container => format!("a container of this node is called {base}, or"),
+            ObjectKind::Volume => format!("a volume of this node is called {base}{STATE}, or"),
+            ObjectKind::Network | ObjectKind::Image => format!("a {kind} of this node is called"),
+        };
+        Err(format!("{fixed} {base}{SEPARATOR}NAME, not {name:?}"))
+    }
+
+    /// Checks a name by which an object is looked for, before the engine is asked. Whose the object
+    /// is, [`Self::judge`] decides by its labels: a driver of before [`SEPARATOR`] may have created
+    /// it with a `_` instead.
+    ///
+    /// # Errors
+    ///
+    /// Why no object of that name can be this node's.
+    pub fn check_name(&self, name: &str) -> Result<(), String> {
+        check_characters(name)?;
         let base = self.base_name();
         match name.strip_prefix(&base) {
             Some(rest) if rest.is_empty() || rest.starts_with('_') => Ok(()),
+            Some(rest) if rest.starts_with(SEPARATOR) => Ok(()),
             _ => Err(format!(
-                "names of this node are {base} or begin with {base}_, not {name:?}"
+                "names of this node are {base} or begin with {base}{SEPARATOR}, not {name:?}"
             )),
         }
     }
+}
+
+fn check_characters(name: &str) -> Result<(), String> {
+    let characters = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !starts || !name.chars().all(characters) || name.len() > NAME_BYTES {
+        return Err(format!(
+            "{name:?} is not a name: letters, digits, '_', '.' and '-', at most {NAME_BYTES}"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -140,34 +187,109 @@ mod tests {
         }
     }
 
+    fn node(name: &str) -> Owner {
+        Owner {
+            node: name.into(),
+            ..owner()
+        }
+    }
+
     #[test]
     fn names_that_are_not_the_nodes_are_refused() {
         for name in [
             "buildx_buildkit_b0",
             "buildx_buildkit_b0_state",
+            "buildx_buildkit_b0..x.1",
+            // Of a driver of before the separator.
             "buildx_buildkit_b0_x.1",
         ] {
             assert_eq!(owner().check_name(name), Ok(()), "{name}");
         }
+        let long = format!("buildx_buildkit_b0..{}", "x".repeat(300));
         for name in [
             "",
             "b0",
             "../b0",
             "buildx_buildkit_b01",
+            "buildx_buildkit_b0.x",
             "buildx_buildkit_b0/../x",
             "buildx_buildkit_b0?force=1",
             "buildx_buildkit_c0",
             "buildx_buildkit_b0 x",
             "-buildx_buildkit_b0",
             "buildx_buildkit_b0\n",
+            &long,
         ] {
             assert!(owner().check_name(name).is_err(), "{name}");
+            for kind in [
+                ObjectKind::Container,
+                ObjectKind::Volume,
+                ObjectKind::Network,
+            ] {
+                assert!(owner().check_new_name(kind, name).is_err(), "{name}");
+            }
         }
-        assert!(
-            owner()
-                .check_name(&format!("buildx_buildkit_b0_{}", "x".repeat(300)))
-                .is_err()
-        );
+    }
+
+    #[test]
+    fn each_kind_has_names_of_its_own() {
+        use ObjectKind::{Container, Network, Volume};
+        for (kind, name, is_own) in [
+            (Container, "buildx_buildkit_b0", true),
+            // The container of a node b0_state.
+            (Container, "buildx_buildkit_b0_state", false),
+            (Container, "buildx_buildkit_b0_x", false),
+            (Container, "buildx_buildkit_b0..x", true),
+            (Container, "buildx_buildkit_b0..", false),
+            (Container, "buildx_buildkit_b0...x", false),
+            // The state of a node b.
+            (Volume, "buildx_buildkit_b0", false),
+            (Volume, "buildx_buildkit_b0_state", true),
+            (Volume, "buildx_buildkit_b0_x", false),
+            (Volume, "buildx_buildkit_b0_x_state", false),
+            (Volume, "buildx_buildkit_b0..x_state", true),
+            (Network, "buildx_buildkit_b0", false),
+            (Network, "buildx_buildkit_b0_state", false),
+            (Network, "buildx_buildkit_b0..x", true),
+        ] {
+            let checked = owner().check_new_name(kind, name);
+            assert_eq!(checked.is_ok(), is_own, "{kind} {name}");
+        }
+    }
+
+    #[test]
+    fn no_two_nodes_have_a_name_in_common() {
+        // What is left of a name where it may be anything.
+        let parts = ["", "x", "0", "_", "-", ".", "_state", "..", "..x", "_y0"];
+        let mut names = vec!["x".to_owned()];
+        for _ in 0..3 {
+            let longer = names.iter().flat_map(|name| {
+                let appended = parts.iter().map(move |part| format!("{name}{part}"));
+                appended.collect::<Vec<_>>()
+            });
+            names = longer.collect();
+            names.sort_unstable();
+            names.dedup();
+        }
+        let nodes: Vec<_> = names
+            .iter()
+            .filter(|name| !name.contains(SEPARATOR))
+            .map(|name| node(name))
+            .collect();
+        for kind in [
+            ObjectKind::Container,
+            ObjectKind::Volume,
+            ObjectKind::Network,
+        ] {
+            for name in &names {
+                let name = format!("buildx_buildkit_{name}");
+                let owners = nodes
+                    .iter()
+                    .filter(|node| node.check_new_name(kind, &name).is_ok());
+                let owners: Vec<_> = owners.map(|owner| &owner.node).collect();
+                assert!(owners.len() <= 1, "{kind} {name}: {owners:?}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use iechor_engine::model::{LogStream, Platform};
 
 pub use crate::dialer::{Dialer, LocalConnection, LocalSocket, SystemDialer};
 
+use crate::removal::{Left, Object};
+
 /// A progress step, unique in one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepId(pub u64);
@@ -65,6 +67,55 @@ impl Log for NoLog {
         false
     }
     fn write(&self, _: LogLevel, _: &str, _: &str, _: &[(String, String)]) {}
+}
+
+/// Keeps what operations are about to create, so that it is known even where this process ends
+/// before it could undo it.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Notes that an operation is about to create an object. Returns when the note would survive
+    /// the end of the machine.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be noted. The object is not created then.
+    fn intend(&self, operation: &str, object: &Object) -> Result<(), String>;
+
+    /// Returns whether what a failed operation created may be removed: it may not where another
+    /// process uses it by now.
+    async fn may_undo(&self, operation: &str) -> bool;
+
+    /// Notes how an operation ended that noted something.
+    fn end(&self, operation: &str, end: End<'_>);
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End<'a> {
+    /// It succeeded: what it created is the node's.
+    Succeeded,
+    /// It failed, and nothing is left of it.
+    Undone,
+    /// It failed, and this is left.
+    Left(&'a [Left]),
+    /// It failed, and what it created stays, because another process uses it.
+    InUse,
+}
+
+/// A ledger for who looks after the engine otherwise.
+pub struct NoLedger;
+
+#[async_trait]
+impl Ledger for NoLedger {
+    fn intend(&self, _: &str, _: &Object) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn may_undo(&self, _: &str) -> bool {
+        true
+    }
+
+    fn end(&self, _: &str, _: End<'_>) {}
 }
 
 /// Speaks BuildKit's protocol for drivers.

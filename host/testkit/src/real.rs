@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use iechor_engine::known::KnownEngines;
 use iechor_engine::{Engine, EngineError};
-use iechor_sandbox::{BuildKit, Grant, Grants, NodeContext, Policy, SystemDialer, limits};
+use iechor_sandbox::{BuildKit, Grant, Grants, NoLedger, NodeContext, Policy, SystemDialer, limits};
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::objects;
@@ -69,6 +69,7 @@ impl RealWorld {
             dialer: Arc::new(SystemDialer),
             progress: Arc::clone(&self.watcher) as _,
             log: Arc::clone(&self.watcher) as _,
+            ledger: Arc::new(NoLedger),
             cancel: self.cancel.clone(),
             boot_limit: limits::BOOT,
         }
@@ -78,7 +79,7 @@ impl RealWorld {
         let base = format!("buildx_buildkit_{}", self.node);
         objects(self.engine.as_ref(), |name| {
             name.strip_prefix(&base)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '.']))
         })
         .await
     }

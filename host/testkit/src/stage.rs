@@ -8,7 +8,8 @@ use iechor_engine::known::KnownEngines;
 use iechor_engine::simulated::{Command, CommandIo, SimulatedEngine};
 use iechor_sandbox::contract::Config;
 use iechor_sandbox::{
-    BuildKit, Dialer, Driver, DriverError, Grants, Log, Node, NodeContext, Progress, limits,
+    BuildKit, Dialer, Driver, DriverError, Grants, Ledger, Log, NoLedger, Node, NodeContext, Progress,
+    limits,
 };
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,8 @@ pub struct Stage {
     pub network: Arc<SimulatedNetwork>,
     /// What was shown and logged.
     pub watcher: Arc<Watcher>,
+    /// Where what operations create is noted; nowhere at first.
+    pub ledger: Arc<dyn Ledger>,
     /// Cancels the operation in progress.
     pub cancel: CancellationToken,
     /// Engines that are named on this machine, beside [`Self::engine`].
@@ -86,6 +89,7 @@ impl Stage {
             network: Arc::new(SimulatedNetwork::new(Arc::clone(&buildkit))),
             buildkit,
             watcher: Arc::default(),
+            ledger: Arc::new(NoLedger),
             cancel: CancellationToken::new(),
             engines: Arc::default(),
             grants: Grants::none(),
@@ -115,6 +119,7 @@ impl Stage {
             dialer: Arc::clone(&self.network) as Arc<dyn Dialer>,
             progress: Arc::clone(&self.watcher) as Arc<dyn Progress>,
             log: Arc::clone(&self.watcher) as Arc<dyn Log>,
+            ledger: Arc::clone(&self.ledger),
             cancel: self.cancel.clone(),
             boot_limit: self.boot_limit,
         }

@@ -194,6 +194,7 @@ fn what_is_given_is_read_and_the_last_value_counts() {
     .expect("it is right");
     assert_eq!(read.node.container_name(), "buildx_buildkit_node0");
     assert_eq!(read.node.state_volume_name(), "buildx_buildkit_node0_state");
+    assert_eq!(read.node.object_name("net"), "buildx_buildkit_node0..net");
     let expected = Everything {
         node: read.node.clone(),
         image: "b".into(),

@@ -239,8 +239,8 @@ impl NodeGroup {
             });
         }
         let name = match &change.node {
-            Some(name) => Name::parse(name)?.file_name(),
-            None => self.next_node_name(),
+            Some(name) => Name::for_new_node(name)?.file_name(),
+            None => Name::for_new_node(&self.next_node_name())?.file_name(),
         };
         if change.endpoint.is_none() {
             return Err(EditError::NoEndpoint { node: name });

@@ -110,6 +110,11 @@ pub(super) fn open_lock(path: &Path, owner: Option<Owner>) -> Result<OwnedFd, St
     Ok(lock)
 }
 
+/// Gives a file to the user behind `sudo`. Who cannot give it away can still use it.
+pub(super) fn give(file: &File, owner: Owner) {
+    let _ = rustix::fs::fchown(file, Some(owner.user), Some(owner.group));
+}
+
 /// Replaces a file: `path` has the old content or the new one, never a part, whatever ends this
 /// process.
 pub(super) fn replace(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::EngineError;
 use crate::model::{ContainerSpec, ExecSpec, MountSource};
@@ -15,18 +16,24 @@ pub enum Fault {
     LoseAnswer(EngineError),
     /// It is not carried out, and never answered.
     Hang,
+    /// It is carried out after this time.
+    Delay(Duration),
 }
 
 #[derive(Default)]
 pub(super) struct Calls {
     entries: Vec<(String, Option<String>)>,
     faults: BTreeMap<u64, Fault>,
+    /// What happens to every call whose line begins so.
+    rules: Vec<(String, Fault)>,
 }
 
 impl Calls {
     pub(super) fn begin(&mut self, line: String) -> (usize, Option<Fault>) {
+        let rule = self.rules.iter().find(|(begin, _)| line.starts_with(begin));
+        let rule = rule.map(|(_, fault)| fault.clone());
         self.entries.push((line, None));
-        let fault = self.faults.get(&self.count()).cloned();
+        let fault = self.faults.get(&self.count()).cloned().or(rule);
         (self.entries.len() - 1, fault)
     }
 
@@ -44,8 +51,13 @@ impl Calls {
         self.faults.insert(call, fault);
     }
 
+    pub(super) fn set_rule(&mut self, begin: &str, fault: Fault) {
+        self.rules.push((begin.to_owned(), fault));
+    }
+
     pub(super) fn clear_faults(&mut self) {
         self.faults.clear();
+        self.rules.clear();
     }
 
     pub(super) fn lines(&self) -> Vec<String> {

@@ -218,6 +218,12 @@ impl SimulatedEngine {
         lock(&self.inner.calls).set_fault(call, fault);
     }
 
+    /// Sets what happens to every call whose line in [`Self::journal`] begins so, where there is no
+    /// fault for its number.
+    pub fn set_fault_of(&self, begin: &str, fault: Fault) {
+        lock(&self.inner.calls).set_rule(begin, fault);
+    }
+
     /// Lets the call of that number fail.
     pub fn fail_call(&self, call: u64, error: EngineError) {
         self.set_fault(call, Fault::Error(error));
@@ -257,6 +263,11 @@ impl SimulatedEngine {
                 lock(&self.inner.calls).end(call, "hangs");
                 pending::<()>().await;
                 return Err(EngineError::Protocol("a call that hangs came back".into()));
+            }
+            Some(Fault::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                self.state().tick();
+                work.await
             }
             Some(Fault::Error(e)) => Err(e),
             Some(Fault::LoseAnswer(e)) => {

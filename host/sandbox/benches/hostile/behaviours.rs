@@ -311,6 +311,24 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "invalid-argument",
     ),
     told(
+        "create",
+        "buildx_buildkit_node0_y0",
+        "creates the container of a node whose name begins as its own does",
+        "invalid-argument",
+    ),
+    told(
+        "create volume",
+        "buildx_buildkit_node0_y0_state",
+        "creates the state of a node whose name begins as its own does",
+        "invalid-argument",
+    ),
+    told(
+        "create volume",
+        "buildx_buildkit_node0",
+        "creates the state of a node whose name ends before its own does",
+        "invalid-argument",
+    ),
+    told(
         "find",
         "postgres",
         "looks for somebody's container",

@@ -61,9 +61,10 @@ impl container::HostContainer for Host {
         operation.check_creations()?;
         let spec = admit(&operation, spec).await?;
         let name = spec.name.clone();
+        let noted = operation.note_creation(ObjectKind::Container, &name)?;
         let created = operation
             .journal
-            .create(ObjectKind::Container, &name, {
+            .create(noted, {
                 let engine = engine.clone();
                 async move { engine.create_container(&spec).await }
             })

@@ -53,7 +53,7 @@ impl network::HostNetwork for Host {
         let engine = operation.engine()?;
         operation
             .owner
-            .check_name(&spec.name)
+            .check_new_name(ObjectKind::Network, &spec.name)
             .map_err(HostError::invalid)?;
         if spec
             .driver
@@ -76,11 +76,10 @@ impl network::HostNetwork for Host {
             internal: spec.internal,
             driver_options: spec.driver_options.into_iter().collect(),
         };
+        let noted = operation.note_creation(ObjectKind::Network, &name)?;
         operation
             .journal
-            .create(ObjectKind::Network, &name, async move {
-                engine.create_network(&spec).await
-            })
+            .create(noted, async move { engine.create_network(&spec).await })
             .await?;
         Ok(self.table.push(NetworkHandle { name })?)
     }

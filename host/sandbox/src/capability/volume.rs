@@ -51,7 +51,7 @@ impl volume::HostVolume for Host {
         let engine = operation.engine()?;
         operation
             .owner
-            .check_name(&spec.name)
+            .check_new_name(ObjectKind::Volume, &spec.name)
             .map_err(HostError::invalid)?;
         if spec.driver.is_some() || !spec.driver_options.is_empty() {
             // The options of the `local` driver can name any directory of the machine.
@@ -85,11 +85,10 @@ impl volume::HostVolume for Host {
             driver: spec.driver,
             driver_options: spec.driver_options.into_iter().collect(),
         };
+        let noted = operation.note_creation(ObjectKind::Volume, &name)?;
         operation
             .journal
-            .create(ObjectKind::Volume, &name, async move {
-                engine.create_volume(&spec).await
-            })
+            .create(noted, async move { engine.create_volume(&spec).await })
             .await?;
         Ok(self.table.push(VolumeHandle { name })?)
     }

@@ -68,7 +68,7 @@ async fn what_is_not_granted_is_denied_by_name_and_does_not_happen() {
         ("network", "host", "container.network"),
         ("network", "container:other", "container.network"),
         ("network", "foonet", "container.network"),
-        ("network", "buildx_buildkit_node0_net", "container.network"),
+        ("network", "buildx_buildkit_node0..net", "container.network"),
         ("devices", "", "container.devices"),
         ("cgroup-parent", "/other", "container.cgroup-parent"),
         ("volume options", "", "container.bind"),
@@ -196,6 +196,61 @@ async fn names_outside_the_node_are_refused_before_the_engine_is_asked() {
             );
             assert_eq!(bench.engine.calls(), 0);
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_other_nodes_cannot_be_taken() {
+    for (behaviour, name) in [
+        // Container and state of a node `node0_y0`.
+        ("create", "buildx_buildkit_node0_y0"),
+        ("create volume", "buildx_buildkit_node0_y0_state"),
+        // The container of a node `node0_state`, and the state of a node whose name ends before this
+        // one's does.
+        ("create", VOLUME),
+        ("create volume", CONTAINER),
+        // Nobody's, but next to the separator.
+        ("create", "buildx_buildkit_node0.."),
+        ("create", "buildx_buildkit_node0...x"),
+    ] {
+        let bench = stage();
+        let error = boot(&bench, behaviour, name).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                DriverError::Failed {
+                    error: Error::InvalidArgument(_),
+                    ..
+                }
+            ),
+            "{behaviour} {name}: {error:?}"
+        );
+        assert_eq!(bench.engine.calls(), 0);
+    }
+    for (behaviour, name) in [
+        ("create", "buildx_buildkit_node0..y0"),
+        ("create volume", "buildx_buildkit_node0..y0_state"),
+    ] {
+        let bench = stage();
+        boot(&bench, behaviour, name).await.unwrap();
+        assert_eq!(bench.objects().await.len(), 1, "{name}");
+    }
+}
+
+/// What a driver of before the separator created is the node's as before.
+#[tokio::test(start_paused = true)]
+async fn objects_of_older_drivers_are_found_by_their_labels() {
+    for (builder, expected) in [("builder", "found"), ("other", "not found")] {
+        let bench = stage();
+        let spec = ContainerSpec {
+            name: "buildx_buildkit_node0_two".into(),
+            image: "image".into(),
+            labels: labels(builder),
+            ..ContainerSpec::default()
+        };
+        bench.engine.create_container(&spec).await.unwrap();
+        let error = boot(&bench, "find", &spec.name).await.unwrap_err();
+        assert!(error.to_string().ends_with(&format!(": {expected}")), "{error}");
     }
 }
 

@@ -84,6 +84,7 @@ async fn node_with(engine: &SimulatedEngine, inside: Inside, grants: Option<Gran
             dialer: Arc::new(SystemDialer),
             progress: Arc::new(NoProgress),
             log: Arc::new(NoLog),
+            ledger: Arc::new(iechor_sandbox::NoLedger),
             cancel: Default::default(),
             boot_limit: limits::BOOT,
         },

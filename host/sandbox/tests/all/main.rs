@@ -26,3 +26,4 @@ mod remote_driver;
 mod support;
 mod team_driver;
 mod user_files;
+mod undo;

@@ -168,7 +168,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         }
         "create for ever" => {
             for number in 0.. {
-                create_volume(&format!("{base}_{number}"))?;
+                create_volume(&format!("{base}..{number}"))?;
             }
             Ok(())
         }

@@ -174,7 +174,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         .map(drop),
         "join and fail" => {
             let network = network::Network::create(&network::Spec {
-                name: format!("{base}_net"),
+                name: format!("{base}..net"),
                 driver: None,
                 internal: false,
                 driver_options: Vec::new(),
@@ -215,6 +215,13 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         "create and sleep" => {
             create_both(base)?;
             clock::sleep(u64::MAX)
+        }
+        "create four and fail" => {
+            create_both(base)?;
+            for number in 2..5 {
+                create(plain(&format!("{base}..{number}")))?.start()?;
+            }
+            Err(Error::Other("changed my mind".into()))
         }
         "create and spin" => {
             create_both(base)?;

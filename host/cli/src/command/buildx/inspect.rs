@@ -7,7 +7,7 @@ use clap::Args;
 use iechor_builder::buildkitd_config;
 use iechor_builder::lifecycle::{self, Ask, NodeReport};
 use iechor_builder::selection::Chosen;
-use iechor_builder::store::StoredBuilder;
+use iechor_builder::store::{StoredBuilder, Unfinished};
 use iechor_progress::Mode;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -54,9 +54,19 @@ impl Inspect {
             }
             let nodes =
                 lifecycle::report(&workspace, &stored.group, Ask::Daemon, self.timeout).await;
+            let unfinished = workspace.store.unfinished_of(&stored.group.name)?;
             match self.format {
-                Format::Table => console::result(&text(&stored, &nodes)),
-                Format::Json => console::line(&format!("{:#}", as_json(&stored, &nodes))),
+                Format::Table => {
+                    console::result(&text(&stored, &nodes, &unfinished))?;
+                    for record in &unfinished {
+                        console::warn(&ls::incomplete(&stored.group.name, record));
+                    }
+                    Ok(())
+                }
+                Format::Json => {
+                    let shown = as_json(&stored, &nodes, &unfinished);
+                    console::line(&format!("{shown:#}"))
+                }
             }
         })
     }
@@ -71,7 +81,7 @@ pub(super) fn last_activity_rfc3339(stored: &StoredBuilder) -> Option<String> {
     last_activity(stored)?.format(&Rfc3339).ok()
 }
 
-fn text(stored: &StoredBuilder, nodes: &[NodeReport]) -> String {
+fn text(stored: &StoredBuilder, nodes: &[NodeReport], unfinished: &[Unfinished]) -> String {
     let group = &stored.group;
     let mut rows = vec![field("Name", &group.name), field("Driver", &group.driver)];
     if let Some(digest) = &group.driver_digest {
@@ -82,6 +92,9 @@ fn text(stored: &StoredBuilder, nodes: &[NodeReport]) -> String {
         let (hour, minute, second) = time.to_hms();
         let shown = format!("{date} {hour:02}:{minute:02}:{second:02} +0000 UTC");
         rows.push(field("Last Activity", &shown));
+    }
+    if !unfinished.is_empty() {
+        rows.push(field("Status", "incomplete"));
     }
     let mut text = table::fields(&rows);
     text += "\nNodes:\n";
@@ -206,7 +219,7 @@ fn size(bytes: i64) -> String {
     format!("{value:.1}PiB")
 }
 
-fn as_json(stored: &StoredBuilder, nodes: &[NodeReport]) -> Value {
+fn as_json(stored: &StoredBuilder, nodes: &[NodeReport], unfinished: &[Unfinished]) -> Value {
     json!({
         "Name": stored.group.name,
         "Driver": stored.group.driver,
@@ -214,6 +227,7 @@ fn as_json(stored: &StoredBuilder, nodes: &[NodeReport]) -> Value {
         "Dynamic": stored.group.dynamic,
         "LastActivity": last_activity_rfc3339(stored),
         "Nodes": nodes.iter().map(node_json).collect::<Vec<_>>(),
+        "Incomplete": ls::incomplete_json(unfinished),
     })
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use futures_util::future::join_all;
 use iechor_builder::BuilderError;
 use iechor_builder::lifecycle::{self, Ask, NodeReport};
-use iechor_builder::store::StoredBuilder;
+use iechor_builder::store::{Progress, Remnant, StoredBuilder, Unfinished};
 use iechor_sandbox::contract::Status;
 use serde_json::{Value, json};
 
@@ -62,6 +62,7 @@ impl Ls {
                         (stored.group.name.clone(), Ok(stored))
                     }),
             );
+            let unfinished = workspace.store.unfinished()?;
             let (workspace, current, timeout) = (&workspace, &current, self.timeout);
             let listed = join_all(found.into_iter().map(|(name, stored)| async move {
                 let nodes = match &stored {
@@ -72,6 +73,7 @@ impl Ls {
                     Err(_) => Vec::new(),
                 };
                 Listed {
+                    unfinished: Vec::new(),
                     current: stored.as_ref().is_ok_and(|s| s.group.name == *current),
                     name,
                     stored,
@@ -79,6 +81,7 @@ impl Ls {
                 }
             }))
             .await;
+            let listed = with_unfinished(listed, unfinished);
             match self.format {
                 Format::Table => write_table(listed, self.no_trunc),
                 Format::Json => {
@@ -97,6 +100,60 @@ struct Listed {
     current: bool,
     stored: Result<StoredBuilder, String>,
     nodes: Vec<NodeReport>,
+    /// What is left of boots of it.
+    unfinished: Vec<Unfinished>,
+}
+
+/// Adds what is left of boots: to the builders, and as builders of their own where somebody took the
+/// builder out of the store.
+fn with_unfinished(mut listed: Vec<Listed>, unfinished: Vec<Unfinished>) -> Vec<Listed> {
+    for record in unfinished {
+        if record.progress == Progress::Underway {
+            continue;
+        }
+        let of_it = |builder: &&mut Listed| record.is_of(&builder.name);
+        match listed.iter_mut().find(of_it) {
+            Some(builder) => builder.unfinished.push(record),
+            None => listed.push(Listed {
+                name: record.purpose.builder.clone(),
+                current: false,
+                stored: Err("it is not in the store any more".into()),
+                nodes: Vec::new(),
+                unfinished: vec![record],
+            }),
+        }
+    }
+    listed
+}
+
+/// Says what is left of a builder, and what to do.
+pub(super) fn incomplete(builder: &str, record: &Unfinished) -> String {
+    let remnants: Vec<_> = record.remnants.iter().map(Remnant::with_reason).collect();
+    format!(
+        "{builder} is incomplete: {} may be left at {} of a boot of node {} at {}; `iechor buildx rm \
+         {builder}` removes what is left, and so does the next command that uses it",
+        remnants.join(", "),
+        record.purpose.endpoint,
+        record.purpose.node,
+        record.since,
+    )
+}
+
+/// What is left of a builder, for programs.
+pub(super) fn incomplete_json(unfinished: &[Unfinished]) -> Value {
+    unfinished
+        .iter()
+        .map(|record| {
+            json!({
+                "Node": record.purpose.node,
+                "Endpoint": record.purpose.endpoint,
+                "Operation": record.operation,
+                "Since": record.since,
+                "Left": record.remnants,
+            })
+        })
+        .collect::<Vec<_>>()
+        .into()
 }
 
 impl Listed {
@@ -134,6 +191,13 @@ fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
             Err(reason) => {
                 complaints.push(format!("Cannot load builder {}: {reason}", builder.name));
                 (&builder.name, "", "error")
+            }
+        };
+        let status = match builder.unfinished.as_slice() {
+            [] => status,
+            records => {
+                complaints.extend(records.iter().map(|record| incomplete(name, record)));
+                "incomplete"
             }
         };
         rows.push(vec![
@@ -210,5 +274,6 @@ fn as_json(builder: &Listed) -> Value {
         }
         Err(reason) => object["Err"] = json!(reason),
     }
+    object["Incomplete"] = incomplete_json(&builder.unfinished);
     object
 }

@@ -47,13 +47,14 @@ impl Rm {
                 if !self.force && !confirm()? {
                     return Ok(());
                 }
-                inactive(&workspace, self.timeout).await?
+                let inactive = inactive(&workspace, self.timeout).await?;
+                inactive.into_iter().map(Found::Stored).collect()
             } else if self.names.is_empty() {
-                vec![workspace.stored(None)?]
+                vec![Found::Stored(workspace.stored(None)?)]
             } else {
                 self.names
                     .iter()
-                    .map(|name| workspace.stored(Some(name)))
+                    .map(|name| find(&workspace, name))
                     .collect::<Result<Vec<_>, _>>()?
             };
             let request = RemoveRequest {
@@ -62,11 +63,26 @@ impl Rm {
                 force: self.force,
             };
             let mut failures = Vec::new();
-            for group in groups {
-                match lifecycle::remove(&workspace, &group, request).await {
-                    Ok(()) => console::say(&format!("{} removed", group.name)),
+            for found in groups {
+                let (name, removed) = match found {
+                    Found::Stored(group) => {
+                        let removed = lifecycle::remove(&workspace, &group, request).await;
+                        (group.name, removed)
+                    }
+                    Found::Unlisted(name) => {
+                        let removed = lifecycle::remove_unlisted(&workspace, &name, request).await;
+                        (name, removed)
+                    }
+                };
+                match removed {
+                    Ok(forgotten) => {
+                        for what in forgotten {
+                            console::warn(&format!("forgotten, not removed: {what}"));
+                        }
+                        console::say(&format!("{name} removed"));
+                    }
                     Err(error) => {
-                        console::say(&format!("failed to remove {}: {error}", group.name));
+                        console::say(&format!("failed to remove {name}: {error}"));
                         failures.push(error);
                     }
                 }
@@ -79,6 +95,23 @@ impl Rm {
                 None => bail!("failed to remove one or more builders"),
             }
         })
+    }
+}
+
+/// A builder to remove.
+enum Found {
+    Stored(NodeGroup),
+    /// It is not in the store any more, but something of it is left in an engine.
+    Unlisted(String),
+}
+
+fn find(workspace: &Workspace, name: &str) -> Result<Found, BuilderError> {
+    match workspace.stored(Some(name)) {
+        Ok(group) => Ok(Found::Stored(group)),
+        Err(error) => match workspace.store.unfinished_of(name)?.first() {
+            Some(_) => Ok(Found::Unlisted(name.to_owned())),
+            None => Err(error),
+        },
     }
 }
 

@@ -110,7 +110,7 @@ pub(super) async fn admit(
 ) -> Result<ContainerSpec, HostError> {
     operation
         .owner
-        .check_name(&spec.name)
+        .check_new_name(ObjectKind::Container, &spec.name)
         .map_err(HostError::invalid)?;
     if let Some((name, _)) = spec.extra.first() {
         return Err(HostError::Answer(Error::Unsupported(format!(

@@ -1,0 +1,199 @@
+//! Notes in the store what a node's boots create, and who uses the node.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use iechor_sandbox::removal::Object;
+use iechor_sandbox::{End, Ledger, Log, LogLevel};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::BuilderError;
+use crate::store::{NodeLock, Purpose, Record, Remnant, Store, StoreError};
+
+/// How long another process may take for the clean-up of a node: as long as a removal takes at most.
+const CLEAN_UP: Duration = iechor_sandbox::limits::CHANGE;
+
+/// Pause between two looks whether it is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// The locks of the nodes that this process uses, kept until it ends: what it uses no other process
+/// removes meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Uses(Mutex<HashMap<String, Arc<NodeLock>>>);
+
+impl Uses {
+    /// Returns the lock of a node, the same for all of this process.
+    pub(crate) fn lock(
+        &self,
+        store: &Store,
+        builder: &str,
+        node: &str,
+        endpoint: &str,
+    ) -> Result<Arc<NodeLock>, StoreError> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{}\n{node}\n{endpoint}", builder.to_ascii_lowercase());
+        if let Some(lock) = locks.get(&key) {
+            return Ok(Arc::clone(lock));
+        }
+        let lock = Arc::new(store.node_lock(builder, node, endpoint)?);
+        locks.insert(key, Arc::clone(&lock));
+        Ok(lock)
+    }
+}
+
+/// Shares the lock of a node; waits for another process that cleans up.
+///
+/// # Errors
+///
+/// Where that takes too long, or the user gives up.
+pub(crate) async fn share(
+    lock: &NodeLock,
+    node: &str,
+    cancel: &CancellationToken,
+) -> Result<(), BuilderError> {
+    let wait = async {
+        while !lock.try_share()? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(BuilderError::Cancelled("waiting for a clean-up")),
+        shared = tokio::time::timeout(CLEAN_UP, wait) => shared.unwrap_or_else(|_| {
+            Err(BuilderError::TimedOut {
+                what: format!("another process that cleans up node {node}"),
+                seconds: CLEAN_UP.as_secs(),
+            })
+        }),
+    }
+}
+
+/// Notes what the operations of one node create.
+pub(crate) struct NodeLedger {
+    store: Store,
+    purpose: Purpose,
+    lock: Arc<NodeLock>,
+    log: Arc<dyn Log>,
+    records: Mutex<HashMap<String, Record>>,
+    left: Mutex<Vec<Remnant>>,
+}
+
+impl NodeLedger {
+    pub(crate) fn new(
+        store: Store,
+        purpose: Purpose,
+        lock: Arc<NodeLock>,
+        log: Arc<dyn Log>,
+    ) -> Self {
+        Self {
+            store,
+            purpose,
+            lock,
+            log,
+            records: Mutex::default(),
+            left: Mutex::default(),
+        }
+    }
+
+    /// Returns what the operations of this ledger left in the engine.
+    pub(crate) fn left(&self) -> Vec<Remnant> {
+        self.left
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn leave(&self, remnants: impl IntoIterator<Item = Remnant>) {
+        self.left
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(remnants);
+    }
+
+    fn take(&self, operation: &str) -> Option<Record> {
+        self.records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(operation)
+    }
+
+    /// Ends an operation that left nothing that is not the node's.
+    fn settle(&self, operation: &str) -> Result<(), StoreError> {
+        self.take(operation).map_or(Ok(()), Record::remove)
+    }
+
+    fn succeed(&self, operation: &str) -> Result<(), StoreError> {
+        let state = self.store.read()?;
+        let is_stored = matches!(state.builder(&self.purpose.builder), Ok(Some(_)) | Err(_));
+        if is_stored {
+            return self.settle(operation);
+        }
+        // Somebody removed the builder meanwhile, and could not know of what was still to come.
+        self.take(operation);
+        self.log.write(
+            LogLevel::Warn,
+            &self.purpose.driver,
+            &format!(
+                "builder {} was removed while it was being booted; what was created is still to be \
+                 removed",
+                self.purpose.builder
+            ),
+            &[],
+        );
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Ledger for NodeLedger {
+    fn intend(&self, operation: &str, object: &Object) -> Result<(), String> {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = match records.get_mut(operation) {
+            Some(record) => record.creates(object),
+            None => self
+                .store
+                .begin_record(operation, &self.purpose, object)
+                .map(|record| {
+                    records.insert(operation.to_owned(), record);
+                }),
+        };
+        noted.map_err(|error| error.to_string())
+    }
+
+    async fn may_undo(&self, _: &str) -> bool {
+        // A lock that cannot be asked for protects nobody.
+        self.lock.try_alone().unwrap_or(true)
+    }
+
+    fn end(&self, operation: &str, end: End<'_>) {
+        let noted = match end {
+            End::Succeeded => self.succeed(operation),
+            End::Undone => self.settle(operation),
+            End::Left(left) => {
+                self.leave(left.iter().map(Remnant::from));
+                match self.take(operation) {
+                    Some(mut record) => record.leaves(left),
+                    None => Ok(()),
+                }
+            }
+            End::InUse => {
+                self.take(operation);
+                Ok(())
+            }
+        };
+        if let Err(error) = noted {
+            // The record stays then, and the next command finds nothing to remove.
+            self.log.write(
+                LogLevel::Warn,
+                &self.purpose.driver,
+                &format!("cannot note how an operation ended: {error}"),
+                &[],
+            );
+        }
+        // Others may use the node again. Failing at it, this process would only hold it for longer.
+        let _ = self.lock.try_share();
+    }
+}

@@ -1,0 +1,244 @@
+//! Removal of builders: what they have in engines, then their entry.
+
+use futures_util::future::join_all;
+use iechor_sandbox::contract::RemoveOptions;
+use iechor_sandbox::removal::Removed;
+use iechor_sandbox::LogLevel;
+
+use super::gather;
+use crate::error::BuilderError;
+use crate::leftovers;
+use crate::node::LiveNode;
+use crate::store::{Node, NodeGroup, Progress, Remnant, Unfinished};
+use crate::workspace::Workspace;
+
+/// How to remove a builder.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RemoveRequest {
+    /// Leave the cache.
+    pub keep_state: bool,
+    /// Leave the daemon running.
+    pub keep_daemon: bool,
+    /// Forget the builder although its daemon could not be removed.
+    pub force: bool,
+}
+
+/// Removes a builder: what it has in engines, then its entry. An entry of which something could not
+/// be removed stays, so that nothing is left and forgotten. Returns what was forgotten all the same,
+/// which takes [`RemoveRequest::force`].
+///
+/// # Errors
+///
+/// What could not be removed, and why; or that the user gave up. The entry stays.
+pub async fn remove(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    request: RemoveRequest,
+) -> Result<Vec<String>, BuilderError> {
+    let mut forgotten = Vec::new();
+    if !request.force {
+        check_idle(workspace, &group.name)?;
+    }
+    let unfinished = workspace.store.unfinished_of(&group.name)?;
+    let settled = leftovers::settle_builder(workspace, &group.name, request.keep_state).await;
+    forgive(settled.map(drop), request, &mut forgotten)?;
+    if !request.keep_daemon {
+        let removed = join_all(
+            group
+                .nodes
+                .iter()
+                .map(|node| remove_node(workspace, group, node, request, &unfinished)),
+        )
+        .await;
+        let gathered = gather(group, removed, "remove");
+        forgive(gathered, request, &mut forgotten).map_err(|error| {
+            if error.is_cancelled() {
+                return error;
+            }
+            BuilderError::Several(format!(
+                "{error}\nthe builder is kept; --force forgets it all the same"
+            ))
+        })?;
+    }
+    forget_records(workspace, &group.name, request.force).await?;
+    workspace.store.lock()?.remove(&group.name)?;
+    let uses = workspace.uses();
+    for node in &group.nodes {
+        // A file without content more or less harms nobody.
+        let _ = uses
+            .lock(&workspace.store, &group.name, &node.name, &node.endpoint)
+            .and_then(|lock| lock.discard());
+    }
+    Ok(forgotten)
+}
+
+/// Removes what boots left of a builder that is not in the store any more.
+///
+/// # Errors
+///
+/// [`BuilderError::Incomplete`] where something is still left, unless it is to be forgotten.
+pub async fn remove_unlisted(
+    workspace: &Workspace,
+    builder: &str,
+    request: RemoveRequest,
+) -> Result<Vec<String>, BuilderError> {
+    let mut forgotten = Vec::new();
+    if !request.force {
+        check_idle(workspace, builder)?;
+    }
+    let settled = leftovers::settle_builder(workspace, builder, request.keep_state).await;
+    forgive(settled.map(drop), request, &mut forgotten)?;
+    forget_records(workspace, builder, request.force).await?;
+    Ok(forgotten)
+}
+
+/// Refuses to remove what another process is about to create.
+fn check_idle(workspace: &Workspace, builder: &str) -> Result<(), BuilderError> {
+    let unfinished = workspace.store.unfinished()?;
+    let mut underway = unfinished
+        .into_iter()
+        .filter(|record| record.is_of(builder) && record.progress == Progress::Underway);
+    match underway.next() {
+        Some(record) => Err(BuilderError::Underway {
+            node: record.purpose.node,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Turns a failure into what is forgotten, where the user wants that and did not give up.
+fn forgive(
+    result: Result<(), BuilderError>,
+    request: RemoveRequest,
+    forgotten: &mut Vec<String>,
+) -> Result<(), BuilderError> {
+    match result {
+        Err(error) if request.force && !error.is_cancelled() => {
+            forgotten.push(error.to_string());
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Removes the records of what is removed by now, or is to be forgotten.
+async fn forget_records(
+    workspace: &Workspace,
+    builder: &str,
+    force: bool,
+) -> Result<(), BuilderError> {
+    for record in workspace.store.unfinished_of(builder)? {
+        // Nothing of it is left: it was settled, or removed with all that its node had.
+        if force || record.progress == Progress::Interrupted {
+            leftovers::forget(&workspace.store, &record).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove_node(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    node: &Node,
+    request: RemoveRequest,
+    unfinished: &[Unfinished],
+) -> Result<(), BuilderError> {
+    let options = RemoveOptions {
+        force: true,
+        keep_state: request.keep_state,
+        keep_daemon: false,
+    };
+    let (removed, engine) = match LiveNode::open(workspace, group, node).await {
+        Ok(live) => {
+            let engine = live.engine().cloned();
+            (live.remove(options).await, engine)
+        }
+        Err(error) => {
+            let is_incomplete = unfinished.iter().any(|record| {
+                record.purpose.node == node.name && record.purpose.endpoint == node.endpoint
+            });
+            if error.is_cancelled() || !(request.force || is_incomplete) {
+                return Err(error);
+            }
+            // Without its driver, what it created is still known by its labels. That of a builder
+            // whose creation failed may be gone, or not be trusted any more.
+            let Ok(engine) = workspace.engine(&node.endpoint) else {
+                return Err(error);
+            };
+            let removed = if is_incomplete { Ok(()) } else { Err(error) };
+            (removed, Some(engine))
+        }
+    };
+    // Where the builder stays, so does what its driver can still be asked to remove.
+    if let Err(error) = &removed
+        && (!request.force || error.is_cancelled())
+    {
+        return removed;
+    }
+    let Some(engine) = engine else {
+        return removed;
+    };
+    let work = leftovers::remove_node(&engine, &group.name, &node.name, request.keep_state);
+    let Removed { gone, left } = tokio::select! {
+        biased;
+        () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the removal")),
+        found = work => match found {
+            Ok(found) => found,
+            Err(reason) => return Err(unknown(group, node, removed.err(), reason)),
+        },
+    };
+    for object in gone {
+        let message = format!("left {object} behind, which is removed now");
+        let log = &workspace.log;
+        log.write(LogLevel::Warn, &group.driver, &message, &[]);
+    }
+    if left.is_empty() {
+        // What had to be forgotten is gone.
+        return match removed {
+            Err(error) if request.force => {
+                say_failure(workspace, group, &error);
+                Ok(())
+            }
+            other => other,
+        };
+    }
+    Err(BuilderError::Incomplete {
+        builder: group.name.clone(),
+        endpoint: node.endpoint.clone(),
+        remnants: left.iter().map(Remnant::from).collect(),
+        error: removed.err().map(Box::new),
+    })
+}
+
+/// Says that a driver failed to remove what is removed all the same.
+fn say_failure(workspace: &Workspace, group: &NodeGroup, error: &BuilderError) {
+    let message = format!("failed to remove its own: {error}");
+    let log = &workspace.log;
+    log.write(LogLevel::Warn, &group.driver, &message, &[]);
+}
+
+/// What nobody can list: the names that the node's objects have.
+fn unknown(
+    group: &NodeGroup,
+    node: &Node,
+    error: Option<BuilderError>,
+    reason: String,
+) -> BuilderError {
+    let base = format!("buildx_buildkit_{}", node.name);
+    let remnant = |kind: &str, name: String| Remnant {
+        kind: kind.into(),
+        name,
+        reason: String::new(),
+    };
+    let error = error.unwrap_or(BuilderError::Several(reason));
+    BuilderError::Incomplete {
+        builder: group.name.clone(),
+        endpoint: node.endpoint.clone(),
+        remnants: vec![
+            remnant("container", base.clone()),
+            remnant("volume", format!("{base}_state")),
+            remnant("whatever else is labelled", format!("dev.iechor.node={}", node.name)),
+        ],
+        error: Some(Box::new(error)),
+    }
+}

@@ -1,0 +1,111 @@
+//! A slow engine: the real one, behind a socket that holds removals up.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::machine;
+
+/// Most bytes that are passed on at a time.
+const BUFFER: usize = 64 << 10;
+/// Pause between two looks whether a removal may go on.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// An engine that takes its time for every removal.
+pub struct SlowEngine {
+    path: PathBuf,
+    settings: Arc<Settings>,
+}
+
+struct Settings {
+    /// Milliseconds before a removal is passed on.
+    delay: AtomicU64,
+    is_down: AtomicBool,
+}
+
+impl SlowEngine {
+    /// Starts one that listens in that directory.
+    pub fn start(directory: &Path, delay: Duration) -> Self {
+        let path = directory.join("slow.sock");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let settings = Arc::new(Settings {
+            delay: AtomicU64::default(),
+            is_down: AtomicBool::default(),
+        });
+        let engine = Self {
+            path,
+            settings: Arc::clone(&settings),
+        };
+        engine.set_delay(delay);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if settings.is_down.load(Ordering::Relaxed) {
+                    continue;
+                }
+                let settings = Arc::clone(&settings);
+                // A client that goes away is none of the engine's business.
+                thread::spawn(move || serve(client, &settings).ok());
+            }
+        });
+        engine
+    }
+
+    /// Its endpoint.
+    pub fn endpoint(&self) -> String {
+        format!("unix://{}", self.path.display())
+    }
+
+    /// Sets how long a removal takes, those that wait included.
+    pub fn set_delay(&self, delay: Duration) {
+        let delay = u64::try_from(delay.as_millis()).expect("not that long");
+        self.settings.delay.store(delay, Ordering::Relaxed);
+    }
+
+    /// Lets it answer nobody any more, or again.
+    pub fn set_down(&self, is_down: bool) {
+        self.settings.is_down.store(is_down, Ordering::Relaxed);
+    }
+}
+
+fn serve(mut client: UnixStream, settings: &Settings) -> std::io::Result<()> {
+    let host = &machine().docker_host;
+    let socket = host.strip_prefix("unix://").expect("a local engine");
+    let mut engine = UnixStream::connect(socket)?;
+    let (mut from_engine, mut to_client) = (engine.try_clone()?, client.try_clone()?);
+    thread::spawn(move || {
+        // The end of one is that of the other.
+        let _ = std::io::copy(&mut from_engine, &mut to_client);
+        let _ = to_client.shutdown(std::net::Shutdown::Write);
+    });
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let length = client.read(&mut buffer)?;
+        if length == 0 {
+            return engine.shutdown(std::net::Shutdown::Write);
+        }
+        // Requests do not overlap, so each begins a buffer.
+        if buffer.starts_with(b"DELETE ") && !is_patient(&mut client, settings)? {
+            return Ok(());
+        }
+        engine.write_all(&buffer[..length])?;
+    }
+}
+
+/// Waits as long as a removal takes; `false` where the client does not.
+fn is_patient(client: &mut UnixStream, settings: &Settings) -> std::io::Result<bool> {
+    let begun = Instant::now();
+    client.set_read_timeout(Some(LOOK_AGAIN))?;
+    while begun.elapsed() < Duration::from_millis(settings.delay.load(Ordering::Relaxed)) {
+        match client.read(&mut [0]) {
+            Ok(_) => return Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    client.set_read_timeout(None)?;
+    Ok(true)
+}
