@@ -56,6 +56,12 @@ pub const CATALOGUE: &[Capability] = &[
         high_risk: true,
     },
     Capability {
+        name: "container.command",
+        subject: "the container's image",
+        kind: Subject::Image,
+        high_risk: true,
+    },
+    Capability {
         name: "container.bind",
         subject: "a path of the engine's machine",
         kind: Subject::Path,
@@ -101,6 +107,12 @@ pub const CATALOGUE: &[Capability] = &[
         name: "transport.local",
         subject: "the socket's path",
         kind: Subject::Path,
+        high_risk: true,
+    },
+    Capability {
+        name: "transport.bytes",
+        subject: "what the connection leads to",
+        kind: Subject::Other,
         high_risk: true,
     },
 ];
@@ -276,6 +288,15 @@ impl Grants {
             })
             .map(|request| (request.name.clone(), request.reason.clone()))
             .collect()
+    }
+
+    /// Returns the scopes in which a capability is requested, and those in which it is granted; an
+    /// empty scope is any subject.
+    pub(crate) fn scopes(&self, capability: &str) -> [Vec<&[String]>; 2] {
+        [&self.requested, &self.granted].map(|grants| {
+            let of = grants.iter().filter(|grant| grant.name == capability);
+            of.map(|grant| grant.scope.as_slice()).collect()
+        })
     }
 
     /// Checks one action.

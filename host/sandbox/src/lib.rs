@@ -42,6 +42,7 @@ pub mod policy;
 pub mod report;
 mod runtime;
 mod text;
+mod user_words;
 
 pub use binary::Binary;
 pub use bindings::contract;

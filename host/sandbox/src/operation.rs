@@ -23,6 +23,7 @@ use crate::node::NodeContext;
 use crate::observer::{Line, Observer};
 use crate::ownership::Owner;
 use crate::report::{BuildKit, Dialer, Log, Progress};
+use crate::user_words::UserWords;
 
 /// What an operation may use and has used. Outlives the store, which a trap throws away.
 pub(crate) struct Operation {
@@ -36,6 +37,8 @@ pub(crate) struct Operation {
     pub(crate) grants: Grants,
     /// What options of the kind `file` name.
     pub(crate) files: Files,
+    /// What the user said of the node himself.
+    pub(crate) user_words: Arc<UserWords>,
     /// `None` in the pure functions, and for a driver that imports nothing of it.
     pub(crate) engine: Option<Arc<dyn Engine>>,
     pub(crate) buildkit: Arc<dyn BuildKit>,
@@ -77,6 +80,7 @@ impl Operation {
             },
             grants: context.grants.clone(),
             files,
+            user_words: Arc::default(),
             engine: context.engine.clone(),
             buildkit: Arc::clone(&context.buildkit),
             dialer: Arc::clone(&context.dialer),
@@ -92,6 +96,11 @@ impl Operation {
             requests: AtomicU32::new(0),
             output: AtomicU64::new(0),
         }
+    }
+
+    /// The same of a node of which the user said this.
+    pub(crate) fn with_user_words(self, user_words: Arc<UserWords>) -> Self {
+        Self { user_words, ..self }
     }
 
     /// The engine, for one more request.

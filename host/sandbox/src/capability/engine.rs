@@ -48,6 +48,7 @@ impl engine::Host for Host {
         };
         operation.grants.check("engine.open", subject)?;
         let stream = operation.engine()?.hijack(&what).await?;
-        Ok(self.table.push(Connection::new(stream))?)
+        let leads_to = format!("engine:{subject}");
+        Ok(self.table.push(Connection::new(stream, leads_to))?)
     }
 }

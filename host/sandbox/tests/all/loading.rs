@@ -173,7 +173,7 @@ async fn an_import_that_no_host_offers_is_named() {
     let DriverError::UnknownImports { imports, .. } = &error else {
         panic!("{error:?}")
     };
-    assert_eq!(*imports, ["iechor:driver/lag@0.1.0"]);
+    assert_eq!(*imports, ["iechor:driver/lag@0.1.1"]);
     assert!(error.to_string().contains("patched.wasm"), "{error}");
 }
 
@@ -182,7 +182,7 @@ async fn a_driver_of_another_contract_is_told_what_it_needs() {
     let directory = tempfile::tempdir().unwrap();
     let path = patched_guest(
         directory.path(),
-        "iechor:driver/driver@0.1.0",
+        "iechor:driver/driver@0.1.1",
         "iechor:driver/driver@0.9.0",
     );
     let error = refusal(&path).await;

@@ -5,6 +5,7 @@
 )]
 
 mod author_kit;
+mod binds;
 mod budgets;
 #[path = "../../../../tests/certificates.rs"]
 mod certificates;
@@ -16,6 +17,7 @@ mod exports;
 mod loading;
 mod observing;
 mod policy;
+mod programs;
 mod remote_driver;
 mod support;
 mod team_driver;

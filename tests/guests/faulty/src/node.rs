@@ -250,7 +250,12 @@ impl Node {
             created => created?,
         };
         if !self.files.is_empty() && !self.fault("drop the files") {
-            container.copy_in("/etc", &self.files)?;
+            let below = |file: &File| File {
+                path: format!("buildkit/{}", file.path),
+                ..file.clone()
+            };
+            let files: Vec<_> = self.files.iter().map(below).collect();
+            container.copy_in("/etc", &files)?;
         }
         match container.start() {
             Err(_) if self.fault("hide the reason") => Err(Error::Other("no".into())),

@@ -7,6 +7,7 @@
 
 mod exhaust;
 mod objects;
+mod programs;
 mod reach;
 
 use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, GuestBuilder};
@@ -90,6 +91,10 @@ impl Guest for Misbehaving {
                 option("behave", "What to do"),
                 option("value", "With what"),
                 OptionSpec {
+                    kind: OptionKind::Table,
+                    ..option("env", "Environment that it does not set")
+                },
+                OptionSpec {
                     kind: OptionKind::Integer,
                     secret: true,
                     ..option("pin", "What nobody may see")
@@ -104,6 +109,8 @@ impl Guest for Misbehaving {
                 request("container.devices", false),
                 request("container.cgroup-parent", false),
                 request("transport.local", false),
+                request("container.command", false),
+                request("transport.bytes", false),
             ],
         }
     }

@@ -4,6 +4,9 @@ use iechor_engine::model::{self, ContainerSpec, MountSource};
 use iechor_engine::{EngineError, ObjectKind};
 
 use super::super::{HostError, check_image, check_path, check_texts};
+use super::binds::{self, Bind};
+use super::programs::targets::{is_anonymous, normalised};
+use super::programs::{self, Runs};
 use crate::bindings::contract::{Denial, Error};
 use crate::bindings::iechor::driver::container;
 use crate::operation::Operation;
@@ -18,7 +21,7 @@ pub(super) struct Claims {
     image: String,
     privileged: bool,
     devices: Vec<String>,
-    binds: Vec<String>,
+    binds: Vec<Bind>,
     volumes: Vec<String>,
     network: Option<String>,
 }
@@ -55,10 +58,9 @@ impl Claims {
             network: None,
         };
         for mount in mounts {
-            match &mount.source {
-                MountSource::Bind(path) => claims.binds.push(path.clone()),
-                MountSource::Volume(name) => claims.volumes.push(name.clone()),
-                MountSource::Tmpfs(_) => {}
+            claims.binds.extend(Bind::of(mount));
+            if let MountSource::Volume(name) = &mount.source {
+                claims.volumes.push(name.clone());
             }
         }
         claims
@@ -76,14 +78,12 @@ impl Claims {
         for devices in &self.devices {
             grants.check("container.devices", devices)?;
         }
-        for path in &self.binds {
-            grants.check("container.bind", path)?;
-        }
-        Ok(())
+        binds::check(operation, &self.binds)
     }
 }
 
-/// Checks names and grants of a container to create, and turns the driver's words into the engine's.
+/// Checks names and grants of a container to create, and turns the driver's words into the engine's;
+/// says with them who decides what runs.
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ impl Claims {
 pub(super) async fn admit(
     operation: &Operation,
     spec: container::Spec,
-) -> Result<ContainerSpec, HostError> {
+) -> Result<(ContainerSpec, Runs), HostError> {
     operation
         .owner
         .check_name(&spec.name)
@@ -114,8 +114,12 @@ pub(super) async fn admit(
         }
     }
     let mut spec = translated(operation, spec);
+    for mount in &mut spec.mounts {
+        mount.target = normalised(&mount.target).map_err(HostError::invalid)?;
+    }
     let claims = Claims::of_new(&spec);
     claims.check_grants(operation)?;
+    let runs = programs::admit(operation, &mut spec)?;
     if let Some(parent) = &spec.limits.cgroup_parent {
         // A `..` would lead out of what a pattern covers.
         if parent.split('/').any(|part| part == "..") {
@@ -128,7 +132,8 @@ pub(super) async fn admit(
         check_volume(operation, name).await?;
     }
     check_network(operation, claims.network.as_deref()).await?;
-    Ok(spec)
+    binds::check_others(operation, &spec.name, &claims.binds).await?;
+    Ok((spec, runs))
 }
 
 /// Checks that a container which was there before this operation has nothing that the driver could
@@ -144,6 +149,7 @@ pub(super) async fn check_use(
     operation: &Operation,
     name: &str,
     claims: &Claims,
+    runs: &Runs,
 ) -> Result<(), HostError> {
     let checks = async {
         operation.grants.policy().check_image(&claims.image)?;
@@ -153,7 +159,9 @@ pub(super) async fn check_use(
                 check_present_volume(operation, volume).await?;
             }
         }
-        check_network(operation, claims.network.as_deref()).await
+        check_network(operation, claims.network.as_deref()).await?;
+        binds::check_others(operation, name, &claims.binds).await?;
+        programs::check_use(operation, &claims.image, runs).await
     };
     checks.await.map_err(|error| match error {
         HostError::Answer(Error::Denied(denial)) => Denial {
@@ -266,12 +274,6 @@ fn check_volume_options(operation: &Operation, volume: &model::Volume) -> Result
         operation.grants.check("container.bind", &subject)?;
     }
     Ok(())
-}
-
-/// Volumes that an image asks for, or a mount without a name: the engine names them, and they are
-/// removed with their container.
-fn is_anonymous(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A driver joins networks of its own, those that lead nowhere else, and those it was granted.
