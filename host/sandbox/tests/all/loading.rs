@@ -193,6 +193,25 @@ async fn a_driver_of_another_contract_is_told_what_it_needs() {
     assert!(error.to_string().contains("newer iechor"), "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_driver_of_an_older_contract_of_the_same_line_loads_and_may_do_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = patched_guest(directory.path(), "@0.1.1", "@0.1.0");
+    let driver = load(&path).await;
+    assert_eq!(driver.contract(), "0.1.0");
+    for (behaviour, value, allowed) in [
+        ("run", "buildkitd --version", true),
+        ("run", "sh -c x", false),
+        ("read a connection", "", false),
+    ] {
+        let bench = granting(&driver, &[]).await;
+        let options = [("behave", behaviour), ("value", value)];
+        let result = bench.with_options(&driver, &options).await.boot().await;
+        let denied = matches!(result, Err(DriverError::Denied { .. }));
+        assert_eq!(denied, !allowed, "{behaviour} {value}: {result:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_component_that_is_no_driver_is_refused() {
     let directory = tempfile::tempdir().unwrap();
