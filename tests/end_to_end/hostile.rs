@@ -58,9 +58,14 @@ fn a_container_that_is_there_is_not_lent_with_its_privileges() {
         ("--volume /etc:/data:ro", "container.bind: "),
         ("--network host", "container.network: "),
         ("--device /dev/null:/dev/x", "container.devices: "),
+        ("--entrypoint /bin/ls", "container.command: "),
+        ("--env LD_PRELOAD=/x", "container.command: "),
+        ("--user 1000", "container.command: "),
+        ("--health-cmd true", "container.command: "),
+        ("--tmpfs /x --mount type=tmpfs,target=/usr/bin", "container.command: "),
     ] {
         docker(&format!(
-            "run --detach --name {container} {flags} {IMAGE} sleep 600"
+            "run --detach --interactive --name {container} {flags} {IMAGE}"
         ))
         .success();
         boot(&sandbox, &name)
@@ -69,12 +74,16 @@ fn a_container_that_is_there_is_not_lent_with_its_privileges() {
             .says(&format!("container {container} is there already"));
         docker(&format!("rm --force {container}")).success();
     }
-    // One as the driver could have created it is another matter: the command runs there.
+    // One as the driver could have created it is another matter: the command runs there, and is none
+    // of this image.
     docker(&format!(
-        "run --detach --name {container} {IMAGE} sleep 600"
+        "run --detach --interactive --name {container} {IMAGE}"
     ))
     .success();
-    boot(&sandbox, &name).failure(1).does_not_say("already");
+    boot(&sandbox, &name)
+        .failure(1)
+        .says("buildkitd")
+        .does_not_say("already");
     sandbox.buildx(&format!("rm {name}")).success();
     docker(&format!("rm --force {container}")).success();
     sandbox.assert_nothing_left();
@@ -147,4 +156,83 @@ fn a_secret_option_is_not_shown() {
         .buildx(&format!("inspect {name}"))
         .success()
         .shows("pin=(not shown)");
+}
+
+/// A builder of the driver that may have directories of the machine besides.
+#[track_caller]
+fn create_with_binds(sandbox: &Sandbox, name: &str, behaviour: &str, value: &str, binds: &[String]) {
+    let mut ran = sandbox
+        .buildx(&format!("create --name {name}"))
+        .words(&format!("--driver {}", component().display()))
+        .words(&format!("--grant container.create={IMAGE}"))
+        .words("--grant container.privileged=none --grant image.pull=none");
+    for bind in binds {
+        ran = ran.words("--grant").argument(format!("container.bind={bind}"));
+    }
+    ran.words("--driver-opt")
+        .argument(format!("behave={behaviour}"))
+        .words("--driver-opt")
+        .argument(format!("value={value}"))
+        .success();
+}
+
+#[test]
+fn a_link_in_one_directory_is_no_way_to_another() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("link");
+    let shared = sandbox.path("shared");
+    let data = shared.join("data");
+    std::fs::create_dir_all(&data).expect("directory");
+    let shared = shared.display();
+    // What a container that may write there does.
+    let volume = format!("{}:/mnt", data.display());
+    docker(&format!("run --rm --volume {volume} {IMAGE} ln -s / /mnt/link")).success();
+    assert!(data.join("link").is_symlink());
+    for (value, grants, words) in [
+        (
+            format!("{}/link", data.display()),
+            vec![format!("{shared}/*")],
+            "leads to /: ",
+        ),
+        (
+            format!("{}/link/etc", data.display()),
+            vec![format!("{shared}/*")],
+            "leads to /etc: ",
+        ),
+        (
+            format!("{}/link", data.display()),
+            vec![format!("{shared}/*"), data.display().to_string()],
+            "which containers of this driver may write to",
+        ),
+    ] {
+        create_with_binds(&sandbox, &name, "bind read-only", &value, &grants);
+        boot(&sandbox, &name).failure(1).says(words);
+        sandbox.buildx(&format!("rm {name}")).success();
+    }
+    // The directory itself is what was granted.
+    let value = data.display().to_string();
+    create_with_binds(&sandbox, &name, "bind read-only", &value, &[format!("{shared}/*")]);
+    boot(&sandbox, &name);
+    let mounts = inspect(&container_of(&name))["Mounts"].take();
+    assert_eq!(mounts[0]["Source"], value.as_str());
+    assert_eq!(mounts[0]["RW"], false);
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn nothing_listens_in_on_a_build() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("tap");
+    for (behaviour, value) in [
+        ("command", "sleep 600"),
+        ("environment", "LD_PRELOAD=/x"),
+        ("mount at", "/usr/bin"),
+        ("copy program", "usr/bin/buildctl"),
+    ] {
+        create_with_binds(&sandbox, &name, behaviour, value, &[]);
+        boot(&sandbox, &name).failure(1).says("container.command: ");
+        sandbox.buildx(&format!("rm {name}")).success();
+    }
+    sandbox.assert_nothing_left();
 }

@@ -37,7 +37,9 @@ pub trait Policy: Sized + 'static {
 
     /// Changes the container that is about to be created, as the [`Settings`] and the node's flags
     /// make it: adds mounts, labels, GPUs or whatever else a [`Spec`] has, each of which needs its
-    /// capability. A container that is there already stays as it is.
+    /// capability. What decides about the programs that run there needs `container.command`: most
+    /// environment variables and flags, and mounts where programs or configuration lie. A container
+    /// that is there already stays as it is.
     ///
     /// The state volume exists by then; another volume is the policy's to create. The name stays
     /// the node's, whatever is done to it here.

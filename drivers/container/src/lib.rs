@@ -23,6 +23,9 @@
 //!         Description::new("ours", env!("CARGO_PKG_VERSION"), "BuildKit as we want it")
 //!             .capability(capability::required("container.privileged", "BuildKit needs it"))
 //!             .capability(capability::required("image.pull", "BuildKit's own image"))
+//!             // A proxy sees what is built, and authorities decide whom BuildKit trusts: neither is
+//!             // a driver's choice without it.
+//!             .capability(capability::required("container.command", "our proxy and authorities"))
 //!             .capability(
 //!                 capability::required("container.bind", "our certificate authorities")
 //!                     .within([AUTHORITIES]),

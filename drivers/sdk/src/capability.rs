@@ -19,6 +19,8 @@ pub const NAMES: &[&str] = &[
     "container.create",
     // The container's image.
     "container.privileged",
+    // The container's image.
+    "container.command",
     // A path of the engine's machine.
     "container.bind",
     // The devices asked for.
@@ -37,6 +39,8 @@ pub const NAMES: &[&str] = &[
     "transport.tcp",
     // The socket's path.
     "transport.local",
+    // What the connection leads to.
+    "transport.bytes",
 ];
 
 /// Asks for a capability without which the driver is of no use. A driver asks for each capability

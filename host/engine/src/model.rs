@@ -117,6 +117,29 @@ pub struct Container {
     pub run: Option<String>,
     /// What it reaches beyond its mounts. Nothing in lists.
     pub reach: Reach,
+    /// The id of the image that it was made from. Empty in lists, and where the engine does not say.
+    pub image_id: String,
+    /// How its first process begins. Nothing in lists.
+    pub startup: Startup,
+}
+
+/// How a first process begins: of an image, what its configuration says; of a container, what the
+/// engine made of that and of the request to create it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Startup {
+    /// The program, and arguments that stand before [`Self::command`].
+    pub entrypoint: Vec<String>,
+    /// Arguments to the entry point.
+    pub command: Vec<String>,
+    /// Environment, as `NAME=VALUE`.
+    pub env: Vec<String>,
+    /// User, as `--user` takes it; empty is root.
+    pub user: String,
+    /// Working directory; empty is `/`.
+    pub workdir: String,
+    /// The command that the engine runs again and again to see whether the container is healthy, with
+    /// the word before it that says how; empty where there is none.
+    pub health_check: Vec<String>,
 }
 
 /// What a container reaches of the engine's machine, apart from its mounts.
@@ -330,6 +353,8 @@ pub struct Image {
     pub platform: Platform,
     /// Labels of its configuration.
     pub labels: BTreeMap<String, String>,
+    /// How a container of it begins where nothing else is asked for.
+    pub startup: Startup,
 }
 
 /// News of a pull or a push.

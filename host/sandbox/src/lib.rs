@@ -51,6 +51,7 @@ pub mod removal;
 pub mod report;
 mod runtime;
 mod text;
+mod user_words;
 
 pub use binary::Binary;
 pub use bindings::contract;

@@ -20,6 +20,7 @@ use crate::limits;
 use crate::operation::Operation;
 use crate::report::{BuildKit, Dialer, End, Ledger, Log, LogLevel, Progress};
 use crate::text::clean_line;
+use crate::user_words::UserWords;
 
 /// What a node's operations may use.
 #[derive(Clone)]
@@ -55,6 +56,7 @@ pub struct NodeContext {
 pub struct Node {
     driver: Arc<Driver>,
     config: ValidConfig,
+    user_words: Arc<UserWords>,
     context: NodeContext,
 }
 
@@ -72,6 +74,7 @@ impl Node {
         }
         Self {
             driver,
+            user_words: Arc::new(UserWords::of(&config.config)),
             config,
             context,
         }
@@ -216,14 +219,16 @@ impl Node {
         call: impl AsyncFnOnce(Call<'_>, ResourceAny) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, DriverError> {
         let context = &self.context;
-        let operation = Arc::new(Operation::new(
+        let operation = Operation::new(
             &self.driver,
             name,
             &self.config.config.name,
             self.config.files.clone(),
             context,
             limit,
-        ));
+        )
+        .with_user_words(Arc::clone(&self.user_words));
+        let operation = Arc::new(operation);
         if let Some(observer) = &operation.observer {
             observer.begin(name);
         }

@@ -128,8 +128,8 @@ impl Copying<'_> {
     ///
     /// In words: where one of the user's files is meant for another place, where it would come to
     /// nothing, or is copied twice, which would multiply it in memory.
-    pub(crate) fn fill(&mut self, file: File) -> Result<model::File, String> {
-        let File {
+    pub(crate) fn fill(&mut self, file: model::File) -> Result<model::File, String> {
+        let model::File {
             path,
             mode,
             contents,

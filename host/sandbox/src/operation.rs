@@ -25,6 +25,7 @@ use crate::observer::{Line, Observer};
 use crate::ownership::Owner;
 use crate::report::{BuildKit, Dialer, Log, Progress};
 use crate::text::clean_line;
+use crate::user_words::UserWords;
 
 /// What an operation may use and has used. Outlives the store, which a trap throws away.
 pub(crate) struct Operation {
@@ -40,6 +41,8 @@ pub(crate) struct Operation {
     pub(crate) grants: Grants,
     /// The user's files, which the driver does not see.
     pub(crate) files: Files,
+    /// What the user said of the node himself.
+    pub(crate) user_words: Arc<UserWords>,
     /// `None` in the pure functions, and for a driver that imports nothing of it.
     pub(crate) engine: Option<Arc<dyn Engine>>,
     /// What it is connected to by no means.
@@ -86,6 +89,7 @@ impl Operation {
             },
             grants: context.grants.clone(),
             files,
+            user_words: Arc::default(),
             engine: context.engine.clone(),
             engines: Arc::clone(&context.engines),
             buildkit: Arc::clone(&context.buildkit),
@@ -101,6 +105,11 @@ impl Operation {
             requests: AtomicU32::new(0),
             output: AtomicU64::new(0),
         }
+    }
+
+    /// The same of a node of which the user said this.
+    pub(crate) fn with_user_words(self, user_words: Arc<UserWords>) -> Self {
+        Self { user_words, ..self }
     }
 
     /// The engine, for one more request.

@@ -16,6 +16,9 @@ pub const NODE_LABEL: &str = "dev.iechor.node";
 pub const DRIVER_LABEL: &str = "dev.iechor.driver";
 /// Label with the id of the operation that created the object.
 pub const OPERATION_LABEL: &str = "dev.iechor.operation";
+/// Label of containers that says who decided what runs there: `image`, or `command` where a driver
+/// may have. No driver can set it.
+pub const RUNS_LABEL: &str = "dev.iechor.runs";
 
 /// Stands between what derives from a node's name and the name that its driver gives to a further
 /// object. The names of new nodes cannot have it.

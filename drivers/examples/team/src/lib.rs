@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use iechor_driver::container::{Container, ExecSpec, Spec};
+use iechor_driver::container::{Container, Spec};
 use iechor_driver::values::RestartPolicy;
 use iechor_driver::{Description, Error, Node, Options, capability, step};
 use iechor_driver_container::{ContainerDriver, HOST_NETWORK, Policy, Settings};
@@ -31,11 +31,6 @@ const LEAST_MEMORY: u64 = 256 << 20;
 const MOST_PROCESSORS: i64 = 4;
 /// Microseconds; the kernel's own default.
 const CPU_PERIOD: i64 = 100_000;
-
-/// Runs in the container, and ends BuildKit after a time without builds.
-const WATCH: &str = include_str!("idle_stop.sh");
-/// By this name a watch that runs already is known. The script has it too.
-const WATCH_NAME: &str = "iechor-idle-stop";
 
 struct Team {
     /// How long BuildKit stays up without a build; zero is for ever.
@@ -131,35 +126,18 @@ impl Policy for Team {
     }
 
     fn booted(&self, container: &Container) -> Result<(), Error> {
-        let Some((idle, pause)) = self.watch_times() else {
+        if self.idle_stop.is_zero() {
             return Ok(());
-        };
-        let (idle, pause) = (idle.to_string(), pause.to_string());
-        let watch = ExecSpec::new(["sh", "-c", WATCH, WATCH_NAME, &idle, &pause]);
-        let words = format!("stopping BuildKit after {idle} s without a build");
-        let watched = step(&words, |_| {
-            let output = container.run(&watch)?;
-            match output.exit_code {
-                0 => Ok(()),
-                code => Err(Error::Other(format!(
-                    "the watch ended with exit code {code}: {}",
-                    String::from_utf8_lossy(&output.stderr).trim()
-                ))),
-            }
-        });
+        }
+        let seconds = self.idle_stop.as_secs() + u64::from(self.idle_stop.subsec_nanos() > 0);
+        let words = format!("stopping BuildKit after {seconds} s without a build");
+        let after = self.idle_stop.as_nanos() as u64;
+        let watched = step(&words, |_| container.stop_when_idle(after));
         match watched {
             Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => Err(error),
             // The step has said it. A daemon that does not stop by itself can build all the same.
             _ => Ok(()),
         }
-    }
-}
-
-impl Team {
-    /// Whole seconds: without a build, and between two looks.
-    fn watch_times(&self) -> Option<(u64, u64)> {
-        let idle = self.idle_stop.as_secs() + u64::from(self.idle_stop.subsec_nanos() > 0);
-        (idle > 0).then(|| (idle, (idle / 20).clamp(1, 15)))
     }
 }
 
@@ -211,7 +189,7 @@ mod tests {
         assert_eq!(settings.memory_swap, Some(4 << 30));
         assert_eq!(settings.cpu_quota, Some(2 * CPU_PERIOD));
         assert_eq!(settings.restart_policy, RestartPolicy::No);
-        assert_eq!(driver.policy().watch_times(), Some((1800, 15)));
+        assert_eq!(driver.policy().idle_stop, Duration::from_secs(1800));
     }
 
     #[test]
@@ -244,7 +222,7 @@ mod tests {
         let driver = testing::open::<Driver>(&most).expect("it is right");
         assert_eq!(driver.settings().image, IMAGES[1].1);
         assert_eq!(driver.settings().memory, Some(MOST_MEMORY));
-        assert_eq!(driver.policy().watch_times(), None);
+        assert!(driver.policy().idle_stop.is_zero());
     }
 
     #[test]
@@ -274,18 +252,5 @@ mod tests {
             let issues = issues.expect("it is refused");
             assert!(issues[0].message.contains(words), "{issues:?}");
         }
-    }
-
-    #[test]
-    fn the_watch_looks_often_enough() {
-        for (idle_stop, expected) in [(1.0, (1, 1)), (1.5, (2, 1)), (60.0, (60, 3))] {
-            let idle_stop = Duration::from_secs_f64(idle_stop);
-            assert_eq!(Team { idle_stop }.watch_times(), Some(expected));
-        }
-    }
-
-    #[test]
-    fn the_watch_knows_itself_by_its_name() {
-        assert!(WATCH.contains(WATCH_NAME));
     }
 }

@@ -21,10 +21,11 @@ use time::format_description::well_known::Rfc3339;
 use super::answer::{Bounds, Objects, WORDS};
 use super::demux::{Kind, Splitter};
 use super::reach::InspectedReach;
+use super::startup::InspectedStartup;
 use super::{DockerEngine, archive, label_filters, run, segment};
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, File, LogChunk, LogStream, Mount, MountSource,
-    Reach, RestartPolicy,
+    Reach, RestartPolicy, Startup,
 };
 use crate::{EngineError, ObjectKind};
 
@@ -202,6 +203,8 @@ fn fields(value: &str) -> Vec<String> {
 struct Inspected {
     id: String,
     name: String,
+    #[serde(default, rename = "Image")]
+    image_id: String,
     #[serde(default)]
     restart_count: u32,
     state: InspectedState,
@@ -246,6 +249,8 @@ struct InspectedConfig {
     image: String,
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    startup: InspectedStartup,
 }
 
 #[derive(Deserialize)]
@@ -288,19 +293,20 @@ struct InspectedMount {
 }
 
 impl InspectedMount {
-    fn read(self, tmpfs_size: impl Fn(&str) -> u64) -> Option<Mount> {
+    fn read(self, tmpfs_size: impl Fn(&str) -> u64) -> Mount {
         let source = match self.r#type.as_str() {
             "volume" => MountSource::Volume(self.name),
             "tmpfs" => MountSource::Tmpfs(tmpfs_size(&self.destination)),
             "bind" => MountSource::Bind(self.source),
-            // Images, named pipes, cluster volumes: nothing that a builder mounts.
-            _ => return None,
+            // Images, named pipes, cluster volumes: nothing that a builder mounts. Whoever uses a
+            // container with one needs a grant that names it.
+            other => MountSource::Bind(format!("{other} {}", self.source)),
         };
-        Some(Mount {
+        Mount {
             target: self.destination,
             source,
             read_only: !self.writable,
-        })
+        }
     }
 }
 
@@ -336,7 +342,7 @@ impl Inspected {
                 .map_or(0, |o| o.size_bytes)
         };
         let mounts = self.mounts.unwrap_or_default();
-        let mounts = mounts.into_iter().filter_map(|m| m.read(tmpfs_size));
+        let mounts = mounts.into_iter().map(|m| m.read(tmpfs_size));
         let status = status(&self.state.status);
         let ended = match status {
             ContainerStatus::Exited | ContainerStatus::Dead | ContainerStatus::Restarting => true,
@@ -361,6 +367,8 @@ impl Inspected {
             started_at: self.state.started_at.as_deref().and_then(moment),
             run,
             reach,
+            image_id: self.image_id,
+            startup: self.config.startup.read(),
         };
         sort(&mut container.mounts);
         container
@@ -422,7 +430,7 @@ impl Listed {
             status: status(&self.state),
             image: self.image,
             labels: self.labels.unwrap_or_default(),
-            mounts: mounts.into_iter().filter_map(|m| m.read(|_| 0)).collect(),
+            mounts: mounts.into_iter().map(|m| m.read(|_| 0)).collect(),
             exit_code: None,
             out_of_memory: false,
             restart_count: 0,
@@ -430,6 +438,8 @@ impl Listed {
             started_at: None,
             run: None,
             reach: Reach::default(),
+            image_id: String::new(),
+            startup: Startup::default(),
         };
         sort(&mut container.mounts);
         container

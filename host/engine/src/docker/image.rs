@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::startup::InspectedStartup;
 use super::{DockerEngine, encode};
 use crate::model::{Image, Platform};
 use crate::{EngineError, ObjectKind};
@@ -24,11 +25,13 @@ struct Seen {
     config: Option<Config>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Config {
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    startup: InspectedStartup,
 }
 
 pub(super) async fn inspect(
@@ -37,15 +40,19 @@ pub(super) async fn inspect(
 ) -> Result<Option<Image>, EngineError> {
     let about = &[(ObjectKind::Image, reference)];
     let found: Option<Seen> = engine.find(&path(reference), about).await?;
-    Ok(found.map(|seen| Image {
-        id: seen.id,
-        repo_digests: seen.repo_digests.unwrap_or_default(),
-        platform: Platform {
-            os: seen.os,
-            architecture: seen.architecture,
-            variant: seen.variant.filter(|v| !v.is_empty()),
-        },
-        labels: seen.config.and_then(|c| c.labels).unwrap_or_default(),
+    Ok(found.map(|seen| {
+        let config = seen.config.unwrap_or_default();
+        Image {
+            id: seen.id,
+            repo_digests: seen.repo_digests.unwrap_or_default(),
+            platform: Platform {
+                os: seen.os,
+                architecture: seen.architecture,
+                variant: seen.variant.filter(|v| !v.is_empty()),
+            },
+            labels: config.labels.unwrap_or_default(),
+            startup: config.startup.read(),
+        }
     }))
 }
 

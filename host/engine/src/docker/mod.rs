@@ -20,6 +20,7 @@ mod load;
 mod network;
 mod reach;
 mod run;
+mod startup;
 mod transfer;
 mod volume;
 

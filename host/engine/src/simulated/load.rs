@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::EngineError;
-use crate::model::{Image, Platform};
+use crate::model::{Image, Platform, Startup};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -72,6 +72,7 @@ pub(super) fn read(archive: &[u8]) -> Result<Vec<(String, Image)>, EngineError> 
                 variant: None,
             },
             labels: config.config.labels.unwrap_or_default(),
+            startup: Startup::default(),
         };
         for tag in entry.repo_tags.unwrap_or_default() {
             images.push((tag, image.clone()));

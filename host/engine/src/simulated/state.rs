@@ -13,7 +13,7 @@ use super::settings;
 use crate::docker::Log;
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, EngineInfo, File, Image, LogChunk, Mount,
-    MountSource, Network, NetworkSpec, Platform, PullEvent, Reach, RestartPolicy, Volume,
+    MountSource, Network, NetworkSpec, Platform, PullEvent, Reach, RestartPolicy, Startup, Volume,
     VolumeSpec,
 };
 use crate::reference::Reference;
@@ -72,6 +72,11 @@ pub(super) fn plain_image(reference: &str) -> Image {
             variant: None,
         },
         labels: BTreeMap::new(),
+        startup: Startup {
+            entrypoint: vec!["buildkitd".into()],
+            env: vec!["PATH=/usr/bin:/bin".into()],
+            ..Startup::default()
+        },
     }
 }
 
@@ -98,6 +103,23 @@ fn reach(spec: &ContainerSpec) -> Reach {
         cgroup_parent: spec.limits.cgroup_parent.clone(),
         devices: spec.gpus.iter().cloned().collect(),
     }
+}
+
+/// How a container of that specification begins, where its image says this.
+fn startup(spec: &ContainerSpec, image: &Startup) -> Startup {
+    let mut env: Vec<_> = spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    for pair in &image.env {
+        if !env.iter().any(|own| name(own) == name(pair)) {
+            env.push(pair.clone());
+        }
+    }
+    let mut startup = image.clone();
+    startup.env = env;
+    if !spec.command.is_empty() {
+        startup.command.clone_from(&spec.command);
+    }
+    startup
 }
 
 fn not_found(kind: ObjectKind, name: &str) -> EngineError {
@@ -234,9 +256,10 @@ impl State {
 
     pub(super) fn create(&mut self, spec: &ContainerSpec) -> Result<String, EngineError> {
         settings::check(&spec.limits)?;
-        if self.image(&spec.image).is_none() {
+        let Some((_, image)) = self.image(&spec.image) else {
             return Err(not_found(ObjectKind::Image, &spec.image));
-        }
+        };
+        let image = image.clone();
         if self.containers.iter().any(|k| k.seen.name == spec.name) {
             return Err(EngineError::AlreadyExists {
                 kind: ObjectKind::Container,
@@ -261,8 +284,7 @@ impl State {
                 });
             }
         }
-        let image_labels = self.image(&spec.image).map(|(_, i)| i.labels.clone());
-        let mut labels = image_labels.unwrap_or_default();
+        let mut labels = image.labels;
         labels.extend(spec.labels.clone());
         let mut directories: BTreeSet<_> = DIRECTORIES.iter().map(|d| (*d).to_owned()).collect();
         directories.extend(mounts.iter().map(|m| m.target.clone()));
@@ -282,6 +304,8 @@ impl State {
                 started_at: None,
                 run: None,
                 reach: reach(spec),
+                image_id: image.id,
+                startup: startup(spec, &image.startup),
             },
             spec: spec.clone(),
             behavior: Behavior::stays_up(),
@@ -324,6 +348,8 @@ impl State {
                 started_at: None,
                 run: None,
                 reach: Reach::default(),
+                image_id: String::new(),
+                startup: Startup::default(),
                 mounts: c
                     .mounts
                     .iter()

@@ -222,6 +222,7 @@ async fn the_journal_tells_what_was_asked() {
                 variant: None,
             },
             labels: Default::default(),
+            startup: Default::default(),
         },
     );
     let (events, mut news) = mpsc::channel(10);

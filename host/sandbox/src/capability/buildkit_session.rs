@@ -32,6 +32,7 @@ impl buildkit_session::HostClient for Host {
             stream,
             stderr,
             refusal,
+            ..
         } = self.table.delete(on)?;
         let connected = in_time(operation.buildkit.connect(stream)).await;
         match connected {

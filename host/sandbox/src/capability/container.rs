@@ -1,13 +1,19 @@
 //! Containers of the engine.
 
+mod binds;
 pub(super) mod checks;
+mod idle_stop;
+mod programs;
 mod words;
+
+use std::time::Duration;
 
 use iechor_engine::ObjectKind;
 use iechor_engine::model::{self, ContainerStatus, MountSource};
 use wasmtime::component::{Resource, ResourceTable};
 
 use self::checks::{Claims, admit, check_use};
+use self::programs::{Runs, check_choice, commands, configuration, targets};
 use self::words::{describe, exec_line, state};
 use super::progress::{Task, forward};
 use super::transport::Connection;
@@ -23,6 +29,8 @@ use crate::text::clean_line;
 /// One of the node's own containers.
 pub struct ContainerHandle {
     name: String,
+    image: String,
+    runs: Runs,
     /// What it has; `None` for one of this operation's own, which was checked when it was created.
     present: Option<Claims>,
 }
@@ -59,8 +67,8 @@ impl container::HostContainer for Host {
         let operation = self.called_with("container.create", |line, _| describe(line, &spec));
         let engine = operation.engine()?;
         operation.check_creations()?;
-        let spec = admit(&operation, spec).await?;
-        let name = spec.name.clone();
+        let (spec, runs) = admit(&operation, spec).await?;
+        let (name, image) = (spec.name.clone(), spec.image.clone());
         let noted = operation.note_creation(ObjectKind::Container, &name)?;
         let created = operation
             .journal
@@ -72,6 +80,8 @@ impl container::HostContainer for Host {
         match created {
             Ok(_) => Ok(self.table.push(ContainerHandle {
                 name,
+                image,
+                runs,
                 present: None,
             })?),
             Err(iechor_engine::EngineError::AlreadyExists { .. }) => {
@@ -111,8 +121,12 @@ impl container::HostContainer for Host {
                         .judge(ObjectKind::Container, &name, &found.labels)
                         == Verdict::Own =>
             {
-                let present = Some(Claims::of_present(&found));
-                Ok(Some(self.table.push(ContainerHandle { name, present })?))
+                Ok(Some(self.table.push(ContainerHandle {
+                    name,
+                    runs: Runs::of_present(&found),
+                    present: Some(Claims::of_present(&found)),
+                    image: found.image,
+                })?))
             }
             _ => {
                 self.answered(|| "none".into());
@@ -162,7 +176,7 @@ impl container::HostContainer for Host {
                 .optional("grace", grace.map(span));
         });
         let name = self.container_name(&container)?;
-        let grace = grace.map(std::time::Duration::from_nanos);
+        let grace = grace.map(Duration::from_nanos);
         Ok(operation.engine()?.stop_container(&name, grace).await?)
     }
 
@@ -189,20 +203,19 @@ impl container::HostContainer for Host {
                 .word(&target)
                 .files(&files);
         });
-        if !target.starts_with('/') || target.split('/').any(|part| part == "..") {
-            return Err(HostError::invalid(format!(
-                "{target:?} is not an absolute path without '..'"
-            )));
+        let target = targets::normalised(&target).map_err(HostError::invalid)?;
+        for file in &files {
+            check_file_path(&file.path)?;
         }
-        let mut copy = operation.files.of_node.copy_to(&target);
         let name = self.usable(&operation, &container).await?;
-        let files = files
+        let copied = configuration::judge(&target, files, &operation.user_words);
+        self.check_choice(&operation, &container, copied.chosen)?;
+        let mut copy = operation.files.of_node.copy_to(&target);
+        let files = copied
+            .files
             .into_iter()
-            .map(|file| {
-                check_file_path(&file.path)?;
-                copy.fill(file).map_err(HostError::invalid)
-            })
-            .collect::<Result<Vec<_>, HostError>>()?;
+            .map(|file| copy.fill(file).map_err(HostError::invalid))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(operation
             .engine()?
             .copy_into_container(&name, &target, &files)
@@ -219,6 +232,7 @@ impl container::HostContainer for Host {
         });
         check_texts("command", &[&spec.env], &spec.command)?;
         let name = self.usable(&operation, &container).await?;
+        self.check_choice(&operation, &container, commands::chosen_to_run(&spec))?;
         let output = operation
             .engine()?
             .run_in_container(&name, &exec(spec), limits::COMMAND_OUTPUT_BYTES)
@@ -243,6 +257,7 @@ impl container::HostContainer for Host {
         });
         check_texts("command", &[&spec.env], &spec.command)?;
         let name = self.usable(&operation, &container).await?;
+        self.check_choice(&operation, &container, commands::chosen_to_dial(&spec))?;
         let step = match stderr {
             Some(task) => Some(self.table.get(&task)?.step),
             None => None,
@@ -253,14 +268,42 @@ impl container::HostContainer for Host {
         let dialled = tokio::time::timeout(limits::ANSWER, engine.dial_in_container(&name, &spec))
             .await
             .map_err(|_| not_started(&name))??;
+        let leads_to = format!("container:{name}");
         let connection = match step {
             Some(step) => {
                 forward(operation, step, dialled.stderr);
-                Connection::new(dialled.stream)
+                Connection::new(dialled.stream, leads_to)
             }
-            None => Connection::with_stderr(dialled.stream, operation, dialled.stderr),
+            None => Connection::with_stderr(dialled.stream, leads_to, operation, dialled.stderr),
         };
         Ok(self.table.push(connection)?)
+    }
+
+    async fn stop_when_idle(
+        &mut self,
+        container: Resource<ContainerHandle>,
+        after: u64,
+    ) -> Result<(), HostError> {
+        let operation = self.called_with("container.stop-when-idle", |line, table| {
+            line.word(named(table, &container))
+                .field("after", span(after));
+        });
+        let name = self.usable(&operation, &container).await?;
+        if after == 0 {
+            return Err(HostError::invalid("an idle time of nothing"));
+        }
+        let command = idle_stop::command(Duration::from_nanos(after));
+        let output = operation
+            .engine()?
+            .run_in_container(&name, &command, limits::LINE)
+            .await?;
+        match output.exit_code {
+            0 => Ok(()),
+            code => Err(HostError::Answer(Error::Other(format!(
+                "the watch for idle time ended with exit code {code}: {}",
+                clean_line(&String::from_utf8_lossy(&output.stderr), limits::LINE)
+            )))),
+        }
     }
 
     async fn forward_logs(
@@ -332,9 +375,22 @@ impl Host {
     ) -> Result<String, HostError> {
         let handle = self.table.get(container)?;
         if let Some(present) = &handle.present {
-            check_use(operation, &handle.name, present).await?;
+            check_use(operation, &handle.name, present, &handle.runs).await?;
         }
         Ok(handle.name.clone())
+    }
+
+    /// Checks that the driver may choose what runs in a container, where it does.
+    fn check_choice(
+        &self,
+        operation: &Operation,
+        container: &Resource<ContainerHandle>,
+        chosen: Option<String>,
+    ) -> Result<(), HostError> {
+        match chosen {
+            Some(what) => check_choice(operation, self.table.get(container)?, &what),
+            None => Ok(()),
+        }
     }
 }
 

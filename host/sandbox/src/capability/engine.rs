@@ -51,6 +51,7 @@ impl engine::Host for Host {
             check_texts("session", &[headers], &[])?;
         }
         let stream = operation.engine()?.hijack(&what).await?;
-        Ok(self.table.push(Connection::new(stream))?)
+        let leads_to = format!("engine:{subject}");
+        Ok(self.table.push(Connection::new(stream, leads_to))?)
     }
 }

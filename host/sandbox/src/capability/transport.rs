@@ -24,6 +24,8 @@ use crate::text::clean_line;
 /// One end of a two-way byte stream.
 pub struct Connection {
     pub(crate) stream: BoxByteStream,
+    /// What is at the other end, as a subject of `transport.bytes`.
+    leads_to: String,
     /// The last line of the command's stderr, where the stream is a command's.
     pub(crate) stderr: Arc<Mutex<String>>,
     /// Why the other side turned this one away, where it did after the connection was made.
@@ -31,9 +33,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: BoxByteStream) -> Self {
+    pub(crate) fn new(stream: BoxByteStream, leads_to: String) -> Self {
         Self {
             stream,
+            leads_to,
             stderr: Arc::default(),
             refusal: Arc::default(),
         }
@@ -43,10 +46,11 @@ impl Connection {
     /// why the stream ended.
     pub(crate) fn with_stderr(
         stream: BoxByteStream,
+        leads_to: String,
         operation: Arc<Operation>,
         mut stderr: mpsc::Receiver<Bytes>,
     ) -> Self {
-        let connection = Self::new(stream);
+        let connection = Self::new(stream, leads_to);
         let last = Arc::clone(&connection.stderr);
         tokio::spawn(async move {
             while let Some(data) = stderr.recv().await {
@@ -111,14 +115,15 @@ impl transport::Host for Host {
                 .tcp(&host, &addresses)
                 .await
                 .map_err(failed)?;
+            let leads_to = format!("tcp://{address}");
             let Some(terms) = terms else {
-                return Ok(Connection::new(stream));
+                return Ok(Connection::new(stream, leads_to));
             };
             let stream = terms.begin(stream).await.map_err(failed)?;
             let refusal = stream.refusal();
             Ok(Connection {
                 refusal,
-                ..Connection::new(Box::new(stream))
+                ..Connection::new(Box::new(stream), leads_to)
             })
         };
         let connection = tokio::time::timeout(limits::CONNECT, connecting)
@@ -161,7 +166,8 @@ impl transport::Host for Host {
         if let Some(path) = connected.listens_at {
             at_engine(&path, FileIdentity::of(&path))?;
         }
-        Ok(self.table.push(Connection::new(connected.stream))?)
+        let leads_to = format!("unix://{path}");
+        Ok(self.table.push(Connection::new(connected.stream, leads_to))?)
     }
 }
 
@@ -174,16 +180,32 @@ fn refusal(capability: &str, address: &dyn Display, engine: &KnownEngine) -> Hos
     .into()
 }
 
+impl Host {
+    /// The stream of a connection whose bytes the driver may see. Who speaks BuildKit's protocol can
+    /// run builds and read what others left; a driver that only hands connections on need not.
+    fn bytes(
+        &mut self,
+        operation: &Operation,
+        connection: &Resource<Connection>,
+    ) -> Result<&mut BoxByteStream, HostError> {
+        let connection = self.table.get_mut(connection)?;
+        operation
+            .grants
+            .check("transport.bytes", &connection.leads_to)?;
+        Ok(&mut connection.stream)
+    }
+}
+
 impl transport::HostConnection for Host {
     async fn read(
         &mut self,
         connection: Resource<Connection>,
         max: u32,
     ) -> Result<Option<Vec<u8>>, HostError> {
-        self.called_with("connection.read", |line, _| {
+        let operation = self.called_with("connection.read", |line, _| {
             line.field("max", max);
         });
-        let stream = &mut self.table.get_mut(&connection)?.stream;
+        let stream = self.bytes(&operation, &connection)?;
         let mut buffer = vec![0; (max as usize).clamp(1, limits::READ_BYTES)];
         let read = stream
             .read(&mut buffer)
@@ -198,10 +220,10 @@ impl transport::HostConnection for Host {
         connection: Resource<Connection>,
         data: Vec<u8>,
     ) -> Result<(), HostError> {
-        self.called_with("connection.write", |line, _| {
+        let operation = self.called_with("connection.write", |line, _| {
             line.field("bytes", data.len());
         });
-        let stream = &mut self.table.get_mut(&connection)?.stream;
+        let stream = self.bytes(&operation, &connection)?;
         stream
             .write_all(&data)
             .await
@@ -210,8 +232,8 @@ impl transport::HostConnection for Host {
     }
 
     async fn finish(&mut self, connection: Resource<Connection>) -> Result<(), HostError> {
-        self.called("connection.finish");
-        let stream = &mut self.table.get_mut(&connection)?.stream;
+        let operation = self.called("connection.finish");
+        let stream = self.bytes(&operation, &connection)?;
         stream.shutdown().await.map_err(|error| broken(&error))
     }
 

@@ -42,6 +42,13 @@ pub const CATALOGUE: &[Capability] = &[
         means: "what runs in these images owns the engine's machine, and sees the builds that run there",
     },
     Capability {
+        name: "container.command",
+        subject: "the container's image",
+        kind: Subject::Image,
+        high_risk: true,
+        means: "it chooses what runs in these containers, and sees every byte of the builds there",
+    },
+    Capability {
         name: "container.bind",
         subject: "a path of the engine's machine",
         kind: Subject::Path,
@@ -103,6 +110,13 @@ pub const CATALOGUE: &[Capability] = &[
         kind: Subject::Path,
         high_risk: true,
         means: "it connects to these sockets as you; what listens there sees the builds that are sent to it",
+    },
+    Capability {
+        name: "transport.bytes",
+        subject: "what the connection leads to",
+        kind: Subject::Other,
+        high_risk: true,
+        means: "it reads and writes these connections itself: it sees builds there, and can run its own",
     },
 ];
 

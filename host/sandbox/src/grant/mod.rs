@@ -190,6 +190,32 @@ impl Grants {
             .collect()
     }
 
+    /// Returns whether a capability is both requested and granted for any subject.
+    pub(crate) fn is_everything(&self, capability: &str) -> bool {
+        let any = |allowances: &[Allowance]| {
+            allowances.iter().any(|allowance| {
+                allowance.name == capability
+                    && allowance.scope.as_ref().is_none_or(|scope| {
+                        scope.iter().any(Pattern::is_everything)
+                    })
+            })
+        };
+        any(&self.requested) && any(&self.granted)
+    }
+
+    /// Returns the subjects that are named as such, not by a pattern, in what is requested and granted
+    /// of a capability, and that it covers.
+    pub(crate) fn named(&self, capability: &str) -> Vec<String> {
+        let allowances = self.requested.iter().chain(&self.granted);
+        allowances
+            .filter(|allowance| allowance.name == capability)
+            .filter_map(|allowance| allowance.scope.as_ref())
+            .flatten()
+            .map(ToString::to_string)
+            .filter(|subject| !subject.contains('*') && self.check(capability, subject).is_ok())
+            .collect()
+    }
+
     /// Checks one action.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ fn image(reference: &str) -> Image {
             variant: None,
         },
         labels: Default::default(),
+        startup: Default::default(),
     }
 }
 

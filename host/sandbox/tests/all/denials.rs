@@ -96,7 +96,7 @@ async fn what_is_not_granted_is_denied_by_name_and_does_not_happen() {
 
 #[tokio::test(start_paused = true)]
 async fn a_grant_reaches_as_far_as_its_pattern() {
-    boot_granted(&["container.bind=/srv/*"], "bind", "/srv/data")
+    boot_granted(&["container.bind=/srv/*"], "bind read-only", "/srv/data")
         .await
         .unwrap();
     boot_granted(&["container.privileged"], "privileged", "")

@@ -5,6 +5,7 @@
 )]
 
 mod author_kit;
+mod binds;
 mod budgets;
 #[path = "../../../../tests/certificates.rs"]
 mod certificates;
@@ -22,6 +23,7 @@ mod loading;
 mod multiplying;
 mod observing;
 mod policy;
+mod programs;
 mod remote_driver;
 mod support;
 mod team_driver;

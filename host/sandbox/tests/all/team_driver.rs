@@ -32,6 +32,7 @@ async fn bench_granting(granted: &[&str]) -> (Stage, Arc<Driver>) {
             variant: None,
         },
         labels: Default::default(),
+        startup: Default::default(),
     };
     bench.engine.add_to_registry(IMAGE, image.clone());
     bench.engine.add_to_registry(PINNED, image);

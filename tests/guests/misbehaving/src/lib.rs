@@ -9,6 +9,7 @@ mod exhaust;
 mod files;
 mod multiply;
 mod objects;
+mod programs;
 mod reach;
 
 use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, GuestBuilder};
@@ -96,6 +97,10 @@ impl Guest for Misbehaving {
                     ..option("pem", "A file that it never sees")
                 },
                 OptionSpec {
+                    kind: OptionKind::Table,
+                    ..option("env", "Environment that it does not set")
+                },
+                OptionSpec {
                     kind: OptionKind::Integer,
                     secret: true,
                     ..option("pin", "What nobody may see")
@@ -112,6 +117,8 @@ impl Guest for Misbehaving {
                 request("transport.local", false),
                 request("transport.tcp", false),
                 request("engine.open", false),
+                request("container.command", false),
+                request("transport.bytes", false),
             ],
         }
     }

@@ -1,6 +1,6 @@
 //! Reaches for what is not its own, or was not granted.
 
-use iechor_driver::container::{Container, ExecSpec, Limits, MountSource, Spec, list_all};
+use iechor_driver::container::{Container, Limits, MountSource, Spec, list_all};
 use iechor_driver::progress::Task;
 use iechor_driver::transport::{Connection, dial_local, dial_tcp};
 use iechor_driver::types::{Denial, File};
@@ -8,8 +8,8 @@ use iechor_driver::volume::{self, Volume};
 use iechor_driver::{Error, clock, engine, image, network};
 
 use crate::exhaust::spin;
-use crate::multiply;
 use crate::objects::{create, create_both, create_volume, found, limits, mount, no_limits, plain};
+use crate::programs::{self, exec};
 
 /// Boots a node whose container is called `base`.
 pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
@@ -72,31 +72,16 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         })
         .map(drop),
         "start what is there" => found(base)?.start(),
-        "run in what is there" => found(base)?
-            .run(&ExecSpec {
-                command: vec!["true".into()],
-                env: Vec::new(),
-                user: None,
-                workdir: None,
-            })
-            .map(drop),
+        "run in what is there" => found(base)?.run(&exec("buildkitd --version")).map(drop),
         "connect to what is there" => found(base)?
-            .dial(
-                &ExecSpec {
-                    command: vec!["sh".into()],
-                    env: Vec::new(),
-                    user: None,
-                    workdir: None,
-                },
-                None,
-            )
+            .dial(&exec("buildctl dial-stdio"), None)
             .map(drop),
         "copy into what is there" => found(base)?.copy_in(
-            "/bin",
+            "/etc",
             &[File {
-                path: "sh".into(),
-                mode: 0o755,
-                contents: vec![1],
+                path: "buildkit/buildkitd.toml".into(),
+                mode: 0o644,
+                contents: Vec::new(),
             }],
         ),
         "look at what is there" => {
@@ -228,7 +213,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             spin()
         }
         "create and succeed" | "create and panic in remove" => create_both(base),
-        other => multiply::boot(other, base),
+        other => programs::boot(other, value, base),
     }
 }
 

@@ -4,6 +4,9 @@ use iechor_engine::model::{self, ContainerSpec, MountSource};
 use iechor_engine::{EngineError, ObjectKind};
 
 use super::super::{HostError, check_image, check_path, check_texts};
+use super::binds::{self, Bind};
+use super::programs::targets::{is_anonymous, normalised};
+use super::programs::{self, Runs};
 use crate::bindings::contract::{Denial, Error};
 use crate::bindings::iechor::driver::container;
 use crate::limits;
@@ -19,7 +22,7 @@ pub(super) struct Claims {
     image: String,
     privileged: bool,
     devices: Vec<String>,
-    binds: Vec<String>,
+    binds: Vec<Bind>,
     volumes: Vec<String>,
     /// The one that it was created with, and all that it was put into since.
     networks: Vec<String>,
@@ -61,10 +64,9 @@ impl Claims {
             cgroup_parent: None,
         };
         for mount in mounts {
-            match &mount.source {
-                MountSource::Bind(path) => claims.binds.push(path.clone()),
-                MountSource::Volume(name) => claims.volumes.push(name.clone()),
-                MountSource::Tmpfs(_) => {}
+            claims.binds.extend(Bind::of(mount));
+            if let MountSource::Volume(name) = &mount.source {
+                claims.volumes.push(name.clone());
             }
         }
         claims
@@ -82,13 +84,10 @@ impl Claims {
         for devices in &self.devices {
             grants.check("container.devices", devices)?;
         }
-        for path in &self.binds {
-            grants.check("container.bind", path)?;
-        }
         if let Some(parent) = &self.cgroup_parent {
             grants.check("container.cgroup-parent", parent)?;
         }
-        Ok(())
+        binds::check(operation, &self.binds)
     }
 }
 
@@ -99,7 +98,8 @@ fn networks_of(reach: &model::Reach) -> Vec<String> {
     networks
 }
 
-/// Checks names and grants of a container to create, and turns the driver's words into the engine's.
+/// Checks names and grants of a container to create, and turns the driver's words into the engine's;
+/// says with them who decides what runs.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ fn networks_of(reach: &model::Reach) -> Vec<String> {
 pub(super) async fn admit(
     operation: &Operation,
     spec: container::Spec,
-) -> Result<ContainerSpec, HostError> {
+) -> Result<(ContainerSpec, Runs), HostError> {
     operation
         .owner
         .check_new_name(ObjectKind::Container, &spec.name)
@@ -137,6 +137,9 @@ pub(super) async fn admit(
         }
     }
     let mut spec = translated(operation, spec);
+    for mount in &mut spec.mounts {
+        mount.target = normalised(&mount.target).map_err(HostError::invalid)?;
+    }
     let claims = Claims::of_new(&spec);
     if let Some(parent) = &spec.limits.cgroup_parent
         // It would lead out of what a pattern covers.
@@ -145,6 +148,7 @@ pub(super) async fn admit(
         return Err(HostError::invalid(format!("{parent:?} has a '..'")));
     }
     claims.check_grants(operation)?;
+    let runs = programs::admit(operation, &mut spec)?;
     operation.grants.policy().force(&mut spec.limits)?;
     for name in &claims.volumes {
         check_volume(operation, name).await?;
@@ -152,7 +156,8 @@ pub(super) async fn admit(
     for network in &claims.networks {
         check_network(operation, network).await?;
     }
-    Ok(spec)
+    binds::check_others(operation, &spec.name, &claims.binds).await?;
+    Ok((spec, runs))
 }
 
 /// Checks that a container which was there before this operation has nothing that the driver could
@@ -167,6 +172,7 @@ pub(super) async fn check_use(
     operation: &Operation,
     name: &str,
     claims: &Claims,
+    runs: &Runs,
 ) -> Result<(), HostError> {
     let checks = async {
         operation.grants.policy().check_image(&claims.image)?;
@@ -179,7 +185,8 @@ pub(super) async fn check_use(
         for network in &claims.networks {
             check_network(operation, network).await?;
         }
-        Ok(())
+        binds::check_others(operation, name, &claims.binds).await?;
+        programs::check_use(operation, &claims.image, runs).await
     };
     checks.await.map_err(|error| match error {
         HostError::Answer(Error::Denied(denial)) => Denial {
@@ -292,12 +299,6 @@ fn check_volume_options(operation: &Operation, volume: &model::Volume) -> Result
         operation.grants.check("container.bind", &subject)?;
     }
     Ok(())
-}
-
-/// Volumes that an image asks for, or a mount without a name: the engine names them, and they are
-/// removed with their container.
-fn is_anonymous(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Checks that a container may be in a network. A driver joins networks of its own, those that lead

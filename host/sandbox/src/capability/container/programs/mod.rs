@@ -1,0 +1,228 @@
+//! What runs in a container: what its image and the user decided, or what a driver chose.
+//!
+//! Whoever chooses what runs in BuildKit's container sees every byte of every build there: a program
+//! in front of `buildctl dial-stdio` records it, another `runc` sees the files of each step. So it
+//! takes `container.command`. Without it a container runs the image's own entry point, with flags
+//! that neither name a program nor send anything anywhere ([`flags`]), in an environment that loads
+//! nothing ([`environment`]), with nothing mounted where programs and configuration lie
+//! ([`targets`]), and with no files but the configuration ([`configuration`]). The host has one way to
+//! connect to BuildKit, and asks for its version in fixed words ([`commands`]).
+//!
+//! A container that a driver with the capability made is marked by a label: what was copied into it
+//! cannot be seen afterwards.
+
+pub(super) mod commands;
+pub(super) mod configuration;
+mod environment;
+mod flags;
+pub(super) mod targets;
+
+use iechor_engine::model::{self, ContainerSpec, Startup};
+
+use super::super::HostError;
+use super::ContainerHandle;
+use crate::bindings::contract::{Denial, Error};
+use crate::embedded::Embedded;
+use crate::operation::Operation;
+use crate::ownership::{DRIVER_LABEL, RUNS_LABEL};
+use crate::user_words::UserWords;
+
+/// The capability to choose what runs in a container.
+pub(super) const CAPABILITY: &str = "container.command";
+
+/// Labels that engines act upon, by their beginning: Podman restarts the service or follows the
+/// registry that a label names.
+const LABELS_OF_ENGINES: [&str; 3] = ["io.podman.", "io.containers.", "PODMAN_"];
+
+/// Who decided what runs in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// Its image and the user.
+    Image,
+    /// A driver, or nobody knows; why that is thought, in words.
+    Command(String),
+    /// It was made by somebody else, and is judged by what is seen of it.
+    Visible(Box<Visible>),
+}
+
+/// What is seen of a container that carries no label of this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Visible {
+    image_id: String,
+    startup: Startup,
+    mounts: Vec<model::Mount>,
+}
+
+impl Runs {
+    /// The value of [`RUNS_LABEL`].
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            _ => "command",
+        }
+    }
+
+    /// Reads it off a container that was there before this operation.
+    pub(super) fn of_present(found: &model::Container) -> Self {
+        let label = |name: &str| found.labels.get(name).map(String::as_str);
+        match (label(RUNS_LABEL), label(DRIVER_LABEL)) {
+            (Some("image"), Some(_)) => Self::Image,
+            (Some(_), _) => Self::Command("a driver that chose what runs made it".into()),
+            // Of a version that set no such label. What is built in never chose.
+            (None, Some(driver)) if Embedded::find(driver).is_some() => Self::Image,
+            (None, Some(driver)) => Self::Command(format!(
+                "driver {driver} made it when nobody recorded who chose what runs"
+            )),
+            (None, None) => Self::Visible(Box::new(Visible {
+                image_id: found.image_id.clone(),
+                startup: found.startup.clone(),
+                mounts: found.mounts.clone(),
+            })),
+        }
+    }
+}
+
+/// Checks a container to create, and marks it.
+///
+/// # Errors
+///
+/// What of it the driver would have to be allowed to choose.
+pub(super) fn admit(operation: &Operation, spec: &mut ContainerSpec) -> Result<Runs, HostError> {
+    let granted = operation.grants.check(CAPABILITY, &spec.image);
+    let runs = match granted {
+        // What it will copy into the container is not known yet.
+        Ok(()) => Runs::Command("this operation made it".into()),
+        Err(denial) => match chosen(spec, &operation.user_words) {
+            Some(what) => return Err(explained(denial, &what).into()),
+            None => Runs::Image,
+        },
+    };
+    spec.labels.insert(RUNS_LABEL.into(), runs.label().into());
+    Ok(runs)
+}
+
+/// Returns what of a container to create is neither its image's nor the user's choice.
+fn chosen(spec: &ContainerSpec, words: &UserWords) -> Option<String> {
+    flags::chosen(&spec.command, words.flags())
+        .or_else(|| {
+            let mut env = spec.env.iter();
+            env.find_map(|(name, value)| environment::chosen(name, value, words))
+        })
+        .or_else(|| targets::chosen(&spec.mounts))
+        .or_else(|| {
+            let mut names = spec.labels.keys();
+            let label = names.find(|name| LABELS_OF_ENGINES.iter().any(|of| name.starts_with(of)));
+            label.map(|label| format!("label {label:?}, which engines act upon"))
+        })
+}
+
+/// Checks that a driver may use a container in which this runs.
+///
+/// # Errors
+///
+/// What it would have to be allowed.
+pub(super) async fn check_use(
+    operation: &Operation,
+    image: &str,
+    runs: &Runs,
+) -> Result<(), HostError> {
+    let what = match runs {
+        Runs::Image => return Ok(()),
+        Runs::Command(why) => why.clone(),
+        Runs::Visible(visible) => match visible.chosen(operation).await? {
+            Some(what) => what,
+            None => return Ok(()),
+        },
+    };
+    let checked = operation.grants.check(CAPABILITY, image);
+    Ok(checked.map_err(|denial| Denial {
+        detail: format!(
+            "{}; to have it made anew: `iechor buildx rm --keep-state {builder}`, and create the \
+             builder again",
+            explained(denial, &what).detail,
+            builder = operation.owner.builder,
+        ),
+        capability: CAPABILITY.into(),
+    })?)
+}
+
+impl Visible {
+    /// Returns what of it is neither its image's choice nor one that any driver may make.
+    async fn chosen(&self, operation: &Operation) -> Result<Option<String>, HostError> {
+        // Engines keep an image as long as a container needs it, unless they are forced.
+        let image = match self.image_id.as_str() {
+            "" => None,
+            id => operation.engine()?.inspect_image(id).await?,
+        };
+        let image = image.map(|image| image.startup).unwrap_or_default();
+        let own = &self.startup;
+        let words = &operation.user_words;
+        let others = [
+            (
+                "entry point",
+                own.entrypoint.join(" "),
+                image.entrypoint.join(" "),
+            ),
+            ("user", own.user.clone(), image.user.clone()),
+            (
+                "working directory",
+                own.workdir.clone(),
+                image.workdir.clone(),
+            ),
+            (
+                "health check",
+                own.health_check.join(" "),
+                image.health_check.join(" "),
+            ),
+        ];
+        for (what, own, images) in others {
+            if own != images && !own.is_empty() {
+                return Ok(Some(format!("{what} {own:?}, which is not its image's")));
+            }
+        }
+        if own.command != image.command
+            && let Some(what) = flags::chosen(&own.command, words.flags())
+        {
+            return Ok(Some(what));
+        }
+        let mut env = own.env.iter().filter(|pair| !image.env.contains(pair));
+        let chosen = env.find_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            environment::chosen_in_present(name, value, words)
+        });
+        Ok(chosen.or_else(|| targets::chosen(&self.mounts)))
+    }
+}
+
+/// Checks that a driver may put something of its choice into a container, or run it there.
+///
+/// # Errors
+///
+/// That it was not allowed, or that the container is not marked for it.
+pub(super) fn check_choice(
+    operation: &Operation,
+    container: &ContainerHandle,
+    what: &str,
+) -> Result<(), HostError> {
+    operation
+        .grants
+        .check(CAPABILITY, &container.image)
+        .map_err(|denial| explained(denial, what))?;
+    match &container.runs {
+        Runs::Command(_) => Ok(()),
+        // Nobody could tell later that it happened.
+        Runs::Image | Runs::Visible(_) => Err(HostError::Answer(Error::Conflict(format!(
+            "container {} was made to run what its image says: {what} would leave no trace; to have \
+             it made anew: `iechor buildx rm --keep-state {}`, and create the builder again",
+            container.name, operation.owner.builder,
+        )))),
+    }
+}
+
+/// The denial with what it is about.
+fn explained(denial: Denial, what: &str) -> Denial {
+    Denial {
+        detail: format!("{what}: {}", denial.detail),
+        ..denial
+    }
+}

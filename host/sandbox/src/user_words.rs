@@ -1,0 +1,61 @@
+//! What the user said of a node in words of his own: a driver that hands these on chooses nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bindings::contract::Config;
+
+/// The parts of a configuration that reach a container as the user wrote them.
+#[derive(Default)]
+pub(crate) struct UserWords {
+    flags: Vec<String>,
+    /// Contents by path below the configuration directory.
+    files: BTreeMap<String, Vec<u8>>,
+    /// `env.NAME=VALUE`, without the part before the first point.
+    variables: BTreeSet<(String, String)>,
+}
+
+impl UserWords {
+    /// Takes them from a configuration.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            flags: config.buildkitd_flags.clone(),
+            files: config
+                .files
+                .iter()
+                .map(|file| (file.path.clone(), file.contents.clone()))
+                .collect(),
+            variables: config
+                .options
+                .iter()
+                .filter_map(|(name, value)| {
+                    let (_, name) = name.split_once('.')?;
+                    Some((name.to_owned(), value.clone()))
+                })
+                .collect(),
+        }
+    }
+
+    /// Returns `--buildkitd-flags`.
+    pub(crate) fn flags(&self) -> &[String] {
+        &self.flags
+    }
+
+    /// Whether the user gave this variable this value, in an option such as `env.NAME=VALUE`.
+    pub(crate) fn has_variable(&self, name: &str, value: &str) -> bool {
+        self.variables
+            .contains(&(name.to_owned(), value.to_owned()))
+    }
+
+    /// Whether that is the user's file of that path. An empty one stands for it: a driver that was
+    /// not shown the contents hands on none.
+    pub(crate) fn has_file(&self, path: &str, contents: &[u8]) -> bool {
+        self.files
+            .get(path)
+            .is_some_and(|own| contents.is_empty() || own == contents)
+    }
+
+    /// Whether the user has a file of that path.
+    pub(crate) fn names_file(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+}
