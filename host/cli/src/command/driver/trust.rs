@@ -91,7 +91,7 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
             "Grants": grants,
             "Requests": requests,
         });
-        return console::line(&format!("{object:#}"));
+        return console::pretty_json(&object);
     }
     let header = [
         "CAPABILITY",
