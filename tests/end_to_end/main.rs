@@ -2,7 +2,8 @@
 //!
 //! - `support` runs the binary in a sandbox of its own, and removes what it made.
 //! - `context` makes build contexts, `components` drivers; `registry` runs registries, `web` a web
-//!   server, `daemon` a BuildKit that no builder made, `proxy` a slow engine.
+//!   server, `daemon` a BuildKit that no builder made, `proxy` a slow engine; `impostor` has an engine and a
+//!   BuildKit that lie.
 //! - every other module shows one part of the product.
 //!
 //! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
@@ -12,6 +13,7 @@ mod certificates;
 mod components;
 mod context;
 mod daemon;
+mod impostor;
 mod proxy;
 mod registry;
 mod support;
@@ -44,3 +46,4 @@ mod remote;
 mod removal;
 mod store;
 mod team;
+mod terminal;

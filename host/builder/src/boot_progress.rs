@@ -1,7 +1,8 @@
 //! The progress of a driver, as the vertex of a build.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -10,6 +11,16 @@ use iechor_engine::model::LogStream;
 use iechor_sandbox::{Progress, StepId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+
+/// Bytes of reports that may wait to be shown. A terminal that is slow loses lines and counts of a
+/// driver or an engine that says more, but no beginning and no end of a vertex.
+const MOST_WAITING: usize = 4 << 20;
+
+/// Bytes that a report takes beside its texts, about.
+const REPORT: usize = 500;
+
+/// Steps that a driver has begun and not finished of which the names are kept.
+const MOST_STEPS: usize = 1_000;
 
 /// Where a command's status goes.
 pub type StatusSender = mpsc::Sender<SolveStatus>;
@@ -21,7 +32,9 @@ pub struct VertexProgress {
     started: SystemTime,
     steps: Mutex<HashMap<StepId, (String, SystemTime)>>,
     // Drivers report without waiting; the forwarder does.
-    sender: mpsc::UnboundedSender<SolveStatus>,
+    sender: mpsc::UnboundedSender<(SolveStatus, usize)>,
+    /// Bytes that wait in the channel.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// The task that hands on what a [`VertexProgress`] reports.
@@ -39,8 +52,11 @@ impl VertexProgress {
     /// Begins a vertex.
     pub fn begin(name: &str, status: StatusSender) -> (Self, Forwarder) {
         let (sender, mut receiver) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let taken = Arc::clone(&waiting);
         let forwarder = tokio::spawn(async move {
-            while let Some(update) = receiver.recv().await {
+            while let Some((update, bytes)) = receiver.recv().await {
+                taken.fetch_sub(bytes, Ordering::Relaxed);
                 if status.send(update).await.is_err() {
                     break;
                 }
@@ -52,6 +68,7 @@ impl VertexProgress {
             started: SystemTime::now(),
             steps: Mutex::default(),
             sender,
+            waiting,
         };
         vertex.send_vertex(None, String::new());
         (vertex, Forwarder(forwarder))
@@ -63,7 +80,8 @@ impl VertexProgress {
     }
 
     fn send_vertex(&self, completed: Option<SystemTime>, error: String) {
-        self.send(SolveStatus {
+        // At most two of them: they are sent whatever waits.
+        self.send_counted(0, SolveStatus {
             vertexes: vec![Vertex {
                 digest: self.digest.clone(),
                 name: self.name.clone(),
@@ -79,7 +97,7 @@ impl VertexProgress {
     fn send_status(&self, id: &str, counts: (u64, u64), started: SystemTime, completed: bool) {
         let now = SystemTime::now();
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        self.send(SolveStatus {
+        self.send(id.len(), SolveStatus {
             statuses: vec![VertexStatus {
                 id: id.into(),
                 vertex: self.digest.clone(),
@@ -95,7 +113,7 @@ impl VertexProgress {
     }
 
     fn send_log(&self, stream: i64, data: Bytes) {
-        self.send(SolveStatus {
+        self.send(data.len(), SolveStatus {
             logs: vec![VertexLog {
                 vertex: self.digest.clone(),
                 stream,
@@ -106,9 +124,18 @@ impl VertexProgress {
         });
     }
 
-    fn send(&self, status: SolveStatus) {
+    /// Sends a report with texts of so many bytes, unless too much waits already.
+    fn send(&self, bytes: usize, status: SolveStatus) {
+        let bytes = REPORT + bytes;
+        if self.waiting.load(Ordering::Relaxed) + bytes <= MOST_WAITING {
+            self.send_counted(bytes, status);
+        }
+    }
+
+    fn send_counted(&self, bytes: usize, status: SolveStatus) {
+        self.waiting.fetch_add(bytes, Ordering::Relaxed);
         // Nobody watches any more: no reason to stop.
-        let _ = self.sender.send(status);
+        let _ = self.sender.send((status, bytes));
     }
 
     fn steps(&self) -> std::sync::MutexGuard<'_, HashMap<StepId, (String, SystemTime)>> {
@@ -119,7 +146,11 @@ impl VertexProgress {
 impl Progress for VertexProgress {
     fn begin(&self, step: StepId, _: Option<StepId>, name: &str) {
         let now = SystemTime::now();
-        self.steps().insert(step, (name.to_owned(), now));
+        let mut steps = self.steps();
+        if steps.len() < MOST_STEPS {
+            steps.insert(step, (name.to_owned(), now));
+        }
+        drop(steps);
         self.send_status(name, (0, 0), now, false);
     }
 
@@ -141,5 +172,31 @@ impl Progress for VertexProgress {
             self.send_log(2, Bytes::from(format!("{name} failed: {reason}\n")));
         }
         self.send_status(&name, (0, 0), started, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn reports_that_nobody_takes_are_bounded() {
+        let (status, mut shown) = mpsc::channel(1);
+        let (vertex, forwarder) = VertexProgress::begin("boot", status);
+        for line in 0..20 {
+            vertex.output(StepId(0), LogStream::Stdout, Bytes::from(vec![line; 1 << 20]));
+        }
+        vertex.end(Err("no".into()));
+        assert!(vertex.waiting.load(Ordering::Relaxed) <= MOST_WAITING);
+        drop(vertex);
+        let mut statuses = Vec::new();
+        while let Some(status) = shown.recv().await {
+            statuses.push(status);
+        }
+        forwarder.finish().await;
+        let logs = statuses.iter().flat_map(|status| &status.logs);
+        assert_eq!(logs.count(), 3);
+        assert_eq!(statuses[0].vertexes[0].name, "boot");
+        assert_eq!(statuses[statuses.len() - 1].vertexes[0].error, "no");
     }
 }

@@ -19,6 +19,10 @@ use crate::link::{Link, SILENCE_LIMIT};
 /// How long to wait for the connection to say why it broke, once a call has failed.
 const REASON_LIMIT: Duration = Duration::from_millis(500);
 
+/// Largest answer to a question, in bytes. Real ones have some KiB; decoded, tiny entries take a
+/// hundred times as much.
+const ANSWER_LIMIT: usize = 512 << 10;
+
 /// A connection to a BuildKit daemon.
 ///
 /// One client is one stream. When the stream is lost every call fails with
@@ -70,7 +74,7 @@ impl Client {
     ///
     /// Those of every call: the connection is lost or silent, or the daemon refuses.
     pub async fn version(&self) -> Result<Option<Version>, Error> {
-        let mut control = self.control();
+        let mut control = self.control().max_decoding_message_size(ANSWER_LIMIT);
         let answer = self
             .call("Control.Info", control.info(control::InfoRequest {}))
             .await;
@@ -90,7 +94,7 @@ impl Client {
     ///
     /// Those of every call: the connection is lost or silent, or the daemon refuses.
     pub async fn workers(&self) -> Result<Vec<Worker>, Error> {
-        let mut control = self.control();
+        let mut control = self.control().max_decoding_message_size(ANSWER_LIMIT);
         let request = control::ListWorkersRequest { filter: Vec::new() };
         let answer = self
             .call("Control.ListWorkers", control.list_workers(request))
@@ -106,6 +110,12 @@ impl Client {
     pub(crate) fn control(&self) -> ControlClient<Link> {
         ControlClient::with_origin(self.link.clone(), origin())
             .max_decoding_message_size(MESSAGE_LIMIT)
+    }
+
+    /// Makes a client for calls whose answers are decoded piece by piece.
+    pub(crate) fn undecoded(&self, limit: usize) -> tonic::client::Grpc<Link> {
+        tonic::client::Grpc::with_origin(self.link.clone(), origin())
+            .max_decoding_message_size(limit)
     }
 
     /// Waits for an answer as long as the connection lives and says something.

@@ -1,15 +1,25 @@
 //! What can go wrong, and how the peer words it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
-use bollard_buildkit_proto::google::rpc;
-
+use bollard_buildkit_proto::google::protobuf::Any;
+use bytes::Bytes;
 use prost::Message as _;
 use serde::Deserialize;
 
+use crate::fields::Fields;
 use crate::status::{Range, SourceInfo};
 use crate::wire;
+
+/// Details of an error that are looked at. A real one has a stack, a vertex and a few sources.
+const MOST_DETAILS: usize = 1000;
+
+/// Places of an error that are kept; each comes with the text of its file.
+const MOST_SOURCES: usize = 10;
+
+/// Lines of a file that a snippet shows. A heredoc is the longest instruction there is.
+const MOST_LINES: i64 = 200;
 
 /// Everything that can go wrong between the byte stream and the end of a build.
 #[derive(Debug, thiserror::Error)]
@@ -111,10 +121,13 @@ impl SolveError {
             vertex: None,
             sources: Vec::new(),
         };
-        let Ok(details) = rpc::Status::decode(status.details()) else {
-            return error;
-        };
-        for detail in details.details {
+        // Field 3 of `google.rpc.Status` is the details.
+        let details = Fields::new(Bytes::copy_from_slice(status.details()))
+            .map_while(Result::ok)
+            .filter(|(number, _)| *number == 3)
+            .take(MOST_DETAILS)
+            .filter_map(|(_, detail)| Any::decode(detail).ok());
+        for detail in details {
             // `github.com/moby/buildkit/errdefs.Source+json`: the value is JSON, but daemons
             // that marshal with protobuf keep the name.
             let name = detail.type_url.rsplit('/').next().unwrap_or_default();
@@ -124,7 +137,9 @@ impl SolveError {
                         error.vertex = Some(vertex);
                     }
                 }
-                "errdefs.Source" => error.sources.extend(decode_source(&detail.value)),
+                "errdefs.Source" if error.sources.len() < MOST_SOURCES => {
+                    error.sources.extend(decode_source(&detail.value));
+                }
                 _ => {}
             }
         }
@@ -186,8 +201,9 @@ fn lines(range: &Range) -> (i64, i64) {
     (start, start.max(i64::from(range.end.line)))
 }
 
-/// The lines around the place, marked, as buildx prints them before `ERROR:`; empty if the place
-/// is not within the text.
+/// Returns the lines around the place, marked, as buildx prints them before `ERROR:`; none if the
+/// place is not within the text. The words in them are those of the file: they have to be cleaned
+/// before they are displayed.
 ///
 /// ```text
 /// Dockerfile:3
@@ -197,18 +213,18 @@ fn lines(range: &Range) -> (i64, i64) {
 ///    3 | >>> RUN false
 /// --------------------
 /// ```
-pub fn source_snippet(source: &SourceError) -> String {
+pub fn source_snippet(source: &SourceError) -> Vec<String> {
     // A rule of `errdefs.Source.Print`: four lines around a single line, two around a range.
-    let text = String::from_utf8_lossy(&source.info.data);
-    let all: Vec<&str> = text.split('\n').collect();
-    let count = i64::try_from(all.len()).unwrap_or(i64::MAX);
+    let text = &source.info.data;
+    let line_ends = text.iter().filter(|byte| **byte == b'\n').count();
+    let count = i64::try_from(line_ends).unwrap_or(i64::MAX).saturating_add(1);
     let starts = source.ranges.iter().map(|range| lines(range).0);
     let ends = source.ranges.iter().map(|range| lines(range).1);
     let (Some(first), Some(last)) = (starts.min(), ends.max()) else {
-        return String::new();
+        return Vec::new();
     };
     if first < 1 || first > count {
-        return String::new();
+        return Vec::new();
     }
     let mut start = first;
     let mut end = last.min(count);
@@ -225,20 +241,26 @@ pub fn source_snippet(source: &SourceError) -> String {
         }
         padded += 1;
     }
-    let rule = "--------------------\n";
-    let mut snippet = format!("{}:{first}\n{rule}", source.info.filename);
-    for (number, line) in (1_i64..).zip(&all) {
-        if (start..=end).contains(&number) {
-            let mark = if source.contains(number) {
-                ">>>"
-            } else {
-                "   "
-            };
-            // Writing to a string cannot fail.
-            let _ = writeln!(snippet, " {number:3} | {mark} {line}");
+    let rule = "--------------------";
+    let mut snippet = vec![format!("{}:{first}", source.info.filename), rule.to_owned()];
+    let shown = (1_i64..).zip(text.split(|byte| *byte == b'\n'));
+    for (number, line) in shown.skip_while(|(number, _)| *number < start) {
+        if number > end {
+            break;
         }
+        if number - start == MOST_LINES {
+            snippet.push(format!("       |     ... ({} more lines)", end - number + 1));
+            break;
+        }
+        let mark = if source.contains(number) {
+            ">>>"
+        } else {
+            "   "
+        };
+        let line = String::from_utf8_lossy(line);
+        snippet.push(format!(" {number:3} | {mark} {line}"));
     }
-    snippet.push_str(rule);
+    snippet.push(rule.to_owned());
     snippet
 }
 
@@ -325,9 +347,8 @@ impl From<tonic::Code> for Code {
 mod tests {
     use super::*;
     use crate::status::Position;
-    use bollard_buildkit_proto::google::protobuf::Any;
+    use bollard_buildkit_proto::google::rpc;
     use bollard_buildkit_proto::pb;
-    use bytes::Bytes;
 
     fn source(text: &str, start: i32, end: i32) -> SourceError {
         let line = |line| Position { line, character: 0 };
@@ -344,34 +365,59 @@ mod tests {
         }
     }
 
+    fn snippet(source: &SourceError) -> String {
+        let lines = source_snippet(source);
+        lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
     #[test]
     fn a_snippet_is_that_of_the_peer() {
         let rule = "--------------------\n";
         assert_eq!(
-            source_snippet(&source("FROM x\n\nRUN false\n", 3, 3)),
+            snippet(&source("FROM x\n\nRUN false\n", 3, 3)),
             format!(
                 "Dockerfile:3\n{rule}   1 |     FROM x\n   2 |     \n   3 | >>> RUN false\n   4 |     \n{rule}"
             )
         );
         // Two lines of padding for a range, and a range that ends before it starts is one line.
         assert_eq!(
-            source_snippet(&source("a\nb\nc\nd\ne\nf", 3, 4)),
+            snippet(&source("a\nb\nc\nd\ne\nf", 3, 4)),
             format!(
                 "Dockerfile:3\n{rule}   2 |     b\n   3 | >>> c\n   4 | >>> d\n   5 |     e\n{rule}"
             )
         );
         assert_eq!(
-            source_snippet(&source("a", 1, 0)),
+            snippet(&source("a", 1, 0)),
             format!("Dockerfile:1\n{rule}   1 | >>> a\n{rule}")
         );
     }
 
     #[test]
     fn a_place_outside_the_text_gives_no_snippet() {
-        assert_eq!(source_snippet(&source("a\n", 9, 9)), "");
-        assert_eq!(source_snippet(&source("a\n", 0, 0)), "");
-        assert_eq!(source_snippet(&source("a\n", -7, -7)), "");
-        assert_eq!(source_snippet(&SourceError::default()), "");
+        assert_eq!(snippet(&source("a\n", 9, 9)), "");
+        assert_eq!(snippet(&source("a\n", 0, 0)), "");
+        assert_eq!(snippet(&source("a\n", -7, -7)), "");
+        assert_eq!(snippet(&SourceError::default()), "");
+    }
+
+    #[test]
+    fn a_snippet_of_a_huge_range_is_cut() {
+        let lines = source_snippet(&source(&"x\n".repeat(100_000), 1, i32::MAX));
+        assert_eq!(lines.len(), 204);
+        assert_eq!(lines[202], "       |     ... (99801 more lines)");
+    }
+
+    #[test]
+    fn of_many_details_some_are_kept() {
+        let source = || {
+            let value = br#"{"info":{"filename":"Dockerfile"},"ranges":[]}"#;
+            any("errdefs.Source+json", value.to_vec())
+        };
+        let many = std::iter::repeat_with(source).take(50).collect();
+        assert_eq!(SolveError::from_status(&status(many)).sources.len(), 10);
+        let mut many = vec![any("stack.Stack+json", b"{}".to_vec()); 100_000];
+        many.push(source());
+        assert_eq!(SolveError::from_status(&status(many)).sources.len(), 0);
     }
 
     fn status(details: Vec<Any>) -> tonic::Status {

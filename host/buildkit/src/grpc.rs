@@ -45,6 +45,8 @@ pub(crate) struct Messages<B> {
     chunk: Bytes,
     /// The beginning of a message that goes over more than one frame.
     partial: BytesMut,
+    /// Bytes of the longest message.
+    limit: usize,
     ended: bool,
 }
 
@@ -54,14 +56,20 @@ impl<B> Messages<B> {
             body,
             chunk: Bytes::new(),
             partial: BytesMut::new(),
+            limit: MESSAGE_LIMIT,
             ended: false,
         }
+    }
+
+    /// Accepts messages of at most this many bytes instead of 16 MiB.
+    pub(crate) fn limited(self, limit: usize) -> Self {
+        Self { limit, ..self }
     }
 
     /// Takes one message out of what has been received.
     fn pop(&mut self) -> io::Result<Option<Bytes>> {
         if self.partial.is_empty() {
-            if let Some(total) = frame_length(&self.chunk)?
+            if let Some(total) = frame_length(&self.chunk, self.limit)?
                 && self.chunk.len() >= total
             {
                 let mut message = self.chunk.split_to(total);
@@ -73,10 +81,10 @@ impl<B> Messages<B> {
             }
         }
         loop {
-            let total = frame_length(&self.partial)?;
+            let total = frame_length(&self.partial, self.limit)?;
             let want = total.unwrap_or(PREFIX);
             let missing = want.saturating_sub(self.partial.len());
-            self.partial.reserve(missing);
+            // What is announced need not come: room is made for what came.
             let taken = self.chunk.split_to(missing.min(self.chunk.len()));
             self.partial.put_slice(&taken);
             if self.partial.len() < want {
@@ -92,7 +100,7 @@ impl<B> Messages<B> {
 }
 
 /// Length of the message at the front, prefix included, once the prefix is there.
-fn frame_length(bytes: &[u8]) -> io::Result<Option<usize>> {
+fn frame_length(bytes: &[u8], limit: usize) -> io::Result<Option<usize>> {
     let Some((&[compressed, a, b, c, d], _)) = bytes.split_first_chunk::<PREFIX>() else {
         return Ok(None);
     };
@@ -100,8 +108,9 @@ fn frame_length(bytes: &[u8]) -> io::Result<Option<usize>> {
     if compressed != 0 {
         return Err(invalid("a compressed gRPC message, which was not offered"));
     }
-    if length > MESSAGE_LIMIT {
-        return Err(invalid("a gRPC message longer than 16 MiB"));
+    if length > limit {
+        let what = format!("a gRPC message longer than {} KiB", limit >> 10);
+        return Err(invalid(&what));
     }
     Ok(Some(PREFIX + length))
 }

@@ -33,6 +33,7 @@
 
 mod client;
 mod error;
+mod fields;
 mod grpc;
 mod link;
 pub mod session;

@@ -7,6 +7,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1 as control;
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use prost::Message as _;
 use tokio::io::AsyncWrite;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -14,11 +17,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::error::{Error, SolveError};
+use crate::fields::{Fields, Undecoded};
+use crate::grpc::MESSAGE_LIMIT;
 use crate::session::{Destination, Exports, Session, new_id};
-use crate::status::SolveStatus;
+use crate::status::{LEFT_OUT, Pieces, SolveStatus};
+use crate::wire;
 
 /// One message of the status of a huge Dockerfile can exceed 16 MiB (moby#48164).
 const STATUS_LIMIT: usize = 64 << 20;
+
+/// Facts that exporters report: some dozens for each platform in real builds. More are left out.
+const MOST_FACTS: usize = 10_000;
 
 /// How long the status may be idle after the end of a build; buildx waits as long.
 const STATUS_IDLE: Duration = Duration::from_secs(5);
@@ -179,11 +188,18 @@ impl Client {
         message: control::SolveRequest,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<String, String>, Error> {
-        let mut control = self.control();
+        const PATH: &str = "/moby.buildkit.v1.Control/Solve";
+        let mut grpc = self.undecoded(MESSAGE_LIMIT);
+        let call = async {
+            grpc.ready().await.map_err(unready)?;
+            let path = PathAndQuery::from_static(PATH);
+            grpc.unary(tonic::Request::new(message), path, Undecoded::new())
+                .await
+        };
         tokio::select! {
             biased;
-            answer = control.solve(message) => match answer {
-                Ok(answer) => Ok(answer.into_inner().exporter_response.into_iter().collect()),
+            answer = call => match answer {
+                Ok(answer) => Ok(facts(answer.into_inner())),
                 Err(status) => Err(match self.loss_behind(&status).await {
                     Some(loss) => loss,
                     None => Error::Solve(Box::new(SolveError::from_status(&status))),
@@ -202,32 +218,66 @@ impl Client {
         status: mpsc::Sender<SolveStatus>,
         mut phase: watch::Receiver<Phase>,
     ) -> Result<(), String> {
-        let mut control = self.control().max_decoding_message_size(STATUS_LIMIT);
+        const PATH: &str = "/moby.buildkit.v1.Control/Status";
+        let mut grpc = self.undecoded(STATUS_LIMIT);
         let request = control::StatusRequest { r#ref: reference };
-        let mut opening = pin!(control.status(request));
+        let mut opening = pin!(async {
+            grpc.ready().await.map_err(unready)?;
+            let path = PathAndQuery::from_static(PATH);
+            grpc.server_streaming(tonic::Request::new(request), path, Undecoded::new())
+                .await
+        });
         let opened = until_idle(&mut phase, opening.as_mut()).await;
         let mut stream = match opened {
             Some(Ok(response)) => response.into_inner(),
             Some(Err(error)) => return Err(error.message().to_owned()),
             None => return Ok(()),
         };
+        let mut left_out = false;
+        let ended = |left_out| match left_out {
+            true => Err(LEFT_OUT.to_owned()),
+            false => Ok(()),
+        };
         loop {
             if let Phase::Ended { by, .. } = *phase.borrow()
                 && by < Instant::now()
             {
-                return Ok(());
+                return ended(left_out);
             }
             let mut next = pin!(stream.message());
             match until_idle(&mut phase, next.as_mut()).await {
                 Some(Ok(Some(message))) => {
-                    // Nobody reads: the stream is still drained, so that the daemon is not held up.
-                    let _ = status.send(message.into()).await;
+                    let mut pieces = Pieces::new(message);
+                    for piece in &mut pieces {
+                        let piece = piece.map_err(|error| error.to_string())?;
+                        // Nobody reads: the stream is still drained, so that the daemon is not held
+                        // up.
+                        let _ = status.send(piece).await;
+                    }
+                    left_out |= pieces.left_out;
                 }
-                Some(Ok(None)) | None => return Ok(()),
+                Some(Ok(None)) | None => return ended(left_out),
                 Some(Err(error)) => return Err(error.message().to_owned()),
             }
         }
     }
+}
+
+/// The link is always ready: a call on a lost connection fails by itself.
+fn unready(error: hyper::Error) -> tonic::Status {
+    tonic::Status::from_error(error.into())
+}
+
+/// Reads what the exporters report out of the answer to Solve. What cannot be read is left out: the
+/// build succeeded.
+fn facts(answer: Bytes) -> BTreeMap<String, String> {
+    Fields::new(answer)
+        .filter_map(Result::ok)
+        .filter(|(number, _)| *number == 1)
+        .take(MOST_FACTS)
+        .filter_map(|(_, entry)| wire::Entry::decode(entry).ok())
+        .map(|entry| (entry.key, entry.value))
+        .collect()
 }
 
 /// Where the build is, as far as the status is concerned.

@@ -4,6 +4,8 @@
 //! give the lines of `--progress=rawjson`: byte strings as base64, times as RFC 3339 with
 //! nanoseconds, empty fields left out where Go leaves them out.
 
+mod pieces;
+
 use std::time::{Duration, SystemTime};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
@@ -12,7 +14,9 @@ use bollard_buildkit_proto::pb;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// One message of the status stream: everything that changed since the one before.
+pub(crate) use pieces::{LEFT_OUT, Pieces};
+
+/// One message of the status stream, or a part of a long one: everything that changed since the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SolveStatus {
@@ -240,6 +244,7 @@ fn required_time(timestamp: Option<Timestamp>) -> SystemTime {
     optional_time(timestamp).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
+#[cfg(test)]
 impl From<control::StatusResponse> for SolveStatus {
     fn from(response: control::StatusResponse) -> Self {
         Self {
@@ -285,6 +290,7 @@ impl From<control::VertexStatus> for VertexStatus {
     }
 }
 
+#[cfg(test)]
 impl From<control::VertexLog> for VertexLog {
     fn from(log: control::VertexLog) -> Self {
         Self {

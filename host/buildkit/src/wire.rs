@@ -1,5 +1,6 @@
 //! Messages written by hand: missing in the protocol crate, or there with fields that copy.
 
+use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::pb;
 use bytes::Bytes;
 
@@ -9,6 +10,28 @@ use bytes::Bytes;
 pub(crate) struct BytesMessage {
     #[prost(bytes = "bytes", tag = "1")]
     pub(crate) data: Bytes,
+}
+
+/// `moby.buildkit.v1.VertexLog`. The data is a slice of the message.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct VertexLog {
+    #[prost(string, tag = "1")]
+    pub(crate) vertex: String,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) timestamp: Option<Timestamp>,
+    #[prost(int64, tag = "3")]
+    pub(crate) stream: i64,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(crate) data: Bytes,
+}
+
+/// An entry of a map from texts to texts.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Entry {
+    #[prost(string, tag = "1")]
+    pub(crate) key: String,
+    #[prost(string, tag = "2")]
+    pub(crate) value: String,
 }
 
 /// `errdefs.Vertex`

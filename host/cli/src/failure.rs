@@ -4,13 +4,18 @@
 //! for one of its limits, 130 for what the user cancelled.
 
 use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use iechor_builder::BuilderError;
 use iechor_buildkit::{Code, source_snippet};
 use iechor_sandbox::DriverError;
 
+use crate::command::Iechor;
 use crate::console;
+use crate::text::Text;
 
 const GENERAL: u8 = 1;
 const INTERNAL: u8 = 100;
@@ -19,9 +24,12 @@ const RESOURCE_EXHAUSTED: u8 = 102;
 pub const CANCELLED: u8 = 130;
 
 /// Prints a wrong command line's error, or the help that was asked for.
-pub fn usage(error: &clap::Error) -> ExitCode {
-    // A console that is gone has nobody to tell.
-    let _ = error.print();
+pub fn usage(error: clap::Error) -> ExitCode {
+    // An error repeats arguments, which a script may have from anywhere: it is that of the same
+    // command line with nothing in it that ends a line.
+    let arguments = std::env::args_os().map(|argument| one_line(&argument));
+    let error = Iechor::try_parse_from(arguments).err().unwrap_or(error);
+    console::usage(&error);
     if error.use_stderr() {
         ExitCode::from(GENERAL)
     } else {
@@ -29,17 +37,28 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Returns an argument with spaces for control characters.
+fn one_line(argument: &OsStr) -> OsString {
+    let bytes = argument.as_bytes().iter();
+    let bytes = bytes.map(|byte| if byte.is_ascii_control() { b' ' } else { *byte });
+    OsString::from_vec(bytes.collect())
+}
+
 /// Prints an error with what belongs to it, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let builder_error = error.downcast_ref::<BuilderError>();
     if let Some(BuilderError::Build(error) | BuilderError::BuildKit(error)) = builder_error {
         for source in error.sources() {
-            console::say(source_snippet(source).trim_end_matches('\n'));
+            let mut snippet = Text::default();
+            for line in source_snippet(source) {
+                snippet.line(&line);
+            }
+            console::show(&snippet);
         }
     }
-    console::say(&format!("ERROR: {error:#}"));
+    console::error(&format!("{error:#}"));
     if let Some(hint) = hint(error) {
-        console::say(&format!("hint: {hint}"));
+        console::hint(&hint);
     }
     ExitCode::from(exit_code(builder_error))
 }
@@ -59,6 +78,10 @@ fn exit_code(error: Option<&BuilderError>) -> u8 {
 
 /// What to do about errors whose own words come from elsewhere.
 fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
+    // A daemon that builds can say anything: it does not choose what the user is advised to do.
+    if let Some(BuilderError::Build(_) | BuilderError::BuildKit(_)) = error.downcast_ref() {
+        return None;
+    }
     let text = format!("{error:#}");
     if text.contains("unable to apply caps") || text.contains("Privileged mode is incompatible") {
         return Some(

@@ -2,7 +2,7 @@
 //!
 //! - `command` has a file a command: its flags, and what it does with the crates below.
 //! - `console` is everything that is shown: results on standard output, progress and words on
-//!   standard error; `table` and `template` shape results.
+//!   standard error; `text`, `table` and `template` shape results.
 //! - `failure` turns errors into words and exit codes.
 //! - `scaffold` writes the projects of new drivers.
 //! - `session` is what commands share: the runtime, Ctrl-C, the log.
@@ -14,6 +14,7 @@ mod scaffold;
 mod session;
 mod table;
 mod template;
+mod text;
 
 use std::process::ExitCode;
 
@@ -21,9 +22,10 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     iechor_sandbox::compiler::serve_if_asked();
+    std::panic::set_hook(Box::new(console::panicked));
     let arguments = match command::Iechor::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return failure::usage(&error),
+        Err(error) => return failure::usage(error),
     };
     match command::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -123,9 +123,7 @@ fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> 
                 }
             }
             if cancel.is_cancelled() {
-                console::say(
-                    "ERROR: interrupted again, ending at once; `iechor buildx ls` shows what is left",
-                );
+                console::error("interrupted again, ending at once; `iechor buildx ls` shows what is left");
                 std::process::exit(i32::from(failure::CANCELLED));
             }
             if undoes {
@@ -171,17 +169,17 @@ impl Log for StderrLog {
         if !self.enabled(level) {
             return;
         }
-        let name = match level {
-            LogLevel::Trace => "TRACE",
-            LogLevel::Debug => "DEBUG",
-            LogLevel::Info => "INFO",
-            LogLevel::Warn => "WARNING",
-            LogLevel::Error => "ERROR",
+        let marker = match level {
+            LogLevel::Trace => "TRACE: ",
+            LogLevel::Debug => "DEBUG: ",
+            LogLevel::Info => "INFO: ",
+            LogLevel::Warn => "WARNING: ",
+            LogLevel::Error => "ERROR: ",
         };
         let fields: String = fields
             .iter()
             .map(|(field, value)| format!(" {field}={value}"))
             .collect();
-        console::say(&format!("{name}: driver {driver}: {message}{fields}"));
+        console::marked(marker, &format!("driver {driver}: {message}{fields}"));
     }
 }

@@ -4,28 +4,71 @@
 //! written as Go writes them: `map[key:value]`, `[a b]`, `<nil>`.
 
 use anyhow::{Context, bail};
+use iechor_text::{clean_line, unmarked};
 use serde_json::Value;
 
-/// Renders a template over a value.
-pub fn render(template: &str, value: &Value) -> anyhow::Result<String> {
-    let mut text = String::new();
+use crate::text::Text;
+
+/// Renders a template over a value, with a line end behind it. Lines are the template's; a value
+/// stays on its line, and one that a line begins with does not begin as the program's own do.
+pub fn render(template: &str, value: &Value) -> anyhow::Result<Text> {
+    let mut text = Lines::default();
     let mut rest = template;
     while let Some(start) = rest.find("{{") {
-        text += &rest[..start];
+        text.literal(&rest[..start]);
         let inside = &rest[start + 2..];
         let end = inside
             .find("}}")
             .with_context(|| format!("template {template:?}: a {{{{ has no }}}}"))?;
         let action = inside[..end].trim();
-        text += &evaluate(action, value).with_context(|| format!("template {template:?}"))?;
+        let value = evaluate(action, value).with_context(|| format!("template {template:?}"))?;
+        text.value(&value);
         rest = &inside[end + 2..];
     }
-    Ok(text + rest)
+    text.literal(rest);
+    text.end_line();
+    Ok(Text::prepared(text.ended))
+}
+
+/// Lines that are being put together.
+#[derive(Default)]
+struct Lines {
+    ended: String,
+    current: String,
+    /// The current line begins with a value.
+    is_foreign: bool,
+}
+
+impl Lines {
+    fn literal(&mut self, text: &str) {
+        for piece in text.split_inclusive('\n') {
+            self.current += piece.trim_end_matches('\n');
+            if piece.ends_with('\n') {
+                self.end_line();
+            }
+        }
+    }
+
+    fn value(&mut self, text: &str) {
+        self.is_foreign |= self.current.is_empty();
+        self.current += text;
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.current);
+        if std::mem::take(&mut self.is_foreign) {
+            self.ended += &unmarked(&line);
+        } else {
+            self.ended += &line;
+        }
+        self.ended.push('\n');
+    }
 }
 
 fn evaluate(action: &str, value: &Value) -> anyhow::Result<String> {
     if let Some(path) = action.strip_prefix("json ") {
-        return Ok(lookup(path.trim(), value)?.to_string());
+        let json = lookup(path.trim(), value)?.to_string();
+        return Ok(iechor_text::json(&json).into_owned());
     }
     if let Some(rest) = action.strip_prefix("index ") {
         let (path, key) = rest
@@ -74,7 +117,8 @@ fn as_go_writes(value: &Value) -> String {
         Value::Null => "<nil>".into(),
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) => number.to_string(),
-        Value::String(text) => text.clone(),
+        // Whole, since it is asked for by name.
+        Value::String(text) => clean_line(text, usize::MAX),
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(as_go_writes).collect();
             format!("[{}]", items.join(" "))
@@ -84,7 +128,9 @@ fn as_go_writes(value: &Value) -> String {
             fields.sort_by_key(|(key, _)| key.as_str());
             let fields: Vec<_> = fields
                 .iter()
-                .map(|(key, value)| format!("{key}:{}", as_go_writes(value)))
+                .map(|(key, value)| {
+                    format!("{}:{}", clean_line(key, usize::MAX), as_go_writes(value))
+                })
                 .collect();
             format!("map[{}]", fields.join(" "))
         }
@@ -114,7 +160,31 @@ mod tests {
             ("{{index .Labels \"a.b\"}}{{index .List 2}}", "ca"),
             ("none", "none"),
         ] {
-            assert_eq!(render(template, &value).expect(template), expected);
+            let rendered = render(template, &value).expect(template);
+            assert_eq!(rendered.as_str(), format!("{expected}\n"));
+        }
+    }
+
+    #[test]
+    fn values_stay_on_their_line() {
+        let value = serde_json::json!({
+            "A": "1\nERROR: x\x1b[2J\u{202e}",
+            "Err": "ERR",
+            "Rest": "OR: y",
+            "L": {"hint: k\n": ["a\nb"]},
+        });
+        for (template, expected) in [
+            ("{{.A}}", "1 ERROR: x"),
+            ("{{.Err}}{{.Rest}}", " ERROR: y"),
+            ("ERROR: mine\n{{.Err}}\ta\n\n", "ERROR: mine\nERR\ta\n\n"),
+            ("{{.L}}", "map[hint: k :[a b]]"),
+            (
+                "{{json .A}}",
+                r#""1\nERROR: x\u001b[2J\u202e""#,
+            ),
+        ] {
+            let rendered = render(template, &value).expect(template);
+            assert_eq!(rendered.as_str(), format!("{expected}\n"), "{template}");
         }
     }
 

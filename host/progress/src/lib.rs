@@ -37,7 +37,6 @@
 //! ```
 
 mod plain;
-mod sanitize;
 mod trace;
 mod units;
 
@@ -46,7 +45,8 @@ use std::io::{self, Write};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use iechor_buildkit::status::{SolveStatus, VertexWarning};
+use iechor_buildkit::status::SolveStatus;
+use iechor_text::clean_line;
 
 use plain::Plain;
 use trace::Trace;
@@ -56,6 +56,9 @@ pub const TICK: Duration = Duration::from_millis(150);
 
 /// How much time lies between two prints at least; what arrives meanwhile is printed together.
 pub const REFRESH: Duration = Duration::from_millis(100);
+
+/// Characters of the first line of the plain format, which names a builder and a driver.
+const DESCRIPTION: usize = 1000;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -163,11 +166,8 @@ impl Options {
 
 /// The first line of a build: which builder does it.
 pub fn description(builder: &str, driver: &str) -> String {
-    format!(
-        "building with {:?} instance using {} driver",
-        builder,
-        sanitize::line(driver)
-    )
+    let driver = clean_line(driver, DESCRIPTION);
+    format!("building with {builder:?} instance using {driver} driver")
 }
 
 /// Puts the name of a target into the names of its vertexes, where several targets are built at
@@ -230,7 +230,7 @@ pub struct Printer<W: Write> {
     clock: Clock,
     refresh: Duration,
     last_print: Option<Duration>,
-    warnings: Vec<VertexWarning>,
+    warnings: usize,
     finished: bool,
 }
 
@@ -239,7 +239,8 @@ impl<W: Write> Printer<W> {
     pub fn new(mode: Mode, writer: W, options: Options, clock: Clock) -> Result<Self, ModeError> {
         let display = match mode {
             Mode::Auto | Mode::Plain => {
-                let description = options.description.as_deref().map(sanitize::line);
+                let description = options.description.as_deref();
+                let description = description.map(|text| clean_line(text, DESCRIPTION));
                 let plain = Plain::new(description, options.cut_names);
                 Display::Plain(Box::new((Trace::default(), plain)))
             }
@@ -253,21 +254,25 @@ impl<W: Write> Printer<W> {
             clock,
             refresh: options.refresh.unwrap_or(REFRESH),
             last_print: None,
-            warnings: Vec::new(),
+            warnings: 0,
             finished: false,
         })
     }
 
     /// Takes in a status; prints unless something was printed a moment ago.
     pub fn update(&mut self, status: &SolveStatus) -> io::Result<()> {
-        self.warnings.extend(status.warnings.iter().cloned());
+        self.warnings = self.warnings.saturating_add(status.warnings.len());
         let now = (self.clock.0)();
         match &mut self.display {
             Display::Plain(plain) => {
-                plain.0.update(status, now);
+                let (trace, plain) = &mut **plain;
+                trace.update(status, now);
+                let mut overdue = String::new();
+                plain.print_overdue(trace, &mut overdue);
                 let due = self
                     .last_print
                     .is_none_or(|last| now.saturating_sub(last) >= self.refresh);
+                self.write(overdue.as_bytes())?;
                 if !due {
                     return Ok(());
                 }
@@ -275,9 +280,8 @@ impl<W: Write> Printer<W> {
                 self.print(now)
             }
             Display::RawJson => {
-                let mut line = serde_json::to_vec(status)?;
-                line.push(b'\n');
-                self.write(&line)
+                let line = serde_json::to_string(status)? + "\n";
+                self.write(iechor_text::json(&line).as_bytes())
             }
             Display::Nothing => Ok(()),
         }
@@ -304,9 +308,9 @@ impl<W: Write> Printer<W> {
         self.write(text.as_bytes())
     }
 
-    /// All warnings so far, for a summary; whatever the mode.
-    pub fn warnings(&self) -> &[VertexWarning] {
-        &self.warnings
+    /// Returns how many warnings there were so far, whatever the mode.
+    pub fn warnings(&self) -> usize {
+        self.warnings
     }
 
     fn print(&mut self, now: Duration) -> io::Result<()> {

@@ -7,8 +7,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::sanitize::RESET;
-use crate::trace::{Shown, Status, Trace};
+use iechor_text::RESET;
+
+use crate::trace::{MOST_VERTEXES, Shown, Status, Trace};
 use crate::units;
 
 /// A vertex that talks all the time is left after this long for another, longer if the others say
@@ -35,6 +36,8 @@ pub(crate) struct Plain {
     open: Option<usize>,
     /// How many vertexes have got a number.
     count: usize,
+    /// It was said that not everything is shown.
+    said_cut: bool,
 }
 
 /// How much a vertex has to say.
@@ -54,8 +57,27 @@ impl Plain {
         }
     }
 
+    /// Prints what cannot wait, whatever is due.
+    pub(crate) fn print_overdue(&mut self, trace: &mut Trace, out: &mut String) {
+        for index in trace.overdue() {
+            self.print_vertex(trace, index, out);
+            self.end_line(trace, out);
+        }
+    }
+
     /// Prints what is due.
     pub(crate) fn print(&mut self, trace: &mut Trace, now: Duration, out: &mut String) {
+        if trace.is_cut && !self.said_cut {
+            self.said_cut = true;
+            self.end_line(trace, out);
+            line(
+                out,
+                format_args!(
+                    "#0 this build reports more than can be shown: more than {MOST_VERTEXES} steps, \
+                     or steps with very long texts; the rest is left out"
+                ),
+            );
+        }
         let mut completed = Vec::new();
         let mut running = Vec::new();
         for &index in &trace.updated {
@@ -145,11 +167,12 @@ impl Plain {
     /// Ends the line that a vertex has left open, so that nothing is written behind it.
     pub(crate) fn end_line(&mut self, trace: &mut Trace, out: &mut String) {
         if let Some(open) = self.open {
-            let shown = &mut trace.shown[open];
-            if shown.printed_of_first > 0 {
-                end_line(shown, out);
-                shown.end_open_line();
-            }
+            trace.change(open, |shown| {
+                if shown.printed_of_first > 0 {
+                    end_line(shown, out);
+                    shown.end_open_line();
+                }
+            });
         }
     }
 
@@ -179,45 +202,52 @@ impl Plain {
         }
         self.open = Some(index);
 
-        let shown = &mut trace.shown[index];
-        let changed = std::mem::take(&mut shown.changed_statuses);
-        let mut works = false;
-        for status in &mut shown.statuses {
-            if changed.contains(&status.id) && status_is_due(status) {
-                works |= status.newest.completed.is_none();
-                print_status(status, number, out);
-            }
+        let ended = trace.change(index, |shown| print_news(shown, number, out));
+        if ended {
+            self.open = None;
+            trace.change(index, |shown| close(shown, number, out));
         }
-        for warning in shown.warnings.drain(..) {
-            line(out, format_args!("#{number} WARN: {warning}"));
-        }
-        print_lines(shown, number, out);
+    }
+}
 
-        // The loading of a remote cache reports work within vertexes that have ended.
-        if shown.completed().is_none() || works {
-            return;
+/// Prints everything new about a vertex; returns whether it has ended.
+fn print_news(shown: &mut Shown, number: usize, out: &mut String) -> bool {
+    let mut works = false;
+    for status in &mut shown.statuses {
+        if std::mem::take(&mut status.changed) && status_is_due(status) {
+            works |= status.newest.completed.is_none();
+            print_status(status, number, out);
         }
-        self.open = None;
-        shown.closed = true;
-        shown.events = 0;
-        if shown.last_line_is_open {
-            end_line(shown, out);
-            shown.end_open_line();
-        }
-        if shown.is_cancelled() {
-            line(out, format_args!("#{number} CANCELED"));
-        } else if !shown.error.is_empty() {
-            line(out, format_args!("#{number} ERROR: {}", shown.error));
-        } else if shown.cached {
-            line(out, format_args!("#{number} CACHED"));
-        } else {
-            let seconds: f64 = shown
-                .merged_intervals()
-                .into_iter()
-                .filter_map(|(start, stop)| Some(units::seconds_between(start, stop?)))
-                .sum();
-            line(out, format_args!("#{number} DONE {seconds:.1}s"));
-        }
+    }
+    for warning in shown.warnings.drain(..) {
+        line(out, format_args!("#{number} WARN: {warning}"));
+    }
+    print_lines(shown, number, out);
+    // The loading of a remote cache reports work within vertexes that have ended.
+    shown.completed().is_some() && !works
+}
+
+/// Prints how a vertex ended.
+fn close(shown: &mut Shown, number: usize, out: &mut String) {
+    shown.closed = true;
+    shown.events = 0;
+    if shown.last_line_is_open {
+        end_line(shown, out);
+        shown.end_open_line();
+    }
+    if shown.is_cancelled() {
+        line(out, format_args!("#{number} CANCELED"));
+    } else if !shown.error.is_empty() {
+        line(out, format_args!("#{number} ERROR: {}", shown.error));
+    } else if shown.cached {
+        line(out, format_args!("#{number} CACHED"));
+    } else {
+        let seconds: f64 = shown
+            .merged_intervals()
+            .into_iter()
+            .filter_map(|(start, stop)| Some(units::seconds_between(start, stop?)))
+            .sum();
+        line(out, format_args!("#{number} DONE {seconds:.1}s"));
     }
 }
 

@@ -1,207 +1,55 @@
 //! What is known of the vertexes so far.
+//!
+//! A build decides how many vertexes it has and how much they say, so everything that is kept here
+//! is bounded. What waits to be printed is never dropped: once it is too much, it is printed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::time::{Duration, SystemTime};
+mod shown;
 
-use iechor_buildkit::status::{SolveStatus, Vertex, VertexLog, VertexStatus};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
-use crate::sanitize::{self, Sanitizer};
-use crate::units;
+use iechor_buildkit::status::{SolveStatus, Vertex, VertexStatus, VertexWarning};
+use iechor_text::{clean_block, clean_line};
 
-/// Log lines that are shown again at the end for a vertex that failed.
-const KEPT_LINES: usize = 10;
+pub(crate) use shown::{Shown, Status};
+use shown::{Group, Member};
 
-/// A line is broken here, so that output without line ends takes no unlimited memory.
-const LONGEST_LINE: usize = 64 * 1024;
+/// Vertexes that are kept. The largest real builds have some thousand.
+pub(crate) const MOST_VERTEXES: usize = 20_000;
 
-/// A vertex, or a group of vertexes that is shown as one.
-#[derive(Debug, Default)]
-pub(crate) struct Shown {
-    /// One line, nothing that steers the terminal.
-    pub(crate) name: String,
-    /// The number before its lines; given at the first print.
-    pub(crate) number: Option<usize>,
-    pub(crate) cached: bool,
-    /// Empty if there is none.
-    pub(crate) error: String,
-    pub(crate) statuses: Vec<Status>,
-    /// Statuses that changed since the last print.
-    pub(crate) changed_statuses: HashSet<String>,
-    /// Not printed yet.
-    pub(crate) warnings: Vec<String>,
-    /// Not printed yet; the first one perhaps in part.
-    pub(crate) lines: Vec<String>,
-    /// The last of `lines` goes on.
-    pub(crate) last_line_is_open: bool,
-    /// How much of the first of `lines` is printed.
-    pub(crate) printed_of_first: usize,
-    pub(crate) sanitizer: Sanitizer,
-    /// Its end is printed.
-    pub(crate) closed: bool,
-    /// Events since it was last left, and when the first of them came.
-    pub(crate) events: u32,
-    pub(crate) waiting_since: Option<Duration>,
-    /// The newest whole lines.
-    recent: VecDeque<String>,
-    /// From start to end; the end of a running one is open.
-    intervals: BTreeMap<SystemTime, Option<SystemTime>>,
-    newest: Option<Vertex>,
-    group: Option<Group>,
-}
+/// Statuses of a vertex that are kept: an image has two for each of its layers, 127 at most.
+const MOST_STATUSES: usize = 1_000;
 
-#[derive(Debug, Default)]
-struct Group {
-    /// In the order of arrival.
-    members: Vec<Vertex>,
-    /// Nothing but weak members has started: it is not shown.
-    hidden: bool,
-}
+/// Vertexes of a group that are kept.
+const MOST_MEMBERS: usize = 1_000;
 
-/// Progress within a vertex that has started.
-#[derive(Debug)]
-pub(crate) struct Status {
-    pub(crate) id: String,
-    pub(crate) shown_id: String,
-    pub(crate) newest: VertexStatus,
-    /// What was printed last.
-    pub(crate) printed: Option<(i64, SystemTime)>,
-}
+/// Bytes of names, errors and the like that are kept of a build, in the whole.
+const MOST_KEPT: usize = 48 << 20;
 
-impl Shown {
-    fn event(&mut self, now: Duration) {
-        if self.events == 0 {
-            self.waiting_since = Some(now);
-        }
-        self.events = self.events.saturating_add(1);
-    }
+/// Bytes that a vertex takes beside its texts, about.
+const VERTEX: usize = 1_000;
 
-    /// Intervals without overlaps, in order. One that has not ended is the last.
-    pub(crate) fn merged_intervals(&self) -> Vec<(SystemTime, Option<SystemTime>)> {
-        let mut merged: Vec<(SystemTime, Option<SystemTime>)> = Vec::new();
-        for (&start, &stop) in &self.intervals {
-            match merged.last_mut() {
-                // It goes on: whatever starts later is part of it.
-                Some((_, None)) => break,
-                Some((_, last @ Some(_))) if *last >= Some(start) => {
-                    if stop.is_none() || stop > *last {
-                        *last = stop;
-                    }
-                }
-                _ => merged.push((start, stop)),
-            }
-        }
-        merged
-    }
+/// Bytes that a status or a member of a group takes beside its texts, about.
+const PART: usize = 300;
 
-    fn newest_interval(&self) -> Option<(SystemTime, Option<SystemTime>)> {
-        self.merged_intervals().pop()
-    }
+/// Bytes that may wait to be printed. They belong to vertexes that run beside the one that is
+/// shown.
+const MOST_WAITING: usize = 8 << 20;
 
-    pub(crate) fn is_started(&self) -> bool {
-        !self.intervals.is_empty()
-    }
+/// Bytes of the last lines of vertexes, which are shown again for those that fail.
+const MOST_RECENT: usize = 8 << 20;
 
-    /// The end of the newest interval, if it has ended.
-    pub(crate) fn completed(&self) -> Option<SystemTime> {
-        self.newest_interval().and_then(|(_, stop)| stop)
-    }
+/// Characters of a name; a command that stands in a heredoc is part of it.
+const NAME: usize = 16 << 10;
 
-    pub(crate) fn is_hidden(&self) -> bool {
-        self.group.as_ref().is_some_and(|group| group.hidden)
-    }
+/// Characters of an error.
+const ERROR: usize = 64 << 10;
 
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.error.ends_with("context canceled")
-    }
+/// Characters of what is shown of a status or a warning.
+const LINE: usize = 4 << 10;
 
-    /// The newest lines with their times, the one that goes on included.
-    pub(crate) fn recent_lines(&self) -> Vec<&str> {
-        let open = self.lines.last().filter(|_| self.last_line_is_open);
-        let mut lines: Vec<&str> = self.recent.iter().map(String::as_str).collect();
-        lines.extend(open.map(String::as_str));
-        lines.split_off(lines.len().saturating_sub(KEPT_LINES))
-    }
-
-    fn log(&mut self, log: &VertexLog) {
-        let text = self.sanitizer.feed(&log.data);
-        let seconds = self.newest_interval().map_or(0.0, |(start, _)| {
-            units::seconds_between(start, log.timestamp)
-        });
-        let prefix = units::log_time(seconds);
-        for piece in text.split_inclusive('\n') {
-            let ends = piece.ends_with('\n');
-            let piece = piece.trim_end_matches('\n');
-            match self.lines.last_mut() {
-                Some(last) if self.last_line_is_open => last.push_str(piece),
-                _ => self.lines.push(format!("{prefix} {piece}")),
-            }
-            let length = self.lines.last().map_or(0, String::len);
-            self.last_line_is_open = !ends && length < LONGEST_LINE;
-            if !self.last_line_is_open {
-                self.keep_last();
-            }
-        }
-    }
-
-    fn keep_last(&mut self) {
-        if self.recent.len() == KEPT_LINES {
-            self.recent.pop_front();
-        }
-        self.recent.extend(self.lines.last().cloned());
-    }
-
-    /// What is printed is printed: the open line stays, since more of it will come.
-    pub(crate) fn lines_are_printed(&mut self) {
-        if self.last_line_is_open {
-            self.lines.drain(..self.lines.len().saturating_sub(1));
-            self.printed_of_first = self.lines.first().map_or(0, String::len);
-        } else {
-            self.lines.clear();
-            self.printed_of_first = 0;
-        }
-    }
-
-    /// Ends a line that was left open, because the vertex has ended.
-    pub(crate) fn end_open_line(&mut self) {
-        self.keep_last();
-        self.lines.clear();
-        self.last_line_is_open = false;
-        self.printed_of_first = 0;
-    }
-
-    /// Takes the members of a group together. Returns whether there is anything to show.
-    fn refresh_group(&mut self) -> bool {
-        let Some(group) = &mut self.group else {
-            return false;
-        };
-        let mut changed = false;
-        let mut cached = true;
-        let mut error = String::new();
-        let was_hidden = group.hidden;
-        for member in &group.members {
-            let strong = member
-                .progress_group
-                .as_ref()
-                .is_some_and(|group| !group.weak);
-            if let Some(start) = member.started {
-                changed |= self.intervals.insert(start, member.completed) != Some(member.completed);
-                group.hidden &= !strong;
-            }
-            cached &= member.cached;
-            if !member.error.is_empty() {
-                group.hidden = false;
-                if error.is_empty() {
-                    error = sanitize::plain(&member.error);
-                }
-            }
-        }
-        changed |= self.cached != cached || self.error != error;
-        self.cached = cached;
-        self.error = error;
-        changed |= was_hidden && !group.hidden;
-        changed && !group.hidden
-    }
-}
+/// Characters of a text for which there is no room any more.
+const STUB: usize = 200;
 
 /// All vertexes, found by digest.
 #[derive(Debug, Default)]
@@ -212,28 +60,34 @@ pub(crate) struct Trace {
     pub(crate) started: Vec<usize>,
     /// What changed since it was last printed.
     pub(crate) updated: BTreeSet<usize>,
+    /// Something of the build was not taken in.
+    pub(crate) is_cut: bool,
     by_digest: HashMap<String, usize>,
     groups: HashMap<String, usize>,
+    /// Bytes of texts that were taken in. What is replaced counts, too.
+    kept: usize,
+    /// Bytes that wait to be printed, and who has them.
+    waiting: usize,
+    waiting_in: BTreeSet<usize>,
+    /// Bytes of recent lines, and who has them.
+    recent: usize,
+    recent_in: BTreeSet<usize>,
 }
 
 impl Trace {
     pub(crate) fn update(&mut self, status: &SolveStatus, now: Duration) {
-        let mut touched_groups = Vec::new();
+        let mut touched_groups = BTreeSet::new();
         for vertex in &status.vertexes {
             match &vertex.progress_group {
-                Some(_) => {
-                    let index = self.member(vertex);
-                    if !touched_groups.contains(&index) {
-                        touched_groups.push(index);
-                    }
-                }
+                Some(_) => touched_groups.extend(self.member(vertex)),
                 None => self.vertex(vertex, now),
             }
         }
         for index in touched_groups {
+            let was_shown = self.shown[index].is_started() && !self.shown[index].is_hidden();
             let show = self.shown[index].refresh_group();
             let group = &mut self.shown[index];
-            if !group.is_hidden() && group.is_started() && !self.started.contains(&index) {
+            if !was_shown && group.is_started() && !group.is_hidden() {
                 self.started.push(index);
             }
             if show {
@@ -243,123 +97,252 @@ impl Trace {
             }
         }
         for status in &status.statuses {
-            let Some(&index) = self.by_digest.get(&status.vertex) else {
-                continue;
-            };
-            let shown = &mut self.shown[index];
-            let known = shown
-                .statuses
-                .iter_mut()
-                .find(|known| known.id == status.id);
-            match known {
-                Some(known) => known.newest = status.clone(),
-                // One that has not started is not shown.
-                None if status.started.is_none() => {}
-                None => shown.statuses.push(Status {
-                    id: status.id.clone(),
-                    shown_id: sanitize::line(&status.id),
-                    newest: status.clone(),
-                    printed: None,
-                }),
-            }
-            shown.changed_statuses.insert(status.id.clone());
-            shown.event(now);
-            self.updated.insert(index);
+            self.status(status, now);
         }
         for warning in &status.warnings {
-            let Some(&index) = self.by_digest.get(&warning.vertex) else {
-                continue;
-            };
-            let short = String::from_utf8_lossy(&warning.short);
-            let shown = &mut self.shown[index];
-            shown.warnings.push(sanitize::line(&short));
-            // As in the peer a warning alone shows no vertex: it waits for the next print.
-            shown.event(now);
+            self.warning(warning, now);
         }
         for log in &status.logs {
             let Some(&index) = self.by_digest.get(&log.vertex) else {
                 continue;
             };
-            let shown = &mut self.shown[index];
-            shown.log(log);
-            shown.event(now);
+            self.change(index, |shown| {
+                shown.log(log);
+                shown.event(now);
+            });
             self.updated.insert(index);
         }
+    }
+
+    /// Changes a vertex, and keeps count of what it holds.
+    pub(crate) fn change<T>(&mut self, index: usize, change: impl FnOnce(&mut Shown) -> T) -> T {
+        let shown = &mut self.shown[index];
+        self.waiting -= shown.waiting_bytes;
+        self.recent -= shown.recent_bytes;
+        let result = change(shown);
+        self.waiting += shown.waiting_bytes;
+        self.recent += shown.recent_bytes;
+        set(&mut self.waiting_in, index, shown.waiting_bytes > 0);
+        set(&mut self.recent_in, index, shown.recent_bytes > 0);
+        while self.recent > MOST_RECENT {
+            let Some(oldest) = self.recent_in.pop_first() else {
+                break;
+            };
+            let oldest = &mut self.shown[oldest];
+            self.recent -= oldest.recent_bytes;
+            oldest.forget_recent();
+        }
+        result
+    }
+
+    /// Returns whose text has to be printed now, since too much waits. What waits in vertexes that
+    /// are not shown is forgotten.
+    pub(crate) fn overdue(&mut self) -> Vec<usize> {
+        if self.waiting <= MOST_WAITING {
+            return Vec::new();
+        }
+        let mut overdue = Vec::new();
+        for index in std::mem::take(&mut self.waiting_in) {
+            if self.shown[index].is_hidden() {
+                self.change(index, Shown::forget_waiting);
+            } else {
+                self.waiting_in.insert(index);
+                overdue.push(index);
+            }
+        }
+        overdue
+    }
+
+    /// Takes note that so many bytes more are kept; returns whether there is room for them.
+    fn admit(&mut self, bytes: usize) -> bool {
+        let fits = self.kept + bytes <= MOST_KEPT;
+        if fits {
+            self.kept += bytes;
+        } else {
+            self.is_cut = true;
+        }
+        fits
+    }
+
+    /// Returns what to keep of a text that takes the place of another.
+    fn text(&mut self, old: &str, new: String) -> String {
+        if new == old || new.len() <= STUB || self.admit(new.len()) {
+            new
+        } else {
+            clean_line(&new, STUB)
+        }
+    }
+
+    /// Makes room for one more vertex.
+    fn new_vertex(&mut self, digest: &str, name: &str) -> bool {
+        let fits = self.by_digest.len() < MOST_VERTEXES;
+        self.is_cut |= !fits;
+        fits && self.admit(VERTEX + digest.len() + name.len())
     }
 
     fn vertex(&mut self, vertex: &Vertex, now: Duration) {
-        let index = match self.by_digest.get(&vertex.digest) {
-            Some(&index) => index,
-            None => {
-                self.shown.push(Shown::default());
-                self.by_digest
-                    .insert(vertex.digest.clone(), self.shown.len() - 1);
-                self.shown.len() - 1
+        let name = name(&vertex.name);
+        let index = match self.by_digest.get(&vertex.digest).copied() {
+            Some(index) => index,
+            None if self.new_vertex(&vertex.digest, &name) => {
+                let index = self.shown.len();
+                self.shown.push(Shown {
+                    name: name.clone(),
+                    ..Shown::default()
+                });
+                self.by_digest.insert(vertex.digest.clone(), index);
+                index
             }
+            None => return,
         };
-        let shown = &mut self.shown[index];
+        let old = std::mem::take(&mut self.shown[index].name);
+        let name = self.text(&old, name);
+        self.shown[index].name = old;
         let Some(start) = vertex.started else {
             // The announcement of a vertex may be repeated; it takes back nothing.
+            let shown = &mut self.shown[index];
             if !shown.is_started() {
-                shown.name = sanitize::line(&vertex.name);
+                shown.name = name;
             }
             return;
         };
-        let unfinished = vertex.completed.is_some() && !shown.closed;
-        let news = |old: &Vertex| {
-            old.started != vertex.started
-                || old.completed != vertex.completed
-                || old.cached != vertex.cached
-                || old.error != vertex.error
-                || old.name != vertex.name
-        };
-        if unfinished || shown.newest.as_ref().is_none_or(news) {
-            shown.event(now);
-            self.updated.insert(index);
-        }
+        let old = std::mem::take(&mut self.shown[index].error);
+        let error = self.text(&old, error(&vertex.error));
+        let shown = &mut self.shown[index];
+        shown.error = old;
         if !shown.is_started() {
             self.started.push(index);
         }
-        if shown.intervals.insert(start, vertex.completed) != Some(vertex.completed) {
-            shown.closed = false;
+        if shown.report(vertex, start, (name, error)) {
+            shown.event(now);
+            self.updated.insert(index);
         }
-        shown.name = sanitize::line(&vertex.name);
-        shown.cached = vertex.cached;
-        shown.error = sanitize::plain(&vertex.error);
-        shown.newest = Some(vertex.clone());
     }
 
     /// Puts a vertex into its group and returns the group.
-    fn member(&mut self, vertex: &Vertex) -> usize {
-        let (id, name) = vertex
-            .progress_group
-            .as_ref()
-            .map_or(("", ""), |group| (group.id.as_str(), group.name.as_str()));
-        let index = match self.groups.get(id) {
-            Some(&index) => index,
+    fn member(&mut self, vertex: &Vertex) -> Option<usize> {
+        let group = vertex.progress_group.as_ref()?;
+        let index = match self.groups.get(&group.id).copied() {
+            Some(index) => index,
             None => {
+                let name = name(&group.name);
+                if !self.new_vertex(&group.id, &name) {
+                    return None;
+                }
                 self.shown.push(Shown {
-                    name: sanitize::line(name),
+                    name,
                     group: Some(Group {
                         members: Vec::new(),
                         hidden: true,
                     }),
                     ..Shown::default()
                 });
-                self.groups.insert(id.to_owned(), self.shown.len() - 1);
+                self.groups.insert(group.id.clone(), self.shown.len() - 1);
                 self.shown.len() - 1
             }
         };
-        self.by_digest.insert(vertex.digest.clone(), index);
-        let group = self.shown[index].group.get_or_insert_default();
-        let known = group
-            .members
-            .iter_mut()
-            .find(|member| member.digest == vertex.digest);
-        match known {
-            Some(member) => *member = vertex.clone(),
-            None => group.members.push(vertex.clone()),
+        let mut members = std::mem::take(&mut self.shown[index].group.get_or_insert_default().members);
+        let known = members.iter().position(|member| member.digest == vertex.digest);
+        let position = match known {
+            Some(position) => Some(position),
+            None if members.len() < MOST_MEMBERS
+                && self.by_digest.len() < MOST_VERTEXES
+                && self.admit(PART + 2 * vertex.digest.len()) =>
+            {
+                self.by_digest.insert(vertex.digest.clone(), index);
+                members.push(Member {
+                    digest: vertex.digest.clone(),
+                    ..Member::default()
+                });
+                Some(members.len() - 1)
+            }
+            None => {
+                self.is_cut = true;
+                None
+            }
+        };
+        if let Some(member) = position.and_then(|position| members.get_mut(position)) {
+            member.started = vertex.started;
+            member.completed = vertex.completed;
+            member.cached = vertex.cached;
+            member.strong = !group.weak;
+            member.error = self.text(&member.error, error(&vertex.error));
         }
-        index
+        self.shown[index].group.get_or_insert_default().members = members;
+        position.map(|_| index)
     }
+
+    fn status(&mut self, status: &VertexStatus, now: Duration) {
+        let Some(&index) = self.by_digest.get(&status.vertex) else {
+            return;
+        };
+        let known = self.shown[index]
+            .statuses
+            .iter()
+            .position(|known| known.id == status.id);
+        let newest = VertexStatus {
+            id: String::new(),
+            vertex: String::new(),
+            name: String::new(),
+            ..status.clone()
+        };
+        match known {
+            Some(position) => {
+                let known = &mut self.shown[index].statuses[position];
+                known.newest = newest;
+                known.changed = true;
+            }
+            // One that has not started is not shown.
+            None if status.started.is_none() => {}
+            None if self.shown[index].statuses.len() < MOST_STATUSES
+                && self.admit(PART + 2 * status.id.len()) =>
+            {
+                self.shown[index].statuses.push(Status {
+                    id: status.id.clone(),
+                    shown_id: clean_line(&status.id, LINE).trim_end().to_owned(),
+                    newest,
+                    changed: true,
+                    printed: None,
+                });
+            }
+            None => {
+                self.is_cut = true;
+                return;
+            }
+        }
+        self.shown[index].event(now);
+        self.updated.insert(index);
+    }
+
+    fn warning(&mut self, warning: &VertexWarning, now: Duration) {
+        let Some(&index) = self.by_digest.get(&warning.vertex) else {
+            return;
+        };
+        let short = String::from_utf8_lossy(&warning.short);
+        let short = clean_line(&short, LINE).trim_end().to_owned();
+        self.change(index, |shown| {
+            shown.warn(short);
+            // As in the peer a warning alone shows no vertex: it waits for the next print.
+            shown.event(now);
+        });
+    }
+}
+
+/// Puts an index into a set, or takes it out.
+fn set(indexes: &mut BTreeSet<usize>, index: usize, is_in: bool) {
+    if is_in {
+        indexes.insert(index);
+    } else {
+        indexes.remove(&index);
+    }
+}
+
+/// Returns a name as one line.
+fn name(text: &str) -> String {
+    clean_line(text, NAME).trim_end().to_owned()
+}
+
+/// Returns an error of which no further line looks like one of the printer's.
+fn error(text: &str) -> String {
+    clean_block(text, ERROR)
 }

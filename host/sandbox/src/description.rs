@@ -8,7 +8,7 @@ use crate::bindings::contract::{CapabilityRequest, Descriptor, OptionKind, Optio
 use crate::grant::lookup_capability;
 use crate::limits;
 use crate::pattern::Pattern;
-use crate::text::is_invisible;
+use iechor_text::is_displayable;
 
 /// Returns everything for which a description is refused; nothing where it is sound enough.
 pub fn refusals(descriptor: &Descriptor) -> Vec<String> {
@@ -47,7 +47,7 @@ pub fn refusals(descriptor: &Descriptor) -> Vec<String> {
 pub fn line_fault(what: &str, line: &str) -> Option<String> {
     if line.trim().is_empty() {
         Some(format!("{what} is empty"))
-    } else if line.contains(|c: char| c.is_control() || is_invisible(c))
+    } else if line.contains(|c: char| !is_displayable(c))
         || line.chars().count() > limits::SHOWN_LINE
     {
         Some(format!(
@@ -120,7 +120,7 @@ fn option_faults(option: &OptionSpec, faults: &mut Vec<String>) {
         bound(&format!("choices of {name}"), choices.len(), limits::CHOICES, faults);
         let is_bad = |choice: &&String| {
             choice.chars().count() > limits::NAME_CHARS
-                || choice.contains(|c: char| c.is_control() || is_invisible(c))
+                || choice.contains(|c: char| !is_displayable(c))
         };
         if let Some(choice) = choices.iter().find(is_bad) {
             let shown = shown(choice);

@@ -311,12 +311,13 @@ async fn open(
         Destination::None => (ExportTarget::None, None),
         Destination::Directory(path) => (ExportTarget::Directory(path), None),
         Destination::Stdout => {
-            if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+            let output = tokio::io::stdout(); // a stream of bytes
+            if std::io::IsTerminal::is_terminal(&std::os::fd::AsFd::as_fd(&output)) {
                 return Err(BuilderError::Usage(format!(
                     "dest file is required for {kind} exporter. refusing to write to console"
                 )));
             }
-            (ExportTarget::Stream(Box::new(tokio::io::stdout())), None)
+            (ExportTarget::Stream(Box::new(output)), None)
         }
         Destination::File(path) => {
             let (file, temporary) = create_beside(&path)?;

@@ -10,6 +10,9 @@ use tonic::Status;
 
 use crate::grpc::{Messages, framed};
 
+/// Largest question for credentials, in bytes: the name of a host.
+const QUESTION_LIMIT: usize = 64 << 10;
+
 /// Who may log in, and with what.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
@@ -45,6 +48,7 @@ pub(super) async fn credentials(
     request: Request<Incoming>,
 ) -> Result<Bytes, Status> {
     let message = Messages::new(request.into_body())
+        .limited(QUESTION_LIMIT)
         .next()
         .await
         .ok_or_else(|| Status::invalid_argument("a call without a message"))?

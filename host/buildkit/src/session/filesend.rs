@@ -188,6 +188,8 @@ pub(super) fn serve(services: Arc<Services>, request: Request<Incoming>) -> Repl
     });
     services.exports.with(|slots| {
         if let Some(slot) = slots.get_mut(&index) {
+            // The daemon may deliver to a directory as often as it likes.
+            slot.tasks.retain(|task| !task.is_finished());
             slot.tasks.push(AbortOnDropHandle::new(task));
         }
     });

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use hyper::body::Incoming;
 use iechor_fsutil::Filter;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 
 use super::list;
@@ -17,7 +18,11 @@ use crate::transfer;
 /// Buffers on their way to the daemon before the files wait.
 pub(super) const QUEUE: usize = 16;
 
-pub(super) fn serve(directories: &BTreeMap<String, PathBuf>, request: Request<Incoming>) -> Reply {
+pub(super) fn serve(
+    directories: &BTreeMap<String, PathBuf>,
+    transfers: &Arc<Semaphore>,
+    request: Request<Incoming>,
+) -> Reply {
     let (head, body) = request.into_parts();
     let name = first(&head.headers, "dir-name");
     let Some(directory) = directories.get(name) else {
@@ -32,7 +37,10 @@ pub(super) fn serve(directories: &BTreeMap<String, PathBuf>, request: Request<In
     };
     let (sender, receiver) = mpsc::channel::<Bytes>(QUEUE);
     let directory = directory.clone();
+    let transfers = Arc::clone(transfers);
     stream_reply(receiver, async move {
+        // The semaphore is never closed.
+        let _turn = transfers.acquire().await;
         transfer::send(&directory, filter, Messages::new(body), sender)
             .await
             .map_err(Status::unknown)

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rand::Rng as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use tower_service::Service as _;
@@ -38,6 +38,17 @@ const HEADER_LIMIT: u32 = 1 << 20;
 /// the connection is larger by far, so that health checks still get through.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
+
+/// Calls of the daemon that are served at the same time; HTTP/2 has it wait with further ones. A
+/// build for many platforms has one for each result.
+const MOST_CALLS: u32 = 128;
+
+/// Directories that are sent at the same time; further calls wait. A build has one for its context,
+/// its Dockerfile and each context that is named.
+const MOST_TRANSFERS: usize = 32;
+
+/// Registries whose credentials are looked up at the same time: each may take a process.
+const MOST_LOOKUPS: usize = 8;
 
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 const FILE_SYNC: &str = "/moby.filesync.v1.FileSync/DiffCopy";
@@ -138,6 +149,8 @@ pub(crate) struct Services {
     directories: BTreeMap<String, PathBuf>,
     credentials: Option<Arc<dyn CredentialSource>>,
     pub(crate) exports: Exports,
+    transfers: Arc<Semaphore>,
+    lookups: Semaphore,
     failure: Mutex<Option<Error>>,
 }
 
@@ -177,10 +190,12 @@ impl Services {
             (HEALTH_CHECK, _) => answer(Ok(framed(&HealthCheckResponse {
                 status: ServingStatus::Serving.into(),
             }))),
-            (FILE_SYNC, _) => filesync::serve(&self.directories, request),
+            (FILE_SYNC, _) => filesync::serve(&self.directories, &self.transfers, request),
             (FILE_SEND, _) => filesend::serve(self, request),
             (CREDENTIALS, Some(source)) => {
                 let source = Arc::clone(source);
+                // The semaphore is never closed.
+                let _turn = self.lookups.acquire().await;
                 answer(auth::credentials(&*source, request).await)
             }
             (FETCH_TOKEN | GET_TOKEN_AUTHORITY | VERIFY_TOKEN_AUTHORITY, Some(_)) => {
@@ -215,6 +230,8 @@ impl Client {
             directories: session.directories,
             credentials: session.credentials,
             exports,
+            transfers: Arc::new(Semaphore::new(MOST_TRANSFERS)),
+            lookups: Semaphore::new(MOST_LOOKUPS),
             failure: Mutex::new(None),
         });
 
@@ -252,6 +269,7 @@ impl Client {
         let handler = Arc::clone(&services);
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
             .max_header_list_size(HEADER_LIMIT)
+            .max_concurrent_streams(MOST_CALLS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .serve_connection(

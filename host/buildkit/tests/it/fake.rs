@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bollard_buildkit_proto::google::{protobuf::Any, rpc};
 use bollard_buildkit_proto::moby::buildkit::v1 as proto;
+use bollard_buildkit_proto::moby::buildkit::v1::types::WorkerRecord;
 use bollard_buildkit_proto::moby::buildkit::v1::control_server::{Control, ControlServer};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
@@ -30,6 +31,7 @@ type Statuses = BoxStream<'static, Result<proto::StatusResponse, Status>>;
 struct Script {
     info: Result<proto::InfoResponse, Status>,
     session: Result<(), Status>,
+    workers: usize,
     /// `None`: no answer.
     solve: Option<Result<proto::SolveResponse, Status>>,
     status: Arc<dyn Fn() -> Statuses + Send + Sync>,
@@ -43,6 +45,7 @@ impl Default for Script {
         Self {
             info: Err(Status::unimplemented("unknown method Info")),
             session: Ok(()),
+            workers: 0,
             solve: Some(Ok(proto::SolveResponse::default())),
             status: Arc::new(|| stream::empty().boxed()),
             solving: Arc::default(),
@@ -125,7 +128,8 @@ impl Control for Script {
         &self,
         _: Request<proto::ListWorkersRequest>,
     ) -> Result<Response<proto::ListWorkersResponse>, Status> {
-        never()
+        let record = vec![WorkerRecord::default(); self.workers];
+        Ok(Response::new(proto::ListWorkersResponse { record }))
     }
 
     type ListenBuildHistoryStream = BoxStream<'static, Result<proto::BuildHistoryEvent, Status>>;
@@ -385,7 +389,8 @@ async fn a_status_beyond_the_daemons_own_limit_arrives() {
     let (client, _daemon) = daemon(script).await;
     let (result, statuses) = solve(&client, SolveRequest::dockerfile(), session()).await;
     assert_eq!(result.unwrap().status_failure, None);
-    assert_eq!(statuses[0].logs[0].data.len(), 20 << 20);
+    let logs = statuses.iter().flat_map(|status| &status.logs);
+    assert_eq!(logs.map(|log| log.data.len()).sum::<usize>(), 20 << 20);
 }
 
 #[tokio::test]
@@ -398,6 +403,73 @@ async fn a_status_that_breaks_off_does_not_fail_the_build() {
     let (result, _) = solve(&client, SolveRequest::dockerfile(), session()).await;
     let failure = result.unwrap().status_failure.unwrap();
     assert!(failure.contains("too large"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_status_of_very_many_vertexes_comes_in_pieces() {
+    let vertexes = vec![proto::Vertex::default(); 400_000];
+    let status = proto::StatusResponse {
+        vertexes,
+        ..Default::default()
+    };
+    let script = Script {
+        status: Arc::new(move || stream::iter([Ok(status.clone())]).boxed()),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let (result, statuses) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    assert_eq!(result.unwrap().status_failure, None);
+    let counts = statuses.iter().map(|status| status.vertexes.len());
+    assert_eq!(counts.clone().sum::<usize>(), 400_000);
+    assert!(counts.max() <= Some(1000));
+}
+
+#[tokio::test]
+async fn a_vertex_that_is_too_long_is_left_out_and_said() {
+    let vertex = |name: String| proto::Vertex {
+        name,
+        ..Default::default()
+    };
+    let status = proto::StatusResponse {
+        vertexes: vec![vertex("x".repeat(5 << 20)), vertex("short".into())],
+        ..Default::default()
+    };
+    let script = Script {
+        status: Arc::new(move || stream::iter([Ok(status.clone())]).boxed()),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let (result, statuses) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    let failure = result.unwrap().status_failure.unwrap();
+    assert!(failure.contains("longer than 4 MiB"), "{failure}");
+    assert_eq!(statuses[0].vertexes.len(), 1);
+}
+
+#[tokio::test]
+async fn of_very_many_facts_some_are_kept() {
+    let facts = (0..200_000).map(|number| (number.to_string(), String::new()));
+    let script = Script {
+        solve: Some(Ok(proto::SolveResponse {
+            exporter_response: facts.collect(),
+        })),
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let (result, _) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    assert_eq!(result.unwrap().exporter_response.len(), 10_000);
+}
+
+#[tokio::test]
+async fn very_many_workers_are_refused() {
+    let script = |workers| Script {
+        workers,
+        ..Script::default()
+    };
+    let (client, _daemon) = daemon(script(1000)).await;
+    assert_eq!(client.workers().await.unwrap().len(), 1000);
+    let (client, _daemon) = daemon(script(1_000_000)).await;
+    let error = client.workers().await.unwrap_err();
+    assert!(error.to_string().contains("too large"), "{error}");
 }
 
 #[tokio::test]
@@ -493,7 +565,8 @@ async fn a_typed_error_with_a_whole_dockerfile_arrives() {
     let error = result.unwrap_err();
     assert_eq!(error.to_string(), "failed to solve: exit code: 1");
     assert_eq!(error.code(), Some(Code::Unknown));
-    assert!(source_snippet(&error.sources()[0]).contains(" 4001 | >>> RUN false\n"));
+    let snippet = source_snippet(&error.sources()[0]);
+    assert!(snippet.contains(&" 4001 | >>> RUN false".to_owned()));
     let Error::Solve(error) = error else {
         panic!("{error}")
     };

@@ -30,8 +30,8 @@ impl Inspect {
                 );
             };
             match self.format {
-                Some(format) => console::line(&template::render(&format, &object)?),
-                None => console::line(&format!("{:#}", serde_json::Value::Array(vec![object]))),
+                Some(format) => console::result(&template::render(&format, &object)?),
+                None => console::pretty_json(&[object]),
             }
         })
     }

@@ -94,7 +94,7 @@ async fn list(engine: &dyn Engine, format: Format) -> anyhow::Result<()> {
                     "Internal": network.internal,
                     "Labels": network.labels,
                 });
-                console::line(&object.to_string())?;
+                console::json(&object)?;
             }
             Ok(())
         }
@@ -108,7 +108,7 @@ async fn remove(engine: &dyn Engine, names: &[String]) -> anyhow::Result<()> {
         match engine.remove_network(name).await {
             Ok(()) => console::line(name)?,
             Err(error) if failure.is_none() => failure = Some(error),
-            Err(error) => console::say(&format!("ERROR: {error}")),
+            Err(error) => console::error(&error.to_string()),
         }
     }
     failure.map_or(Ok(()), |error| Err(error.into()))

@@ -19,7 +19,7 @@ impl Version {
         let version = env!("CARGO_PKG_VERSION");
         match self.format {
             Format::Table => console::line(&format!("iechor v{version}")),
-            Format::Json => console::line(&serde_json::json!({ "Version": version }).to_string()),
+            Format::Json => console::json(&serde_json::json!({ "Version": version })),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Volume {
                             "Driver": volume.driver,
                             "Labels": volume.labels,
                         });
-                        console::line(&object.to_string())?;
+                        console::json(&object)?;
                     }
                     Ok(())
                 }

@@ -22,7 +22,7 @@ pub(crate) use self::path::PathPattern;
 use self::address::AddressPattern;
 use self::word::{DevicesPattern, GroupPattern, WordPattern};
 use crate::grant::{Capability, ENDPOINT};
-use crate::text::is_invisible;
+use iechor_text::is_displayable;
 
 /// Most characters of a pattern. The longest that is of use is a path, or an image with its digest.
 pub const PATTERN_CHARS: usize = 200;
@@ -166,7 +166,7 @@ fn check_text(text: &str) -> Result<(), String> {
     if text.chars().count() > PATTERN_CHARS {
         return Err(format!("it has more than {PATTERN_CHARS} characters"));
     }
-    if text.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if text.chars().any(|c| !is_displayable(c)) {
         return Err("it has a character that is not seen".into());
     }
     if text.matches('*').count() > STARS {

@@ -18,6 +18,7 @@ use crate::command::Format;
 use crate::console::{self, Display};
 use crate::session::{self, Common};
 use crate::table;
+use crate::text::Text;
 
 /// Show a builder and its nodes
 #[derive(Debug, Args)]
@@ -63,10 +64,7 @@ impl Inspect {
                     }
                     Ok(())
                 }
-                Format::Json => {
-                    let shown = as_json(&stored, &nodes, &unfinished);
-                    console::line(&format!("{shown:#}"))
-                }
+                Format::Json => console::pretty_json(&as_json(&stored, &nodes, &unfinished)),
             }
         })
     }
@@ -81,7 +79,7 @@ pub(super) fn last_activity_rfc3339(stored: &StoredBuilder) -> Option<String> {
     last_activity(stored)?.format(&Rfc3339).ok()
 }
 
-fn text(stored: &StoredBuilder, nodes: &[NodeReport], unfinished: &[Unfinished]) -> String {
+fn text(stored: &StoredBuilder, nodes: &[NodeReport], unfinished: &[Unfinished]) -> Text {
     let group = &stored.group;
     let mut rows = vec![field("Name", &group.name), field("Driver", &group.driver)];
     if let Some(digest) = &group.driver_digest {
@@ -97,20 +95,22 @@ fn text(stored: &StoredBuilder, nodes: &[NodeReport], unfinished: &[Unfinished])
         rows.push(field("Status", "incomplete"));
     }
     let mut text = table::fields(&rows);
-    text += "\nNodes:\n";
-    for report in nodes {
-        text += &node_text(report);
-        text.push('\n');
+    text.line("");
+    text.line("Nodes:");
+    for (number, report) in nodes.iter().enumerate() {
+        if number > 0 {
+            text.line("");
+        }
+        text.append(&node_text(report));
     }
-    text.truncate(text.trim_end().len());
-    text + "\n"
+    text
 }
 
 fn field(key: &str, value: &str) -> (String, String) {
     (key.to_owned(), value.to_owned())
 }
 
-fn node_text(report: &NodeReport) -> String {
+fn node_text(report: &NodeReport) -> Text {
     let node = &report.node;
     let mut rows = vec![field("Name", &node.name), field("Endpoint", &node.endpoint)];
     if !report.options.is_empty() {
@@ -145,27 +145,27 @@ fn node_text(report: &NodeReport) -> String {
     let mut text = table::fields(&rows);
     for worker in &state.workers {
         if !worker.labels.is_empty() {
-            text += "Labels:\n";
+            text.line("Labels:");
             let rows: Vec<_> = worker
                 .labels
                 .iter()
                 .map(|(key, value)| (format!(" {key}"), value.clone()))
                 .collect();
-            text += &table::fields(&rows);
+            text.append(&table::fields(&rows));
         }
         for (number, policy) in worker.gc_policy.iter().enumerate() {
-            text += &format!("GC Policy rule#{number}:\n");
-            text += &table::fields(&policy_rows(policy));
+            text.line(&format!("GC Policy rule#{number}:"));
+            text.append(&table::fields(&policy_rows(policy)));
         }
     }
     for (path, contents) in &node.files {
-        text += &format!("File#{path}:\n");
+        text.line(&format!("File#{path}:"));
         // Whom a file is for is decided in one place: what others may not read is not shown.
         if buildkitd_config::mode(&node.files, path) & 0o077 == 0 {
-            text += " > (a private key, not shown)\n";
+            text.line(" > (a private key, not shown)");
         } else {
             for line in String::from_utf8_lossy(contents).lines() {
-                text += &format!(" > {line}\n");
+                text.line(&format!(" > {line}"));
             }
         }
     }

@@ -86,7 +86,7 @@ impl Ls {
                 Format::Table => write_table(listed, self.no_trunc),
                 Format::Json => {
                     for builder in &listed {
-                        console::line(&as_json(builder).to_string())?;
+                        console::json(&as_json(builder))?;
                     }
                     Ok(())
                 }
@@ -233,7 +233,7 @@ fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
             ]);
         }
     }
-    console::result(&trimmed(&table::render(&rows)))?;
+    console::result(&table::render(&rows).without_trailing_spaces())?;
     if !complaints.is_empty() {
         console::say("");
     }
@@ -248,13 +248,6 @@ fn complaint(builder: &str, report: &NodeReport, error: &BuilderError) -> String
         "Failed to get status for {builder} ({}): {error}",
         report.node.name
     )
-}
-
-/// Without the spaces at line ends that empty last columns leave.
-fn trimmed(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
 }
 
 fn as_json(builder: &Listed) -> Value {

@@ -1,6 +1,6 @@
 //! `iechor buildx rm`
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -119,13 +119,10 @@ fn confirm() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("--all-inactive asks for a confirmation, and there is no terminal; add --force");
     }
-    let mut stderr = std::io::stderr().lock();
-    write!(
-        stderr,
+    console::ask(
         "WARNING! This will remove all builders that are not in running state. Are you sure you \
-         want to continue? [y/N] "
-    )?;
-    stderr.flush()?;
+         want to continue? [y/N] ",
+    );
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

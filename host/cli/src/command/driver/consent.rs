@@ -1,6 +1,6 @@
 //! Asks the user what a driver may do.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::bail;
 use iechor_builder::drivers::Candidate;
@@ -29,7 +29,7 @@ pub async fn ask(
         .iter()
         .filter(|request| !granted.iter().any(|grant| grant.name == request.name))
         .collect();
-    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let terminal = std::io::stdin().is_terminal() && console::is_terminal();
     if open.is_empty() || !terminal {
         candidate.check(&granted).await?;
         for request in open {
@@ -81,10 +81,7 @@ fn means(name: &str) -> &'static str {
 
 /// Asks for yes or no; the end of the input is a no.
 async fn answer(workspace: &Workspace, question: &str) -> anyhow::Result<bool> {
-    let mut stderr = std::io::stderr().lock();
-    write!(stderr, "{question}")?;
-    stderr.flush()?;
-    drop(stderr);
+    console::ask(question);
     let read = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line).map(|_| line)

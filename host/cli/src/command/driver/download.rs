@@ -1,6 +1,5 @@
 //! Shows how far a download is, once it takes a while.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,7 +20,7 @@ impl Download {
     /// Nothing is shown yet.
     pub fn new() -> Self {
         Self {
-            terminal: std::io::stderr().is_terminal(),
+            terminal: console::is_terminal(),
             said: Mutex::new((Instant::now(), false)),
         }
     }
@@ -41,7 +40,7 @@ impl Download {
             of.unwrap_or_default()
         );
         if self.terminal {
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{text}");
+            console::transient(&text);
         } else {
             console::say(&text);
         }
@@ -52,7 +51,7 @@ impl Drop for Download {
     fn drop(&mut self) {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if self.terminal && said.1 {
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+            console::erase();
         }
     }
 }

@@ -8,6 +8,7 @@ use iechor_sandbox::grant::{is_everything, review_order};
 use super::{need, risk, scope, shown};
 use crate::command::Format;
 use crate::session::{self, Common};
+use crate::text::Text;
 use crate::{console, table};
 
 /// Show what a driver imports, its options and the capabilities that it asks for
@@ -33,13 +34,13 @@ impl Inspect {
                 .map_err(iechor_builder::BuilderError::from)?;
             match format {
                 Format::Table => console::result(&text(&loaded, descriptor)),
-                Format::Json => console::line(&format!("{:#}", json(&loaded, descriptor))),
+                Format::Json => console::pretty_json(&json(&loaded, descriptor)),
             }
         })
     }
 }
 
-fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
+fn text(loaded: &Loaded, descriptor: &Descriptor) -> Text {
     let component = &loaded.driver;
     let field = |key: &str, value: &str| (key.to_owned(), shown(value));
     let mut fields = vec![
@@ -58,11 +59,13 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
         fields.push(field("Pinned to", &entry.pinned));
     }
     let mut text = table::fields(&fields);
-    text += "\nImports:\n";
+    text.line("");
+    text.line("Imports:");
     for import in component.imports() {
-        text += &format!("  {}\n", shown(import));
+        text.line(&format!("  {import}"));
     }
-    text += "\nRequested capabilities:\n";
+    text.line("");
+    text.line("Requested capabilities:");
     let mut rows = Vec::new();
     for request in review_order(&descriptor.capabilities) {
         rows.push(vec![
@@ -73,15 +76,17 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
             shown(&request.reason),
         ]);
     }
-    text += &table::render(&rows);
+    text.append(&table::render(&rows));
     let forbidden = forbidden(loaded, descriptor);
     if !forbidden.is_empty() {
-        text += "\nForbidden by policy:\n";
+        text.line("");
+        text.line("Forbidden by policy:");
         for (file, rule) in forbidden {
-            text += &format!("  {rule} ({file})\n");
+            text.line(&format!("  {rule} ({file})"));
         }
     }
-    text += "\nOptions:\n";
+    text.line("");
+    text.line("Options:");
     let rows: Vec<_> = descriptor
         .options
         .iter()
@@ -102,7 +107,8 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> String {
             ]
         })
         .collect();
-    text + &table::render(&rows)
+    text.append(&table::render(&rows));
+    text
 }
 
 /// The file and the rule of what is forbidden of all that the driver asks for.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::shown;
 use crate::command::ListFormat;
 use crate::session::{self, Common};
+use crate::text::Text;
 use crate::{console, table, template};
 
 /// List the drivers that are built in and installed
@@ -30,9 +31,9 @@ impl Ls {
                 ListFormat::Table => console::result(&as_table(listed)),
                 ListFormat::Json => listed
                     .iter()
-                    .try_for_each(|driver| console::line(&as_json(driver).to_string())),
+                    .try_for_each(|driver| console::json(&as_json(driver))),
                 ListFormat::Template(text) => listed.iter().try_for_each(|driver| {
-                    console::line(&template::render(text, &as_json(driver))?)
+                    console::result(&template::render(text, &as_json(driver))?)
                 }),
             }?;
             match listing.fault {
@@ -43,7 +44,7 @@ impl Ls {
     }
 }
 
-fn as_table(listed: &[Listed]) -> String {
+fn as_table(listed: &[Listed]) -> Text {
     let header = ["NAME", "VERSION", "SOURCE", "DIGEST", "STATUS"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for driver in listed {

@@ -59,12 +59,12 @@ impl Driver {
     }
 }
 
+/// Characters of a driver's or a server's words that are shown.
+const WORDS: usize = 4 << 10;
+
 /// Words of a driver or a server on one line, without what would move the cursor.
 fn shown(text: &str) -> String {
-    text.chars()
-        .map(|c| if c == '\n' { ' ' } else { c })
-        .filter(|c| !c.is_control())
-        .collect()
+    iechor_text::clean_line(text, WORDS)
 }
 
 /// The patterns of a scope; `any` where that amounts to every subject.

@@ -8,6 +8,7 @@ use iechor_builder::policy::{self, ORGANISATION, Places, VARIABLE};
 use iechor_sandbox::policy::Rules;
 
 use crate::command::Format;
+use crate::text::Text;
 use crate::{console, table};
 
 /// Show the rules that drivers are under, or check the file of such rules
@@ -33,14 +34,20 @@ impl Policy {
         match self.format {
             Format::Json => {
                 let files: Vec<_> = files.iter().map(json).collect();
-                console::line(&format!("{:#}", serde_json::json!({ "Files": files })))
+                console::pretty_json(&serde_json::json!({ "Files": files }))
             }
             Format::Table if files.is_empty() => console::line(&format!(
                 "no policy: there is no {ORGANISATION}, and {VARIABLE} names no file"
             )),
             Format::Table => {
-                let texts: Vec<_> = files.iter().map(text).collect();
-                console::result(&texts.join("\n"))
+                let mut shown = Text::default();
+                for (number, rules) in files.iter().enumerate() {
+                    if number > 0 {
+                        shown.line("");
+                    }
+                    shown.append(&text(rules));
+                }
+                console::result(&shown)
             }
         }
     }
@@ -67,7 +74,7 @@ fn written(rules: &Rules) -> Vec<(String, Vec<String>)> {
     written
 }
 
-fn text(rules: &Rules) -> String {
+fn text(rules: &Rules) -> Text {
     let mut rows = Vec::new();
     for (rule, values) in written(rules) {
         let mut rule = format!("  {rule}");
@@ -79,11 +86,12 @@ fn text(rules: &Rules) -> String {
             rows.push(vec![std::mem::take(&mut rule), value]);
         }
     }
-    let rules_of_file = match rows.as_slice() {
-        [] => "  no rules\n".to_owned(),
-        rows => table::render(rows),
-    };
-    format!("{}\n{rules_of_file}", rules.file.display())
+    let mut text = Text::of_line(&rules.file.display().to_string());
+    match rows.as_slice() {
+        [] => text.line("  no rules"),
+        rows => text.append(&table::render(rows)),
+    }
+    text
 }
 
 fn json(rules: &Rules) -> serde_json::Value {

@@ -36,7 +36,7 @@ impl Rm {
                 return Err(last.into());
             }
             for failure in failures.iter().chain([&last]) {
-                console::say(&format!("ERROR: {failure}"));
+                console::error(&failure.to_string());
             }
             bail!("failed to remove one or more drivers")
         })

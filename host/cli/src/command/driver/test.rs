@@ -13,6 +13,7 @@ use iechor_testkit::{Event, Kit, KitError, RealEngine, Report, Run};
 
 use crate::console;
 use crate::session::{self, Common};
+use crate::text::Text;
 
 /// Test a driver in isolation: the whole contract, and scenarios of your own
 #[derive(Debug, Args)]
@@ -173,8 +174,8 @@ impl Test {
     }
 }
 
-fn list(names: &[String]) -> String {
-    let mut text = String::new();
+fn list(names: &[String]) -> Text {
+    let mut text = Text::default();
     for name in names {
         // One for each capability that a driver asks for.
         let more = if name.ends_with('-') {
@@ -182,11 +183,11 @@ fn list(names: &[String]) -> String {
         } else {
             ""
         };
-        text += &format!("{name}{more}\n");
+        text.line(&format!("{name}{more}"));
         let requirement = iechor_testkit::requirements()
             .find(|(known, _)| *known == name || known.ends_with('-') && name.starts_with(known));
         if let Some((_, requirement)) = requirement {
-            text += &format!("    {requirement}\n");
+            text.line(&format!("    {requirement}"));
         }
     }
     text
@@ -206,16 +207,16 @@ async fn show(run: Run, format: ReportFormat) -> anyhow::Result<Report> {
                     }
                 };
                 // Who went away does not want the rest; the run ends all the same, for its exit code.
-                let _ = console::result(&text);
+                let _ = console::result(&Text::prepared(text));
             })
         }
         ReportFormat::Junit | ReportFormat::Json => run,
     };
     let report = run.run().await;
     match format {
-        ReportFormat::Tap => console::result(&tap::end(&report))?,
-        ReportFormat::Junit => console::result(&junit::render(&report))?,
-        ReportFormat::Json => console::line(&format!("{:#}", serde_json::to_value(&report)?))?,
+        ReportFormat::Tap => console::result(&Text::prepared(tap::end(&report)))?,
+        ReportFormat::Junit => console::result(&Text::prepared(junit::render(&report)))?,
+        ReportFormat::Json => console::pretty_json(&serde_json::to_value(&report)?)?,
     }
     Ok(report)
 }

@@ -103,7 +103,7 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
             "Useless": loaded.useless.iter().map(|(grant, _)| grant).collect::<Vec<_>>(),
             "Requests": requests,
         });
-        return console::line(&format!("{object:#}"));
+        return console::pretty_json(&object);
     }
     let header = [
         "CAPABILITY",

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::shown;
 use crate::command::Format;
 use crate::session::{self, Common};
+use crate::text::Text;
 use crate::{console, table};
 
 /// Of a source that nobody was asked about.
@@ -58,7 +59,7 @@ impl Verify {
                 Format::Table => console::result(&as_table(&checked))?,
                 Format::Json => checked
                     .iter()
-                    .try_for_each(|checked| console::line(&as_json(checked).to_string()))?,
+                    .try_for_each(|checked| console::json(&as_json(checked)))?,
             }
             let faults = checked.iter().filter(|checked| checked.is_faulty());
             let faults = faults.count();
@@ -85,7 +86,7 @@ impl Checked {
     }
 }
 
-fn as_table(checked: &[Checked]) -> String {
+fn as_table(checked: &[Checked]) -> Text {
     let header = ["NAME", "DIGEST", "COMPONENT", "SOURCE"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for checked in checked {

@@ -1,9 +1,10 @@
-//! Takes out of foreign text whatever would steer the terminal.
+//! Cleans a stream of foreign text.
 //!
-//! Logs, names and errors come from builds and drivers that nobody has to trust. Left in are
-//! printable characters, tabs, line feeds and, in logs, colours (SGR). A carriage return moves the
-//! cursor, so it ends the line like a line feed; `\r\n` counts once. Whatever is not UTF-8 becomes
-//! U+FFFD.
+//! Printable characters, tabs, line feeds and, where that is wanted, colours (SGR) stay. A carriage
+//! return moves the cursor, so it ends the line like a line feed; `\r\n` counts once. What is not
+//! UTF-8 becomes U+FFFD.
+
+use crate::is_displayable;
 
 /// A colour sequence is at most this long; a longer one is dropped.
 const LONGEST_COLOUR: usize = 64;
@@ -11,8 +12,8 @@ const LONGEST_COLOUR: usize = 64;
 /// Colours that are in force at the end of a line are repeated on the next one, up to this much.
 const MOST_ACTIVE: usize = 256;
 
-/// Back to the terminal's own colours.
-pub(crate) const RESET: &str = "\x1b[0m";
+/// The sequence that ends all colours.
+pub const RESET: &str = "\x1b[0m";
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
@@ -35,7 +36,9 @@ enum State {
 /// No line leaves a colour behind: a line that ends coloured is reset at its end, and the next one
 /// starts in the colours that were in force, so the printer's own lines are always readable.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sanitizer {
+pub struct Sanitizer {
+    /// Colours are removed too.
+    without_colours: bool,
     state: State,
     /// Parameters of the control sequence that is being read; `None`: it is no colour.
     parameters: Option<String>,
@@ -50,8 +53,16 @@ pub(crate) struct Sanitizer {
 }
 
 impl Sanitizer {
-    /// The clean text; lines end with `\n`.
-    pub(crate) fn feed(&mut self, data: &[u8]) -> String {
+    /// Makes one that removes colours, too.
+    pub fn without_colours() -> Self {
+        Self {
+            without_colours: true,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the clean text of the next piece; lines end with `\n`.
+    pub fn feed(&mut self, data: &[u8]) -> String {
         let mut bytes = std::mem::take(&mut self.incomplete);
         bytes.extend_from_slice(data);
         let mut out = String::with_capacity(bytes.len());
@@ -73,8 +84,8 @@ impl Sanitizer {
         out
     }
 
-    /// A colour is in force at the end of what was put out.
-    pub(crate) fn colour_is_open(&self) -> bool {
+    /// Returns whether a colour is in force at the end of what was put out.
+    pub fn colour_is_open(&self) -> bool {
         self.applied
     }
 
@@ -118,8 +129,8 @@ impl Sanitizer {
             '\u{9b}' => self.start_control(),
             '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => self.state = State::String,
             '\t' => self.put('\t', out),
-            character if character.is_control() => {}
-            character => self.put(character, out),
+            character if is_displayable(character) => self.put(character, out),
+            _ => {}
         }
     }
 
@@ -166,6 +177,9 @@ impl Sanitizer {
     }
 
     fn colour(&mut self, parameters: &str, out: &mut String) {
+        if self.without_colours {
+            return;
+        }
         self.finish_carriage_return(out);
         let sequence = format!("\x1b[{parameters}m");
         let first = parameters.split([';', ':']).next().unwrap_or_default();
@@ -228,28 +242,6 @@ fn may_go_on(bytes: &[u8]) -> bool {
     bytes.len() < length
 }
 
-/// One line without colours: for names.
-pub(crate) fn line(text: &str) -> String {
-    plain(text).replace(['\n', '\t'], " ").trim_end().to_owned()
-}
-
-/// Lines without colours: for errors.
-pub(crate) fn plain(text: &str) -> String {
-    let clean = Sanitizer::default().feed(text.as_bytes());
-    if !clean.contains('\x1b') {
-        return clean;
-    }
-    let mut out = String::with_capacity(clean.len());
-    let mut rest = clean.as_str();
-    // Only whole colour sequences are left, and they end with the first `m`.
-    while let Some((before, sequence)) = rest.split_once('\x1b') {
-        out.push_str(before);
-        rest = sequence.split_once('m').map_or("", |(_, after)| after);
-    }
-    out.push_str(rest);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +282,11 @@ mod tests {
             ("cancelled sequence", "\x1b[31\x18x\n", "x\n"),
             ("line feed in a sequence", "\x1b[3\n1mx\n", "\n1mx\n"),
             ("line ends of Windows", "a\r\nb\r\n", "a\nb\n"),
+            (
+                "invisible characters",
+                "a\u{202e}b\u{200d}c\u{2028}d\u{feff}\n",
+                "abcd\n",
+            ),
             ("progress bar", "1%\r2%\r\r3%\n", "1%\n2%\n3%\n"),
         ] {
             assert_eq!(
@@ -347,11 +344,5 @@ mod tests {
         assert_eq!(sanitizer.feed(b"\xe2\x82"), "");
         assert_eq!(sanitizer.feed(b"\xac\xf0"), "€");
         assert_eq!(sanitizer.feed(b"\n"), "\u{fffd}\n");
-    }
-
-    #[test]
-    fn names_are_one_line_and_errors_are_plain() {
-        assert_eq!(line("a\nb\tc\x1b[31md\x1b[2J\n"), "a b cd");
-        assert_eq!(plain("\x1b[31ma\nb\x1b[0m\n#1 DONE"), "a\nb\n#1 DONE");
     }
 }

@@ -1,0 +1,69 @@
+//! Text in lines that are the program's, whatever the words in them are.
+
+use iechor_text::{clean_line, unmarked};
+
+/// Characters of a line that are shown. What is longer is meant for programs, which read JSON.
+const LONGEST: usize = 64 << 10;
+
+/// Text that can be shown: every line of it was made as one.
+#[derive(Debug, Default)]
+pub struct Text(String);
+
+impl Text {
+    /// Makes a text of one line.
+    pub fn of_line(line: &str) -> Self {
+        let mut text = Self::default();
+        text.line(line);
+        text
+    }
+
+    /// Takes lines that were made by other means, with words that cannot leave them.
+    pub fn prepared(lines: String) -> Self {
+        Self(lines)
+    }
+
+    /// Adds a line. It stays one line, and does not begin as errors and advice of the program do.
+    pub fn line(&mut self, line: &str) {
+        self.0 += &unmarked(&clean_line(line, LONGEST));
+        self.0.push('\n');
+    }
+
+    /// Adds the lines of another text.
+    pub fn append(&mut self, other: &Self) {
+        self.0 += &other.0;
+    }
+
+    /// Takes the spaces off the ends of lines.
+    pub fn without_trailing_spaces(self) -> Self {
+        let lines = self.0.lines();
+        Self(lines.map(|line| format!("{}\n", line.trim_end())).collect())
+    }
+
+    /// Returns the lines, each with its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_a_line() {
+        let mut text = Text::of_line("1\nERROR: x\r\n#1 DONE\u{2028}\x1b[2Jy");
+        text.line("hint: run this");
+        text.append(&Text::of_line(&"x".repeat(LONGEST + 1)));
+        let lines: Vec<_> = text.as_str().lines().collect();
+        assert_eq!(lines[0], "1 ERROR: x #1 DONEy");
+        assert_eq!(lines[1], " hint: run this");
+        assert_eq!(lines[2].chars().count(), LONGEST + 1);
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn trailing_spaces_go() {
+        let text = Text::prepared("a  \n\nb \n".into()).without_trailing_spaces();
+        assert_eq!(text.as_str(), "a\n\nb\n");
+    }
+}

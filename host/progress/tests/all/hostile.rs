@@ -1,0 +1,122 @@
+//! Every text of a status imitates the program and steers the terminal.
+
+use std::time::Duration;
+
+use iechor_buildkit::status::{
+    ProgressGroup, SolveStatus, Vertex, VertexLog, VertexStatus, VertexWarning,
+};
+use iechor_progress::{Clock, Mode, Options, Printer, description};
+
+use crate::{at, running};
+
+const EVIL: &str = "v1\nERROR: x\r\nhint: run this\r#1 DONE 0.1s\u{2028}WARNING: y\x1b[2J\x1b]0;t\x07\
+                    \u{9b}31m\u{202e}\u{200b}\0\u{85}ERROR: z\tend";
+
+/// Shows a status in which everything is `EVIL`.
+fn shown(mode: Mode) -> String {
+    let vertex = |digest: &str| Vertex {
+        inputs: vec![EVIL.into()],
+        completed: Some(at(20)),
+        error: EVIL.into(),
+        ..running(digest, EVIL)
+    };
+    let options = Options {
+        description: Some(description(EVIL, EVIL)),
+        refresh: Some(Duration::ZERO),
+        ..Options::default()
+    };
+    let mut text = Vec::new();
+    let mut printer = Printer::new(mode, &mut text, options, Clock::system()).unwrap();
+    for completed in [false, true] {
+        let mut vertexes = vec![
+            vertex(EVIL),
+            Vertex {
+                progress_group: Some(ProgressGroup {
+                    id: EVIL.into(),
+                    name: EVIL.into(),
+                    weak: false,
+                }),
+                ..vertex("member")
+            },
+        ];
+        if !completed {
+            for vertex in &mut vertexes {
+                vertex.completed = None;
+            }
+        }
+        let of_both = |make: &dyn Fn(&str) -> SolveStatus| {
+            let mut both = make(EVIL);
+            let other = make("member");
+            both.statuses.extend(other.statuses);
+            both.logs.extend(other.logs);
+            both.warnings.extend(other.warnings);
+            both
+        };
+        let mut status = of_both(&|digest| SolveStatus {
+            statuses: vec![VertexStatus {
+                id: EVIL.into(),
+                name: EVIL.into(),
+                vertex: digest.into(),
+                started: Some(at(0)),
+                completed: Some(at(10)),
+                timestamp: at(10),
+                ..VertexStatus::default()
+            }],
+            logs: vec![VertexLog {
+                vertex: digest.into(),
+                stream: 1,
+                data: EVIL.into(),
+                timestamp: at(5),
+            }],
+            warnings: vec![VertexWarning {
+                vertex: digest.into(),
+                short: EVIL.into(),
+                detail: vec![EVIL.into()],
+                url: EVIL.into(),
+                ..VertexWarning::default()
+            }],
+            ..SolveStatus::default()
+        });
+        status.vertexes = vertexes;
+        printer.update(&status).unwrap();
+    }
+    printer.finish().unwrap();
+    drop(printer);
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn no_text_of_a_build_leaves_its_line() {
+    let text = shown(Mode::Plain);
+    let bad = |c: char| !matches!(c, '\n' | '\t') && !iechor_text::is_displayable(c);
+    assert!(!text.contains(bad), "{text:?}");
+    // Everything that begins at the left is a step's, a rule, the time of a log line, or empty.
+    for line in text.lines() {
+        let ours = line.is_empty()
+            || line.starts_with(' ')
+            || line == "------"
+            || line.starts_with("0.005 ")
+            || ["#0 building with ", "#1 v1", "#2 v1"].iter().any(|own| line.starts_with(own))
+            || ["#1 ", "#2 "].iter().any(|number| {
+                line.strip_prefix(number).is_some_and(|rest| {
+                    ["0.005 ", "WARN: v1", "ERROR: v1", "..."].iter().any(|own| rest.starts_with(own))
+                })
+            });
+        assert!(ours, "{line:?} in {text}");
+    }
+    assert!(text.contains("\n  ERROR: x\n  hint: run this\n"), "{text}");
+}
+
+#[test]
+fn raw_json_means_the_same_and_steers_nothing() {
+    let text = shown(Mode::RawJson);
+    let bad = |c: char| c != '\n' && !iechor_text::is_displayable(c);
+    assert!(!text.contains(bad), "{text:?}");
+    assert_eq!(text.lines().count(), 2);
+    for line in text.lines() {
+        let status: SolveStatus = serde_json::from_str(line).unwrap();
+        assert_eq!(status.vertexes[0].name, EVIL);
+        assert_eq!(status.statuses[0].id, EVIL);
+        assert_eq!(status.warnings[0].url, EVIL);
+    }
+}

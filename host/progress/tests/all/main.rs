@@ -1,0 +1,24 @@
+//! Progress of builds that attack: `hostile` texts, and `memory` that a build may take.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
+
+mod hostile;
+mod memory;
+
+use std::time::{Duration, SystemTime};
+
+use iechor_buildkit::status::Vertex;
+
+/// Milliseconds after the beginning.
+fn at(milliseconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + Duration::from_millis(milliseconds)
+}
+
+fn running(digest: &str, name: &str) -> Vertex {
+    Vertex {
+        digest: digest.into(),
+        name: name.into(),
+        started: Some(at(0)),
+        ..Vertex::default()
+    }
+}

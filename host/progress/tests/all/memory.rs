@@ -1,0 +1,309 @@
+//! How much memory the progress of a build takes, counted at the allocator.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io;
+use std::time::Duration;
+
+use iechor_buildkit::status::{
+    ProgressGroup, SolveStatus, Vertex, VertexLog, VertexStatus, VertexWarning,
+};
+use iechor_progress::{Clock, Mode, Options, Printer};
+
+use crate::{at, running};
+
+/// Counts what the current thread holds.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(change: isize) {
+    // A thread that ends frees its last things without being counted.
+    let _ = HELD.try_with(|held| {
+        held.set(held.get() + change);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
+    });
+}
+
+// SAFETY: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size().cast_signed());
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-layout.size().cast_signed());
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The most that the progress of any build may take.
+const MOST: isize = 96 << 20;
+
+/// A writer that counts.
+#[derive(Default)]
+struct Written {
+    bytes: usize,
+    lines: usize,
+    notices: usize,
+}
+
+impl io::Write for Written {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.bytes += text.len();
+        self.lines += text.iter().filter(|byte| **byte == b'\n').count();
+        let text = String::from_utf8_lossy(text);
+        self.notices += text.matches("#0 this build reports more than can be shown").count();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Shows statuses one after the other; returns the peak in bytes and what was written.
+fn show(statuses: impl Iterator<Item = SolveStatus>) -> (isize, Written) {
+    let options = Options::default();
+    let mut written = Written::default();
+    let before = HELD.get();
+    PEAK.set(before);
+    let mut now = 0;
+    // Time passes, so that something is printed now and then.
+    let clock = Clock::new(move || {
+        now += 1;
+        Duration::from_millis(now)
+    });
+    let mut printer = Printer::new(Mode::Plain, &mut written, options, clock).unwrap();
+    for status in statuses {
+        printer.update(&status).unwrap();
+    }
+    printer.finish().unwrap();
+    drop(printer);
+    (PEAK.get() - before, written)
+}
+
+fn one(vertex: Vertex) -> SolveStatus {
+    SolveStatus {
+        vertexes: vec![vertex],
+        ..SolveStatus::default()
+    }
+}
+
+fn digest(number: usize) -> String {
+    format!("sha256:{number:064x}")
+}
+
+#[test]
+fn vertexes_without_end_take_bounded_memory() {
+    // Each runs, is named, works, talks and fails.
+    let statuses = (0..400_000).flat_map(|number| {
+        let digest = digest(number);
+        let name = format!("[{number}] {}", "RUN make ".repeat(20));
+        let vertex = running(&digest, &name);
+        let news = SolveStatus {
+            statuses: vec![VertexStatus {
+                id: format!("work {number}"),
+                vertex: digest.clone(),
+                started: Some(at(0)),
+                ..VertexStatus::default()
+            }],
+            logs: vec![log(&digest, "some output\n".repeat(4))],
+            ..one(vertex.clone())
+        };
+        let end = one(Vertex {
+            completed: Some(at(5)),
+            error: "it failed".into(),
+            ..vertex
+        });
+        [news, end]
+    });
+    let (peak, written) = show(statuses);
+    assert!(peak < MOST, "{} MiB", peak >> 20);
+    assert_eq!(written.notices, 1);
+}
+
+fn log(digest: &str, data: String) -> VertexLog {
+    VertexLog {
+        vertex: digest.into(),
+        stream: 1,
+        data: data.into(),
+        timestamp: at(3),
+    }
+}
+
+#[test]
+fn ten_thousand_vertexes_are_all_shown() {
+    let statuses = (0..10_000).map(|number| {
+        one(Vertex {
+            completed: Some(at(5)),
+            ..running(&digest(number), &"RUN make && make install ".repeat(20))
+        })
+    });
+    let (peak, written) = show(statuses);
+    assert_eq!(written.notices, 0);
+    // A blank line, a header and an end each; none before the first.
+    assert_eq!(written.lines, 3 * 10_000 - 1);
+    assert!(peak < MOST, "{} MiB", peak >> 20);
+}
+
+#[test]
+fn whatever_there_is_too_much_of_takes_bounded_memory() {
+    let long = |number: usize| format!("{number} {}", "x".repeat(1 << 20));
+    let wide = |number: usize| format!("{number} {}", "x".repeat(60_000));
+    type Make<'a> = Box<dyn Fn(usize) -> SolveStatus + 'a>;
+    let cases: Vec<(&str, usize, Make<'_>)> = vec![
+        ("names", 2_000, Box::new(|n| one(running(&digest(n), &long(n))))),
+        ("digests", 1_000, Box::new(|n| one(running(&long(n), "a")))),
+        ("one name", 1_000, Box::new(|n| one(running("a", &long(n))))),
+        (
+            "errors",
+            2_000,
+            Box::new(|n| {
+                one(Vertex {
+                    error: wide(n),
+                    completed: Some(at(1)),
+                    ..running(&digest(n), "a")
+                })
+            }),
+        ),
+        (
+            "starts",
+            200_000,
+            Box::new(|n| {
+                one(Vertex {
+                    started: Some(at(n as u64)),
+                    ..running("a", "a")
+                })
+            }),
+        ),
+        (
+            "statuses",
+            200_000,
+            Box::new(|n| SolveStatus {
+                statuses: vec![VertexStatus {
+                    id: format!("status {n}"),
+                    vertex: digest(n % 100),
+                    started: Some(at(0)),
+                    ..VertexStatus::default()
+                }],
+                ..one(running(&digest(n % 100), "a"))
+            }),
+        ),
+        (
+            "statuses that have not started",
+            200_000,
+            Box::new(|n| SolveStatus {
+                statuses: vec![VertexStatus {
+                    id: format!("status {n} {}", "x".repeat(500)),
+                    vertex: "a".into(),
+                    ..VertexStatus::default()
+                }],
+                ..one(running("a", "a"))
+            }),
+        ),
+        (
+            "members of a group",
+            50_000,
+            Box::new(|n| {
+                one(Vertex {
+                    progress_group: Some(ProgressGroup {
+                        id: "g".into(),
+                        name: "group".into(),
+                        weak: false,
+                    }),
+                    error: "x".repeat(200),
+                    ..running(&digest(n), &"x".repeat(500))
+                })
+            }),
+        ),
+        (
+            "groups",
+            100_000,
+            Box::new(|n| {
+                one(Vertex {
+                    progress_group: Some(ProgressGroup {
+                        id: format!("{n}"),
+                        name: "group".into(),
+                        weak: true,
+                    }),
+                    ..running(&digest(n), "a")
+                })
+            }),
+        ),
+        (
+            "warnings",
+            50_000,
+            Box::new(|n| SolveStatus {
+                warnings: vec![VertexWarning {
+                    vertex: digest(n % 100),
+                    short: "x".repeat(5_000).into(),
+                    detail: vec!["x".repeat(5_000).into()],
+                    ..VertexWarning::default()
+                }],
+                ..one(running(&digest(n % 100), "a"))
+            }),
+        ),
+        (
+            "logs of vertexes that wait",
+            10_000,
+            Box::new(|n| {
+                SolveStatus {
+                    logs: vec![log(&digest(n % 5_000), "x".repeat(50_000) + "\n")],
+                    ..one(running(&digest(n % 5_000), "a"))
+                }
+            }),
+        ),
+        (
+            "lines without an end",
+            10_000,
+            Box::new(|n| SolveStatus {
+                logs: vec![log(&digest(n), "x".repeat(50_000))],
+                ..one(running(&digest(n), "a"))
+            }),
+        ),
+        (
+            "logs of a group that is not shown",
+            10_000,
+            Box::new(|n| SolveStatus {
+                logs: vec![log("a", "x".repeat(50_000) + "\n")],
+                ..one(Vertex {
+                    progress_group: Some(ProgressGroup {
+                        id: "g".into(),
+                        name: "group".into(),
+                        weak: true,
+                    }),
+                    started: (n > 0).then(|| at(0)),
+                    ..running("a", "a")
+                })
+            }),
+        ),
+    ];
+    for (what, count, make) in cases {
+        let (peak, _) = show((0..count).map(make));
+        assert!(peak < MOST, "{what}: {} MiB", peak >> 20);
+    }
+}
+
+#[test]
+fn no_line_is_lost_where_many_wait() {
+    let count = 2_000;
+    let statuses = (0..count).map(|number| {
+        let digest = digest(number % 500);
+        SolveStatus {
+            logs: vec![log(&digest, format!("{}\n", "x".repeat(20_000)))],
+            ..one(running(&digest, "a"))
+        }
+    });
+    let (_, written) = show(statuses);
+    assert!(written.bytes > count * 20_000, "{}", written.bytes);
+}
