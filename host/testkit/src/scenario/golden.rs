@@ -33,8 +33,11 @@ fn text(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
+/// Largest trace that is read, in bytes: one line a call, and an operation has 10,000 at most.
+const TRACE_BYTES: u64 = 16 << 20;
+
 fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| {
+    iechor_files::read_to_string(path, TRACE_BYTES).map_err(|error| {
         Failure::new(
             format!("there is a trace at {}; --bless writes it", path.display()),
             error.to_string(),

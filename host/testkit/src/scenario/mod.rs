@@ -115,6 +115,9 @@ pub(crate) struct Scenario {
     file: File,
 }
 
+/// Largest scenario that is read, in bytes. They have about a thousand.
+const SCENARIO_BYTES: u64 = 1 << 20;
+
 impl Scenario {
     /// All of a directory, by name. A file is one by itself.
     ///
@@ -151,9 +154,11 @@ impl Scenario {
     }
 
     fn read(path: PathBuf) -> Result<Self, KitError> {
-        let text = std::fs::read_to_string(&path).map_err(|error| KitError::Unreadable {
-            path: path.clone(),
-            reason: error.to_string(),
+        let text = iechor_files::read_to_string(&path, SCENARIO_BYTES).map_err(|error| {
+            KitError::Unreadable {
+                path: path.clone(),
+                reason: error.to_string(),
+            }
         })?;
         let file = File::parse(&text).map_err(|reason| KitError::Malformed {
             path: path.clone(),
