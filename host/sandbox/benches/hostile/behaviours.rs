@@ -232,7 +232,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     told(
         "copy a deep path",
         "",
-        "copies a file below 4,000 directories",
+        "copies a file below 100 directories",
         "limit-exceeded",
     ),
     told(

@@ -18,7 +18,7 @@ pub fn boot(behaviour: &str, base: &str) -> Result<(), Error> {
             )
         }
         "copy many files" => copy(base, (0..30_000).map(|number| empty(number.to_string()))),
-        "copy a deep path" => copy(base, [empty(format!("{}f", "d/".repeat(4000)))]),
+        "copy a deep path" => copy(base, [empty(format!("{}f", "d/".repeat(100)))]),
         "copy a long path" => copy(base, [empty("x".repeat(100_000))]),
         "copy large files" => {
             let large = |number: i32| File {
