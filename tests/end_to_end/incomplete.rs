@@ -239,16 +239,46 @@ fn what_another_process_waits_for_is_not_undone() {
     wait_until_running(&container_of(&name));
     let mut second = sandbox.buildx(&line).start();
     second.wait_until_it_says("booting buildkit");
+    // Nobody takes away what is being made.
+    sandbox
+        .buildx(&format!("rm {name}"))
+        .failure(1)
+        .says("is being booted by another process");
     let id = inspect(&container_of(&name))["Id"].take();
     first.interrupt();
     first.finish().failure(130).says("another process uses it");
     assert_eq!(inspect(&container_of(&name))["Id"], id, "in use");
-    // A removal does not take it away from the one that waits either; the last one cleans up, or the
-    // next command does.
     second.interrupt();
     second.finish().failure(130);
     sandbox.buildx(&format!("rm {name}")).success();
     docker(&format!("rmi {image}")).success();
+    sandbox.assert_nothing_left();
+    assert_eq!(records(&sandbox), 0);
+}
+
+#[test]
+fn a_node_that_could_not_be_added_is_not_there_and_what_is_left_of_it_is_known() {
+    let sandbox = Sandbox::new();
+    let engine = SlowEngine::start(&sandbox.home(), FOR_EVER);
+    let name = sandbox.name("added");
+    sandbox
+        .buildx(&format!("create --name {name}"))
+        .words(&format!("--driver {}", component().display()))
+        .words(&format!("--grant container.create={IMAGE}"))
+        .words("--grant container.privileged=none --grant image.pull=none")
+        .success();
+    sandbox
+        .buildx(&format!("create --name {name} --append --bootstrap"))
+        .words("--driver-opt")
+        .argument("behave=create four and fail")
+        .argument(engine.endpoint())
+        .failure(1)
+        .says(&format!("builder {name} is incomplete"));
+    let builder = sandbox.listed().remove(0);
+    assert_eq!(builder["Nodes"].as_array().expect("a list").len(), 1);
+    assert_eq!(left(&sandbox, &name).len(), 5);
+    engine.set_delay(Duration::ZERO);
+    sandbox.buildx(&format!("rm {name}")).success();
     sandbox.assert_nothing_left();
     assert_eq!(records(&sandbox), 0);
 }

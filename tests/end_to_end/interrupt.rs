@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::context::Context;
 use crate::support::{
     Running, Sandbox, container_of, docker, inspect, machine, native_architecture, wait_until,
@@ -46,6 +48,25 @@ fn during_boot_nothing_is_left() {
     wait_until_running(&container_of(&name));
     create.interrupt();
     create.finish().failure(130).prints("");
+    docker(&format!("rmi {image}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn a_terminal_that_is_closed_gives_up_too() {
+    let sandbox = Sandbox::new();
+    let image = sleeper(&sandbox);
+    for (signal, suffix) in [(Signal::HUP, "closed"), (Signal::TERM, "ended")] {
+        let name = sandbox.name(suffix);
+        let create = sandbox
+            .buildx(&format!(
+                "create --name {name} --bootstrap --driver-opt image={image}"
+            ))
+            .start();
+        wait_until_running(&container_of(&name));
+        create.signal(signal);
+        create.finish().failure(130);
+    }
     docker(&format!("rmi {image}")).success();
     sandbox.assert_nothing_left();
 }

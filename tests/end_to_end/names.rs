@@ -26,6 +26,19 @@ fn a_node_of_a_name_that_is_taken_cannot_be_created() {
 }
 
 #[test]
+fn a_node_that_moves_says_what_it_leaves() {
+    let sandbox = Sandbox::new();
+    let engine = crate::proxy::SlowEngine::start(&sandbox.home(), std::time::Duration::ZERO);
+    let name = sandbox.booted("moves", "");
+    let there = engine.endpoint();
+    sandbox
+        .buildx(&format!("create --name {name} --node {name}0 {there}"))
+        .success()
+        .says("stays there, and no builder has it any more")
+        .says(&format!("container {}", container_of(&name)));
+}
+
+#[test]
 fn the_separator_is_in_no_name_of_a_new_node() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("x");

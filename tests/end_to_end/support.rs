@@ -272,8 +272,13 @@ impl Running {
 
     /// Presses Ctrl-C.
     pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("a process id");
-        kill_process(Pid::from_raw(id).expect("a process id"), Signal::INT).expect("it runs");
+        kill_process(Pid::from_raw(id).expect("a process id"), signal).expect("it runs");
     }
 
     /// Waits for the end.

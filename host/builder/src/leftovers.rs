@@ -233,6 +233,31 @@ pub(crate) async fn remove_node(
     remove(engine, labels, Vec::new(), keep_state, limits::CHANGE).await
 }
 
+/// Returns what carries the labels of the node, or why nobody can tell.
+pub(crate) async fn of_node(
+    engine: &dyn Engine,
+    builder: &str,
+    node: &str,
+) -> Result<Vec<Object>, String> {
+    let labels = node_labels(builder, node);
+    let listed = tokio::time::timeout(ANSWER, list(engine, &labels)).await;
+    told(engine, listed)
+}
+
+fn told<T>(
+    engine: &dyn Engine,
+    answer: Result<Result<T, EngineError>, tokio::time::error::Elapsed>,
+) -> Result<T, String> {
+    match answer {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!(
+            "the engine at {} did not say within {} s what it has",
+            engine.endpoint(),
+            ANSWER.as_secs()
+        )),
+    }
+}
+
 fn node_labels(builder: &str, node: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         (BUILDER_LABEL.into(), builder.to_owned()),
@@ -254,16 +279,7 @@ async fn remove(
     }
     .base_name();
     let listed = tokio::time::timeout(ANSWER, list(engine.as_ref(), &labels)).await;
-    let listed = match listed {
-        Ok(listed) => listed.map_err(|error| error.to_string())?,
-        Err(_) => {
-            return Err(format!(
-                "the engine at {} did not say within {} s what it has",
-                engine.endpoint(),
-                ANSWER.as_secs()
-            ));
-        }
-    };
+    let listed = told(engine.as_ref(), listed)?;
     for object in listed {
         if !objects.iter().any(|known| known.object() == &object) {
             objects.push(Doomed::new(object.kind, object.name));

@@ -4,6 +4,7 @@ use iechor_engine::{Engine, ObjectKind};
 use iechor_sandbox::ownership::{Owner, STATE, Verdict};
 
 use crate::error::BuilderError;
+use crate::leftovers;
 use crate::store::{Node, NodeGroup, StoreState};
 use crate::workspace::Workspace;
 
@@ -72,16 +73,44 @@ pub(super) async fn check(
     Ok(())
 }
 
+/// Returns what to say where a node moves to another engine: what it has at the old one stays there, and
+/// no builder has it any more.
+pub(super) async fn left_at(
+    workspace: &Workspace,
+    builder: &str,
+    before: &Node,
+    now: &Node,
+) -> Option<String> {
+    let old = &before.endpoint;
+    if place(workspace, old) == place(workspace, &now.endpoint) {
+        return None;
+    }
+    let found = match workspace.engine(old) {
+        Ok(engine) => leftovers::of_node(engine.as_ref(), builder, &before.name).await,
+        Err(error) => Err(error.to_string()),
+    };
+    let what = match found {
+        Ok(found) if found.is_empty() => return None,
+        Ok(found) => leftovers::names(&found),
+        Err(reason) => format!("nobody knows what ({reason})"),
+    };
+    Some(format!(
+        "what node {} has at {old} stays there, and no builder has it any more: {what}",
+        before.name
+    ))
+}
+
+fn place(workspace: &Workspace, endpoint: &str) -> String {
+    let found =
+        iechor_engine::endpoint::by_name(endpoint, &workspace.environment, &workspace.config);
+    found.map_or_else(|_| endpoint.to_owned(), |found| found.key())
+}
+
 /// Whether a builder has a node of that name on that engine, by whatever name for the engine.
 fn has(workspace: &Workspace, group: &NodeGroup, node: &Node) -> bool {
-    let place = |endpoint: &str| {
-        let found =
-            iechor_engine::endpoint::by_name(endpoint, &workspace.environment, &workspace.config);
-        found.map_or_else(|_| endpoint.to_owned(), |found| found.key())
-    };
-    let here = place(&node.endpoint);
+    let here = place(workspace, &node.endpoint);
     group
         .nodes
         .iter()
-        .any(|other| other.name == node.name && place(&other.endpoint) == here)
+        .any(|other| other.name == node.name && place(workspace, &other.endpoint) == here)
 }
