@@ -14,6 +14,7 @@ mod denials;
 mod engine_driver;
 mod exports;
 mod loading;
+mod matrix;
 mod observing;
 mod policy;
 mod remote_driver;
