@@ -183,7 +183,9 @@ impl LiveNode {
             // It replaces no image, but the engine keeps it.
             return self.grants.check(LOAD, "<none>");
         }
-        names.iter().try_for_each(|name| self.grants.check(LOAD, name))
+        names
+            .iter()
+            .try_for_each(|name| self.grants.check(LOAD, name))
     }
 
     /// The version of BuildKit, where BuildKit itself does not say.

@@ -14,8 +14,18 @@ use iechor_text::is_displayable;
 pub fn refusals(descriptor: &Descriptor) -> Vec<String> {
     let mut faults = Vec::new();
     // First, so that the rest has bounded work and says a bounded number of words.
-    bound("capabilities", descriptor.capabilities.len(), limits::REQUESTS, &mut faults);
-    bound("options", descriptor.options.len(), limits::OPTIONS, &mut faults);
+    bound(
+        "capabilities",
+        descriptor.capabilities.len(),
+        limits::REQUESTS,
+        &mut faults,
+    );
+    bound(
+        "options",
+        descriptor.options.len(),
+        limits::OPTIONS,
+        &mut faults,
+    );
     if !faults.is_empty() {
         return faults;
     }
@@ -69,7 +79,10 @@ fn request_faults(request: &CapabilityRequest, faults: &mut Vec<String>) {
         faults.push(format!("{name:?} is not the name of a capability"));
         return;
     }
-    faults.extend(line_fault(&format!("the reason for {name}"), &request.reason));
+    faults.extend(line_fault(
+        &format!("the reason for {name}"),
+        &request.reason,
+    ));
     if request.scope.len() > limits::PATTERNS {
         let there_are = request.scope.len();
         faults.push(format!(
@@ -78,7 +91,11 @@ fn request_faults(request: &CapabilityRequest, faults: &mut Vec<String>) {
         ));
         return;
     }
-    let length: usize = request.scope.iter().map(|pattern| pattern.chars().count()).sum();
+    let length: usize = request
+        .scope
+        .iter()
+        .map(|pattern| pattern.chars().count())
+        .sum();
     if length > limits::SCOPE_CHARS {
         faults.push(format!(
             "the patterns for {name} have {length} characters, and may have {} together",
@@ -117,7 +134,12 @@ fn option_faults(option: &OptionSpec, faults: &mut Vec<String>) {
     text("the default of".into(), option.default.as_deref());
     text("what is said against".into(), option.deprecated.as_deref());
     if let OptionKind::Choice(choices) = &option.kind {
-        bound(&format!("choices of {name}"), choices.len(), limits::CHOICES, faults);
+        bound(
+            &format!("choices of {name}"),
+            choices.len(),
+            limits::CHOICES,
+            faults,
+        );
         let is_bad = |choice: &&String| {
             choice.chars().count() > limits::NAME_CHARS
                 || choice.contains(|c: char| !is_displayable(c))

@@ -284,7 +284,10 @@ impl Driver {
                 faults.truncate(SHOWN_FAULTS);
                 Err(DriverError::Description {
                     driver: self.name.clone(),
-                    faults: faults.into_iter().map(|fault| clean_line(&fault, limits::LINE)).collect(),
+                    faults: faults
+                        .into_iter()
+                        .map(|fault| clean_line(&fault, limits::LINE))
+                        .collect(),
                     more,
                 })
             })

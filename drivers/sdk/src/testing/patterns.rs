@@ -25,7 +25,9 @@ pub(super) fn fault(capability: &str, pattern: &str) -> Option<&'static str> {
         return None;
     }
     match capability {
-        "container.create" | "container.privileged" | "image.pull" | "engine.load" => image(pattern),
+        "container.create" | "container.privileged" | "image.pull" | "engine.load" => {
+            image(pattern)
+        }
         "container.bind" | "transport.local" => path(pattern),
         "transport.tcp" => address(pattern),
         "container.cgroup-parent" if pattern.split('/').any(|part| part == "..") => {
@@ -60,14 +62,21 @@ fn image(pattern: &str) -> Option<&'static str> {
 
 /// Whether a host has a `*` anywhere but in front of a dot.
 fn is_starred_inside(host: &str) -> bool {
-    host.contains('*') && !host.strip_prefix("*.").is_some_and(|rest| !rest.contains('*'))
+    host.contains('*')
+        && !host
+            .strip_prefix("*.")
+            .is_some_and(|rest| !rest.contains('*'))
 }
 
 fn path(pattern: &str) -> Option<&'static str> {
     if let Some(name) = pattern.strip_prefix("volume ") {
         let usual = |c: char| c.is_ascii_alphanumeric() || "_.-*".contains(c);
         let is_right = !name.is_empty() && name.chars().all(usual);
-        return if is_right { None } else { Some("it is not the name of a volume") };
+        return if is_right {
+            None
+        } else {
+            Some("it is not the name of a volume")
+        };
     }
     let inner = match pattern.strip_prefix('/') {
         Some(inner) => inner.strip_suffix('/').unwrap_or(inner),

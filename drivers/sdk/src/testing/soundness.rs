@@ -28,7 +28,12 @@ const OPTION_CHARS: usize = 1000;
 /// for once, within a few patterns.
 pub fn description_faults(descriptor: &Descriptor) -> Vec<String> {
     let mut faults = Vec::new();
-    bound("capabilities", descriptor.capabilities.len(), REQUESTS, &mut faults);
+    bound(
+        "capabilities",
+        descriptor.capabilities.len(),
+        REQUESTS,
+        &mut faults,
+    );
     bound("options", descriptor.options.len(), OPTIONS, &mut faults);
     if !faults.is_empty() {
         return faults;
@@ -73,10 +78,14 @@ fn option_faults(option: &OptionSpec, earlier: &[OptionSpec], faults: &mut Vec<S
         if choices.is_empty() {
             faults.push(format!("the option {name} is a choice of nothing"));
         }
-        bound(&format!("choices of {name}"), choices.len(), CHOICES, faults);
-        let is_bad = |choice: &&String| {
-            choice.chars().count() > NAME_CHARS || choice.contains(is_unseen)
-        };
+        bound(
+            &format!("choices of {name}"),
+            choices.len(),
+            CHOICES,
+            faults,
+        );
+        let is_bad =
+            |choice: &&String| choice.chars().count() > NAME_CHARS || choice.contains(is_unseen);
         if let Some(choice) = choices.iter().find(is_bad) {
             faults.push(format!(
                 "{choice:?} is no choice of {name}: at most {NAME_CHARS} characters, each of which \
@@ -84,7 +93,11 @@ fn option_faults(option: &OptionSpec, earlier: &[OptionSpec], faults: &mut Vec<S
             ));
         }
     }
-    if option.default.as_ref().is_some_and(|text| text.chars().count() > OPTION_CHARS) {
+    if option
+        .default
+        .as_ref()
+        .is_some_and(|text| text.chars().count() > OPTION_CHARS)
+    {
         faults.push(format!(
             "the default of {name} has more than {OPTION_CHARS} characters"
         ));
@@ -138,7 +151,15 @@ fn request_faults(
     let what = format!("the reason for {name}");
     faults.extend(line_fault(&what, &request.reason));
     let before = faults.len();
-    bound(&format!("patterns for {name}"), request.scope.len(), PATTERNS, faults);
+    bound(
+        &format!("patterns for {name}"),
+        request.scope.len(),
+        PATTERNS,
+        faults,
+    );
+    if faults.len() > before {
+        return;
+    }
     let length: usize = request.scope.iter().map(String::len).sum();
     if length > SCOPE_CHARS {
         faults.push(format!(
@@ -159,7 +180,8 @@ fn is_name(name: &str) -> bool {
     let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.len() <= NAME_CHARS
         && name.starts_with(word)
-        && name.ends_with(word) && name.chars().all(|c| word(c) || c == '-')
+        && name.ends_with(word)
+        && name.chars().all(|c| word(c) || c == '-')
 }
 
 fn name_fault(what: &str, name: &str) -> String {

@@ -112,7 +112,11 @@ enum State {
     /// In contents that are passed on, with the padding behind them.
     Contents { left: u64 },
     /// In a file with names.
-    Names { name: String, left: u64, padded: u64 },
+    Names {
+        name: String,
+        left: u64,
+        padded: u64,
+    },
     /// In records that lengthen the next header.
     Records { left: u64, padded: u64 },
     /// Behind the end.
@@ -265,7 +269,11 @@ impl Filter {
                 };
             }
             // A link could be another name for a file with names.
-            other => return malformed(format!("{name:?} is neither file nor directory ({other:?})")),
+            other => {
+                return malformed(format!(
+                    "{name:?} is neither file nor directory ({other:?})"
+                ));
+            }
         }
         Ok(())
     }
@@ -288,7 +296,10 @@ impl Filter {
 
     fn manifest(&self, contents: &[u8]) -> Result<Vec<u8>, ArchiveError> {
         let images: Vec<ManifestEntry> = read("manifest.json", contents)?;
-        for name in images.iter().flat_map(|image| image.repo_tags.iter().flatten()) {
+        for name in images
+            .iter()
+            .flat_map(|image| image.repo_tags.iter().flatten())
+        {
             self.check_name(name)?;
         }
         write(&images)
@@ -387,8 +398,8 @@ fn plain_name(path: &[u8]) -> Result<String, ArchiveError> {
     let name = String::from_utf8_lossy(path);
     let name = name.strip_suffix('/').unwrap_or(&name);
     let usual = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-    let is_plain = name.chars().all(usual)
-        && name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    let is_plain =
+        name.chars().all(usual) && name.split('/').all(|part| !matches!(part, "" | "." | ".."));
     match is_plain {
         true => Ok(name.to_owned()),
         false => malformed(format!("it has an entry {name:?}")),
@@ -398,7 +409,11 @@ fn plain_name(path: &[u8]) -> Result<String, ArchiveError> {
 fn written(name: &str, entry_type: EntryType, size: u64) -> Result<Bytes, ArchiveError> {
     let mut header = Header::new_ustar();
     header.set_entry_type(entry_type);
-    header.set_mode(if entry_type == EntryType::Directory { 0o755 } else { 0o644 });
+    header.set_mode(if entry_type == EntryType::Directory {
+        0o755
+    } else {
+        0o644
+    });
     header.set_size(size);
     header.set_mtime(0);
     header.set_uid(0);
@@ -416,7 +431,10 @@ fn records(mut text: &[u8]) -> Result<Option<u64>, ArchiveError> {
     let broken = || ArchiveError::Malformed("records of it are damaged".into());
     let mut found = None;
     while !text.is_empty() {
-        let space = text.iter().position(|byte| *byte == b' ').ok_or_else(broken)?;
+        let space = text
+            .iter()
+            .position(|byte| *byte == b' ')
+            .ok_or_else(broken)?;
         let digits = std::str::from_utf8(&text[..space]).map_err(|_| broken())?;
         let length: usize = digits.parse().map_err(|_| broken())?;
         if length <= space + 1 || length > text.len() {
@@ -445,7 +463,9 @@ fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, ArchiveError> {
 }
 
 fn canonical(name: &str) -> Option<String> {
-    Reference::check(name).ok().map(|reference| reference.canonical())
+    Reference::check(name)
+        .ok()
+        .map(|reference| reference.canonical())
 }
 
 fn checksum(block: &[u8]) -> u32 {
@@ -456,7 +476,8 @@ fn checksum(block: &[u8]) -> u32 {
 
 /// The size of contents with what fills them up to a block.
 fn padded(size: u64) -> u64 {
-    size.checked_next_multiple_of(BLOCK as u64).unwrap_or(u64::MAX)
+    size.checked_next_multiple_of(BLOCK as u64)
+        .unwrap_or(u64::MAX)
 }
 
 fn size(bytes: u64) -> usize {

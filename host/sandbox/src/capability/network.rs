@@ -4,8 +4,8 @@ use iechor_engine::model;
 use iechor_engine::{EngineError, ObjectKind};
 use wasmtime::component::{Resource, ResourceTable};
 
-use super::container::{self, ContainerHandle};
 use super::container::checks::check_network;
+use super::container::{self, ContainerHandle};
 use super::{HostError, check_texts, has_labels, is_of_node, labels_to_pairs};
 use crate::bindings::iechor::driver::network;
 use crate::limits;

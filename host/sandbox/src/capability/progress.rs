@@ -28,7 +28,9 @@ impl Task {
         let silent = number >= limits::STEPS;
         if !silent {
             let name = clean_line(name, limits::LINE);
-            operation.progress.begin(step, parent, &operation.signed(&name));
+            operation
+                .progress
+                .begin(step, parent, &operation.signed(&name));
         }
         Self { step, silent }
     }

@@ -6,6 +6,7 @@
 //! organisation forbids, nobody can grant.
 
 mod catalogue;
+mod functions;
 mod review;
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::catalogue::lookup;
-pub(crate) use self::catalogue::{includes, lookup as lookup_capability};
 pub use self::catalogue::{CATALOGUE, Capability, find, is_high_risk, unknown};
+pub(crate) use self::catalogue::{includes, lookup as lookup_capability};
+pub use self::functions::{FUNCTIONS, Function, Needs};
 pub use self::review::{is_everything, review_order, scope};
 use crate::bindings::contract::{CapabilityRequest, Denial};
-use crate::pattern::{Pattern, may_be_id, same_address};
 pub use crate::pattern::{PATTERN_CHARS, STARS, Subject};
+use crate::pattern::{Pattern, may_be_id, same_address};
 use crate::policy::Policy;
 
 /// The pattern that stands for the node's own endpoint.
@@ -146,7 +148,11 @@ impl Grants {
     /// What is both requested and granted.
     pub fn new(requests: &[CapabilityRequest], granted: Vec<Grant>) -> Self {
         Self {
-            requested: requests.iter().map(Grant::of).map(|g| Allowance::of(&g)).collect(),
+            requested: requests
+                .iter()
+                .map(Grant::of)
+                .map(|g| Allowance::of(&g))
+                .collect(),
             granted: granted.iter().map(Allowance::of).collect(),
             endpoint: String::new(),
             policy: Arc::default(),

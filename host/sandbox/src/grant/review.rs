@@ -25,9 +25,9 @@ pub fn is_everything(name: &str, scope: &[String]) -> bool {
         return true;
     };
     scope.is_empty()
-        || scope
-            .iter()
-            .any(|text| Pattern::parse(capability, text).is_ok_and(|pattern| pattern.is_everything()))
+        || scope.iter().any(|text| {
+            Pattern::parse(capability, text).is_ok_and(|pattern| pattern.is_everything())
+        })
 }
 
 /// Puts a scope into words: `any` where it amounts to every subject, else its patterns.

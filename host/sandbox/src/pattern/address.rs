@@ -71,7 +71,8 @@ fn split(text: &str) -> Option<(&str, &str)> {
         let (host, port) = rest.split_once("]:")?;
         return host.contains(':').then_some((host, port));
     }
-    text.rsplit_once(':').filter(|(host, _)| !host.contains(':'))
+    text.rsplit_once(':')
+        .filter(|(host, _)| !host.contains(':'))
 }
 
 fn number(digits: &str) -> Option<u16> {

@@ -71,7 +71,8 @@ impl ImagePattern {
             return true;
         };
         let publisher = place.path.split('/').next().unwrap_or_default();
-        let public = matches!(&place.host, HostPattern::Exactly(host) if PUBLIC.contains(&host.as_str()));
+        let public =
+            matches!(&place.host, HostPattern::Exactly(host) if PUBLIC.contains(&host.as_str()));
         place.host.is_everybodys() || (public && publisher.contains('*'))
     }
 
@@ -107,8 +108,15 @@ fn place(text: &str) -> Result<Place, String> {
         Some((first, rest)) => (Some(first), rest),
         None => (None, text),
     };
-    if first.is_none() && text.split([':', '@']).next().is_some_and(|name| name == "*") {
-        return Err("write * for every image, or docker.io/library/* for those of that name".into());
+    if first.is_none()
+        && text
+            .split([':', '@'])
+            .next()
+            .is_some_and(|name| name == "*")
+    {
+        return Err(
+            "write * for every image, or docker.io/library/* for those of that name".into(),
+        );
     }
     let (registry, path) = match first {
         Some("index.docker.io") => ("docker.io", behind.to_owned()),

@@ -16,10 +16,10 @@ use std::fmt;
 pub use image::ImagePattern;
 pub(crate) use image::may_be_id;
 
+use self::address::AddressPattern;
 pub(crate) use self::address::same as same_address;
 pub(crate) use self::host::{HostPattern, Place};
 pub(crate) use self::path::PathPattern;
-use self::address::AddressPattern;
 use self::word::{DevicesPattern, GroupPattern, WordPattern};
 use crate::grant::{Capability, ENDPOINT};
 use iechor_text::is_displayable;
@@ -230,11 +230,21 @@ mod tests {
     fn a_pattern_covers_what_it_means_and_not_what_its_text_begins() {
         for (capability, pattern, subject, expected) in [
             // Another registry, whose name and port begin as a name and its tag do.
-            ("image.pull", "buildkit:*", "buildkit:5000/other/image", false),
+            (
+                "image.pull",
+                "buildkit:*",
+                "buildkit:5000/other/image",
+                false,
+            ),
             ("container.create", "buildkit:*", "buildkit:5000/x", false),
             ("container.privileged", "moby/*", "moby/../evil", false),
             ("image.pull", "buildkit:*", "buildkit:v1", true),
-            ("image.pull", "buildkit", "docker.io/library/buildkit:latest", true),
+            (
+                "image.pull",
+                "buildkit",
+                "docker.io/library/buildkit:latest",
+                true,
+            ),
             ("image.pull", "a*", "a.example.com/evil", false),
             // Only "any" covers what may be the id of any image.
             ("image.pull", "docker.io/*", "sha256:0123", false),
@@ -250,7 +260,12 @@ mod tests {
             ("container.bind", "volume a*", "/volume ab", false),
             ("transport.local", "/run/*.sock", "/run/a.sock", true),
             // Addresses.
-            ("transport.tcp", "build.example.com:1234", "BUILD.example.com.:1234", true),
+            (
+                "transport.tcp",
+                "build.example.com:1234",
+                "BUILD.example.com.:1234",
+                true,
+            ),
             ("transport.tcp", "10.0.0.1:80", "[::ffff:10.0.0.1]:80", true),
             ("transport.tcp", "[::ffff:10.0.0.1]:80", "10.0.0.1:80", true),
             ("transport.tcp", "[::1]:80", "[0:0:0:0:0:0:0:1]:80", true),
@@ -258,12 +273,22 @@ mod tests {
             ("transport.tcp", "127.0.0.1:80", "0x7f000001:80", true),
             ("transport.tcp", "host:*", "host:1", true),
             ("transport.tcp", "host:80", "host:8080", false),
-            ("transport.tcp", "*.example.com:80", "evil.test:1/.example.com:80", false),
+            (
+                "transport.tcp",
+                "*.example.com:80",
+                "evil.test:1/.example.com:80",
+                false,
+            ),
             ("transport.tcp", "*.1:80", "127.0.0.1:80", false),
             // Control groups.
             ("container.cgroup-parent", "/iechor/*", "iechor/a", true),
             ("container.cgroup-parent", "iechor/*", "//iechor/./a", true),
-            ("container.cgroup-parent", "/iechor/*", "/iechor/../a", false),
+            (
+                "container.cgroup-parent",
+                "/iechor/*",
+                "/iechor/../a",
+                false,
+            ),
             // Words.
             ("container.network", "host", "host", true),
             ("container.network", "foo", "network foo", false),
@@ -307,10 +332,21 @@ mod tests {
         for (capability, patterns) in [
             (
                 "image.pull",
-                &["*", "**", "*/*", "*/moby/buildkit:*", "docker.io/*", "docker.io/m*", "*.com/*",
-                  "ghcr.io/*/buildkit:*"][..],
+                &[
+                    "*",
+                    "**",
+                    "*/*",
+                    "*/moby/buildkit:*",
+                    "docker.io/*",
+                    "docker.io/m*/buildkit",
+                    "*.com/*",
+                    "ghcr.io/*/buildkit:*",
+                ][..],
             ),
-            ("container.bind", &["*", "/*", "/e*", "*/x", "/*/a/b", "volume *"]),
+            (
+                "container.bind",
+                &["*", "/*", "/e*", "*/x", "/*/a/b", "volume *"],
+            ),
             ("transport.local", &["*", "/*", "**"]),
             ("transport.tcp", &["*", "*:*", "*:1234", "*.com:443"]),
             ("container.network", &["*", "h*", "*o*", "*:*"]),
@@ -326,12 +362,24 @@ mod tests {
         for (capability, patterns) in [
             (
                 "image.pull",
-                &["moby/buildkit:*", "moby/*", "registry.example.com/*", "*.example.com/*",
-                  "docker.io/moby/*", "buildkit*"][..],
+                &[
+                    "moby/buildkit:*",
+                    "moby/*",
+                    "registry.example.com/*",
+                    "*.example.com/*",
+                    "docker.io/moby/*",
+                    "buildkit*",
+                ][..],
             ),
             ("container.bind", &["/srv/*", "/srv", "volume buildx_*"]),
-            ("transport.tcp", &["host:*", "*.example.com:1", "endpoint", "10.0.0.1:*"]),
-            ("container.network", &["host", "container:*", "network buildx_*"]),
+            (
+                "transport.tcp",
+                &["host:*", "*.example.com:1", "endpoint", "10.0.0.1:*"],
+            ),
+            (
+                "container.network",
+                &["host", "container:*", "network buildx_*"],
+            ),
             ("container.cgroup-parent", &["/iechor/*"]),
         ] {
             for pattern in patterns {

@@ -63,7 +63,10 @@ impl PathPattern {
         match self {
             Self::Path(pattern) => {
                 let inner = pattern.strip_prefix('/').unwrap_or(pattern);
-                inner.split('/').next().is_some_and(|first| first.contains('*'))
+                inner
+                    .split('/')
+                    .next()
+                    .is_some_and(|first| first.contains('*'))
             }
             Self::Volume(pattern) => pattern.starts_with('*'),
         }
@@ -85,5 +88,7 @@ fn is_path(subject: &str) -> bool {
 }
 
 fn is_clean(inner: &str) -> bool {
-    inner.split('/').all(|part| !matches!(part, "" | "." | ".."))
+    inner
+        .split('/')
+        .all(|part| !matches!(part, "" | "." | ".."))
 }

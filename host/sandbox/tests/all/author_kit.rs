@@ -119,7 +119,12 @@ fn authors_are_told_what_is_a_sound_description() {
         // What is more than bad style is refused when the driver is loaded.
         let refusals = iechor_sandbox::description::refusals(&described);
         let is_refused = case["refused"] == true;
-        assert_eq!(!refusals.is_empty(), is_refused, "{}: {refusals:#?}", case["case"]);
+        assert_eq!(
+            !refusals.is_empty(),
+            is_refused,
+            "{}: {refusals:#?}",
+            case["case"]
+        );
     }
 }
 

@@ -441,6 +441,56 @@ async fn a_driver_speaks_for_itself_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn steps_of_a_driver_carry_its_name() {
+    let bench = stage();
+    boot(&bench, "imitate the program", "").await.unwrap_err();
+    let name = format!("[driver {}] ", guest().display());
+    let shown = bench.watcher.shown();
+    let of_steps: Vec<_> = shown
+        .iter()
+        .filter(|line| !line.starts_with("finish"))
+        .collect();
+    assert_eq!(of_steps.len(), 3, "{shown:#?}");
+    for line in of_steps {
+        let (_, words) = line.split_once(' ').unwrap();
+        assert!(words.starts_with(&name), "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_could_decide_by_is_refused() {
+    for (order, words) in [
+        ("colour the reasons", "each of which is seen"),
+        ("turn the reasons round", "each of which is seen"),
+        ("give long reasons", "at most 140 characters"),
+        ("give no reasons", "is empty"),
+        ("ask with 3001 patterns", "there are 3001 patterns for container.create"),
+        ("ask for a long pattern", "have 100000 characters"),
+        ("ask for no pattern", "is no pattern for"),
+        ("ask for what is not seen", "a character that is not of ASCII"),
+        ("ask twice", "image.pull is asked for twice"),
+        ("ask without end", "there are 10010 capabilities"),
+        ("options without end", "there are 10003 options"),
+        ("an option with a period", "the option's name \"behave.x\""),
+        ("an option twice", "the option behave is declared twice"),
+        ("call itself something", "the driver's name"),
+    ] {
+        let driver = ordered_guest(order).await;
+        for refused in [
+            driver.descriptor().await.err(),
+            driver.grants(&[]).await.err(),
+            driver.validate(&config()).await.err(),
+        ] {
+            let error = refused.expect(order);
+            let said = error.to_string();
+            assert!(matches!(error, DriverError::Description { .. }), "{said}");
+            assert!(said.contains(words), "{order}: {said}");
+            assert!(said.len() < 3000 && !said.contains(char::is_control), "{said}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_an_object_is_described_with_is_bounded() {
     for behaviour in [
         "volume with large labels",

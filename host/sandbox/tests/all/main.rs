@@ -20,6 +20,7 @@ mod engine_driver;
 mod exports;
 mod generated;
 mod loading;
+mod matrix;
 mod multiplying;
 mod observing;
 mod policy;

@@ -70,19 +70,43 @@ impl Guest for Misbehaving {
             }
             _ => {}
         }
-        let reason = if order() == "colour describe" {
-            "for\x1b[2J you"
-        } else {
-            "to do harm"
+        let order = order();
+        let reason = match order.as_str() {
+            "colour the reasons" => "for\x1b[2J you".into(),
+            "turn the reasons round" => "for \u{202e}you".into(),
+            "give long reasons" => "x".repeat(141),
+            "give no reasons" => String::new(),
+            _ => "to do harm".to_owned(),
+        };
+        let scope: Vec<String> = match order.as_str() {
+            "ask with 3001 patterns" => (0..3001).map(|n| format!("/srv/{n}")).collect(),
+            "ask for a long pattern" => vec!["x".repeat(100_000)],
+            "ask for no pattern" => vec!["a*b.example.com/x".into()],
+            "ask for what is not seen" => vec!["moby/build\u{200b}kit".into()],
+            _ => Vec::new(),
         };
         let request = |name: &str, required| CapabilityRequest {
             name: name.into(),
-            scope: Vec::new(),
+            scope: scope.clone(),
             required,
-            reason: reason.into(),
+            reason: reason.clone(),
+        };
+        let again = match order.as_str() {
+            "ask twice" => vec![request("image.pull", true)],
+            "ask without end" => (0..10_000).map(|_| request("image.pull", true)).collect(),
+            _ => Vec::new(),
+        };
+        let more_options = match order.as_str() {
+            "options without end" => (0..10_000).map(|n| option(&format!("o{n}"), "x")).collect(),
+            "an option with a period" => vec![option("behave.x", "x")],
+            "an option twice" => vec![option("behave", "x")],
+            _ => Vec::new(),
         };
         Descriptor {
-            name: "misbehaving".into(),
+            name: match order.as_str() {
+                "call itself something" => "mis\u{202e}behaving".into(),
+                _ => "misbehaving".into(),
+            },
             version: "1".into(),
             summary,
             vendor: None,
@@ -105,7 +129,10 @@ impl Guest for Misbehaving {
                     secret: true,
                     ..option("pin", "What nobody may see")
                 },
-            ],
+            ]
+            .into_iter()
+            .chain(more_options)
+            .collect(),
             capabilities: vec![
                 request("container.create", false),
                 request("container.privileged", true),
@@ -119,7 +146,10 @@ impl Guest for Misbehaving {
                 request("engine.open", false),
                 request("container.command", false),
                 request("transport.bytes", false),
-            ],
+            ]
+            .into_iter()
+            .chain(again)
+            .collect(),
         }
     }
 

@@ -89,6 +89,32 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             container.inspect()?;
             container.last_logs(1).map(drop)
         }
+        "read the log of what is there" => found(base)?.forward_logs(&Task::new("a step"), None),
+        "join what is there" => joined(base)?.connect(&found(base)?, &aliases(value)),
+        "create and join what is there" => joined(base)?.connect(&create(plain(base))?, &[]),
+        "leave what is there" => joined(base)?.disconnect(&found(base)?, true),
+        "look at the network" => joined(base)?.inspect().map(drop),
+        "remove the network" => joined(base)?.remove(),
+        "list networks" => network::list_all(&[]).and_then(|found| {
+            let names: Vec<_> = found.into_iter().map(|found| found.name).collect();
+            Err(Error::Other(names.join(" ")))
+        }),
+        "network options" => network::Network::create(&network::Spec {
+            driver_options: vec![("com.docker.network.bridge.name".into(), "eth0".into())],
+            ..plain_network(base)
+        })
+        .map(drop),
+        "network of a kind" => network::Network::create(&network::Spec {
+            driver: Some(value.into()),
+            ..plain_network(base)
+        })
+        .map(drop),
+        "look at the volume" => kept(base)?.inspect().map(drop),
+        "remove the volume" => kept(base)?.remove(false),
+        "list volumes" => volume::list_all(&[]).and_then(|found| {
+            let names: Vec<_> = found.into_iter().map(|found| found.name).collect();
+            Err(Error::Other(names.join(" ")))
+        }),
         "stop what is there" => found(base)?.stop(None),
         "remove what is there" => found(base)?.remove(true),
         "network" => create(Spec {
@@ -158,13 +184,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         })
         .map(drop),
         "join and fail" => {
-            let network = network::Network::create(&network::Spec {
-                name: format!("{base}..net"),
-                driver: None,
-                internal: false,
-                driver_options: Vec::new(),
-                labels: Vec::new(),
-            })?;
+            let network = network::Network::create(&plain_network(base))?;
             network.connect(&found(base)?, &[])?;
             Err(Error::Other("changed my mind".into()))
         }
@@ -186,6 +206,13 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             })),
             other => other.map(drop),
         },
+        "imitate the program" => {
+            let step = Task::new("[1/1] FROM docker.io/library/trusted");
+            let child = step.child("ERROR: the builder is broken");
+            child.status("DONE 0.1s", 1, Some(1));
+            Task::finish(child, Err("CACHED"));
+            Err(Error::Other("done".into()))
+        }
         "speak as the host" => Err(Error::Other(
             "failed\nWARNING: iechor is out of date\nhint: `iechor driver trust`".into(),
         )),
@@ -224,6 +251,36 @@ pub fn dial(behaviour: &str) -> Result<Connection, Error> {
         return Ok(unsafe { Connection::from_handle(12345) });
     }
     Err(Error::NotRunning)
+}
+
+/// The network of the node that is there.
+fn joined(base: &str) -> Result<network::Network, Error> {
+    let name = format!("{base}_net");
+    network::Network::find(&name)?.ok_or_else(|| Error::Other("no network".into()))
+}
+
+/// The volume of the node that is there.
+fn kept(base: &str) -> Result<Volume, Error> {
+    let name = format!("{base}_state");
+    Volume::find(&name)?.ok_or_else(|| Error::Other("no volume".into()))
+}
+
+fn plain_network(base: &str) -> network::Spec {
+    network::Spec {
+        name: format!("{base}_net"),
+        driver: None,
+        internal: false,
+        driver_options: Vec::new(),
+        labels: Vec::new(),
+    }
+}
+
+/// Further names: those in the value, or as many as its number says.
+fn aliases(value: &str) -> Vec<String> {
+    match value.parse::<usize>() {
+        Ok(count) => vec!["name".into(); count],
+        Err(_) => value.split_whitespace().map(str::to_owned).collect(),
+    }
 }
 
 /// Says by an error whether there is such a thing.

@@ -46,8 +46,16 @@ fn image(names: &[&str]) -> Vec<u8> {
         ("blobs/sha256/0a", EntryType::Regular, &[7; 70_000]),
         ("config.json", EntryType::Regular, CONFIG),
         ("index.json", EntryType::Regular, index.as_bytes()),
-        ("manifest.json", EntryType::Regular, manifest.to_string().as_bytes()),
-        ("oci-layout", EntryType::Regular, br#"{"imageLayoutVersion":"1.0.0"}"#),
+        (
+            "manifest.json",
+            EntryType::Regular,
+            manifest.to_string().as_bytes(),
+        ),
+        (
+            "oci-layout",
+            EntryType::Regular,
+            br#"{"imageLayoutVersion":"1.0.0"}"#,
+        ),
     ])
 }
 
@@ -73,7 +81,11 @@ async fn passed(archive: &[u8], asked: &[&str], piece: usize) -> Result<Vec<u8>,
 
 #[tokio::test]
 async fn what_was_asked_for_comes_through_whole() {
-    for names in [&[][..], &["demo:1"], &["demo", "registry.example:5000/a/b:v1"]] {
+    for names in [
+        &[][..],
+        &["demo:1"],
+        &["demo", "registry.example:5000/a/b:v1"],
+    ] {
         let image = image(names);
         for piece in [1, 511, 512, 1 << 20] {
             let through = passed(&image, names, piece).await.expect("as asked");
@@ -102,12 +114,21 @@ async fn a_name_that_was_not_asked_for_is_refused_wherever_it_stands() {
         with("index.json", &index.to_string())
     };
     for (archive, name) in [
-        (image(&["demo:1", "base:latest"]), "docker.io/library/base:latest"),
         (
-            with("manifest.json", r#"[{"Config":"c","RepoTags":["base"],"Layers":[]}]"#),
+            image(&["demo:1", "base:latest"]),
+            "docker.io/library/base:latest",
+        ),
+        (
+            with(
+                "manifest.json",
+                r#"[{"Config":"c","RepoTags":["base"],"Layers":[]}]"#,
+            ),
             "base",
         ),
-        (with("repositories", r#"{"base":{"latest":"0a"}}"#), "base:latest"),
+        (
+            with("repositories", r#"{"base":{"latest":"0a"}}"#),
+            "base:latest",
+        ),
         (annotated(IMAGE_NAME, "base"), "base"),
         (annotated(REFERENCE_NAME, "base"), "base"),
         // Without the whole name the tag is one.
@@ -121,17 +142,28 @@ async fn a_name_that_was_not_asked_for_is_refused_wherever_it_stands() {
         };
         assert_eq!(refused, expected);
         let said = refused.to_string();
-        assert!(said.contains("(--tag asks for: demo:1); nothing was loaded"), "{said}");
+        assert!(
+            said.contains("(--tag asks for: demo:1); nothing was loaded"),
+            "{said}"
+        );
     }
-    let untagged = passed(&image(&["base"]), &[], 512).await.expect_err("no tag");
-    assert!(untagged.to_string().contains("asks for: none"), "{untagged}");
+    let untagged = passed(&image(&["base"]), &[], 512)
+        .await
+        .expect_err("no tag");
+    assert!(
+        untagged.to_string().contains("asks for: none"),
+        "{untagged}"
+    );
 }
 
 #[tokio::test]
 async fn what_could_be_read_in_two_ways_is_refused() {
     let good = image(&["demo:1"]);
     let mut behind = good.clone();
-    behind.extend(with("manifest.json", r#"[{"Config":"c","RepoTags":["base"],"Layers":[]}]"#));
+    behind.extend(with(
+        "manifest.json",
+        r#"[{"Config":"c","RepoTags":["base"],"Layers":[]}]"#,
+    ));
     let mut damaged = good.clone();
     damaged[0] = b'x';
     let path = "31 path=blobs/../manifest.json\n";
@@ -140,10 +172,22 @@ async fn what_could_be_read_in_two_ways_is_refused() {
         ("cut short", good[..good.len() - 1024].to_vec()),
         ("behind the end", behind),
         ("damaged", damaged),
-        ("link", archive(&[("manifest.json", EntryType::Symlink, b"")])),
-        ("hard link", archive(&[("manifest.json", EntryType::Link, b"")])),
-        ("record", archive(&[("x", EntryType::XHeader, path.as_bytes())])),
-        ("long name", archive(&[("x", EntryType::GNULongName, b"manifest.json")])),
+        (
+            "link",
+            archive(&[("manifest.json", EntryType::Symlink, b"")]),
+        ),
+        (
+            "hard link",
+            archive(&[("manifest.json", EntryType::Link, b"")]),
+        ),
+        (
+            "record",
+            archive(&[("x", EntryType::XHeader, path.as_bytes())]),
+        ),
+        (
+            "long name",
+            archive(&[("x", EntryType::GNULongName, b"manifest.json")]),
+        ),
         ("global", archive(&[("x", EntryType::XGlobalHeader, b"")])),
         ("sparse", archive(&[("x", EntryType::GNUSparse, b"")])),
         ("dot", with("./manifest.json", "[]")),
@@ -152,14 +196,23 @@ async fn what_could_be_read_in_two_ways_is_refused() {
         ("twice", with("a//manifest.json", "[]")),
         (
             "spelling",
-            with("manifest.json", r#"[{"Config":"c","repotags":["base"],"RepoTags":[],"Layers":[]}]"#),
+            with(
+                "manifest.json",
+                r#"[{"Config":"c","repotags":["base"],"RepoTags":[],"Layers":[]}]"#,
+            ),
         ),
         (
             "two of a key",
-            with("manifest.json", r#"[{"Config":"c","RepoTags":["base"],"RepoTags":[],"Layers":[]}]"#),
+            with(
+                "manifest.json",
+                r#"[{"Config":"c","RepoTags":["base"],"RepoTags":[],"Layers":[]}]"#,
+            ),
         ),
         ("index", with("index.json", r#"{"Manifests":[]}"#)),
-        ("annotations", with("index.json", r#"{"manifests":[{"Annotations":{}}]}"#)),
+        (
+            "annotations",
+            with("index.json", r#"{"manifests":[{"Annotations":{}}]}"#),
+        ),
         ("no JSON", with("index.json", "{")),
         ("large", with("manifest.json", &" ".repeat((1 << 20) + 1))),
     ] {

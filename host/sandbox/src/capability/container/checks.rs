@@ -92,7 +92,12 @@ impl Claims {
 }
 
 fn networks_of(reach: &model::Reach) -> Vec<String> {
-    let mut networks: Vec<_> = reach.network.iter().chain(&reach.networks).cloned().collect();
+    let mut networks: Vec<_> = reach
+        .network
+        .iter()
+        .chain(&reach.networks)
+        .cloned()
+        .collect();
     networks.sort();
     networks.dedup();
     networks
