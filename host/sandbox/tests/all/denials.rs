@@ -646,7 +646,7 @@ async fn beside_another_builder() -> Stage {
         };
         engine.create_volume(&spec).await.unwrap();
     }
-    let name = "buildx_buildkit_node0_net".to_owned();
+    let name = "buildx_buildkit_node0..net".to_owned();
     let spec = NetworkSpec {
         name,
         labels: labels("other"),
@@ -664,7 +664,7 @@ async fn what_belongs_to_another_builder_is_not_there() {
         ("find", CONTAINER),
         ("find", "buildx_buildkit_node0_two"),
         ("find volume", VOLUME),
-        ("find network", "buildx_buildkit_node0_net"),
+        ("find network", "buildx_buildkit_node0..net"),
         ("list", ""),
     ] {
         let error = boot(&bench, behaviour, name).await.unwrap_err();
@@ -699,7 +699,7 @@ async fn what_belongs_to_another_builder_is_not_there() {
             "{words}"
         );
     }
-    let error = boot(&bench, "network", "buildx_buildkit_node0_net")
+    let error = boot(&bench, "network", "buildx_buildkit_node0..net")
         .await
         .unwrap_err();
     assert!(matches!(error, DriverError::Denied { .. }), "{error:?}");

@@ -15,7 +15,7 @@ use wit_parser::{FunctionKind, Resolve, WorldItem};
 
 use crate::support::{Answers, CONTAINER, Nodes, Stage, VOLUME, guest, load};
 
-const NETWORK: &str = "buildx_buildkit_node0_net";
+const NETWORK: &str = "buildx_buildkit_node0..net";
 
 /// Something that takes a capability, and how a driver comes by it.
 struct Thing {
@@ -122,7 +122,7 @@ const THINGS: &[Thing] = &[
     Thing {
         what: "own network with options",
         capability: "container.network",
-        subject: "network buildx_buildkit_node0_net",
+        subject: "network buildx_buildkit_node0..net",
         covering: "network buildx_*",
         other: "host",
         made: Some(("network", NETWORK)),
@@ -178,14 +178,14 @@ const CREATIONS: &[(&str, &str, &str, &str, &str)] = &[
     (
         "network.create",
         "container.network",
-        "network buildx_buildkit_node0_net",
+        "network buildx_buildkit_node0..net",
         "network options",
         "",
     ),
     (
         "network.create",
         "container.network",
-        "network buildx_buildkit_node0_net",
+        "network buildx_buildkit_node0..net",
         "network of a kind",
         "macvlan",
     ),
@@ -640,7 +640,7 @@ async fn a_new_container_joins_no_network_that_its_creation_could_not_name() {
     for (cell, grants, suffices) in cells(
         "container.network",
         [
-            "network buildx_buildkit_node0_net",
+            "network buildx_buildkit_node0..net",
             "network buildx_*",
             "host",
         ],

@@ -40,7 +40,7 @@ pub fn boot(behaviour: &str, base: &str) -> Result<(), Error> {
         .map(drop),
         "join with many names" => {
             let network = network::Network::create(&network::Spec {
-                name: format!("{base}_net"),
+                name: format!("{base}..net"),
                 driver: None,
                 internal: false,
                 driver_options: Vec::new(),

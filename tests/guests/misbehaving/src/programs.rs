@@ -50,7 +50,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         // Programs go into a volume in one container, and in front of another's.
         "chain volumes" => {
             create_volume(&format!("{base}_state"))?;
-            for (name, target) in [(format!("{base}_first"), "/mnt"), (base.into(), "/usr/bin")] {
+            for (name, target) in [(format!("{base}..first"), "/mnt"), (base.into(), "/usr/bin")] {
                 let source = MountSource::Volume(format!("{base}_state"));
                 create(Spec {
                     mounts: vec![Mounted {
@@ -92,7 +92,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         // The second word is below the first.
         "bind below a bind" => {
             let (outer, inner) = value.split_once(' ').unwrap_or((value, ""));
-            bind(&format!("{base}_first"), outer, false)?;
+            bind(&format!("{base}..first"), outer, false)?;
             bind(base, inner, true)
         }
         other => multiply::boot(other, base),

@@ -255,7 +255,7 @@ pub fn dial(behaviour: &str) -> Result<Connection, Error> {
 
 /// The network of the node that is there.
 fn joined(base: &str) -> Result<network::Network, Error> {
-    let name = format!("{base}_net");
+    let name = format!("{base}..net");
     network::Network::find(&name)?.ok_or_else(|| Error::Other("no network".into()))
 }
 
@@ -267,7 +267,7 @@ fn kept(base: &str) -> Result<Volume, Error> {
 
 fn plain_network(base: &str) -> network::Spec {
     network::Spec {
-        name: format!("{base}_net"),
+        name: format!("{base}..net"),
         driver: None,
         internal: false,
         driver_options: Vec::new(),
