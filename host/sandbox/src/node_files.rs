@@ -203,10 +203,18 @@ mod tests {
         stored
     }
 
+    fn as_copied(file: File) -> model::File {
+        model::File {
+            path: file.path,
+            mode: file.mode,
+            contents: file.contents,
+        }
+    }
+
     fn copied(target: &str, files: &[File]) -> Result<Vec<model::File>, String> {
         let stored = stored();
         let mut copy = stored.copy_to(target);
-        files.iter().map(|file| copy.fill(file.clone())).collect()
+        files.iter().map(|file| copy.fill(as_copied(file.clone()))).collect()
     }
 
     #[test]
@@ -257,7 +265,7 @@ mod tests {
         }
         let mut odd = [file("a", 0o7777, "x")];
         let odd = NodeFiles::take(&mut odd).expect("taken");
-        let found = odd.copy_to("/etc/buildkit").fill(file("a", 0o7777, ""));
+        let found = odd.copy_to("/etc/buildkit").fill(as_copied(file("a", 0o7777, "")));
         assert_eq!(found.expect("copied").mode, 0o666);
     }
 
