@@ -247,22 +247,22 @@ fn the_engine_is_no_daemon_that_a_driver_is_connected_to() {
     let socket = engine.strip_prefix("unix://").expect("a socket");
     let link = sandbox.path("link.sock");
     std::os::unix::fs::symlink(socket, &link).expect("linked");
-    // A builder whose engine is a proxy in front of the real one: only its entry names that.
-    let proxy = sandbox.path("proxy.sock");
-    let _listener = UnixListener::bind(&proxy).expect("bound");
-    let proxied = sandbox.name("proxied");
+    // Another engine, which is down, and which only a builder names.
+    let elsewhere = sandbox.path("elsewhere.sock");
+    drop(UnixListener::bind(&elsewhere).expect("bound"));
+    let other = sandbox.name("other");
     sandbox
         .buildx(&format!(
-            "create --name {proxied} --driver docker-container unix://{}",
-            proxy.display()
+            "create --name {other} --driver docker-container unix://{}",
+            elsewhere.display()
         ))
         .success();
     for (number, (path, named_by)) in [
         (socket, "(DOCKER_HOST)".to_owned()),
         (link.to_str().expect("Unicode"), "(DOCKER_HOST)".to_owned()),
         (
-            proxy.to_str().expect("Unicode"),
-            format!("(builder {proxied:?})"),
+            elsewhere.to_str().expect("Unicode"),
+            format!("(builder {other:?})"),
         ),
     ]
     .into_iter()
@@ -277,5 +277,4 @@ fn the_engine_is_no_daemon_that_a_driver_is_connected_to() {
             .says(&format!("{path} is the engine itself, unix://"))
             .says(&named_by);
     }
-    sandbox.buildx(&format!("rm --force {proxied}"));
 }
