@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 
 use serde_json::json;
 
 use crate::context::Context;
 use crate::daemon::{Daemon, certificates};
-use crate::support::{Sandbox, docker};
+use crate::support::{Sandbox, docker, machine};
 
 /// Everything that a client of the daemon needs, by names in the working directory.
 const MUTUAL: &str = "--driver-opt cacert=good.pem,cert=client.pem,key=client.key";
@@ -237,4 +238,43 @@ fn what_is_wrong_with_certificates_and_endpoints_is_said_before_anything_is_save
         .failure(1)
         .says("its flags are set where it is started");
     sandbox.assert_nothing_left();
+}
+
+#[test]
+fn the_engine_is_no_daemon_that_a_driver_is_connected_to() {
+    let sandbox = Sandbox::new();
+    let engine = &machine().docker_host;
+    let socket = engine.strip_prefix("unix://").expect("a socket");
+    let link = sandbox.path("link.sock");
+    std::os::unix::fs::symlink(socket, &link).expect("linked");
+    // Another engine, which is down, and which only a builder names.
+    let elsewhere = sandbox.path("elsewhere.sock");
+    drop(UnixListener::bind(&elsewhere).expect("bound"));
+    let other = sandbox.name("other");
+    sandbox
+        .buildx(&format!(
+            "create --name {other} --driver docker-container unix://{}",
+            elsewhere.display()
+        ))
+        .success();
+    for (number, (path, named_by)) in [
+        (socket, "(DOCKER_HOST)".to_owned()),
+        (link.to_str().expect("Unicode"), "(DOCKER_HOST)".to_owned()),
+        (
+            elsewhere.to_str().expect("Unicode"),
+            format!("(builder {other:?})"),
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = sandbox.name(&format!("engine{number}"));
+        sandbox
+            .buildx(&format!(
+                "create --name {name} --driver remote --bootstrap unix://{path}"
+            ))
+            .failure(1)
+            .says(&format!("{path} is the engine itself, unix://"))
+            .says(&named_by);
+    }
 }

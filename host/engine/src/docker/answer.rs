@@ -6,6 +6,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,6 +17,9 @@ use tokio::time::{Instant, Sleep};
 
 use crate::EngineError;
 
+/// Most bytes until the head of an answer is there, provisional ones (`1xx`) included. Engines send
+/// less than 1 KiB; what of the body comes with it counts too, until it is looked at.
+const HEAD_BYTES: u64 = 2 << 20;
 /// Most bytes of an answer that only says that something was done, or why it was not. The largest
 /// repeats the labels of a volume: 256 KiB, several times as long where all of it is escaped.
 const DONE_BYTES: u64 = 2 << 20;
@@ -117,6 +122,8 @@ pub(super) struct Metered<T> {
     subject: Subject,
     bounds: Bounds,
     read: u64,
+    /// How many it may be by now.
+    most: Arc<AtomicU64>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -132,8 +139,15 @@ impl<T> Metered<T> {
             subject,
             bounds,
             read: 0,
+            most: Arc::new(AtomicU64::new(HEAD_BYTES.min(bounds.bytes))),
             deadline,
         }
+    }
+
+    /// What to call once the head of the answer is there.
+    pub(super) fn head_is_there(&self) -> impl FnOnce() + Send + 'static {
+        let (most, bytes) = (Arc::clone(&self.most), self.bounds.bytes);
+        move || most.store(bytes, Ordering::Relaxed)
     }
 
     /// The connection without bounds, for what is no answer any more.
@@ -157,8 +171,9 @@ impl<T> Metered<T> {
             self.deadline = Some(alarm(limit));
         }
         self.read = self.read.saturating_add(read as u64);
-        if self.read > self.bounds.bytes {
-            let most = format!("{} MiB", self.bounds.bytes >> 20);
+        let most = self.most.load(Ordering::Relaxed);
+        if self.read > most {
+            let most = format!("{} MiB", most >> 20);
             return Err(io::Error::other(self.subject.too_large(most)));
         }
         Ok(())
@@ -306,6 +321,7 @@ mod tests {
     async fn read(source: impl AsyncRead + Unpin, bounds: Bounds) -> (io::Result<()>, u64) {
         use tokio::io::AsyncReadExt;
         let mut metered = Metered::new(source, subject(), bounds);
+        metered.head_is_there()();
         let mut buffer = vec![0; 64 << 10];
         let result = loop {
             match metered.read(&mut buffer).await {
@@ -348,6 +364,18 @@ mod tests {
             );
             assert!(count <= most + (64 << 10), "{count}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_head_has_a_most_too() {
+        use tokio::io::AsyncReadExt;
+        let mut metered = Metered::new(tokio::io::repeat(0), subject(), Bounds::REPORT);
+        let error = metered.read_to_end(&mut Vec::new()).await;
+        let error = error.expect_err("it has no end");
+        assert!(
+            matches!(cause(&error), EngineError::AnswerTooLarge { most, .. } if most == "2 MiB"),
+            "{error:?}"
+        );
     }
 
     /// Sends a byte a second for ever.

@@ -194,6 +194,7 @@ impl Dialer {
             request: format!("{} {}", request.method(), request.uri().path()),
         };
         let io = Metered::new(self.connect().await?, subject, bounds);
+        let head_is_there = io.head_is_there();
         let (mut parts, body) = request.into_parts();
         // Bollard gives an absolute address; a server that is no proxy wants the path only.
         parts.uri = parts
@@ -215,7 +216,10 @@ impl Dialer {
         // It ends with the answer's body, or when the upgraded stream is taken out of it.
         let connection = tokio::spawn(connection.with_upgrades());
         let error = match sender.send_request(request).await {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                head_is_there();
+                return Ok(response);
+            }
             Err(error) => error,
         };
         // Where the connection broke before the request was on its way, only the connection knows
