@@ -194,10 +194,10 @@ fn a_build_continues_the_clean_up() {
     drop(build);
     // The image works from now on, and the container of the old one is not taken for the node's.
     docker(&format!("tag {} {image}", machine().buildkit_image)).success();
-    sandbox
-        .buildx(&line)
-        .success()
-        .says(&format!("container {} behind, removed now", container_of(&name)));
+    sandbox.buildx(&line).success().says(&format!(
+        "container {} behind, removed now",
+        container_of(&name)
+    ));
     assert_eq!(left(&sandbox, &name), [""; 0]);
 }
 
@@ -217,7 +217,10 @@ fn giving_up_twice_leaves_what_ls_shows() {
     create.interrupt();
     create.wait_until_it_says("cancelling; once more to end at once");
     create.interrupt();
-    create.finish().failure(130).says("`iechor buildx ls` shows");
+    create
+        .finish()
+        .failure(130)
+        .says("`iechor buildx ls` shows");
     assert_eq!(left(&sandbox, &name).len(), 2);
     engine.set_delay(Duration::ZERO);
     sandbox.buildx(&format!("rm {name}")).success();

@@ -16,7 +16,10 @@ fn a_node_of_a_name_that_is_taken_cannot_be_created() {
         .buildx(&format!("create --name {second} --node {first}0"))
         .variable("BUILDX_CONFIG", sandbox.path("other"))
         .failure(1)
-        .says(&format!("container {} is there already", container_of(&first)))
+        .says(&format!(
+            "container {} is there already",
+            container_of(&first)
+        ))
         .says(&format!("builder {first}"));
     assert_eq!(sandbox.builders(), std::slice::from_ref(&first));
     sandbox.buildx(&format!("rm {first}")).success();

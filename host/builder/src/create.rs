@@ -139,7 +139,9 @@ pub async fn create(
         .collect();
     warnings.extend(remarks(&changed));
     if loaded.driver.uses_engine()
-        && let Some(before) = existing.as_ref().and_then(|group| group.node(&changed.node))
+        && let Some(before) = existing
+            .as_ref()
+            .and_then(|group| group.node(&changed.node))
     {
         let now = &group.nodes[changed.index];
         warnings.extend(names::left_at(workspace, &group.name, before, now).await);

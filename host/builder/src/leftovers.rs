@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_engine::{Engine, EngineError, ObjectKind};
-use iechor_sandbox::{Log, LogLevel, limits};
 use iechor_sandbox::ownership::{BUILDER_LABEL, NODE_LABEL, OPERATION_LABEL, Owner};
 use iechor_sandbox::removal::{Doomed, Object, Removal, Removed};
+use iechor_sandbox::{Log, LogLevel, limits};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use iechor_engine::known::KnownEngines;
 use iechor_engine::{Engine, EngineError};
-use iechor_sandbox::{BuildKit, Grant, Grants, NoLedger, NodeContext, Policy, SystemDialer, limits};
+use iechor_sandbox::{
+    BuildKit, Grant, Grants, NoLedger, NodeContext, Policy, SystemDialer, limits,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::objects;

@@ -8,8 +8,8 @@ use iechor_engine::known::KnownEngines;
 use iechor_engine::simulated::{Command, CommandIo, SimulatedEngine};
 use iechor_sandbox::contract::Config;
 use iechor_sandbox::{
-    BuildKit, Dialer, Driver, DriverError, Grants, Ledger, Log, NoLedger, Node, NodeContext, Progress,
-    limits,
+    BuildKit, Dialer, Driver, DriverError, Grants, Ledger, Log, NoLedger, Node, NodeContext,
+    Progress, limits,
 };
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;

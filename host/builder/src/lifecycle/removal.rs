@@ -1,9 +1,9 @@
 //! Removal of builders: what they have in engines, then their entry.
 
 use futures_util::future::join_all;
+use iechor_sandbox::LogLevel;
 use iechor_sandbox::contract::RemoveOptions;
 use iechor_sandbox::removal::Removed;
-use iechor_sandbox::LogLevel;
 
 use super::gather;
 use crate::error::BuilderError;
@@ -237,7 +237,10 @@ fn unknown(
         remnants: vec![
             remnant("container", base.clone()),
             remnant("volume", format!("{base}_state")),
-            remnant("whatever else is labelled", format!("dev.iechor.node={}", node.name)),
+            remnant(
+                "whatever else is labelled",
+                format!("dev.iechor.node={}", node.name),
+            ),
         ],
         error: Some(Box::new(error)),
     }

@@ -452,9 +452,7 @@ mod tests {
         assert!(!store.directory().exists(), "looking makes nothing");
         let volume = object(ObjectKind::Volume, "v");
         let mut record = store.begin_record("00ff", &purpose(), &volume).unwrap();
-        record
-            .creates(&object(ObjectKind::Container, "c"))
-            .unwrap();
+        record.creates(&object(ObjectKind::Container, "c")).unwrap();
         let found = store.unfinished().unwrap();
         assert_eq!(found[0].progress, Progress::Underway);
         assert_eq!(found[0].purpose, purpose());

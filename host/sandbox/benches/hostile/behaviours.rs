@@ -623,7 +623,12 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     at("host-gateway", "nothing", "", "colours an address", "ok"),
     // Ends well and leaves what it made, or changes its mind and leaves nothing.
     told("create and fail", "", "creates, then fails", "other"),
-    told("create four and fail", "", "creates four containers, then fails", "other"),
+    told(
+        "create four and fail",
+        "",
+        "creates four containers, then fails",
+        "other",
+    ),
     at(
         "info",
         "create in queries",

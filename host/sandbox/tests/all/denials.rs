@@ -250,7 +250,10 @@ async fn objects_of_older_drivers_are_found_by_their_labels() {
         };
         bench.engine.create_container(&spec).await.unwrap();
         let error = boot(&bench, "find", &spec.name).await.unwrap_err();
-        assert!(error.to_string().ends_with(&format!(": {expected}")), "{error}");
+        assert!(
+            error.to_string().ends_with(&format!(": {expected}")),
+            "{error}"
+        );
     }
 }
 

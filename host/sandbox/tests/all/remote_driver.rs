@@ -181,7 +181,7 @@ async fn node(endpoint: &str, options: Vec<(String, String)>, boot_limit: Durati
         dialer: Arc::new(SystemDialer),
         progress: Arc::new(NoProgress),
         log: Arc::new(NoLog),
-            ledger: Arc::new(iechor_sandbox::NoLedger),
+        ledger: Arc::new(iechor_sandbox::NoLedger),
         cancel: Default::default(),
         boot_limit,
     };

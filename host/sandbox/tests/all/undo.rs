@@ -76,9 +76,7 @@ async fn fail(bench: &Stage, behaviour: &str) {
 }
 
 fn slow_removals(bench: &Stage, time: Duration) {
-    bench
-        .engine
-        .set_fault_of("remove_", Fault::Delay(time));
+    bench.engine.set_fault_of("remove_", Fault::Delay(time));
 }
 
 #[tokio::test(start_paused = true)]
