@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::components::{
     GRANTS, component, components, digest_of, installed, listed, named_flags, patched, variant,
 };
-use crate::support::{Sandbox, built_component};
+use crate::context::Context;
+use crate::support::{Sandbox, built_component, docker};
 
 #[test]
 fn without_a_terminal_the_refusal_names_the_flags_that_suffice() {
@@ -83,6 +84,11 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
     asked.type_in("y\n");
     asked.wait_until_it_says("container.cgroup-parent for any (optional)");
     asked.type_in("\n");
+    asked.wait_until_it_says("engine.load for any (optional)");
+    // What it means is the program's word, the reason is the driver's.
+    asked.wait_until_it_says("With it: builds that name no output replace the images");
+    asked.wait_until_it_says("Its reason: the option default-load");
+    asked.type_in("n\n");
     asked.finish().success();
     let grants = sandbox.iechor("driver trust team --format json").success();
     let grants = grants.json()["Grants"].take();
@@ -90,6 +96,96 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
         grants,
         serde_json::json!(["container.privileged", "image.pull"])
     );
+}
+
+#[test]
+fn what_amounts_to_everything_is_asked_about_as_any() {
+    let sandbox = Sandbox::new();
+    let team = fs::read(built_component("iechor_driver_team.wasm")).expect("built");
+    // Whoever has a registry of his own can offer that.
+    let from = "moby/buildkit:buildx-stable-1";
+    let to = "*/buildkit-of-somebody-else:*";
+    sandbox.write("team.wasm", patched(&team, from, to));
+    let mut asked = sandbox
+        .iechor("driver install ./team.wasm --name team")
+        .start_at_terminal();
+    asked.wait_until_it_says("container.privileged for any (required, HIGH RISK)");
+    asked.type_in("n\n");
+    asked.finish().failure(1);
+}
+
+#[test]
+fn a_stored_grant_whose_pattern_is_none_is_told_and_can_be_taken_back() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    let lock = sandbox.store().join("drivers/drivers.lock");
+    let text = fs::read_to_string(&lock).expect("there");
+    let old = text.replace("\"image.pull\"", "\"image.pull=moby*/x\"");
+    assert_ne!(old, text);
+    fs::write(&lock, old).expect("written");
+    let why = "\"moby*/x\" is no pattern for image.pull";
+    sandbox
+        .iechor("driver verify team --offline")
+        .failure(1)
+        .says("not as it should be");
+    sandbox
+        .iechor("driver trust team")
+        .success()
+        .says("the grant image.pull=moby*/x counts for nothing")
+        .says(why);
+    let driver = listed(&sandbox, "team").expect("listed");
+    assert_eq!(driver["Status"], "untrusted");
+    sandbox
+        .iechor("driver trust team --grant image.pull=moby*/x")
+        .failure(1)
+        .says(why);
+    sandbox
+        .iechor("driver trust team --revoke image.pull=moby*/x --grant image.pull")
+        .success()
+        .does_not_say("counts for nothing");
+    sandbox.iechor("driver verify team --offline").success();
+}
+
+#[test]
+fn results_are_loaded_by_default_only_where_that_is_granted() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    let name = sandbox.name("loads");
+    sandbox
+        .buildx(&format!(
+            "create --name {name} --driver team --use --driver-opt default-load=true --bootstrap"
+        ))
+        .success()
+        // Its steps are its own, by name.
+        .says("[driver team] creating container");
+    let tag = sandbox.name("loaded:1");
+    let context = Context::on_base("CMD [\"echo\", \"loaded\"]\n");
+    let build = format!("build -t {tag} {}", context.word());
+    sandbox
+        .buildx(&build)
+        .success()
+        .says("Driver team may not load results into the engine by itself: nobody granted it");
+    docker(&format!("image inspect {tag}")).failure(1);
+    // Who says it himself needs nobody's grant.
+    sandbox.buildx(&build).words("--load").success();
+    docker(&format!("rmi {tag}")).success();
+    sandbox
+        .iechor("driver trust team --grant engine.load")
+        .success();
+    sandbox
+        .buildx(&build)
+        .success()
+        .does_not_say("may not load");
+    docker(&format!("rmi {tag}")).success();
+    let policy = sandbox.write("policy.toml", "[grants]\nforbid = ['engine.load']\n");
+    sandbox
+        .buildx(&build)
+        .variable("IECHOR_POLICY", policy)
+        .success()
+        .says("grants.forbid: engine.load is forbidden");
+    docker(&format!("image inspect {tag}")).failure(1);
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
 }
 
 #[test]

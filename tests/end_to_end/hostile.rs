@@ -46,6 +46,69 @@ fn boot(sandbox: &Sandbox, name: &str) -> Finished {
 }
 
 #[test]
+fn a_container_is_not_lent_with_the_networks_that_it_was_put_into() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("joined");
+    create(&sandbox, &name, "run in what is there");
+    let container = container_of(&name);
+    let foreign = sandbox.name("foreign");
+    docker(&format!("network create {foreign}")).success();
+    docker(&format!(
+        "run --detach --name {container} {IMAGE} sleep 600"
+    ))
+    .success();
+    boot(&sandbox, &name).failure(1).does_not_say("already");
+    docker(&format!("network connect {foreign} {container}")).success();
+    boot(&sandbox, &name)
+        .failure(1)
+        .says(&format!("container {container} is there already"))
+        .says("container.network: ")
+        .says(&foreign);
+    docker(&format!("network disconnect {foreign} {container}")).success();
+    boot(&sandbox, &name).failure(1).does_not_say("already");
+    docker(&format!("rm --force {container}")).success();
+    docker(&format!("network rm {foreign}")).success();
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn a_container_is_not_put_into_a_network_whose_grant_was_taken_back() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("put");
+    create(&sandbox, &name, "join what is there");
+    let container = container_of(&name);
+    let network = format!("{container}_net");
+    let labels = format!("--label dev.iechor.builder={name} --label dev.iechor.node={name}0");
+    docker(&format!(
+        "run --detach --name {container} {IMAGE} sleep 600"
+    ))
+    .success();
+    // As the driver itself could have made it with the grant.
+    docker(&format!(
+        "network create {labels} --opt com.docker.network.bridge.enable_icc=true {network}"
+    ))
+    .success();
+    boot(&sandbox, &name)
+        .failure(1)
+        .says("container.network: ")
+        .says(&format!("network {network}"));
+    let networks = || inspect(&container)["NetworkSettings"]["Networks"].take();
+    assert!(networks().get(&network).is_none(), "{}", networks());
+    sandbox
+        .iechor("driver trust")
+        .words(&component().display().to_string())
+        .words("--grant container.network")
+        .success();
+    boot(&sandbox, &name).success();
+    assert!(networks().get(&network).is_some(), "{}", networks());
+    docker(&format!("rm --force {container}")).success();
+    docker(&format!("network rm {network}")).success();
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.assert_nothing_left();
+}
+
+#[test]
 fn a_container_that_is_there_is_not_lent_with_its_privileges() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("lent");

@@ -76,8 +76,7 @@ pub enum DriverError {
     },
     /// What it says of itself is nothing to decide by.
     #[error(
-        "driver {driver} is refused for what it says of itself: {}{}; its author can mend that: \
-         `iechor driver test` names all of it",
+        "driver {driver} is refused for what it says of itself, which its author can mend: {}{}",
         .faults.join("; "),
         if *.more == 0 { String::new() } else { format!("; and {} more", .more) }
     )]

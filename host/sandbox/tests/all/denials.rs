@@ -467,10 +467,16 @@ async fn what_nobody_could_decide_by_is_refused() {
         ("turn the reasons round", "each of which is seen"),
         ("give long reasons", "at most 140 characters"),
         ("give no reasons", "is empty"),
-        ("ask with 3001 patterns", "there are 3001 patterns for container.create"),
+        (
+            "ask with 3001 patterns",
+            "there are 3001 patterns for container.create",
+        ),
         ("ask for a long pattern", "have 100000 characters"),
         ("ask for no pattern", "is no pattern for"),
-        ("ask for what is not seen", "a character that is not of ASCII"),
+        (
+            "ask for what is not seen",
+            "a character that is not of ASCII",
+        ),
         ("ask twice", "image.pull is asked for twice"),
         ("ask without end", "there are 10010 capabilities"),
         ("options without end", "there are 10003 options"),
@@ -488,7 +494,10 @@ async fn what_nobody_could_decide_by_is_refused() {
             let said = error.to_string();
             assert!(matches!(error, DriverError::Description { .. }), "{said}");
             assert!(said.contains(words), "{order}: {said}");
-            assert!(said.len() < 3000 && !said.contains(char::is_control), "{said}");
+            assert!(
+                said.len() < 3000 && !said.contains(char::is_control),
+                "{said}"
+            );
         }
     }
 }

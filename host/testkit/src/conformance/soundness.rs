@@ -3,13 +3,18 @@
 
 use iechor_sandbox::contract::{Descriptor, OptionKind, OptionSpec};
 use iechor_sandbox::description::{self, line_fault};
-use iechor_sandbox::grant;
+use iechor_sandbox::{grant, limits};
 
 /// Everything that is wrong with what a driver says of itself: that for which the host refuses it
 /// ([`description::refusals`]), and what is bad style. Summary and help are one line of at most 140
 /// characters; a default is a value as the host takes it; each capability that is asked for is one.
 pub fn description_faults(descriptor: &Descriptor) -> Vec<String> {
     let mut faults = description::refusals(descriptor);
+    if descriptor.capabilities.len() > limits::REQUESTS
+        || descriptor.options.len() > limits::OPTIONS
+    {
+        return faults;
+    }
     if descriptor.version.trim().is_empty() {
         faults.push("the driver has no version".into());
     }

@@ -42,7 +42,7 @@ fn image(names: &[&str]) -> Vec<u8> {
         .collect();
     let index = json!({"schemaVersion": 2, "manifests": manifests}).to_string();
     archive(&[
-        ("blobs/", EntryType::Directory, b""),
+        ("blobs", EntryType::Directory, b""),
         ("blobs/sha256/0a", EntryType::Regular, &[7; 70_000]),
         ("config.json", EntryType::Regular, CONFIG),
         ("index.json", EntryType::Regular, index.as_bytes()),

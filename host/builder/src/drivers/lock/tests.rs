@@ -222,3 +222,35 @@ fn a_file_that_makes_no_sense_is_named() {
         assert!(edit(&store, None, |_| Ok(())).is_err());
     }
 }
+
+#[test]
+fn a_grant_whose_pattern_is_none_counts_for_nothing_and_can_be_taken_back() {
+    let (_directory, store) = store();
+    install(&store, "a", b"one");
+    let digest = Digest::of(b"one");
+    // As a program before this one wrote them: what it took for a pattern is none by now.
+    let path = path(&store);
+    let text = std::fs::read_to_string(&path).expect("there");
+    let old = "\"image.pull=a*\", \"image.pull=moby*/x\", \"image.pull=\", \"of.the.future=x\"";
+    let text = text.replace("\"image.pull=a*\"", old);
+    std::fs::write(&path, &text).expect("written");
+    let lock = LockFile::read(&store).expect("read");
+    assert_eq!(lock.grants(digest.as_str()), [grant("image.pull=a*")]);
+    let useless = lock.useless_grants(digest.as_str());
+    let named: Vec<_> = useless.iter().map(|(text, _)| *text).collect();
+    assert_eq!(named, ["image.pull=moby*/x", "image.pull="]);
+    assert!(
+        useless[0].1.contains("\"moby*/x\" is no pattern"),
+        "{useless:?}"
+    );
+    for revoked in ["image.pull=moby*/x", "image.pull"] {
+        let revoked = Grant::parse_any(revoked).expect("a name");
+        edit(&store, None, |lock| Ok(lock.revoke(&digest, &revoked)?)).expect("there");
+    }
+    let lock = LockFile::read(&store).expect("read");
+    assert!(lock.grants(digest.as_str()).is_empty());
+    assert!(lock.useless_grants(digest.as_str()).is_empty());
+    // What only another program understands stays.
+    let text = std::fs::read_to_string(&path).expect("there");
+    assert!(text.contains("of.the.future=x"), "{text}");
+}
