@@ -46,15 +46,15 @@ pub(crate) struct Shown {
     pub(crate) events: u32,
     pub(crate) waiting_since: Option<Duration>,
     /// The newest whole lines.
-    recent: VecDeque<String>,
+    pub(super) recent: VecDeque<String>,
     /// What `recent` takes, in bytes.
     pub(super) recent_bytes: usize,
     /// What `lines` and `warnings` take, in bytes.
     pub(super) waiting_bytes: usize,
     /// From start to end; the end of a running one is open.
-    intervals: BTreeMap<SystemTime, Option<SystemTime>>,
+    pub(super) intervals: BTreeMap<SystemTime, Option<SystemTime>>,
     /// Start and end as they were reported last.
-    newest: Option<(SystemTime, Option<SystemTime>)>,
+    pub(super) newest: Option<(SystemTime, Option<SystemTime>)>,
     pub(super) group: Option<Group>,
 }
 
