@@ -215,9 +215,11 @@ mod tests {
     use std::path::Path;
 
     /// What writes to a standard stream, or could.
-    const WRITERS: [&str; 8] = [
-        "stdout()",
-        "stderr()",
+    const WRITERS: [&str; 10] = [
+        "::stdout()",
+        "::stderr()",
+        " stdout()",
+        " stderr()",
         "print!",
         "println!",
         "dbg!",

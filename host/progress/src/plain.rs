@@ -111,7 +111,7 @@ impl Plain {
             // Show what runs, although it says nothing.
             let next = trace.started.iter().copied().find(|&index| {
                 let shown = &trace.shown[index];
-                runs(shown) && !shown.is_hidden()
+                !shown.closed && runs(shown) && !shown.is_hidden()
             });
             if let Some(next) = next {
                 self.print_vertex(trace, next, out);

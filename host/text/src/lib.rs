@@ -29,6 +29,9 @@ const MARKS: [&str; 4] = ["error", "warning", "warn", "hint"];
 /// Checks whether a character can be displayed within a line: neither a control character nor an
 /// invisible one that changes how its neighbours are displayed.
 pub fn is_displayable(character: char) -> bool {
+    if character.is_ascii() {
+        return !character.is_ascii_control();
+    }
     !character.is_control() && !is_invisible(character)
 }
 

@@ -68,8 +68,14 @@ impl Sanitizer {
         let mut out = String::with_capacity(bytes.len());
         let mut chunks = bytes.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
-            for character in chunk.valid().chars() {
+            let mut rest = chunk.valid();
+            loop {
+                rest = self.plain_text(rest, &mut out);
+                let Some(character) = rest.chars().next() else {
+                    break;
+                };
                 self.character(character, &mut out);
+                rest = &rest[character.len_utf8()..];
             }
             let invalid = chunk.invalid();
             if invalid.is_empty() {
@@ -87,6 +93,21 @@ impl Sanitizer {
     /// Returns whether a colour is in force at the end of what was put out.
     pub fn colour_is_open(&self) -> bool {
         self.applied
+    }
+
+    /// Puts out what a text has before its first special character, and returns the rest. Most text
+    /// has none.
+    fn plain_text<'text>(&mut self, text: &'text str, out: &mut String) -> &'text str {
+        let is_plain = self.state == State::Text
+            && !self.carriage_return
+            && (self.applied || self.active.is_empty());
+        if !is_plain {
+            return text;
+        }
+        let end = text.find(|c: char| c != '\t' && !is_displayable(c));
+        let (plain, rest) = text.split_at(end.unwrap_or(text.len()));
+        out.push_str(plain);
+        rest
     }
 
     fn character(&mut self, character: char, out: &mut String) {

@@ -50,10 +50,6 @@ impl Pieces {
 
     /// Adds an entry to a piece.
     fn add(&mut self, piece: &mut SolveStatus, number: u64, entry: Bytes) -> Result<(), Malformed> {
-        if number != 3 && entry.len() > ENTRY {
-            self.left_out = true;
-            return Ok(());
-        }
         fn decode<M: prost::Message + Default>(entry: Bytes) -> Result<M, Malformed> {
             M::decode(entry).map_err(|_| Malformed)
         }
@@ -110,6 +106,10 @@ impl Iterator for Pieces {
                 Some(Err(error)) => return Some(Err(error)),
                 None => break,
             };
+            if number != 3 && entry.len() > ENTRY {
+                self.left_out = true;
+                continue;
+            }
             entries += 1;
             bytes += entry.len();
             if let Err(error) = self.add(&mut piece, number, entry) {

@@ -231,7 +231,7 @@ async fn a_syntax_error_names_its_place() {
         "{error}"
     );
     assert_eq!(
-        source_snippet(&error.sources()[0]),
+        source_snippet(&error.sources()[0]).join("\n") + "\n",
         "Dockerfile:3\n--------------------\n   1 |     FROM scratch\n   2 |     \n   3 | >>> FROB nicate\n   4 |     COPY a b\n   5 |     \n--------------------\n"
     );
 }
@@ -248,7 +248,11 @@ async fn a_command_that_fails_names_its_place_and_vertex() {
         "failed to solve: process \"/bin/sh -c echo out; echo err >&2; exit 7\" did not complete successfully: exit code: 7"
     );
     assert_eq!(error.code(), Some(Code::Unknown));
-    assert!(source_snippet(&error.sources()[0]).contains("   3 | >>> RUN echo out"));
+    assert!(
+        source_snippet(&error.sources()[0])
+            .join("\n")
+            .contains("   3 | >>> RUN echo out")
+    );
     let Error::Solve(error) = error else {
         panic!("{error}")
     };

@@ -1,6 +1,11 @@
 //! Progress of builds that attack: `hostile` texts, and `memory` that a build may take.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "these are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "these are tests"
+)]
 
 mod hostile;
 mod memory;

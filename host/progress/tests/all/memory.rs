@@ -80,8 +80,8 @@ fn show(statuses: impl Iterator<Item = SolveStatus>) -> (isize, Written) {
     let mut now = 0;
     // Time passes, so that something is printed now and then.
     let clock = Clock::new(move || {
-        now += 1;
-        Duration::from_millis(now)
+        now += 100;
+        Duration::from_micros(now)
     });
     let mut printer = Printer::new(Mode::Plain, &mut written, options, clock).unwrap();
     for status in statuses {
@@ -128,6 +128,7 @@ fn vertexes_without_end_take_bounded_memory() {
         [news, end]
     });
     let (peak, written) = show(statuses);
+    println!("400,000 vertexes: {} MiB", peak >> 20);
     assert!(peak < MOST, "{} MiB", peak >> 20);
     assert_eq!(written.notices, 1);
 }
@@ -178,7 +179,7 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
         ),
         (
             "starts",
-            200_000,
+            20_000,
             Box::new(|n| {
                 one(Vertex {
                     started: Some(at(n as u64)),
@@ -188,15 +189,15 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
         ),
         (
             "statuses",
-            200_000,
+            30_000,
             Box::new(|n| SolveStatus {
                 statuses: vec![VertexStatus {
                     id: format!("status {n}"),
-                    vertex: digest(n % 100),
+                    vertex: digest(n % 10),
                     started: Some(at(0)),
                     ..VertexStatus::default()
                 }],
-                ..one(running(&digest(n % 100), "a"))
+                ..one(running(&digest(n % 10), "a"))
             }),
         ),
         (
@@ -213,7 +214,7 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
         ),
         (
             "members of a group",
-            50_000,
+            5_000,
             Box::new(|n| {
                 one(Vertex {
                     progress_group: Some(ProgressGroup {
@@ -255,17 +256,17 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
         ),
         (
             "logs of vertexes that wait",
-            10_000,
+            3_000,
             Box::new(|n| {
                 SolveStatus {
-                    logs: vec![log(&digest(n % 5_000), "x".repeat(50_000) + "\n")],
-                    ..one(running(&digest(n % 5_000), "a"))
+                    logs: vec![log(&digest(n % 2_000), "x".repeat(50_000) + "\n")],
+                    ..one(running(&digest(n % 2_000), "a"))
                 }
             }),
         ),
         (
             "lines without an end",
-            10_000,
+            3_000,
             Box::new(|n| SolveStatus {
                 logs: vec![log(&digest(n), "x".repeat(50_000))],
                 ..one(running(&digest(n), "a"))
@@ -273,7 +274,7 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
         ),
         (
             "logs of a group that is not shown",
-            10_000,
+            3_000,
             Box::new(|n| SolveStatus {
                 logs: vec![log("a", "x".repeat(50_000) + "\n")],
                 ..one(Vertex {
@@ -290,6 +291,7 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
     ];
     for (what, count, make) in cases {
         let (peak, _) = show((0..count).map(make));
+        println!("{what}: {} MiB", peak >> 20);
         assert!(peak < MOST, "{what}: {} MiB", peak >> 20);
     }
 }
