@@ -1,5 +1,7 @@
 //! A node of a builder that can be worked with: its driver, its engine, its BuildKit.
 
+mod usage;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +22,8 @@ use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
 use crate::drivers::{self, Loaded};
 use crate::error::BuilderError;
-use crate::ledger::{self, NodeLedger, Uses};
-use crate::leftovers::{self, Place, Settled};
-use crate::store::{Node, NodeGroup, NodeLock, Platform, Purpose, Store};
+use crate::ledger::{NodeLedger, Uses};
+use crate::store::{Node, NodeGroup, Platform, Purpose, Store};
 use crate::workspace::Workspace;
 
 /// How long BuildKit has to answer on a new connection.
@@ -251,56 +252,6 @@ impl LiveNode {
             remnants,
             error: Some(Box::new(error.into())),
         })
-    }
-
-    fn lock(&self) -> Result<Arc<NodeLock>, BuilderError> {
-        let lock = self
-            .uses
-            .lock(&self.store, &self.builder, &self.name, &self.endpoint)?;
-        Ok(lock)
-    }
-
-    /// Keeps other processes from removing what this one uses, and removes what interrupted boots of
-    /// the node left, where nobody else uses it.
-    async fn begin_use(&self) -> Result<(), BuilderError> {
-        let Some(engine) = &self.engine else {
-            return Ok(());
-        };
-        let lock = self.lock()?;
-        ledger::share(&lock, &self.name, &self.cancel).await?;
-        let place = Place {
-            store: &self.store,
-            uses: &self.uses,
-            cancel: &self.cancel,
-        };
-        for unfinished in self.store.unfinished_of(&self.builder)? {
-            let purpose = &unfinished.purpose;
-            if purpose.node != self.name || purpose.endpoint != self.endpoint {
-                continue;
-            }
-            let engine = Ok(Arc::clone(engine));
-            let settled = leftovers::settle(place, engine, &unfinished, false).await?;
-            leftovers::report(self.workspace_log.as_ref(), &unfinished, &settled);
-            if let Settled::Left(remnants) = settled {
-                return Err(BuilderError::Incomplete {
-                    builder: self.builder.clone(),
-                    endpoint: self.endpoint.clone(),
-                    remnants,
-                    error: None,
-                });
-            }
-            // Another process may have begun to clean up in between.
-            ledger::share(&lock, &self.name, &self.cancel).await?;
-        }
-        Ok(())
-    }
-
-    /// Notes that the node runs, whoever began to boot it.
-    async fn confirm(&self) -> Result<(), BuilderError> {
-        if self.engine.is_none() {
-            return Ok(());
-        }
-        leftovers::adopt(&self.store, &self.builder, &self.name, &self.endpoint).await
     }
 
     /// Connects to BuildKit where it runs; `None` where it does not.
