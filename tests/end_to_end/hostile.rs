@@ -125,7 +125,10 @@ fn a_container_that_is_there_is_not_lent_with_its_privileges() {
         ("--env LD_PRELOAD=/x", "container.command: "),
         ("--user 1000", "container.command: "),
         ("--health-cmd true", "container.command: "),
-        ("--tmpfs /x --mount type=tmpfs,target=/usr/bin", "container.command: "),
+        (
+            "--tmpfs /x --mount type=tmpfs,target=/usr/bin",
+            "container.command: ",
+        ),
     ] {
         docker(&format!(
             "run --detach --interactive --name {container} {flags} {IMAGE}"
@@ -223,14 +226,22 @@ fn a_secret_option_is_not_shown() {
 
 /// A builder of the driver that may have directories of the machine besides.
 #[track_caller]
-fn create_with_binds(sandbox: &Sandbox, name: &str, behaviour: &str, value: &str, binds: &[String]) {
+fn create_with_binds(
+    sandbox: &Sandbox,
+    name: &str,
+    behaviour: &str,
+    value: &str,
+    binds: &[String],
+) {
     let mut ran = sandbox
         .buildx(&format!("create --name {name}"))
         .words(&format!("--driver {}", component().display()))
         .words(&format!("--grant container.create={IMAGE}"))
         .words("--grant container.privileged=none --grant image.pull=none");
     for bind in binds {
-        ran = ran.words("--grant").argument(format!("container.bind={bind}"));
+        ran = ran
+            .words("--grant")
+            .argument(format!("container.bind={bind}"));
     }
     ran.words("--driver-opt")
         .argument(format!("behave={behaviour}"))
@@ -249,7 +260,10 @@ fn a_link_in_one_directory_is_no_way_to_another() {
     let shared = shared.display();
     // What a container that may write there does.
     let volume = format!("{}:/mnt", data.display());
-    docker(&format!("run --rm --volume {volume} {IMAGE} ln -s / /mnt/link")).success();
+    docker(&format!(
+        "run --rm --volume {volume} {IMAGE} ln -s / /mnt/link"
+    ))
+    .success();
     assert!(data.join("link").is_symlink());
     for (value, grants, words) in [
         (
@@ -274,7 +288,13 @@ fn a_link_in_one_directory_is_no_way_to_another() {
     }
     // The directory itself is what was granted.
     let value = data.display().to_string();
-    create_with_binds(&sandbox, &name, "bind read-only", &value, &[format!("{shared}/*")]);
+    create_with_binds(
+        &sandbox,
+        &name,
+        "bind read-only",
+        &value,
+        &[format!("{shared}/*")],
+    );
     boot(&sandbox, &name);
     let mounts = inspect(&container_of(&name))["Mounts"].take();
     assert_eq!(mounts[0]["Source"], value.as_str());

@@ -434,7 +434,12 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "ok",
     ),
     // Programs, and what passes through them.
-    told("command", "sh -c x", "runs a shell in place of BuildKit", "denied"),
+    told(
+        "command",
+        "sh -c x",
+        "runs a shell in place of BuildKit",
+        "denied",
+    ),
     told(
         "command",
         "--addr tcp://0.0.0.0:1234",
@@ -501,7 +506,12 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "configures a mirror for images",
         "denied",
     ),
-    told("run", "cat /etc/shadow", "runs a command of its own", "denied"),
+    told(
+        "run",
+        "cat /etc/shadow",
+        "runs a command of its own",
+        "denied",
+    ),
     told(
         "dial through",
         "sh -c tee|buildctl",
@@ -520,12 +530,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "reads a connection to BuildKit",
         "denied",
     ),
-    told(
-        "write to a connection",
-        "",
-        "speaks to BuildKit",
-        "denied",
-    ),
+    told("write to a connection", "", "speaks to BuildKit", "denied"),
     told(
         "label",
         "io.containers.autoupdate",
