@@ -269,9 +269,10 @@ impl<W: Write> Printer<W> {
                 trace.update(status, now);
                 let mut overdue = String::new();
                 plain.print_overdue(trace, &mut overdue);
-                let due = self
-                    .last_print
-                    .is_none_or(|last| now.saturating_sub(last) >= self.refresh);
+                let due = trace.is_full()
+                    || self
+                        .last_print
+                        .is_none_or(|last| now.saturating_sub(last) >= self.refresh);
                 self.write(overdue.as_bytes())?;
                 if !due {
                     return Ok(());

@@ -67,6 +67,7 @@ impl Plain {
 
     /// Prints what is due.
     pub(crate) fn print(&mut self, trace: &mut Trace, now: Duration, out: &mut String) {
+        trace.printed();
         if trace.is_cut && !self.said_cut {
             self.said_cut = true;
             self.end_line(trace, out);
@@ -213,6 +214,14 @@ impl Plain {
 /// Prints everything new about a vertex; returns whether it has ended.
 fn print_news(shown: &mut Shown, number: usize, out: &mut String) -> bool {
     let mut works = false;
+    let changed = |status: &Status| status.changed && status_is_due(status);
+    if shown.printed_of_first > 0
+        && (!shown.warnings.is_empty() || shown.statuses.iter().any(changed))
+    {
+        // What comes next is a line of its own, and so is the rest of the open one.
+        end_line(shown, out);
+        shown.printed_of_first = 0;
+    }
     for status in &mut shown.statuses {
         if std::mem::take(&mut status.changed) && status_is_due(status) {
             works |= status.newest.completed.is_none();

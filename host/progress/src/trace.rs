@@ -66,7 +66,9 @@ pub(crate) struct Trace {
     groups: HashMap<String, usize>,
     /// Bytes of texts that were taken in. What is replaced counts, too.
     kept: usize,
-    /// Bytes that wait to be printed, and who has them.
+    /// Bytes of names and errors that came since the last print.
+    fresh: usize,
+    /// Bytes of lines that wait to be printed, and who has them.
     waiting: usize,
     waiting_in: BTreeSet<usize>,
     /// Bytes of recent lines, and who has them.
@@ -91,6 +93,7 @@ impl Trace {
                 self.started.push(index);
             }
             if show {
+                self.fresh += group.error.len();
                 group.closed = false;
                 group.event(now);
                 self.updated.insert(index);
@@ -133,6 +136,16 @@ impl Trace {
             oldest.forget_recent();
         }
         result
+    }
+
+    /// Returns whether more is new than should be printed at once.
+    pub(crate) fn is_full(&self) -> bool {
+        self.fresh > MOST_WAITING
+    }
+
+    /// Takes note that what is new is printed.
+    pub(crate) fn printed(&mut self) {
+        self.fresh = 0;
     }
 
     /// Returns whose text has to be printed now, since too much waits. What waits in vertexes that
@@ -213,7 +226,9 @@ impl Trace {
         if !shown.is_started() {
             self.started.push(index);
         }
+        let bytes = name.len() + error.len();
         if shown.report(vertex, start, (name, error)) {
+            self.fresh += bytes;
             shown.event(now);
             self.updated.insert(index);
         }

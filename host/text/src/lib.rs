@@ -49,13 +49,21 @@ fn is_invisible(character: char) -> bool {
 /// Removes escape sequences, control characters and invisible characters, and cuts the text at
 /// `most` characters. Line feeds and tabs stay; a carriage return ends a line as well.
 pub fn clean(text: &str, most: usize) -> String {
-    let mut clean = if text.chars().all(|c| matches!(c, '\n' | '\t') || is_displayable(c)) {
+    // What is far beyond is not even looked at.
+    let seen = text.floor_char_boundary(most.saturating_mul(8).saturating_add(4096));
+    let is_cut = seen < text.len();
+    let text = &text[..seen];
+    let is_plain = |byte: u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
+    let mut clean = if text.bytes().all(is_plain) {
         text.to_owned()
     } else {
         Sanitizer::without_colours().feed(text.as_bytes())
     };
-    if let Some((end, _)) = clean.char_indices().nth(most) {
+    let end = clean.char_indices().nth(most).map(|(end, _)| end);
+    if let Some(end) = end {
         clean.truncate(end);
+    }
+    if is_cut || end.is_some() {
         clean.push('…');
     }
     clean
@@ -174,6 +182,7 @@ mod tests {
         assert_eq!(clean("äöüß", 3), "äöü…");
         assert_eq!(clean("äöü", 3), "äöü");
         assert_eq!(clean("\x1b[31mäöüß", 3), "äöü…");
+        assert_eq!(clean(&("\0".repeat(1 << 20) + "a"), 3), "…");
     }
 
     #[test]

@@ -88,8 +88,7 @@ fn shown(mode: Mode) -> String {
 #[test]
 fn no_text_of_a_build_leaves_its_line() {
     let text = shown(Mode::Plain);
-    let bad = |c: char| !matches!(c, '\n' | '\t') && !iechor_text::is_displayable(c);
-    assert!(!text.contains(bad), "{text:?}");
+    assert_eq!(iechor_text::displayable(&text, true), text);
     // Everything that begins at the left is a step's, a rule, the time of a log line, or empty.
     for line in text.lines() {
         let ours = line.is_empty()
@@ -119,4 +118,46 @@ fn raw_json_means_the_same_and_steers_nothing() {
         assert_eq!(status.statuses[0].id, EVIL);
         assert_eq!(status.warnings[0].url, EVIL);
     }
+}
+
+#[test]
+fn a_line_that_is_cut_by_another_report_goes_on_behind_its_number() {
+    let options = Options {
+        refresh: Some(Duration::ZERO),
+        ..Options::default()
+    };
+    let log = |data: &'static str| SolveStatus {
+        logs: vec![VertexLog {
+            vertex: "a".into(),
+            stream: 1,
+            data: data.into(),
+            timestamp: at(5),
+        }],
+        ..SolveStatus::default()
+    };
+    let work = SolveStatus {
+        statuses: vec![VertexStatus {
+            id: "work".into(),
+            vertex: "a".into(),
+            started: Some(at(0)),
+            timestamp: at(5),
+            ..VertexStatus::default()
+        }],
+        ..SolveStatus::default()
+    };
+    let mut text = Vec::new();
+    let mut printer = Printer::new(Mode::Plain, &mut text, options, Clock::system()).unwrap();
+    let start = SolveStatus {
+        vertexes: vec![running("a", "a")],
+        ..SolveStatus::default()
+    };
+    for status in [start, log("half"), work, log("ERROR: forged\n")] {
+        printer.update(&status).unwrap();
+    }
+    printer.finish().unwrap();
+    drop(printer);
+    assert_eq!(
+        String::from_utf8(text).unwrap(),
+        "#1 a\n#1 0.005 half\n#1 work\n#1 0.005 halfERROR: forged\n"
+    );
 }

@@ -163,12 +163,12 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
     let wide = |number: usize| format!("{number} {}", "x".repeat(60_000));
     type Make<'a> = Box<dyn Fn(usize) -> SolveStatus + 'a>;
     let cases: Vec<(&str, usize, Make<'_>)> = vec![
-        ("names", 2_000, Box::new(|n| one(running(&digest(n), &long(n))))),
+        ("names", 500, Box::new(|n| one(running(&digest(n), &long(n))))),
         ("digests", 1_000, Box::new(|n| one(running(&long(n), "a")))),
         ("one name", 1_000, Box::new(|n| one(running("a", &long(n))))),
         (
             "errors",
-            2_000,
+            1_000,
             Box::new(|n| {
                 one(Vertex {
                     error: wide(n),
@@ -306,6 +306,12 @@ fn no_line_is_lost_where_many_wait() {
             ..one(running(&digest, "a"))
         }
     });
-    let (_, written) = show(statuses);
+    let ends = (0..500).map(|number| {
+        one(Vertex {
+            completed: Some(at(5)),
+            ..running(&digest(number), "a")
+        })
+    });
+    let (_, written) = show(statuses.chain(ends));
     assert!(written.bytes > count * 20_000, "{}", written.bytes);
 }
