@@ -12,6 +12,8 @@ mod certificates;
 mod components;
 mod context;
 mod daemon;
+#[path = "../generated.rs"]
+mod generated;
 mod registry;
 mod support;
 mod web;
@@ -19,6 +21,7 @@ mod web;
 mod bad_input;
 mod builders;
 mod builds;
+mod compiling;
 mod context_builder;
 mod driver_tests;
 mod drivers;

@@ -16,6 +16,7 @@ mod contract;
 mod denials;
 mod engine_driver;
 mod exports;
+#[path = "../../../../tests/generated.rs"]
 mod generated;
 mod loading;
 mod observing;
