@@ -13,6 +13,8 @@ mod certificates;
 mod components;
 mod context;
 mod daemon;
+#[path = "../generated.rs"]
+mod generated;
 mod impostor;
 mod proxy;
 mod registry;
@@ -22,6 +24,7 @@ mod web;
 mod bad_input;
 mod builders;
 mod builds;
+mod compiling;
 mod context_builder;
 mod driver_tests;
 mod drivers;

@@ -281,6 +281,19 @@ impl Running {
         kill_process(Pid::from_raw(id).expect("a process id"), signal).expect("it runs");
     }
 
+    /// The processes that it started and that run.
+    pub fn children(&self) -> Vec<u32> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let tasks = fs::read_dir(tasks).into_iter().flatten().flatten();
+        tasks
+            .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
+            .flat_map(|list| {
+                let numbers = list.split_whitespace().map(str::parse);
+                numbers.flatten().collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
     /// Waits for the end.
     #[track_caller]
     pub fn finish(mut self) -> Finished {

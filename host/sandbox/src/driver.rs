@@ -131,11 +131,10 @@ impl Sandbox {
     ) -> Result<Arc<Driver>, DriverError> {
         refuse_other_formats(&name, binary.bytes())?;
         let runtime = runtime(&name)?;
-        let (abort, _abort_on_drop) =
-            Abort::pair().map_err(|error| DriverError::NoCompiler {
-                driver: name.clone(),
-                reason: error.to_string(),
-            })?;
+        let (abort, _abort_on_drop) = Abort::pair().map_err(|error| DriverError::NoCompiler {
+            driver: name.clone(),
+            reason: error.to_string(),
+        })?;
         // Compilation takes seconds for a large component.
         let loaded = tokio::task::spawn_blocking(move || {
             let digest = binary.digest().to_owned();

@@ -215,7 +215,11 @@ impl fmt::Display for CompilationLimit {
                 humantime(time)
             ),
             Self::Wall { time } => {
-                write!(formatter, "compiling it takes longer than {}", humantime(time))
+                write!(
+                    formatter,
+                    "compiling it takes longer than {}",
+                    humantime(time)
+                )
             }
             Self::MachineCode { bytes } => write!(
                 formatter,

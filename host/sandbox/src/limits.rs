@@ -46,22 +46,30 @@ pub const PARTS: usize = 256;
 /// Most instances of them that it declares; those that only rename something cost little. Python has
 /// 120.
 pub const DECLARED_INSTANCES: usize = 1000;
-/// Most segments of data and of tables, with the elements of the latter.
-pub const SEGMENTS: usize = 200_000;
-/// Most bytes of everything in a component but code, data and custom sections.
+/// Most segments of data and of tables, with the elements of the latter. Python has 8,000.
+pub const SEGMENTS: usize = 100_000;
+/// Most bytes of everything in a component but code, data and custom sections. Python has 340,000.
 pub const DESCRIPTION_BYTES: usize = 4 << 20;
-/// Most local variables of all functions, parameters included.
-pub const LOCALS: usize = 4_000_000;
-/// Most blocks times local variables of one function.
-pub const FUNCTION_VARIABLES: usize = 16_000_000;
-/// The same of all functions together.
-pub const VARIABLES: usize = 256_000_000;
-/// Most blocks of one function, each as often as there are loops around it.
-pub const FUNCTION_NESTING: usize = 1_000_000;
-/// The same of all functions together.
-pub const NESTING: usize = 16_000_000;
-/// Most values that calls, branches and blocks of all functions take and give.
-pub const VALUES: usize = 16_000_000;
+/// Most local variables of all functions, parameters included. Python has 80,000.
+pub const LOCALS: usize = 1_000_000;
+/// Most blocks times local variables of one function. Python's largest number is 193,000.
+pub const FUNCTION_VARIABLES: usize = 1_000_000;
+/// The same of all functions together. Python has 5.3 million.
+pub const VARIABLES: usize = 40_000_000;
+/// Most loops times local variables of one function. Python's largest number is 8,500.
+pub const FUNCTION_ROUNDS: usize = 100_000;
+/// The same of all functions together. Python has 175,000.
+pub const ROUNDS: usize = 2_000_000;
+/// Most blocks of one function, each as often as there are loops around it. Python's largest number is
+/// 12,000.
+pub const FUNCTION_NESTING: usize = 100_000;
+/// The same of all functions together. Python has 163,000.
+pub const NESTING: usize = 2_000_000;
+/// Most values that calls, branches and blocks of one function take and give: the compiler may take
+/// kilobytes for each. Python's largest number is 7,800.
+pub const FUNCTION_VALUES: usize = 80_000;
+/// The same of all functions together. Python has 256,000.
+pub const VALUES: usize = 2_000_000;
 /// Most elements of a table.
 pub const TABLE_ELEMENTS: usize = 64 << 10;
 /// Most handles that a driver holds at a time.

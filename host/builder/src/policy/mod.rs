@@ -104,10 +104,13 @@ impl Places {
             Err(error) if error.is_not_found() => None,
             contents => Some(rules(&self.organisation, contents, "")),
         };
-        let named = self
-            .named
-            .as_deref()
-            .map(|path| rules(path, iechor_files::read(path, LARGEST), " (IECHOR_POLICY names it)"));
+        let named = self.named.as_deref().map(|path| {
+            rules(
+                path,
+                iechor_files::read(path, LARGEST),
+                " (IECHOR_POLICY names it)",
+            )
+        });
         match (organisation, named) {
             (Some(Err(one)), Some(Err(other))) => {
                 Err(PolicyError::Both(Box::new(one), Box::new(other)))

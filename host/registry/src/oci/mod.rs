@@ -143,7 +143,8 @@ impl Registry {
         let answer = self
             .get(&format!("manifests/{version}"), layout::ACCEPTED, &what)
             .await?;
-        let manifest = web::read(answer, &what, MANIFEST_BYTES, web::ANSWER_TIME, &|_, _| {}).await?;
+        let manifest =
+            web::read(answer, &what, MANIFEST_BYTES, web::ANSWER_TIME, &|_, _| {}).await?;
         let manifest_digest = Digest::of(&manifest);
         error::check(&format!("the manifest of {what}"), pin, &manifest_digest)?;
         let found = layout::component(&manifest);

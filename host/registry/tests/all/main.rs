@@ -4,6 +4,6 @@
     reason = "a test ends where it goes wrong, in its helpers too"
 )]
 
+mod pushing;
 mod server;
 mod slow;
-mod pushing;

@@ -76,7 +76,10 @@ async fn what_is_there_is_not_uploaded_again() {
     .await;
     push_to(&server).await.unwrap();
     let uploads = server.requests();
-    assert!(!uploads.iter().any(|it| it.contains("/upload")), "{uploads:?}");
+    assert!(
+        !uploads.iter().any(|it| it.contains("/upload")),
+        "{uploads:?}"
+    );
 }
 
 /// A registry may have its uploads elsewhere, where nobody sees what the registry sees.
@@ -95,7 +98,13 @@ async fn only_the_registry_sees_the_credentials() {
 
 #[tokio::test(start_paused = true)]
 async fn no_answer_to_a_push_may_trickle_or_be_endless() {
-    for slow in ["GET", "HEAD", "POST", "PUT /upload", "PUT /v2/a/manifests/1"] {
+    for slow in [
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT /upload",
+        "PUT /v2/a/manifests/1",
+    ] {
         let server = Server::start(move |what| {
             if what.starts_with(slow) {
                 return vec![send("HTTP/1.1 200 OK\r\nX: "), drip("x", SECOND)];

@@ -98,9 +98,12 @@ async fn serve(
                 return Ok(());
             }
         }
-        let length = head
-            .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length: ")?
+                .parse()
+                .ok()
+        });
         let mut body = vec![0; length.unwrap_or_default()];
         stream.read_exact(&mut body).await?;
         let first = head.lines().next().unwrap().to_owned();

@@ -38,6 +38,8 @@ pub(super) struct Work {
     pub(super) locals: usize,
     /// Blocks, times local variables.
     pub(super) variables: usize,
+    /// Loops, times local variables: each may have another value in each round of each loop.
+    pub(super) rounds: usize,
     /// Blocks, each as often as there are loops around it.
     pub(super) nesting: usize,
     /// Values that calls, branches and blocks take and give.
@@ -48,6 +50,7 @@ impl Work {
     pub(super) fn add(&mut self, other: Self) {
         self.locals = self.locals.saturating_add(other.locals);
         self.variables = self.variables.saturating_add(other.variables);
+        self.rounds = self.rounds.saturating_add(other.rounds);
         self.nesting = self.nesting.saturating_add(other.nesting);
         self.values = self.values.saturating_add(other.values);
     }
@@ -55,6 +58,7 @@ impl Work {
     pub(super) fn raise(&mut self, other: Self) {
         self.locals = self.locals.max(other.locals);
         self.variables = self.variables.max(other.variables);
+        self.rounds = self.rounds.max(other.rounds);
         self.nesting = self.nesting.max(other.nesting);
         self.values = self.values.max(other.values);
     }
@@ -105,6 +109,7 @@ impl Module {
                 carries: own.results,
                 is_loop: false,
             }],
+            loops_around: 0,
             loops: 0,
             blocks: 1,
             work,
@@ -113,9 +118,15 @@ impl Module {
         while !operators.eof() {
             counted.count(&operators.read()?)?;
         }
-        let Counted { blocks, work, .. } = counted;
+        let Counted {
+            loops,
+            blocks,
+            work,
+            ..
+        } = counted;
         Ok(Work {
             variables: blocks.saturating_mul(work.locals),
+            rounds: loops.saturating_mul(work.locals),
             ..work
         })
     }
@@ -148,6 +159,8 @@ struct Counted<'a> {
     module: &'a Module,
     labels: Vec<Label>,
     /// How many of them are loops.
+    loops_around: usize,
+    /// Loops and blocks in all, the function itself being one.
     loops: usize,
     blocks: usize,
     work: Work,
@@ -165,7 +178,7 @@ impl Counted<'_> {
             Operator::Else => self.make(1),
             Operator::End => {
                 if self.labels.pop().is_some_and(|label| label.is_loop) {
-                    self.loops -= 1;
+                    self.loops_around -= 1;
                 }
             }
             Operator::Br { relative_depth }
@@ -203,6 +216,7 @@ impl Counted<'_> {
     fn begin(&mut self, kind: BlockType, is_loop: bool) {
         let signature = self.module.block(kind);
         self.loops += usize::from(is_loop);
+        self.loops_around += usize::from(is_loop);
         self.make(1);
         self.take(signature.values());
         self.labels.push(Label {
@@ -224,7 +238,7 @@ impl Counted<'_> {
     /// Counts blocks.
     fn make(&mut self, blocks: usize) {
         self.blocks = self.blocks.saturating_add(blocks);
-        self.work.nesting = self.work.nesting.saturating_add(blocks * self.loops);
+        self.work.nesting = self.work.nesting.saturating_add(blocks * self.loops_around);
     }
 
     /// Counts values.

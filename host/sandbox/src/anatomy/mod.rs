@@ -98,6 +98,16 @@ pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
             limits::VARIABLES,
         ),
         (
+            "pairs of a loop and a local variable in one function",
+            costs.hardest.rounds,
+            limits::FUNCTION_ROUNDS,
+        ),
+        (
+            "pairs of a loop and a local variable",
+            costs.work.rounds,
+            limits::ROUNDS,
+        ),
+        (
             "pairs of a block and a loop around it in one function",
             costs.hardest.nesting,
             limits::FUNCTION_NESTING,
@@ -106,6 +116,11 @@ pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
             "pairs of a block and a loop around it",
             costs.work.nesting,
             limits::NESTING,
+        ),
+        (
+            "values of calls and branches in one function",
+            costs.hardest.values,
+            limits::FUNCTION_VALUES,
         ),
         (
             "values of calls and branches",
@@ -153,11 +168,7 @@ pub(crate) fn check_names(
 }
 
 /// Checks that what a component imports and exports can be shown to a person.
-fn check_interfaces(
-    name: &str,
-    imports: &[String],
-    exports: &[String],
-) -> Result<(), DriverError> {
+fn check_interfaces(name: &str, imports: &[String], exports: &[String]) -> Result<(), DriverError> {
     let count = imports.len() + exports.len();
     if count > limits::INTERFACES {
         let most = limits::INTERFACES;
@@ -217,6 +228,11 @@ fn outer(nest: &[Nested], levels: u32, index: u32) -> usize {
     around
         .and_then(|around| around.components.get(index as usize).copied())
         .unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+pub(crate) fn costs(bytes: &[u8]) -> String {
+    format!("{:?}", read(bytes).map(|it| it.costs))
 }
 
 fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {

@@ -5,9 +5,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::process::exit;
 
-use rustix::process::{
-    Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit,
-};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use wasmtime::Engine;
 
 use super::Bounds;
@@ -26,6 +24,11 @@ pub(super) const LENGTH: usize = size_of::<u64>();
 /// Confines the process to what its arguments say ([`arguments`]), then compiles what is on standard
 /// input.
 pub(super) fn serve(mut given: impl Iterator<Item = OsString>) -> ! {
+    // Only the words: where in the source the compiler gave up helps nobody who has a driver.
+    std::panic::set_hook(Box::new(|panic| {
+        let words = panic.payload_as_str().unwrap_or("no reason given");
+        fail(FAILED, words);
+    }));
     let mut number = || given.next()?.to_str()?.parse::<u64>().ok();
     let (Some(memory), Some(processor)) = (number(), number()) else {
         fail(UNABLE, "it is not told its limits");
@@ -33,11 +36,6 @@ pub(super) fn serve(mut given: impl Iterator<Item = OsString>) -> ! {
     if let Err(error) = confine(memory, processor) {
         fail(UNABLE, &format!("it cannot be confined: {error}"));
     }
-    // Only the words: where in the source the compiler gave up helps nobody who has a driver.
-    std::panic::set_hook(Box::new(|panic| {
-        let words = panic.payload_as_str().unwrap_or("no reason given");
-        fail(FAILED, words);
-    }));
     let component = match component() {
         Ok(component) => component,
         Err(error) => fail(UNABLE, &format!("it did not get the component: {error}")),
@@ -113,9 +111,11 @@ fn close_inherited() -> io::Result<()> {
         open.extend(number.filter(|number| *number > 2));
     }
     for number in open {
-        // SAFETY: nothing in this process has opened a file yet but the directory that was listed, which
-        // is closed by now: closing its number again fails, and nothing has taken it since.
-        unsafe { rustix::io::close(number) };
+        // The directory that was listed was among them, and is closed by now.
+        if fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok() {
+            // SAFETY: it is open, and nothing in this process uses it: this is the first thing that it does.
+            unsafe { rustix::io::close(number) };
+        }
     }
     Ok(())
 }

@@ -50,9 +50,7 @@ impl Bounds {
     };
 
     fn memory_exceeded(self) -> CompilationLimit {
-        CompilationLimit::Memory {
-            bytes: self.memory,
-        }
+        CompilationLimit::Memory { bytes: self.memory }
     }
 
     fn processor_exceeded(self) -> CompilationLimit {

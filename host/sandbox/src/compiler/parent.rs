@@ -96,7 +96,10 @@ fn explain(driver: &str, bounds: Bounds, status: ExitStatus, words: &str) -> Dri
         driver: driver.into(),
         limit,
     };
-    match (status.code(), status.signal().and_then(Signal::from_named_raw)) {
+    match (
+        status.code(),
+        status.signal().and_then(Signal::from_named_raw),
+    ) {
         (Some(child::AT_FAULT), _) => DriverError::unloadable(driver, words),
         (Some(child::UNABLE), _) => DriverError::NoCompiler {
             driver: driver.into(),
@@ -108,9 +111,13 @@ fn explain(driver: &str, bounds: Bounds, status: ExitStatus, words: &str) -> Dri
             too_costly(bounds.memory_exceeded())
         }
         (Some(child::FAILED), _)
-            if ["Cannot allocate memory", "Out of memory", "Resource temporarily unavailable"]
-                .iter()
-                .any(|of_memory| words.contains(of_memory)) =>
+            if [
+                "Cannot allocate memory",
+                "Out of memory",
+                "Resource temporarily unavailable",
+            ]
+            .iter()
+            .any(|of_memory| words.contains(of_memory)) =>
         {
             too_costly(bounds.memory_exceeded())
         }
@@ -266,10 +273,7 @@ impl Drop for Compiler {
 }
 
 /// Waits until one of the pipes is ready, or for so long at most; returns which are.
-fn wait(
-    pipes: [(Option<BorrowedFd<'_>>, PollFlags); 4],
-    most: Duration,
-) -> io::Result<[bool; 4]> {
+fn wait(pipes: [(Option<BorrowedFd<'_>>, PollFlags); 4], most: Duration) -> io::Result<[bool; 4]> {
     let mut asked: Vec<_> = pipes
         .iter()
         .filter_map(|(pipe, what)| Some(PollFd::from_borrowed_fd((*pipe)?, *what)))
@@ -425,5 +429,32 @@ mod tests {
         assert_eq!(limit("Max open files"), "3 3");
         assert_eq!(limit("Max file size"), "0 0");
         assert_ne!(limit("Max address space"), "unlimited unlimited");
+    }
+
+    #[test]
+    #[ignore = "measure"]
+    fn measure() {
+        let path = std::env::var("MEASURE").expect("x");
+        let bytes = std::fs::read(&path).expect("read");
+        println!("{}", crate::anatomy::costs(&bytes));
+        if std::env::var("ONLY").is_ok() {
+            return;
+        }
+        let begun = Instant::now();
+        let bounds = Bounds {
+            memory: 12 << 30,
+            processor: Duration::from_secs(1000),
+            ..Bounds::ALL
+        };
+        let got = within(bounds, &bytes);
+        println!(
+            "{:?} {:?}",
+            begun.elapsed(),
+            got.as_ref()
+                .map(|code| code.len())
+                .map_err(|e| e.to_string())
+        );
+        let usage = std::fs::read_to_string("/tmp/child.status").unwrap_or_default();
+        println!("{usage}");
     }
 }

@@ -6,7 +6,9 @@ use std::process::Command;
 
 use iechor_sandbox::{DriverError, Sandbox, limits};
 
-use crate::generated::{function, functions, kind, leb128, locals, module, section};
+use crate::generated::{
+    function, functions, kind, leb128, locals, long_to_compile, module, section,
+};
 use crate::support::{embedded_component, load};
 
 const LOOP: u8 = 0x03;
@@ -49,11 +51,28 @@ async fn blocks_are_multiplied_by_local_variables() {
     let body = loops(6000, 6000);
     let module = function(&[kind(0, 0)], &body);
     assert!(module.len() < 100_000);
-    assert_not_compiled(&module, "pairs of a block and a local variable in one function").await;
+    assert_not_compiled(
+        &module,
+        "pairs of a block and a local variable in one function",
+    )
+    .await;
     // Several together are as bad as one.
-    let body = loops(1500, 1500);
-    let many = function(&[kind(0, 0)], &body).repeat(100);
+    let blocks = |count: usize, variables: usize| {
+        let each = [BLOCK, EMPTY, END].repeat(count);
+        [locals(variables), each, vec![END]].concat()
+    };
+    let many = function(&[kind(0, 0)], &blocks(999, 999)).repeat(50);
     assert_not_compiled(&many, "pairs of a block and a local variable; a driver").await;
+    // Loops cost more than other blocks.
+    let body = loops(300, 900);
+    let module = function(&[kind(0, 0)], &body);
+    assert_not_compiled(
+        &module,
+        "pairs of a loop and a local variable in one function",
+    )
+    .await;
+    let many = function(&[kind(0, 0)], &loops(100, 900)).repeat(40);
+    assert_not_compiled(&many, "pairs of a loop and a local variable; a driver").await;
 }
 
 #[tokio::test]
@@ -64,8 +83,12 @@ async fn blocks_are_multiplied_by_the_loops_around_them() {
     };
     let module = function(&[kind(0, 0)], &nested(5000));
     assert!(module.len() < 17_000);
-    assert_not_compiled(&module, "pairs of a block and a loop around it in one function").await;
-    let many = function(&[kind(0, 0)], &nested(1200)).repeat(40);
+    assert_not_compiled(
+        &module,
+        "pairs of a block and a loop around it in one function",
+    )
+    .await;
+    let many = function(&[kind(0, 0)], &nested(400)).repeat(40);
     assert_not_compiled(&many, "pairs of a block and a loop around it; a driver").await;
 }
 
@@ -74,9 +97,23 @@ async fn values_that_two_bytes_move_are_counted() {
     // Calls itself again and again, with a thousand values each time.
     let calls = [vec![0], b"\x10\0".repeat(20_000), vec![0, END]].concat();
     let wide = kind(1000, 1000);
-    assert_not_compiled(&function(&[wide], &calls), "values of calls and branches").await;
+    assert_not_compiled(
+        &function(&[wide], &calls),
+        "values of calls and branches in one function",
+    )
+    .await;
+    // Several together are as bad as one.
+    let some = [vec![0], b"\x10\0".repeat(30), vec![0, END]].concat();
+    let many = function(&[kind(1000, 1000)], &some).repeat(40);
+    assert_not_compiled(&many, "values of calls and branches; a driver").await;
     // Blocks, each of which takes and gives a thousand.
-    let blocks = [vec![0], [BLOCK, 0].repeat(20_000), vec![0], vec![END; 20_001]].concat();
+    let blocks = [
+        vec![0],
+        [BLOCK, 0].repeat(20_000),
+        vec![0],
+        vec![END; 20_001],
+    ]
+    .concat();
     let kinds = [kind(1000, 1000), kind(0, 0)];
     assert_not_compiled(&function(&kinds, &blocks), "values of calls and branches").await;
     // One branch to twenty thousand places, each time with a thousand.
@@ -100,8 +137,16 @@ async fn segments_and_descriptions_are_counted() {
     };
     let elements = section(9, &[leb128(1), element(limits::SEGMENTS)].concat());
     assert_not_compiled(&module(&[elements]), "segments and their elements").await;
-    let data = [leb128(limits::SEGMENTS + 1), b"\x01\0".repeat(limits::SEGMENTS + 1)].concat();
-    assert_not_compiled(&module(&[section(11, &data)]), "segments and their elements").await;
+    let data = [
+        leb128(limits::SEGMENTS + 1),
+        b"\x01\0".repeat(limits::SEGMENTS + 1),
+    ]
+    .concat();
+    assert_not_compiled(
+        &module(&[section(11, &data)]),
+        "segments and their elements",
+    )
+    .await;
     // The initial value of one global, as a sum of millions.
     let sum = [
         vec![1, 0x7f, 0, 0x41, 0],
@@ -109,7 +154,11 @@ async fn segments_and_descriptions_are_counted() {
         vec![END],
     ]
     .concat();
-    assert_not_compiled(&module(&[section(6, &sum)]), "types, names and initial values").await;
+    assert_not_compiled(
+        &module(&[section(6, &sum)]),
+        "types, names and initial values",
+    )
+    .await;
 }
 
 /// Whatever these take, it is the compiler's process that takes it: each ends with an error that names
@@ -154,7 +203,9 @@ async fn interfaces_have_names_that_can_be_shown() {
     let imports = |names: Vec<String>| {
         let each: Vec<u8> = names
             .iter()
-            .flat_map(|name| [vec![0], leb128(name.len()), name.clone().into(), vec![5, 0]].concat())
+            .flat_map(|name| {
+                [vec![0], leb128(name.len()), name.clone().into(), vec![5, 0]].concat()
+            })
             .collect();
         section(10, &[leb128(names.len()), each].concat())
     };
@@ -181,13 +232,6 @@ async fn loads_in_a_process_that_is_killed() {
     let _ = Sandbox::file(Path::new(&path)).await;
 }
 
-/// A component within every bound of [`limits`], whose compilation takes many seconds.
-fn long_to_compile() -> Vec<u8> {
-    let additions = b"\x20\0\x41\x01\x6a\x21\0".repeat(limits::FUNCTION_BYTES / 8);
-    let body = [locals(1), additions, vec![END]].concat();
-    functions(limits::CODE_BYTES / limits::FUNCTION_BYTES, &body)
-}
-
 /// Whoever compiles for a process that is gone is gone too.
 #[test]
 fn no_compiler_outlives_its_program() {
@@ -196,7 +240,11 @@ fn no_compiler_outlives_its_program() {
     let driver = std::fs::read(embedded_component()).unwrap();
     std::fs::write(&path, [driver, long_to_compile()].concat()).unwrap();
     let mut program = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "compiling::loads_in_a_process_that_is_killed", "--ignored"])
+        .args([
+            "--exact",
+            "compiling::loads_in_a_process_that_is_killed",
+            "--ignored",
+        ])
         .env("XDG_CACHE_HOME", directory.path())
         .env(COSTLY, &path)
         .spawn()
@@ -239,9 +287,10 @@ async fn a_compilation_that_nobody_waits_for_ends() {
                 () = tokio::time::sleep(std::time::Duration::from_millis(10)) => {}
             }
             // Other tests compile at the same time: this one is compiling for long.
-            if let Some(new) = children_of(own).into_iter().find(|it| {
-                !before.contains(it) && processor_ticks(*it) > 50
-            }) {
+            if let Some(new) = children_of(own)
+                .into_iter()
+                .find(|it| !before.contains(it) && processor_ticks(*it) > 200)
+            {
                 break new;
             }
         }
@@ -261,9 +310,16 @@ fn child_of(process: u32) -> Option<u32> {
 
 fn children_of(process: u32) -> Vec<u32> {
     let mut children = Vec::new();
-    for thread in std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let list = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        children.extend(list.split_whitespace().filter_map(|number| number.parse::<u32>().ok()));
+        children.extend(
+            list.split_whitespace()
+                .filter_map(|number| number.parse::<u32>().ok()),
+        );
     }
     children
 }

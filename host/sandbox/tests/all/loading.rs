@@ -211,7 +211,10 @@ async fn the_version_of_a_contract_moves_no_cursor() {
         "iechor:driver/driver@\x1b[2J.",
     );
     let error = refusal(&path).await;
-    assert!(matches!(error, DriverError::OtherContract { .. }), "{error:?}");
+    assert!(
+        matches!(error, DriverError::OtherContract { .. }),
+        "{error:?}"
+    );
     assert!(!error.to_string().contains('\x1b'), "{error:?}");
 }
 

@@ -18,6 +18,7 @@ mod denials;
 mod engine_address;
 mod engine_driver;
 mod exports;
+#[path = "../../../../tests/generated.rs"]
 mod generated;
 mod loading;
 mod matrix;

@@ -1,4 +1,7 @@
 //! Components that no tool makes, byte by byte.
+#![allow(dead_code, reason = "not every test program needs all of them")]
+
+use iechor_sandbox::limits;
 
 /// A section of a component or module.
 pub fn section(id: u8, contents: &[u8]) -> Vec<u8> {
@@ -52,4 +55,12 @@ pub fn kind(parameters: usize, results: usize) -> Vec<u8> {
 /// The declaration of so many local variables, all of them `i32`.
 pub fn locals(count: usize) -> Vec<u8> {
     [vec![1], leb128(count), vec![0x7f]].concat()
+}
+
+/// A module whose compilation takes many seconds, of functions of which each is as long as a function
+/// may be.
+pub fn long_to_compile() -> Vec<u8> {
+    let additions = b"\x20\0\x41\x01\x6a\x21\0".repeat(limits::FUNCTION_BYTES / 8);
+    let body = [locals(1), additions, vec![0x0b]].concat();
+    functions(limits::CODE_BYTES / limits::FUNCTION_BYTES, &body)
 }
