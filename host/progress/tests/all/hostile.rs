@@ -95,10 +95,14 @@ fn no_text_of_a_build_leaves_its_line() {
             || line.starts_with(' ')
             || line == "------"
             || line.starts_with("0.005 ")
-            || ["#0 building with ", "#1 v1", "#2 v1"].iter().any(|own| line.starts_with(own))
+            || ["#0 building with ", "#1 v1", "#2 v1"]
+                .iter()
+                .any(|own| line.starts_with(own))
             || ["#1 ", "#2 "].iter().any(|number| {
                 line.strip_prefix(number).is_some_and(|rest| {
-                    ["0.005 ", "WARN: v1", "ERROR: v1", "..."].iter().any(|own| rest.starts_with(own))
+                    ["0.005 ", "WARN: v1", "ERROR: v1", "..."]
+                        .iter()
+                        .any(|own| rest.starts_with(own))
                 })
             });
         assert!(ours, "{line:?} in {text}");
