@@ -97,11 +97,15 @@ fn object(path: &str, text: &str) -> Option<Value> {
             "Scope": "local", "Options": {} });
         Some(json!({ "Volumes": [volume], "Warnings": [text] }))
     } else if path.ends_with("/networks") {
-        Some(json!([{ "Id": text, "Name": text, "Driver": text, "Scope": text,
-            "Internal": false, "Labels": labels }]))
+        Some(
+            json!([{ "Id": text, "Name": text, "Driver": text, "Scope": text,
+            "Internal": false, "Labels": labels }]),
+        )
     } else if path.contains("/containers/thing/json") {
-        Some(json!({ "Id": text, "Name": text, "Config": { "Labels": labels, "Env": [text] },
-            "State": { "Status": text, "Error": text } }))
+        Some(
+            json!({ "Id": text, "Name": text, "Config": { "Labels": labels, "Env": [text] },
+            "State": { "Status": text, "Error": text } }),
+        )
     } else {
         None
     }
@@ -183,7 +187,13 @@ impl Impostor {
             logs: vec![proto::VertexLog {
                 vertex: self.text(),
                 stream: 1,
-                msg: self.0.as_bytes().iter().chain(b"\xff\xfe").copied().collect(),
+                msg: self
+                    .0
+                    .as_bytes()
+                    .iter()
+                    .chain(b"\xff\xfe")
+                    .copied()
+                    .collect(),
                 timestamp: time(1_000_000),
             }],
             warnings: vec![proto::VertexWarning {

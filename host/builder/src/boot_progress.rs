@@ -81,47 +81,56 @@ impl VertexProgress {
 
     fn send_vertex(&self, completed: Option<SystemTime>, error: String) {
         // At most two of them: they are sent whatever waits.
-        self.send_counted(0, SolveStatus {
-            vertexes: vec![Vertex {
-                digest: self.digest.clone(),
-                name: self.name.clone(),
-                started: Some(self.started),
-                completed,
-                error,
-                ..Vertex::default()
-            }],
-            ..SolveStatus::default()
-        });
+        self.send_counted(
+            0,
+            SolveStatus {
+                vertexes: vec![Vertex {
+                    digest: self.digest.clone(),
+                    name: self.name.clone(),
+                    started: Some(self.started),
+                    completed,
+                    error,
+                    ..Vertex::default()
+                }],
+                ..SolveStatus::default()
+            },
+        );
     }
 
     fn send_status(&self, id: &str, counts: (u64, u64), started: SystemTime, completed: bool) {
         let now = SystemTime::now();
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        self.send(id.len(), SolveStatus {
-            statuses: vec![VertexStatus {
-                id: id.into(),
-                vertex: self.digest.clone(),
-                current: signed(counts.0),
-                total: signed(counts.1),
-                timestamp: now,
-                started: Some(started),
-                completed: completed.then_some(now),
-                ..VertexStatus::default()
-            }],
-            ..SolveStatus::default()
-        });
+        self.send(
+            id.len(),
+            SolveStatus {
+                statuses: vec![VertexStatus {
+                    id: id.into(),
+                    vertex: self.digest.clone(),
+                    current: signed(counts.0),
+                    total: signed(counts.1),
+                    timestamp: now,
+                    started: Some(started),
+                    completed: completed.then_some(now),
+                    ..VertexStatus::default()
+                }],
+                ..SolveStatus::default()
+            },
+        );
     }
 
     fn send_log(&self, stream: i64, data: Bytes) {
-        self.send(data.len(), SolveStatus {
-            logs: vec![VertexLog {
-                vertex: self.digest.clone(),
-                stream,
-                data,
-                timestamp: SystemTime::now(),
-            }],
-            ..SolveStatus::default()
-        });
+        self.send(
+            data.len(),
+            SolveStatus {
+                logs: vec![VertexLog {
+                    vertex: self.digest.clone(),
+                    stream,
+                    data,
+                    timestamp: SystemTime::now(),
+                }],
+                ..SolveStatus::default()
+            },
+        );
     }
 
     /// Sends a report with texts of so many bytes, unless too much waits already.
@@ -184,7 +193,11 @@ mod tests {
         let (status, mut shown) = mpsc::channel(1);
         let (vertex, forwarder) = VertexProgress::begin("boot", status);
         for line in 0..20 {
-            vertex.output(StepId(0), LogStream::Stdout, Bytes::from(vec![line; 1 << 20]));
+            vertex.output(
+                StepId(0),
+                LogStream::Stdout,
+                Bytes::from(vec![line; 1 << 20]),
+            );
         }
         vertex.end(Err("no".into()));
         assert!(vertex.waiting.load(Ordering::Relaxed) <= MOST_WAITING);

@@ -217,7 +217,9 @@ pub fn source_snippet(source: &SourceError) -> Vec<String> {
     // A rule of `errdefs.Source.Print`: four lines around a single line, two around a range.
     let text = &source.info.data;
     let line_ends = text.iter().filter(|byte| **byte == b'\n').count();
-    let count = i64::try_from(line_ends).unwrap_or(i64::MAX).saturating_add(1);
+    let count = i64::try_from(line_ends)
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
     let starts = source.ranges.iter().map(|range| lines(range).0);
     let ends = source.ranges.iter().map(|range| lines(range).1);
     let (Some(first), Some(last)) = (starts.min(), ends.max()) else {
@@ -249,7 +251,10 @@ pub fn source_snippet(source: &SourceError) -> Vec<String> {
             break;
         }
         if number - start == MOST_LINES {
-            snippet.push(format!("       |     ... ({} more lines)", end - number + 1));
+            snippet.push(format!(
+                "       |     ... ({} more lines)",
+                end - number + 1
+            ));
             break;
         }
         let mark = if source.contains(number) {

@@ -133,7 +133,11 @@ mod tests {
         let message = b"\x08\x96\x01\x12\x02ab\x19........\x25....\x12\x00\xfa\x07\x01c";
         assert_eq!(
             read(message),
-            [Ok((2, b"ab".to_vec())), Ok((2, vec![])), Ok((127, b"c".to_vec()))]
+            [
+                Ok((2, b"ab".to_vec())),
+                Ok((2, vec![])),
+                Ok((127, b"c".to_vec()))
+            ]
         );
         assert_eq!(read(b""), []);
     }

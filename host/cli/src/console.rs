@@ -252,7 +252,11 @@ mod tests {
         assert!(files.len() > 100, "the sources are elsewhere");
         let mut wrong = Vec::new();
         for file in files {
-            let name = file.strip_prefix(&host).expect("below").display().to_string();
+            let name = file
+                .strip_prefix(&host)
+                .expect("below")
+                .display()
+                .to_string();
             let text = std::fs::read_to_string(&file).expect("readable");
             // Tests may print, and examples in documentation.
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -16,9 +16,10 @@ const MOST_WIDTH: usize = 200;
 
 /// Renders rows of equal length; the last column is not filled up.
 pub fn render(rows: &[Vec<String>]) -> Text {
+    let clean = |cell: &String| clean_line(cell, LONGEST_CELL);
     let rows: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.iter().map(|cell| clean_line(cell, LONGEST_CELL)).collect())
+        .map(|row| row.iter().map(clean).collect())
         .collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
@@ -102,7 +103,10 @@ mod tests {
             ("Name".to_owned(), "b".to_owned()),
             ("Last Activity".to_owned(), "now".to_owned()),
         ];
-        assert_eq!(fields(&rows).as_str(), "Name:          b\nLast Activity: now\n");
+        assert_eq!(
+            fields(&rows).as_str(),
+            "Name:          b\nLast Activity: now\n"
+        );
     }
 
     #[test]

@@ -178,10 +178,7 @@ mod tests {
             ("{{.Err}}{{.Rest}}", " ERROR: y"),
             ("ERROR: mine\n{{.Err}}\ta\n\n", "ERROR: mine\nERR\ta\n\n"),
             ("{{.L}}", "map[hint: k :[a b]]"),
-            (
-                "{{json .A}}",
-                r#""1\nERROR: x\u001b[2J\u202e""#,
-            ),
+            ("{{json .A}}", r#""1\nERROR: x\u001b[2J\u202e""#),
         ] {
             let rendered = render(template, &value).expect(template);
             assert_eq!(rendered.as_str(), format!("{expected}\n"), "{template}");

@@ -11,8 +11,8 @@ use std::time::Duration;
 use iechor_buildkit::status::{SolveStatus, Vertex, VertexStatus, VertexWarning};
 use iechor_text::{clean_block, clean_line};
 
-pub(crate) use shown::{Shown, Status};
 use shown::{Group, Member};
+pub(crate) use shown::{Shown, Status};
 
 /// Vertexes that are kept. The largest real builds have some thousand.
 pub(crate) const MOST_VERTEXES: usize = 20_000;
@@ -256,8 +256,11 @@ impl Trace {
                 self.shown.len() - 1
             }
         };
-        let mut members = std::mem::take(&mut self.shown[index].group.get_or_insert_default().members);
-        let known = members.iter().position(|member| member.digest == vertex.digest);
+        let mut members =
+            std::mem::take(&mut self.shown[index].group.get_or_insert_default().members);
+        let known = members
+            .iter()
+            .position(|member| member.digest == vertex.digest);
         let position = match known {
             Some(position) => Some(position),
             None if members.len() < MOST_MEMBERS

@@ -95,7 +95,8 @@ pub fn clean_block(text: &str, most: usize) -> String {
 /// warnings, advice and steps do.
 pub fn unmarked(line: &str) -> Cow<'_, str> {
     let looks_marked = MARKS.iter().any(|mark| {
-        line.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark))
+        line.get(..mark.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(mark))
             && !line[mark.len()..].starts_with(char::is_alphanumeric)
     }) || line
         .strip_prefix('#')
@@ -154,7 +155,8 @@ pub fn displayable(text: &str, colours: bool) -> Cow<'_, str> {
 fn colour_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\x1b[")?;
     let end = parameters.find(|c: char| !matches!(c, '0'..='9' | ';' | ':'))?;
-    parameters[end..].starts_with('m').then_some("\x1b[".len() + end + 1)
+    let length = "\x1b[".len() + end + 1;
+    parameters[end..].starts_with('m').then_some(length)
 }
 
 #[cfg(test)]
@@ -202,10 +204,27 @@ mod tests {
 
     #[test]
     fn a_line_does_not_begin_like_one_of_the_programs() {
-        for text in ["ERROR: x", "error", "Warning! x", "WARN: x", "hint: x", "HINT", "#1 DONE"] {
+        for text in [
+            "ERROR: x",
+            "error",
+            "Warning! x",
+            "WARN: x",
+            "hint: x",
+            "HINT",
+            "#1 DONE",
+        ] {
             assert_eq!(unmarked(text), format!(" {text}"));
         }
-        for text in ["errors", "hints: 1", "#", "# 1", "an ERROR: x", "", "fehler", "ärror"] {
+        for text in [
+            "errors",
+            "hints: 1",
+            "#",
+            "# 1",
+            "an ERROR: x",
+            "",
+            "fehler",
+            "ärror",
+        ] {
             assert_eq!(unmarked(text), text);
         }
     }
@@ -221,7 +240,10 @@ mod tests {
                 escaped.chars().all(|c| c == '\n' || is_displayable(c)),
                 "{escaped:?}"
             );
-            assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).ok(), Some(value.clone()));
+            assert_eq!(
+                serde_json::from_str::<serde_json::Value>(&escaped).ok(),
+                Some(value.clone())
+            );
         }
         assert!(matches!(json("{\"a\": \"ä\"}"), Cow::Borrowed(_)));
     }

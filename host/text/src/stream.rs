@@ -90,6 +90,16 @@ impl Sanitizer {
         out
     }
 
+    /// Returns what has to be put out before a line is ended here by somebody else: a reset, where a
+    /// colour is in force. What comes next begins in that colour again.
+    pub fn interrupt(&mut self) -> &'static str {
+        if std::mem::take(&mut self.applied) {
+            RESET
+        } else {
+            ""
+        }
+    }
+
     /// Returns whether a colour is in force at the end of what was put out.
     pub fn colour_is_open(&self) -> bool {
         self.applied
@@ -339,6 +349,17 @@ mod tests {
         assert_eq!(sanitizer.feed(b"\x1b[0;32md\n"), "\x1b[0;32md\x1b[0m\n");
         assert_eq!(sanitizer.feed(b"\x1b[0me\n"), "\x1b[0me\n");
         assert_eq!(sanitizer.feed(b"f\n"), "f\n");
+    }
+
+    #[test]
+    fn a_line_that_is_ended_from_outside_ends_its_colours() {
+        let mut sanitizer = Sanitizer::default();
+        assert_eq!(sanitizer.feed(b"a"), "a");
+        assert_eq!(sanitizer.interrupt(), "");
+        assert_eq!(sanitizer.feed(b"\x1b[8mb"), "\x1b[8mb");
+        assert_eq!(sanitizer.interrupt(), RESET);
+        assert!(!sanitizer.colour_is_open());
+        assert_eq!(sanitizer.feed(b"c\n"), "\x1b[8mc\x1b[0m\n");
     }
 
     #[test]

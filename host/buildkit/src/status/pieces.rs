@@ -54,8 +54,12 @@ impl Pieces {
             M::decode(entry).map_err(|_| Malformed)
         }
         match number {
-            1 => piece.vertexes.push(decode::<control::Vertex>(entry)?.into()),
-            2 => piece.statuses.push(decode::<control::VertexStatus>(entry)?.into()),
+            1 => piece
+                .vertexes
+                .push(decode::<control::Vertex>(entry)?.into()),
+            2 => piece
+                .statuses
+                .push(decode::<control::VertexStatus>(entry)?.into()),
             3 => {
                 let log: wire::VertexLog = decode(entry)?;
                 if log.vertex.len() > DIGEST {
@@ -69,7 +73,9 @@ impl Pieces {
                     timestamp: required_time(log.timestamp),
                 });
             }
-            4 => piece.warnings.push(decode::<control::VertexWarning>(entry)?.into()),
+            4 => piece
+                .warnings
+                .push(decode::<control::VertexWarning>(entry)?.into()),
             _ => {}
         }
         Ok(())
@@ -178,7 +184,10 @@ mod tests {
         let (pieces, left_out) = pieces(&message);
         assert!(!left_out);
         assert!(pieces.iter().all(|piece| piece.vertexes.len() <= ENTRIES));
-        let vertexes: Vec<_> = pieces.into_iter().flat_map(|piece| piece.vertexes).collect();
+        let vertexes: Vec<_> = pieces
+            .into_iter()
+            .flat_map(|piece| piece.vertexes)
+            .collect();
         assert_eq!(vertexes, SolveStatus::from(message).vertexes);
     }
 
@@ -197,7 +206,10 @@ mod tests {
         let (pieces, _) = pieces(&message);
         assert_eq!(pieces.last().unwrap().warnings.len(), 1);
         let logs: Vec<_> = pieces.into_iter().flat_map(|piece| piece.logs).collect();
-        assert!(logs.iter().all(|log| log.vertex == "v" && log.data.len() <= BYTES));
+        assert!(
+            logs.iter()
+                .all(|log| log.vertex == "v" && log.data.len() <= BYTES)
+        );
         assert!(logs.iter().flat_map(|log| log.data.iter()).eq(&data));
     }
 
@@ -210,6 +222,9 @@ mod tests {
         let (pieces, left_out) = pieces(&message);
         assert!(left_out);
         let names = pieces.iter().flat_map(|piece| &piece.vertexes);
-        assert_eq!(names.map(|v| v.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            names.map(|v| v.name.as_str()).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bollard_buildkit_proto::google::{protobuf::Any, rpc};
 use bollard_buildkit_proto::moby::buildkit::v1 as proto;
-use bollard_buildkit_proto::moby::buildkit::v1::types::WorkerRecord;
 use bollard_buildkit_proto::moby::buildkit::v1::control_server::{Control, ControlServer};
+use bollard_buildkit_proto::moby::buildkit::v1::types::WorkerRecord;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 use hyper_util::rt::{TokioExecutor, TokioIo};

@@ -207,8 +207,21 @@ impl Shown {
             let length = self.lines.last().map_or(0, String::len);
             self.last_line_is_open = !ends && length < LONGEST_LINE;
             if !self.last_line_is_open {
+                // A line feed ends the colours itself; only the last piece has none.
+                if !ends {
+                    self.end_colours();
+                }
                 self.keep_last();
             }
+        }
+    }
+
+    /// Ends the colours of the last line, which the stream has not ended itself.
+    fn end_colours(&mut self) {
+        let reset = self.sanitizer.interrupt();
+        if let Some(last) = self.lines.last_mut() {
+            last.push_str(reset);
+            self.waiting_bytes += reset.len();
         }
     }
 
@@ -258,6 +271,7 @@ impl Shown {
 
     /// Ends a line that was left open, because the vertex has ended.
     pub(crate) fn end_open_line(&mut self) {
+        self.end_colours();
         self.keep_last();
         self.lines = Vec::new();
         self.last_line_is_open = false;

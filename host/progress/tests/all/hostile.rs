@@ -95,13 +95,22 @@ fn no_text_of_a_build_leaves_its_line() {
             || line.starts_with(' ')
             || line == "------"
             || line.starts_with("0.005 ")
-            || ["#0 building with ", "#1 v1", "#2 v1"].iter().any(|own| line.starts_with(own))
+            || ["#0 building with ", "#1 v1", "#2 v1"]
+                .iter()
+                .any(|own| line.starts_with(own))
             || ["#1 ", "#2 "].iter().any(|number| {
                 line.strip_prefix(number).is_some_and(|rest| {
-                    ["0.005 ", "WARN: v1", "ERROR: v1", "..."].iter().any(|own| rest.starts_with(own))
+                    ["0.005 ", "WARN: v1", "ERROR: v1", "..."]
+                        .iter()
+                        .any(|own| rest.starts_with(own))
                 })
             });
         assert!(ours, "{line:?} in {text}");
+    }
+    // Colours, and what hides text, end with their line.
+    let coloured = text.lines().filter(|line| line.contains('\x1b'));
+    for line in coloured {
+        assert!(line.ends_with("\x1b[0m"), "{line:?}");
     }
     assert!(text.contains("\n  ERROR: x\n  hint: run this\n"), "{text}");
 }
@@ -160,4 +169,31 @@ fn a_line_that_is_cut_by_another_report_goes_on_behind_its_number() {
         String::from_utf8(text).unwrap(),
         "#1 a\n#1 0.005 half\n#1 work\n#1 0.005 halfERROR: forged\n"
     );
+}
+
+#[test]
+fn a_line_that_is_too_long_hides_nothing_behind_it() {
+    let options = Options {
+        refresh: Some(Duration::ZERO),
+        ..Options::default()
+    };
+    let mut text = Vec::new();
+    let mut printer = Printer::new(Mode::Plain, &mut text, options, Clock::system()).unwrap();
+    let status = SolveStatus {
+        vertexes: vec![running("a", "a")],
+        logs: vec![VertexLog {
+            vertex: "a".into(),
+            stream: 1,
+            data: format!("\x1b[8m{}", "x".repeat(100_000)).into(),
+            timestamp: at(5),
+        }],
+        ..SolveStatus::default()
+    };
+    printer.update(&status).unwrap();
+    printer.finish().unwrap();
+    drop(printer);
+    let text = String::from_utf8(text).unwrap();
+    for line in text.lines().filter(|line| line.contains('\x1b')) {
+        assert!(line.ends_with("\x1b[0m"), "{}", &line[..20]);
+    }
 }

@@ -62,7 +62,9 @@ impl io::Write for Written {
         self.bytes += text.len();
         self.lines += text.iter().filter(|byte| **byte == b'\n').count();
         let text = String::from_utf8_lossy(text);
-        self.notices += text.matches("#0 this build reports more than can be shown").count();
+        self.notices += text
+            .matches("#0 this build reports more than can be shown")
+            .count();
         Ok(text.len())
     }
 
@@ -163,7 +165,11 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
     let wide = |number: usize| format!("{number} {}", "x".repeat(60_000));
     type Make<'a> = Box<dyn Fn(usize) -> SolveStatus + 'a>;
     let cases: Vec<(&str, usize, Make<'_>)> = vec![
-        ("names", 500, Box::new(|n| one(running(&digest(n), &long(n))))),
+        (
+            "names",
+            500,
+            Box::new(|n| one(running(&digest(n), &long(n)))),
+        ),
         ("digests", 1_000, Box::new(|n| one(running(&long(n), "a")))),
         ("one name", 1_000, Box::new(|n| one(running("a", &long(n))))),
         (
@@ -257,11 +263,9 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
         (
             "logs of vertexes that wait",
             3_000,
-            Box::new(|n| {
-                SolveStatus {
-                    logs: vec![log(&digest(n % 2_000), "x".repeat(50_000) + "\n")],
-                    ..one(running(&digest(n % 2_000), "a"))
-                }
+            Box::new(|n| SolveStatus {
+                logs: vec![log(&digest(n % 2_000), "x".repeat(50_000) + "\n")],
+                ..one(running(&digest(n % 2_000), "a"))
             }),
         ),
         (
