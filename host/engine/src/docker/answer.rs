@@ -200,7 +200,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
-        Poll::Ready(this.count(buf.filled().len() - before))
+        let counted = this.count(buf.filled().len() - before);
+        if counted.is_err() {
+            buf.set_filled(before);
+        }
+        Poll::Ready(counted)
     }
 }
 
