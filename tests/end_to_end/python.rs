@@ -51,7 +51,7 @@ fn create(sandbox: &Sandbox, name: &str) -> Invocation {
     let component = component();
     buildx(sandbox, "create --use --bootstrap")
         .words(&format!("--name {name} --driver {component}"))
-        .words("--grant container.privileged --grant image.pull")
+        .words("--grant container.privileged --grant image.pull --grant engine.load")
 }
 
 #[test]

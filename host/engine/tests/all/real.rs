@@ -447,6 +447,34 @@ async fn a_load_can_be_given_up_and_can_break_off() {
 }
 
 #[tokio::test]
+async fn an_archive_that_breaks_off_at_its_end_names_no_image() {
+    let engine = support::real().await;
+    // The same image by another name of the same length.
+    let name = support::IMAGE.replacen("engine", "broken", 1);
+    assert_eq!(name.len(), support::IMAGE.len());
+    let mut archive = support::image();
+    let named = archive
+        .windows(name.len())
+        .position(|part| part == support::IMAGE.as_bytes());
+    let named = named.expect("it names the image");
+    archive[named..named + name.len()].copy_from_slice(name.as_bytes());
+    // All but the mark of the end, which is where what is loaded is decided about.
+    archive.truncate(archive.len() - 1024);
+    let parts = vec![
+        Ok(Bytes::from(archive)),
+        Err(std::io::Error::other("a name that nobody asked for")),
+    ];
+    let (events, _) = mpsc::channel(1);
+    let error = engine
+        .load_images(stream::iter(parts).boxed(), events)
+        .await
+        .expect_err("broken");
+    assert!(error.to_string().contains("nobody asked for"), "{error}");
+    let found = engine.inspect_image(&name).await.expect("it answers");
+    assert!(found.is_none(), "{found:?}");
+}
+
+#[tokio::test]
 async fn a_request_can_be_given_up() {
     let engine = support::real().await;
     let names = Names::new(Some(&engine));

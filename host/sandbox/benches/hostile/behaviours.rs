@@ -654,4 +654,90 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "fails with lines that look like the program's",
         "other",
     ),
+    told(
+        "imitate the program",
+        "",
+        "names its steps as those of a build, and as errors of the program",
+        "other",
+    ),
+    // What the user is to decide by.
+    ordered(
+        "describe",
+        "ask with 3001 patterns",
+        "hides what it asks for behind 3,001 patterns",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "ask for a long pattern",
+        "asks with a pattern of 100,000 characters",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "ask for no pattern",
+        "asks with a pattern that may mean two things",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "ask for what is not seen",
+        "asks with a pattern that has a letter nobody sees",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "ask twice",
+        "asks twice for a capability",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "ask without end",
+        "asks 10,000 times for a capability",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "give long reasons",
+        "gives reasons of 141 characters",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "turn the reasons round",
+        "turns round how its reasons are read",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "colour the reasons",
+        "colours its reasons",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "options without end",
+        "declares 10,000 options",
+        "not-loaded",
+    ),
+    ordered(
+        "describe",
+        "an option with a period",
+        "names an option as a part of another",
+        "not-loaded",
+    ),
+    // Networks.
+    told(
+        "network options",
+        "",
+        "makes a network that takes the machine's interface",
+        "denied",
+    ),
+    told(
+        "network of a kind",
+        "macvlan",
+        "makes a network that is the machine's own",
+        "denied",
+    ),
 ];
