@@ -202,9 +202,18 @@ impl container::HostContainer for Host {
         }
         let copied = configuration::judge(&target, files, &operation.user_words);
         self.check_choice(&operation, &container, copied.chosen)?;
+        let files: Vec<_> = copied
+            .files
+            .into_iter()
+            .map(|file| model::File {
+                path: file.path,
+                mode: file.mode & 0o7777,
+                contents: file.contents,
+            })
+            .collect();
         Ok(operation
             .engine()?
-            .copy_into_container(&name, &target, &copied.files)
+            .copy_into_container(&name, &target, &files)
             .await?)
     }
 
