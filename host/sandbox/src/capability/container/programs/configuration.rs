@@ -11,7 +11,6 @@
 //! `otel`, `cdi`, `registry` (mirrors and authorities decide what is pulled from where), `dns`,
 //! `frontend`, `history`, `provenanceEnvDir`, and the programs and sockets of workers.
 
-use iechor_engine::model;
 use toml::{Table, Value};
 
 use super::targets::{is_within, normalised};
@@ -105,8 +104,8 @@ const KEYS: &[(&str, Kind)] = &[
 
 /// Files to copy, and what of them is the driver's choice.
 pub(in super::super) struct Copied {
-    /// With the bits of [`mode`] only, where nothing is chosen.
-    pub(in super::super) files: Vec<model::File>,
+    /// As they are to be written.
+    pub(in super::super) files: Vec<File>,
     /// The first that a driver may not write by itself.
     pub(in super::super) chosen: Option<String>,
 }
@@ -125,7 +124,7 @@ pub(in super::super) fn judge(target: &str, files: Vec<File>, words: &UserWords)
         }
     }
     if chosen.is_some() {
-        judged = files.into_iter().map(as_it_is).collect();
+        judged = files;
     }
     Copied {
         files: judged,
@@ -134,9 +133,9 @@ pub(in super::super) fn judge(target: &str, files: Vec<File>, words: &UserWords)
 }
 
 /// A file as the host writes it for any driver: read and write, and nothing that makes a program.
-fn harmless(target: &str, file: &File, words: &UserWords) -> Result<model::File, String> {
+fn harmless(target: &str, file: &File, words: &UserWords) -> Result<File, String> {
     let path = format!("{target}/{}", file.path);
-    let copied = |contents: Vec<u8>| model::File {
+    let copied = |contents: Vec<u8>| File {
         path: file.path.clone(),
         mode: file.mode & 0o666,
         contents,
@@ -157,14 +156,6 @@ fn harmless(target: &str, file: &File, words: &UserWords) -> Result<model::File,
     let written = rewritten(&file.contents)
         .map_err(|what| format!("file {path:?}, which the user did not give: {what}"))?;
     Ok(copied(written))
-}
-
-fn as_it_is(file: File) -> model::File {
-    model::File {
-        path: file.path,
-        mode: file.mode & 0o7777,
-        contents: file.contents,
-    }
 }
 
 /// The part of a path behind the configuration directory; `None` where it does not lie below.
