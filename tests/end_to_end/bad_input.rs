@@ -154,7 +154,7 @@ fn an_image_that_does_not_exist() {
 fn a_daemon_that_dies_at_boot() {
     create_fails("--bootstrap --buildkitd-flags=--no-such-flag")
         .says("ended while BuildKit was starting, exit code 1")
-        .says("\nlast lines of its log:\n")
+        .says("\n  last lines of its log:\n")
         .says("no-such-flag");
 }
 
