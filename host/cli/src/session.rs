@@ -123,7 +123,9 @@ fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> 
                 }
             }
             if cancel.is_cancelled() {
-                console::error("interrupted again, ending at once; `iechor buildx ls` shows what is left");
+                console::error(
+                    "interrupted again, ending at once; `iechor buildx ls` shows what is left",
+                );
                 std::process::exit(i32::from(failure::CANCELLED));
             }
             if undoes {

@@ -65,8 +65,8 @@ pub use node_files::{NODE_FILES_DIRECTORY, check_node_files};
 pub use observer::Observer;
 pub use policy::Policy;
 pub use report::{
-    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, End, Ledger, LocalConnection,
-    LocalSocket, Log, LogLevel, NoLedger, Progress, StepId, SystemDialer,
+    BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker, Dialer, End, Ledger,
+    LocalConnection, LocalSocket, Log, LogLevel, NoLedger, Progress, StepId, SystemDialer,
 };
 
 /// The tests of this crate compile in children as programs do, see `tests/compiler.rs`.

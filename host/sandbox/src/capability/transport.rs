@@ -167,7 +167,9 @@ impl transport::Host for Host {
             at_engine(&path, FileIdentity::of(&path))?;
         }
         let leads_to = format!("unix://{path}");
-        Ok(self.table.push(Connection::new(connected.stream, leads_to))?)
+        Ok(self
+            .table
+            .push(Connection::new(connected.stream, leads_to))?)
     }
 }
 

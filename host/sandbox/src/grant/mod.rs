@@ -201,9 +201,10 @@ impl Grants {
         let any = |allowances: &[Allowance]| {
             allowances.iter().any(|allowance| {
                 allowance.name == capability
-                    && allowance.scope.as_ref().is_none_or(|scope| {
-                        scope.iter().any(Pattern::is_everything)
-                    })
+                    && allowance
+                        .scope
+                        .as_ref()
+                        .is_none_or(|scope| scope.iter().any(Pattern::is_everything))
             })
         };
         any(&self.requested) && any(&self.granted)

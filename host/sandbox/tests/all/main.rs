@@ -29,5 +29,5 @@ mod programs;
 mod remote_driver;
 mod support;
 mod team_driver;
-mod user_files;
 mod undo;
+mod user_files;

@@ -50,7 +50,10 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         // Programs go into a volume in one container, and in front of another's.
         "chain volumes" => {
             create_volume(&format!("{base}_state"))?;
-            for (name, target) in [(format!("{base}..first"), "/mnt"), (base.into(), "/usr/bin")] {
+            for (name, target) in [
+                (format!("{base}..first"), "/mnt"),
+                (base.into(), "/usr/bin"),
+            ] {
                 let source = MountSource::Volume(format!("{base}_state"));
                 create(Spec {
                     mounts: vec![Mounted {
