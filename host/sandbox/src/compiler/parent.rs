@@ -430,31 +430,4 @@ mod tests {
         assert_eq!(limit("Max file size"), "0 0");
         assert_ne!(limit("Max address space"), "unlimited unlimited");
     }
-
-    #[test]
-    #[ignore = "measure"]
-    fn measure() {
-        let path = std::env::var("MEASURE").expect("x");
-        let bytes = std::fs::read(&path).expect("read");
-        println!("{}", crate::anatomy::costs(&bytes));
-        if std::env::var("ONLY").is_ok() {
-            return;
-        }
-        let begun = Instant::now();
-        let bounds = Bounds {
-            memory: 12 << 30,
-            processor: Duration::from_secs(1000),
-            ..Bounds::ALL
-        };
-        let got = within(bounds, &bytes);
-        println!(
-            "{:?} {:?}",
-            begun.elapsed(),
-            got.as_ref()
-                .map(|code| code.len())
-                .map_err(|e| e.to_string())
-        );
-        let usage = std::fs::read_to_string("/tmp/child.status").unwrap_or_default();
-        println!("{usage}");
-    }
 }
