@@ -128,8 +128,8 @@ impl Copying<'_> {
     ///
     /// In words: where one of the user's files is meant for another place, where it would come to
     /// nothing, or is copied twice, which would multiply it in memory.
-    pub(crate) fn fill(&mut self, file: model::File) -> Result<model::File, String> {
-        let model::File {
+    pub(crate) fn fill(&mut self, file: File) -> Result<model::File, String> {
+        let File {
             path,
             mode,
             contents,
@@ -203,20 +203,12 @@ mod tests {
         stored
     }
 
-    fn as_copied(file: File) -> model::File {
-        model::File {
-            path: file.path,
-            mode: file.mode,
-            contents: file.contents,
-        }
-    }
-
     fn copied(target: &str, files: &[File]) -> Result<Vec<model::File>, String> {
         let stored = stored();
         let mut copy = stored.copy_to(target);
         files
             .iter()
-            .map(|file| copy.fill(as_copied(file.clone())))
+            .map(|file| copy.fill(file.clone()))
             .collect()
     }
 
@@ -270,7 +262,7 @@ mod tests {
         let odd = NodeFiles::take(&mut odd).expect("taken");
         let found = odd
             .copy_to("/etc/buildkit")
-            .fill(as_copied(file("a", 0o7777, "")));
+            .fill(file("a", 0o7777, ""));
         assert_eq!(found.expect("copied").mode, 0o666);
     }
 
