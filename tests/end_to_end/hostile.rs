@@ -31,6 +31,8 @@ fn create(sandbox: &Sandbox, name: &str, behaviour: &str) {
         .buildx(&format!("create --name {name}"))
         .words(&format!("--driver {}", component().display()))
         .words(&format!("--grant container.create={IMAGE}"))
+        // What is there already runs a command that no BuildKit does.
+        .words(&format!("--grant container.command={IMAGE}"))
         .words("--grant container.privileged=none --grant image.pull=none")
         .words("--driver-opt")
         .argument(format!("behave={behaviour}"))
@@ -78,7 +80,7 @@ fn a_container_is_not_put_into_a_network_whose_grant_was_taken_back() {
     let name = sandbox.name("put");
     create(&sandbox, &name, "join what is there");
     let container = container_of(&name);
-    let network = format!("{container}_net");
+    let network = format!("{container}..net");
     let labels = format!("--label dev.iechor.builder={name} --label dev.iechor.node={name}0");
     docker(&format!(
         "run --detach --name {container} {IMAGE} sleep 600"

@@ -201,7 +201,7 @@ fn broken_drivers_are_listed_with_the_reason_and_can_be_mended() {
     fs::write(&lock, text.replace(&digest, &other)).expect("written");
     let moved = file.with_file_name(format!("{}.wasm", &other["sha256:".len()..]));
     fs::rename(&file, moved).expect("moved");
-    reason("was made for version 0.9.0 of the contract");
+    reason("was made for version 0.9.1 of the contract");
     reason("it needs a newer iechor");
 
     // Its old grants were for a driver that cannot say any more what it asked for.

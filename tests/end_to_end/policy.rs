@@ -397,10 +397,16 @@ fn a_pipe_is_no_driver_and_no_policy() {
     for (line, words) in [
         (
             format!("driver install {path} --name mine"),
-            "neither a file",
+            "it is a named pipe, not a regular file",
         ),
-        (format!("driver inspect {path}"), "it is not a file"),
-        (format!("driver policy {path}"), "it is not a file"),
+        (
+            format!("driver inspect {path}"),
+            "it is a named pipe, not a regular file",
+        ),
+        (
+            format!("driver policy {path}"),
+            "it is a named pipe, not a regular file",
+        ),
     ] {
         sandbox.iechor(&line).failure(1).says(words);
     }
@@ -408,5 +414,5 @@ fn a_pipe_is_no_driver_and_no_policy() {
         .iechor("driver inspect iechor-container")
         .variable(VARIABLE, &pipe)
         .failure(1)
-        .says("it is not a file");
+        .says("it is a named pipe, not a regular file");
 }

@@ -206,10 +206,7 @@ mod tests {
     fn copied(target: &str, files: &[File]) -> Result<Vec<model::File>, String> {
         let stored = stored();
         let mut copy = stored.copy_to(target);
-        files
-            .iter()
-            .map(|file| copy.fill(file.clone()))
-            .collect()
+        files.iter().map(|file| copy.fill(file.clone())).collect()
     }
 
     #[test]
@@ -260,9 +257,7 @@ mod tests {
         }
         let mut odd = [file("a", 0o7777, "x")];
         let odd = NodeFiles::take(&mut odd).expect("taken");
-        let found = odd
-            .copy_to("/etc/buildkit")
-            .fill(file("a", 0o7777, ""));
+        let found = odd.copy_to("/etc/buildkit").fill(file("a", 0o7777, ""));
         assert_eq!(found.expect("copied").mode, 0o666);
     }
 

@@ -63,9 +63,9 @@ fn image(pattern: &str) -> Option<&'static str> {
 /// Whether a host has a `*` anywhere but in front of a dot.
 fn is_starred_inside(host: &str) -> bool {
     host.contains('*')
-        && !host
+        && host
             .strip_prefix("*.")
-            .is_some_and(|rest| !rest.contains('*'))
+            .is_none_or(|rest| rest.contains('*'))
 }
 
 fn path(pattern: &str) -> Option<&'static str> {

@@ -1,5 +1,10 @@
 //! The process that compiles one component, and ends.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "its streams are pipes, which its parent reads"
+)]
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
