@@ -247,9 +247,10 @@ fn the_engine_is_no_daemon_that_a_driver_is_connected_to() {
     let socket = engine.strip_prefix("unix://").expect("a socket");
     let link = sandbox.path("link.sock");
     std::os::unix::fs::symlink(socket, &link).expect("linked");
-    // Another engine, which is down, and which only a builder names.
-    let elsewhere = sandbox.path("elsewhere.sock");
-    drop(UnixListener::bind(&elsewhere).expect("bound"));
+    // Another engine, which only a builder names, and which is down by the time that it is dialled.
+    let other_engine = SlowEngine::start(&sandbox.path("."), Duration::ZERO);
+    let elsewhere = other_engine.endpoint();
+    let elsewhere = Path::new(elsewhere.strip_prefix("unix://").expect("a socket"));
     let other = sandbox.name("other");
     sandbox
         .buildx(&format!(
@@ -257,6 +258,7 @@ fn the_engine_is_no_daemon_that_a_driver_is_connected_to() {
             elsewhere.display()
         ))
         .success();
+    other_engine.set_down(true);
     for (number, (path, named_by)) in [
         (socket, "(DOCKER_HOST)".to_owned()),
         (link.to_str().expect("Unicode"), "(DOCKER_HOST)".to_owned()),

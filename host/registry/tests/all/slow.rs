@@ -26,7 +26,7 @@ async fn a_byte_a_second_is_not_waited_for() {
     let body = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
     let server = Server::start(move |_| vec![send(body), drip("x", SECOND)]).await;
     let error = server.fetch("/a.wasm", 64 << 20).await.unwrap_err();
-    assert_slow(&server, &error, "it sent 3");
+    assert_slow(&server, &error, "bytes of http");
 }
 
 /// It is fast enough, and never ends.
