@@ -96,7 +96,11 @@ const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 #[async_trait]
 impl Dialer for SimulatedNetwork {
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(vec![SocketAddr::new(host.parse().unwrap_or(NOWHERE), port)])
+        let address = match host {
+            "localhost" => Ipv4Addr::LOCALHOST.into(),
+            _ => host.parse().unwrap_or(NOWHERE),
+        };
+        Ok(vec![SocketAddr::new(address, port)])
     }
 
     async fn tcp(&self, host: &str, addresses: &[SocketAddr]) -> io::Result<BoxByteStream> {
