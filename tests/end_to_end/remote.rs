@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::context::Context;
 use crate::daemon::{Daemon, certificates};
+use crate::proxy::SlowEngine;
 use crate::support::{Sandbox, docker, machine};
 
 /// Everything that a client of the daemon needs, by names in the working directory.

@@ -1,6 +1,6 @@
 //! What the user said of a node in words of his own: a driver that hands these on chooses nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::bindings::contract::Config;
 
@@ -8,8 +8,8 @@ use crate::bindings::contract::Config;
 #[derive(Default)]
 pub(crate) struct UserWords {
     flags: Vec<String>,
-    /// Contents by path below the configuration directory.
-    files: BTreeMap<String, Vec<u8>>,
+    /// Paths below the configuration directory.
+    files: BTreeSet<String>,
     /// `env.NAME=VALUE`, without the part before the first point.
     variables: BTreeSet<(String, String)>,
 }
@@ -19,11 +19,7 @@ impl UserWords {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             flags: config.buildkitd_flags.clone(),
-            files: config
-                .files
-                .iter()
-                .map(|file| (file.path.clone(), file.contents.clone()))
-                .collect(),
+            files: config.files.iter().map(|file| file.path.clone()).collect(),
             variables: config
                 .options
                 .iter()
@@ -46,16 +42,14 @@ impl UserWords {
             .contains(&(name.to_owned(), value.to_owned()))
     }
 
-    /// Whether that is the user's file of that path. An empty one stands for it: a driver that was
-    /// not shown the contents hands on none.
+    /// Returns whether a driver hands on the user's file of that path: it was not shown what is in the
+    /// file, so it hands on nothing, and the host puts that in.
     pub(crate) fn has_file(&self, path: &str, contents: &[u8]) -> bool {
-        self.files
-            .get(path)
-            .is_some_and(|own| contents.is_empty() || own == contents)
+        contents.is_empty() && self.files.contains(path)
     }
 
     /// Whether the user has a file of that path.
     pub(crate) fn names_file(&self, path: &str) -> bool {
-        self.files.contains_key(path)
+        self.files.contains(path)
     }
 }

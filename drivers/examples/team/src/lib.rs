@@ -163,7 +163,7 @@ fn between<T: PartialOrd + 'static>(
 #[cfg(test)]
 mod tests {
     use iechor_driver::types::File;
-    use iechor_driver::{Config, testing, values};
+    use iechor_driver::{CapabilityRequest, Config, testing, values};
 
     use super::*;
 
@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn it_is_described_soundly_and_asks_for_no_more_than_its_images() {
         testing::assert_sound::<Driver>();
-        for request in testing::descriptor::<Driver>().capabilities {
+        let requests = testing::descriptor::<Driver>().capabilities;
+        // Results have the names that the user gives them, whatever these are.
+        let of_images = |request: &&CapabilityRequest| request.name != "engine.load";
+        for request in requests.iter().filter(of_images) {
             assert_eq!(request.scope.len(), IMAGES.len(), "{request:?}");
             for image in &request.scope {
                 assert_eq!(values::image_reference(image).as_ref(), Ok(image));

@@ -214,7 +214,7 @@ async fn an_engine_behind_tls() {
                 ca: file("good-ca.key"),
                 ..good.clone()
             },
-            "no TLS certificate in it",
+            "has no certificate in it",
         ),
         (
             Tls {

@@ -401,10 +401,10 @@ async fn control_sequences_reach_nobody() {
     config.options = pairs(&[("behave", "colour in validate")]);
     assert_clean_error(&driver.validate(&config).await.unwrap_err());
     let node = stage().with_options(&driver, &[]).await;
-    assert_eq!(node.version().await.unwrap(), "v1[2J");
+    assert_eq!(node.version().await.unwrap(), "v1");
 
     let driver: Arc<Driver> = ordered_guest("colour describe").await;
-    assert_eq!(driver.descriptor().await.unwrap().summary, "[31mred[0m");
+    assert_eq!(driver.descriptor().await.unwrap().summary, "red");
     let error = driver.grants(&[]).await.unwrap_err();
     assert_clean(&error.to_string());
 }

@@ -149,19 +149,19 @@ async fn no_word_of_any_export_moves_a_cursor() {
     let [found] = info.nodes.as_slice() else {
         panic!("{info:?}")
     };
-    assert_eq!(found.name, "[2Jnode");
-    assert_eq!(info.run.as_deref(), Some("[2Jrun"));
+    assert_eq!(found.name, "node");
+    assert_eq!(info.run.as_deref(), Some("run"));
     let platform = &found.platforms[0];
-    assert_eq!(platform.os, "[2Jos");
-    assert_eq!(platform.architecture, "[2Jarchitecture");
-    assert_eq!(platform.cpu_variant.as_deref(), Some("[2Jvariant"));
+    assert_eq!(platform.os, "os");
+    assert_eq!(platform.architecture, "architecture");
+    assert_eq!(platform.cpu_variant.as_deref(), Some("variant"));
     let features = node.features().await.unwrap();
     assert!(
-        matches!(features.as_slice(), [Feature::Other(name)] if name == "[2Jfeature"),
+        matches!(features.as_slice(), [Feature::Other(name)] if name == "feature"),
         "{features:?}"
     );
-    assert_eq!(node.host_gateway().await.unwrap(), "[2Jgateway");
-    assert_eq!(node.version().await.unwrap(), "v1[2J");
+    assert_eq!(node.host_gateway().await.unwrap(), "gateway");
+    assert_eq!(node.version().await.unwrap(), "v1");
 }
 
 const BEHAVIOUR: &str = "IECHOR_TEST_BEHAVIOUR";

@@ -61,7 +61,7 @@ const THINGS: &[Thing] = &[
         subject: "/srv/data",
         covering: "/srv/*",
         other: "/srv/other",
-        made: Some(("bind", "/srv/data")),
+        made: Some(("bind read-only", "/srv/data")),
     },
     Thing {
         what: "foreign volume",
@@ -128,6 +128,14 @@ const THINGS: &[Thing] = &[
         made: Some(("network", NETWORK)),
     },
     Thing {
+        what: "command",
+        capability: "container.command",
+        subject: "image",
+        covering: "library/*",
+        other: "image:5000/x",
+        made: Some(("command", "sleep 600")),
+    },
+    Thing {
         what: "control group",
         capability: "container.cgroup-parent",
         subject: "/other/group",
@@ -143,6 +151,7 @@ const USES: &[(&str, &str)] = &[
     ("container.run", "run in what is there"),
     ("container.dial", "connect to what is there"),
     ("container.copy-in", "copy into what is there"),
+    ("container.stop-when-idle", "stop what is there when idle"),
     ("network.connect", "join what is there"),
 ];
 
@@ -220,6 +229,13 @@ const GRANTED: &[(&str, &str, [&str; 3], &str)] = &[
     ),
 ];
 
+/// The functions by which a driver reads and writes a connection itself, and the behaviours.
+const BYTES: &[(&str, &str)] = &[
+    ("connection.read", "read a connection"),
+    ("connection.write", "write to a connection"),
+    ("connection.finish", "finish a connection"),
+];
+
 /// The functions of the contract that a driver can import, as a trace names them.
 fn contract() -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
@@ -268,9 +284,12 @@ fn the_table_has_every_function_of_the_contract_and_this_file_tries_every_row() 
             Needs::Creation(_) => {
                 function == "container.create" || CREATIONS.iter().any(|row| row.0 == function)
             }
-            Needs::Grant(capability) => GRANTED
-                .iter()
-                .any(|row| (row.0, row.1) == (function, capability)),
+            Needs::Grant(capability) => {
+                let in_granted = GRANTED
+                    .iter()
+                    .any(|row| (row.0, row.1) == (function, capability));
+                in_granted || (capability == "transport.bytes" && in_pairs(BYTES))
+            }
         }
     };
     for row in FUNCTIONS {
@@ -429,8 +448,13 @@ async fn present(bench: &Stage, what: &str) {
     };
     match what {
         "privileged" => spec.privileged = true,
+        "command" => spec.command = vec!["sleep".into(), "600".into()],
         "user namespace" => spec.host_user_namespace = true,
-        "bind" => spec.mounts = mounted(MountSource::Bind("/srv/data".into())),
+        // A pattern is for reading only.
+        "bind" => {
+            spec.mounts = mounted(MountSource::Bind("/srv/data".into()));
+            spec.mounts[0].read_only = true;
+        }
         "foreign volume" => spec.mounts = mounted(MountSource::Volume("postgres".into())),
         "own volume with options" => spec.mounts = mounted(MountSource::Volume(VOLUME.into())),
         "devices" => spec.gpus = Some("all".into()),
@@ -571,6 +595,31 @@ async fn what_takes_one_capability_is_had_with_it_alone() {
             if !suffices {
                 let journal = bench.engine.journal();
                 assert!(journal.is_empty(), "{what}: {journal:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_a_connection_take_the_grant_for_where_it_leads() {
+    let patterns = [
+        "container:buildx_buildkit_node0",
+        "container:*",
+        "unix:///run/*",
+    ];
+    for (function, behaviour) in BYTES {
+        for (cell, grants, suffices) in cells("transport.bytes", patterns).await {
+            let bench = stage(grants);
+            bench.engine.add_image("image");
+            let result = boot(&bench, behaviour, "").await;
+            let what = format!("{function}, {cell}: {result:?}");
+            assert_eq!(
+                denied(&result),
+                (!suffices).then_some("transport.bytes"),
+                "{what}"
+            );
+            if !suffices {
+                assert_eq!(bench.objects().await, [""; 0], "{what}");
             }
         }
     }

@@ -186,7 +186,6 @@ async fn what_the_user_said_himself_is_no_choice_of_the_driver() {
         ("command", "--debug --addr tcp://0.0.0.0:1"),
         ("command", "--addr tcp://0.0.0.0:1 --oci-worker-gc"),
         ("environment", "HTTPS_PROXY=http://proxy.example"),
-        ("configure", text),
     ] {
         let driver = load(guest()).await;
         let said = Config {

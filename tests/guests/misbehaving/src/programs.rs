@@ -88,6 +88,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         "finish a connection" => dialled(base)?.finish(),
         "read a local connection" => dial_local(value)?.write(b"PRI * HTTP/2.0"),
         "stop when idle" => started(base)?.stop_when_idle(value.parse().unwrap_or(60_000_000_000)),
+        "stop what is there when idle" => found(base)?.stop_when_idle(60_000_000_000),
         "run of its own in what is there" => found(base)?.run(&exec("sh -c x")).map(drop),
         "dial of its own into what is there" => found(base)?.dial(&exec("tee x"), None).map(drop),
         "copy of its own into what is there" => copy(&found(base)?, "/", "usr/bin/tee", "x"),
