@@ -27,12 +27,17 @@ pub fn component() -> &'static Path {
 /// at each boot.
 #[track_caller]
 fn create(sandbox: &Sandbox, name: &str, behaviour: &str) {
+    create_with(sandbox, name, behaviour, "");
+}
+
+/// The same, with further flags.
+#[track_caller]
+fn create_with(sandbox: &Sandbox, name: &str, behaviour: &str, flags: &str) {
     sandbox
         .buildx(&format!("create --name {name}"))
         .words(&format!("--driver {}", component().display()))
         .words(&format!("--grant container.create={IMAGE}"))
-        // What is there already runs a command that no BuildKit does.
-        .words(&format!("--grant container.command={IMAGE}"))
+        .words(flags)
         .words("--grant container.privileged=none --grant image.pull=none")
         .words("--driver-opt")
         .argument(format!("behave={behaviour}"))
@@ -51,7 +56,9 @@ fn boot(sandbox: &Sandbox, name: &str) -> Finished {
 fn a_container_is_not_lent_with_the_networks_that_it_was_put_into() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("joined");
-    create(&sandbox, &name, "run in what is there");
+    // What is there already runs a command that no BuildKit does.
+    let command = format!("--grant container.command={IMAGE}");
+    create_with(&sandbox, &name, "run in what is there", &command);
     let container = container_of(&name);
     let foreign = sandbox.name("foreign");
     docker(&format!("network create {foreign}")).success();
@@ -78,7 +85,9 @@ fn a_container_is_not_lent_with_the_networks_that_it_was_put_into() {
 fn a_container_is_not_put_into_a_network_whose_grant_was_taken_back() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("put");
-    create(&sandbox, &name, "join what is there");
+    // What is there already runs a command that no BuildKit does.
+    let command = format!("--grant container.command={IMAGE}");
+    create_with(&sandbox, &name, "join what is there", &command);
     let container = container_of(&name);
     let network = format!("{container}..net");
     let labels = format!("--label dev.iechor.builder={name} --label dev.iechor.node={name}0");
