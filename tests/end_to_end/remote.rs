@@ -250,7 +250,8 @@ fn the_engine_is_no_daemon_that_a_driver_is_connected_to() {
     let link = sandbox.path("link.sock");
     std::os::unix::fs::symlink(socket, &link).expect("linked");
     // Another engine, which only a builder names, and which is down by the time that it is dialled.
-    let other_engine = SlowEngine::start(&sandbox.path("."), Duration::ZERO);
+    let other_engine =
+        SlowEngine::start(sandbox.path("x").parent().expect("above"), Duration::ZERO);
     let elsewhere = other_engine.endpoint();
     let elsewhere = Path::new(elsewhere.strip_prefix("unix://").expect("a socket"));
     let other = sandbox.name("other");
