@@ -21,7 +21,7 @@ pub struct Capability {
 impl Capability {
     /// Whether a scope may hold the word for the node's own endpoint.
     pub(crate) fn has_endpoint(&self) -> bool {
-        self.name.starts_with("transport.")
+        matches!(self.name, "transport.tcp" | "transport.local")
     }
 }
 
@@ -46,14 +46,14 @@ pub const CATALOGUE: &[Capability] = &[
         subject: "the container's image",
         kind: Subject::Image,
         high_risk: true,
-        means: "it chooses what runs in these containers, and sees every byte of the builds there",
+        means: "it chooses what runs in containers of these images, and so sees every byte of the builds there",
     },
     Capability {
         name: "container.bind",
         subject: "a path of the engine's machine",
         kind: Subject::Path,
         high_risk: true,
-        means: "containers read and change what is below these paths of the engine's machine",
+        means: "containers read what is below these paths of the engine's machine, and change what is granted as an exact path",
     },
     Capability {
         name: "container.devices",
@@ -116,7 +116,7 @@ pub const CATALOGUE: &[Capability] = &[
         subject: "what the connection leads to",
         kind: Subject::Other,
         high_risk: true,
-        means: "it reads and writes these connections itself: it sees builds there, and can run its own",
+        means: "it speaks to BuildKit there itself: it can run builds, and read what others built",
     },
 ];
 
