@@ -256,6 +256,19 @@ fn no_compiler_outlives_its_program() {
         assert!(program.try_wait().unwrap().is_none(), "it ended");
         std::thread::sleep(std::time::Duration::from_millis(10));
     };
+    // It is confined by now, and stands still, so that it does not end by itself.
+    let limits = format!("/proc/{compiler}/limits");
+    let is_confined = |limits: String| {
+        let files = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        files.is_some_and(|line| line.split_whitespace().nth(3) == Some("3"))
+    };
+    while !std::fs::read_to_string(&limits).is_ok_and(is_confined) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let process = rustix::process::Pid::from_raw(i32::try_from(compiler).unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
     program.kill().unwrap();
     program.wait().unwrap();
     let about = format!("/proc/{compiler}/stat");
@@ -269,6 +282,7 @@ fn no_compiler_outlives_its_program() {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
     panic!("the compiler goes on");
 }
 
