@@ -256,6 +256,9 @@ fn no_compiler_outlives_its_program() {
         assert!(program.try_wait().unwrap().is_none(), "it ended");
         std::thread::sleep(std::time::Duration::from_millis(10));
     };
+    // Who stands still in a process group without a parent is sent SIGHUP, which would end it as well:
+    // the compiler becomes a child of this process.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     // It is confined by now, and stands still, so that it does not end by itself.
     let limits = format!("/proc/{compiler}/limits");
     let is_confined = |limits: String| {
@@ -278,6 +281,8 @@ fn no_compiler_outlives_its_program() {
     };
     for _ in 0..1000 {
         if !is_alive() {
+            let _ = rustix::process::waitpid(Some(process), rustix::process::WaitOptions::empty());
+            rustix::process::set_child_subreaper(None).unwrap();
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
