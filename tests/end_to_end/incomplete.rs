@@ -102,6 +102,8 @@ fn an_undo_that_does_not_end_keeps_the_builder_until_it_is_removed() {
     for object in &expected {
         assert!(failed.stderr.contains(object.as_str()), "{}", failed.stderr);
     }
+    let entry = sandbox.store().join("instances").join(&name);
+    assert!(entry.exists(), "the builder is forgotten");
     assert_eq!(left(&sandbox, &name), expected);
     // Without any word to the engine.
     engine.set_down(true);
