@@ -3,13 +3,28 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
+use iechor_testkit::build_component;
 use serde_json::Value;
 
 use crate::support::{Finished, Sandbox, built_driver};
 
 /// What the built-in driver needs, granted to a copy of it.
 pub const GRANTS: &str = "--grant container.privileged --grant image.pull";
+
+/// Builds a component of the workspace; returns its file.
+pub fn build(package: &str) -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
+    build_component(&workspace, package, "guest", &target).expect("it can be built")
+}
+
+/// The component of the example driver `team`, built once.
+pub fn team() -> &'static Path {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| build("iechor-driver-team"))
+}
 
 /// A driver that behaves like the built-in one and has a digest of its own: a custom section more.
 pub fn variant(number: u8) -> Vec<u8> {

@@ -1,11 +1,8 @@
 //! `driver test`: drivers in isolation, and the simulated engine held to the real one.
 
-use std::path::Path;
-
-use iechor_testkit::build_component;
 use serde_json::Value;
 
-use crate::components::patched;
+use crate::components::{build, patched};
 use crate::support::{Sandbox, docker, wait_until};
 
 fn scenarios() -> String {
@@ -120,10 +117,7 @@ fn the_engines_own_buildkit_is_driven_alike_on_both() {
 #[test]
 fn a_driver_that_fails_before_any_test_is_reported_in_every_format() {
     let sandbox = Sandbox::new();
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
-    let guest = build_component(&workspace, "iechor-guest-faulty", "guest", &target);
-    let component = std::fs::read(guest.expect("it is built")).expect("it is read");
+    let component = std::fs::read(build("iechor-guest-faulty")).expect("it is read");
     let order = "trap in describe................";
     let component = patched(&component, "order to the driver: be good....", order);
     let file = sandbox.write("broken.wasm", component);

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::components::{
-    GRANTS, component, components, digest_of, installed, listed, named_flags, patched, variant,
+    GRANTS, component, components, digest_of, installed, listed, named_flags, patched, team,
+    variant,
 };
 use crate::context::Context;
 use crate::support::{Sandbox, built_component, docker};
@@ -101,7 +102,7 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
 #[test]
 fn what_amounts_to_everything_is_asked_about_as_any() {
     let sandbox = Sandbox::new();
-    let team = fs::read(built_component("iechor_driver_team.wasm")).expect("built");
+    let team = fs::read(team()).expect("built");
     // Whoever has a registry of his own can offer that.
     let from = "moby/buildkit:buildx-stable-1";
     let to = "*/buildkit-of-somebody-else:*";

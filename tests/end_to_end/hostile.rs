@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use iechor_testkit::build_component;
-
+use crate::components::build;
+use crate::context::Context;
+use crate::daemon::Daemon;
+use crate::meddler::Meddler;
 use crate::support::{Finished, Sandbox, container_of, docker, inspect};
 
 /// The image that the driver's containers run from.
@@ -16,10 +18,7 @@ pub fn component() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| {
         docker(&format!("tag iechor-test/busybox {IMAGE}")).success();
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
-        let built = build_component(&workspace, "iechor-guest-misbehaving", "guest", &target);
-        built.expect("it can be built")
+        build("iechor-guest-misbehaving")
     })
 }
 
@@ -330,4 +329,44 @@ fn nothing_listens_in_on_a_build() {
         sandbox.buildx(&format!("rm {name}")).success();
     }
     sandbox.assert_nothing_left();
+}
+
+#[test]
+fn buildkit_takes_no_names_from_other_images() {
+    let sandbox = Sandbox::new();
+    let daemon = Daemon::start(&sandbox);
+    let (honest, meddling) = (sandbox.path("honest.sock"), sandbox.path("meddling.sock"));
+    daemon.on_socket(&honest);
+    let victim = sandbox.name("victim:1");
+    docker(&format!("tag iechor-test/busybox {victim}")).success();
+    let id = || docker(&format!("image inspect --format {{{{.Id}}}} {victim}")).success();
+    let before = id().stdout;
+    let _meddler = Meddler::start(&meddling, &honest, &victim);
+
+    let name = sandbox.name("meddled");
+    sandbox
+        .buildx(&format!(
+            "create --name {name} --use unix://{}",
+            meddling.display()
+        ))
+        .success();
+    let asked = sandbox.name("asked:1");
+    let context = Context::on_base("CMD [\"echo\", \"meddled\"]\n");
+    sandbox
+        .buildx(&format!("build -t {asked} --load {}", context.word()))
+        .failure(1)
+        .says(&format!("{victim}\", which was not asked for"))
+        .says("nothing was loaded");
+    docker(&format!("image inspect {asked}")).failure(1);
+    assert_eq!(id().stdout, before, "the name was taken");
+
+    // What was asked for may be loaded: the archive of such a build is no other.
+    sandbox
+        .buildx(&format!(
+            "build -t {asked} -t {victim} --load {}",
+            context.word()
+        ))
+        .success();
+    assert_ne!(id().stdout, before, "the name was not given");
+    docker(&format!("rmi {asked} {victim}")).success();
 }

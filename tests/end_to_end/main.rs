@@ -3,7 +3,7 @@
 //! - `support` runs the binary in a sandbox of its own, and removes what it made.
 //! - `context` makes build contexts, `components` drivers; `registry` runs registries, `web` a web
 //!   server, `daemon` a BuildKit that no builder made, `proxy` a slow engine; `impostor` has an engine and a
-//!   BuildKit that lie.
+//!   BuildKit that lie, `meddler` a BuildKit that names its results otherwise.
 //! - every other module shows one part of the product.
 //!
 //! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
@@ -16,6 +16,7 @@ mod daemon;
 #[path = "../generated.rs"]
 mod generated;
 mod impostor;
+mod meddler;
 mod proxy;
 mod registry;
 mod support;

@@ -1,12 +1,8 @@
 //! The example driver `team`, and builders that change from one driver to another.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use iechor_testkit::build_component;
-
-use crate::components::patched;
+use crate::components::{patched, team as component};
 use crate::context::Context;
 use crate::registry::Registry;
 use crate::support::{Sandbox, container_of, docker, inspect, machine, wait_until};
@@ -14,17 +10,6 @@ use crate::support::{Sandbox, container_of, docker, inspect, machine, wait_until
 /// The image of its release v0.25, but for the digest.
 const RELEASE: &str = "moby/buildkit:v0.25.1";
 const DIGEST: &str = "sha256:79cc6476ab1a3371c9afd8b44e7c55610057c43e18d9b39b68e2b0c2475cc1b6";
-
-/// The component of the driver `team`, built once.
-fn component() -> &'static Path {
-    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
-    COMPONENT.get_or_init(|| {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
-        let built = build_component(&workspace, "iechor-driver-team", "guest", &target);
-        built.expect("it can be built")
-    })
-}
 
 /// The flags of `create` for a builder of the driver.
 fn team(options: &[&str]) -> String {
