@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_builder::{BuilderError, Workspace};
+use iechor_sandbox::DriverError;
 use iechor_sandbox::compilation::{self, Compilation};
-use iechor_sandbox::{DriverError, Log, LogLevel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::console;
 use crate::failure;
+use crate::terminal::{self, DriverLog};
 
 /// Flags that every command of `buildx` takes.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +59,7 @@ where
         watch_signals(cancel.clone(), !undo.is_zero())?;
         let workspace = Workspace::from_process(
             common.builder.clone(),
-            Arc::new(StderrLog {
+            Arc::new(DriverLog {
                 debug: common.debug,
             }),
             cancel.clone(),
@@ -79,7 +79,7 @@ where
         && let Some(BuilderError::Driver(DriverError::Crashed { backtrace, .. })) =
             error.downcast_ref()
     {
-        console::say(backtrace);
+        terminal::say(backtrace);
     }
     // A blocked read of a file must not hold up the end.
     runtime.shutdown_background();
@@ -123,13 +123,14 @@ fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> 
                 }
             }
             if cancel.is_cancelled() {
-                console::error(
-                    "interrupted again, ending at once; `iechor buildx ls` shows what is left",
+                terminal::error_at_once(
+                    "interrupted again, exiting immediately; run `iechor buildx ls` to list what is left",
                 );
                 std::process::exit(i32::from(failure::CANCELLED));
             }
-            if undoes {
-                console::say("cancelling; once more to end at once");
+            // A question ends at once, and nothing has been changed.
+            if undoes && !terminal::is_asking() {
+                terminal::say_at_once("Cancelling; press Ctrl-C again to exit immediately");
             }
             cancel.cancel();
         }
@@ -141,7 +142,7 @@ fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> 
 fn say_compilation(compilation: Compilation<'_>) {
     const LARGE: usize = 2 << 20;
     match compilation {
-        Compilation::Begins { driver, bytes } if bytes >= LARGE => console::say(&format!(
+        Compilation::Begins { driver, bytes } if bytes >= LARGE => terminal::say(&format!(
             "compiling the driver {driver} ({} MiB), which takes some seconds the first time",
             bytes >> 20
         )),
@@ -149,39 +150,10 @@ fn say_compilation(compilation: Compilation<'_>) {
             driver,
             bytes,
             took,
-        } if bytes >= LARGE => console::say(&format!(
+        } if bytes >= LARGE => terminal::say(&format!(
             "compiled the driver {driver} in {:.1} s",
             took.as_secs_f64()
         )),
         _ => {}
-    }
-}
-
-/// Drivers' diagnostics on standard error.
-struct StderrLog {
-    debug: bool,
-}
-
-impl Log for StderrLog {
-    fn enabled(&self, level: LogLevel) -> bool {
-        self.debug || level >= LogLevel::Warn
-    }
-
-    fn write(&self, level: LogLevel, driver: &str, message: &str, fields: &[(String, String)]) {
-        if !self.enabled(level) {
-            return;
-        }
-        let marker = match level {
-            LogLevel::Trace => "TRACE: ",
-            LogLevel::Debug => "DEBUG: ",
-            LogLevel::Info => "INFO: ",
-            LogLevel::Warn => "WARNING: ",
-            LogLevel::Error => "ERROR: ",
-        };
-        let fields: String = fields
-            .iter()
-            .map(|(field, value)| format!(" {field}={value}"))
-            .collect();
-        console::marked(marker, &format!("driver {driver}: {message}{fields}"));
     }
 }

@@ -3,9 +3,9 @@
 use anyhow::bail;
 use clap::Args;
 
-use crate::console;
 use crate::session::{self, Common};
-use crate::template;
+use crate::template::Format;
+use crate::terminal;
 
 /// Show what the engine knows about a container, image, network or volume
 #[derive(Debug, Args)]
@@ -13,8 +13,16 @@ pub struct Inspect {
     /// Its name
     name: String,
     /// Write only this: a Go template, such as '{{.NetworkSettings.Networks}}'
-    #[arg(short, long, value_name = "TEMPLATE")]
-    format: Option<String>,
+    #[arg(short, long, value_name = "TEMPLATE", value_parser = format)]
+    format: Option<Format>,
+}
+
+/// Reads a template; `json` is the whole object.
+fn format(text: &str) -> anyhow::Result<Format> {
+    Format::parse(match text {
+        "json" => "{{json .}}",
+        text => text,
+    })
 }
 
 impl Inspect {
@@ -30,8 +38,8 @@ impl Inspect {
                 );
             };
             match self.format {
-                Some(format) => console::result(&template::render(&format, &object)?),
-                None => console::pretty_json(&[object]),
+                Some(format) => terminal::result(&format.object(&object)?),
+                None => terminal::pretty_json(&[object]),
             }
         })
     }

@@ -2,14 +2,15 @@
 
 mod buildx;
 mod driver;
+mod format;
 mod inspect;
 mod network;
 mod version;
 mod volume;
 
-use std::str::FromStr;
+pub use format::Format;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 /// Builds with BuildKit, whose life is in the hands of drivers that run as sandboxed WebAssembly
 /// components.
@@ -39,39 +40,6 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Show the version
     Version(version::Version),
-}
-
-/// How a listing or inspection is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Table,
-    /// For programs: a stable schema
-    Json,
-}
-
-/// How a listing is written, where templates are possible too.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListFormat {
-    /// For people
-    Table,
-    /// For programs: a line of JSON for each, of a stable schema
-    Json,
-    /// A line for each, see [`crate::template`]
-    Template(String),
-}
-
-impl FromStr for ListFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "table" => Ok(Self::Table),
-            "json" => Ok(Self::Json),
-            template if template.contains("{{") => Ok(Self::Template(template.to_owned())),
-            _ => Err("there are table, json, and templates such as '{{.Name}}'".into()),
-        }
-    }
 }
 
 /// Runs the command.

@@ -8,8 +8,8 @@ use iechor_builder::build::request::BuildRequest;
 use iechor_builder::build::run;
 use iechor_progress::{Mode, description};
 
-use crate::console::{self, Display};
 use crate::session::{self, Common};
+use crate::terminal::{self, Display};
 
 /// Build from a Dockerfile
 #[derive(Debug, Args)]
@@ -105,7 +105,7 @@ impl Build {
         session::change(common, |workspace| async move {
             let prepared = run::prepare(&workspace, request).await?;
             for warning in &prepared.warnings {
-                console::warn(warning);
+                terminal::warn(warning);
             }
             let (builder, driver) = prepared.builder();
             let display = Display::start(mode, Some(description(builder, driver)))?;
@@ -113,14 +113,14 @@ impl Build {
             let warnings = display.finish().await?;
             let result = result?;
             for warning in &result.warnings {
-                console::warn(warning);
+                terminal::warn(warning);
             }
             if warnings > 0 && !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
                 let plural = if warnings == 1 { "" } else { "s" };
-                console::say(&format!("\n {warnings} warning{plural} found"));
+                terminal::say(&format!("\n {warnings} warning{plural} found"));
             }
             if mode == Mode::Quiet {
-                console::line(result.image_id().unwrap_or_default())?;
+                terminal::line(result.image_id().unwrap_or_default())?;
             }
             Ok(())
         })

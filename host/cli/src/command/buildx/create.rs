@@ -7,8 +7,8 @@ use iechor_builder::create::{self, CreateRequest};
 use iechor_progress::Mode;
 use iechor_sandbox::Grant;
 
-use crate::console::{self, Display};
 use crate::session::{self, Common};
+use crate::terminal::{self, Display};
 
 /// Create a builder, or change a node of one
 #[derive(Debug, Args)]
@@ -79,9 +79,9 @@ impl Create {
             display.finish().await?;
             let created = created?;
             for warning in &created.warnings {
-                console::warn(warning);
+                terminal::warn(warning);
             }
-            console::line(&created.name)
+            terminal::line(&created.name)
         })
     }
 }

@@ -15,9 +15,9 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{ls, parse_duration, platforms};
 use crate::command::Format;
-use crate::console::{self, Display};
 use crate::session::{self, Common};
 use crate::table;
+use crate::terminal::{self, Display};
 use crate::text::Text;
 
 /// Show a builder and its nodes
@@ -29,7 +29,7 @@ pub struct Inspect {
     #[arg(long)]
     bootstrap: bool,
     /// How to write it
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, default_value = "table")]
     format: Format,
     /// Time for each node to answer
     #[arg(long, default_value = "20s", value_parser = parse_duration)]
@@ -56,16 +56,16 @@ impl Inspect {
             let nodes =
                 lifecycle::report(&workspace, &stored.group, Ask::Daemon, self.timeout).await;
             let unfinished = workspace.store.unfinished_of(&stored.group.name)?;
-            match self.format {
-                Format::Table => {
-                    console::result(&text(&stored, &nodes, &unfinished))?;
-                    for record in &unfinished {
-                        console::warn(&ls::incomplete(&stored.group.name, record));
-                    }
-                    Ok(())
+            self.format.show(
+                || text(&stored, &nodes, &unfinished),
+                || as_json(&stored, &nodes, &unfinished),
+            )?;
+            if matches!(self.format, Format::Table) {
+                for record in &unfinished {
+                    terminal::warn(&ls::incomplete(&stored.group.name, record));
                 }
-                Format::Json => console::pretty_json(&as_json(&stored, &nodes, &unfinished)),
             }
+            Ok(())
         })
     }
 }

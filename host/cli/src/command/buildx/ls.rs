@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 use super::{parse_duration, platforms};
 use crate::command::Format;
 use crate::session::{self, Common};
-use crate::{console, table};
+use crate::text::Text;
+use crate::{table, terminal};
 
 /// List builders
 #[derive(Debug, Args)]
 pub struct Ls {
     /// How to write them
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, default_value = "table")]
     format: Format,
     /// Write all platforms
     #[arg(long)]
@@ -38,7 +39,7 @@ impl Ls {
             let current = match workspace.select(None) {
                 Ok(selection) => selection.chosen.name().to_owned(),
                 Err(error) => {
-                    console::warn(&error.to_string());
+                    terminal::warn(&error.to_string());
                     String::new()
                 }
             };
@@ -82,15 +83,18 @@ impl Ls {
             }))
             .await;
             let listed = with_unfinished(listed, unfinished);
-            match self.format {
-                Format::Table => write_table(listed, self.no_trunc),
-                Format::Json => {
-                    for builder in &listed {
-                        console::json(&as_json(builder))?;
-                    }
-                    Ok(())
-                }
+            let mut complaints = Vec::new();
+            self.format.list(
+                || as_table(&listed, self.no_trunc, &mut complaints),
+                listed.iter().map(as_json),
+            )?;
+            if !complaints.is_empty() {
+                terminal::say("");
             }
+            for complaint in complaints {
+                terminal::say(&complaint);
+            }
+            Ok(())
         })
     }
 }
@@ -172,9 +176,11 @@ pub(super) fn status_name(status: Status) -> &'static str {
     }
 }
 
-fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
+/// Returns the table; what is wrong with builders is added to `complaints`.
+fn as_table(listed: &[Listed], whole: bool, complaints: &mut Vec<String>) -> Text {
     // What cannot be used stands last; the rest keeps its order.
-    listed.sort_by_key(Listed::has_error);
+    let mut listed: Vec<_> = listed.iter().collect();
+    listed.sort_by_key(|builder| builder.has_error());
     let header = [
         "NAME/NODE",
         "DRIVER/ENDPOINT",
@@ -183,8 +189,7 @@ fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
         "PLATFORMS",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    let mut complaints = Vec::new();
-    for builder in &listed {
+    for builder in listed {
         let star = if builder.current { "*" } else { "" };
         let (name, driver, status) = match &builder.stored {
             Ok(stored) => (&stored.group.name, stored.group.driver.as_str(), ""),
@@ -233,14 +238,7 @@ fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
             ]);
         }
     }
-    console::result(&table::render(&rows).without_trailing_spaces())?;
-    if !complaints.is_empty() {
-        console::say("");
-    }
-    for complaint in complaints {
-        console::say(&complaint);
-    }
-    Ok(())
+    table::render(&rows).without_trailing_spaces()
 }
 
 fn complaint(builder: &str, report: &NodeReport, error: &BuilderError) -> String {

@@ -1,6 +1,5 @@
 //! `iechor buildx rm`
 
-use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -11,8 +10,8 @@ use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::contract::Status;
 
 use super::parse_duration;
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
 /// Remove builders
 #[derive(Debug, Args)]
@@ -44,7 +43,7 @@ impl Rm {
                 if !self.names.is_empty() {
                     bail!("cannot specify builder name when --all-inactive is set");
                 }
-                if !self.force && !confirm()? {
+                if !self.force && !confirm(&workspace).await? {
                     return Ok(());
                 }
                 let inactive = inactive(&workspace, self.timeout).await?;
@@ -77,12 +76,12 @@ impl Rm {
                 match removed {
                     Ok(forgotten) => {
                         for what in forgotten {
-                            console::warn(&format!("forgotten, not removed: {what}"));
+                            terminal::warn(&format!("forgotten, not removed: {what}"));
                         }
-                        console::say(&format!("{name} removed"));
+                        terminal::say(&format!("{name} removed"));
                     }
                     Err(error) => {
-                        console::say(&format!("failed to remove {name}: {error}"));
+                        terminal::say(&format!("failed to remove {name}: {error}"));
                         failures.push(error);
                     }
                 }
@@ -115,17 +114,16 @@ fn find(workspace: &Workspace, name: &str) -> Result<Found, BuilderError> {
     }
 }
 
-fn confirm() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("--all-inactive asks for a confirmation, and there is no terminal; add --force");
+async fn confirm(workspace: &Workspace) -> anyhow::Result<bool> {
+    if !terminal::can_ask() {
+        bail!("--all-inactive asks for confirmation, but there is no terminal; add --force");
     }
-    console::ask(
+    terminal::confirm(
         "WARNING! This will remove all builders that are not in running state. Are you sure you \
          want to continue? [y/N] ",
-    );
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+        &workspace.cancel,
+    )
+    .await
 }
 
 /// The builders of which no node runs. One that cannot be asked is not known to be inactive, and
@@ -135,7 +133,7 @@ async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Ve
     let state = workspace.store.read()?;
     for (name, stored) in state.builders() {
         let Ok(stored) = stored else {
-            console::warn(&format!("{name} is left alone: its file cannot be read"));
+            terminal::warn(&format!("{name} is left alone: its file cannot be read"));
             continue;
         };
         let reports =
@@ -144,7 +142,7 @@ async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Ve
             .iter()
             .find_map(|report| report.state.as_ref().err());
         if let Some(error) = unknown {
-            console::warn(&format!("{name} is left alone: {error}"));
+            terminal::warn(&format!("{name} is left alone: {error}"));
             continue;
         }
         let stopped = |status: Status| matches!(status, Status::Inactive | Status::Stopped);

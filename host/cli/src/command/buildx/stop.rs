@@ -4,8 +4,8 @@ use clap::Args;
 use iechor_builder::lifecycle;
 use iechor_builder::selection::Chosen;
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
 /// Stop a builder
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ impl Stop {
         session::change(common, |workspace| async move {
             let chosen = workspace.select(self.name.as_deref())?.chosen;
             if let Chosen::Context(name) = &chosen {
-                console::warn(&format!(
+                terminal::warn(&format!(
                     "there is nothing to stop: the builder {name} is the engine itself"
                 ));
                 return Ok(());

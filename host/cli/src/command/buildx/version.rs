@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::console;
+use crate::terminal;
 
 /// Show the version
 #[derive(Debug, Args)]
@@ -11,6 +11,6 @@ pub struct Version {}
 impl Version {
     /// Prints the program's version as the peer prints its own: package, version, revision.
     pub fn run(self) -> anyhow::Result<()> {
-        console::line(&format!("iechor/buildx v{}", env!("CARGO_PKG_VERSION")))
+        terminal::line(&format!("iechor/buildx v{}", env!("CARGO_PKG_VERSION")))
     }
 }

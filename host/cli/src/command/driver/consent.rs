@@ -1,16 +1,14 @@
 //! Asks the user what a driver may do.
 
-use std::io::{BufRead as _, IsTerminal as _};
-
 use anyhow::bail;
+use iechor_builder::Workspace;
 use iechor_builder::drivers::Candidate;
-use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::Grant;
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::grant::find;
 
 use super::{need, risk, scope, shown};
-use crate::console;
+use crate::terminal;
 
 /// Adds to `granted` what the user answers to those of `requests` that no grant is for yet. Without
 /// a terminal nothing is added.
@@ -29,11 +27,10 @@ pub async fn ask(
         .iter()
         .filter(|request| !granted.iter().any(|grant| grant.name == request.name))
         .collect();
-    let terminal = std::io::stdin().is_terminal() && console::is_terminal();
-    if open.is_empty() || !terminal {
+    if open.is_empty() || !terminal::can_ask() {
         candidate.check(&granted).await?;
         for request in open {
-            console::say(&format!(
+            terminal::say(&format!(
                 "not granted, and not needed: {} ({})",
                 shown(&request.name),
                 shown(&request.reason)
@@ -42,7 +39,7 @@ pub async fn ask(
         return Ok(granted);
     }
     let entry = candidate.entry();
-    console::say(&format!(
+    terminal::say(&format!(
         "{} {} asks for:",
         entry.name,
         shown(&candidate.descriptor().version)
@@ -53,7 +50,7 @@ pub async fn ask(
             risk => format!(", {}", risk.to_uppercase()),
         };
         // The reason is the driver's, and says so: it could contradict what the host says.
-        console::say(&format!(
+        terminal::say(&format!(
             "\n  {} for {} ({}{risk})\n  With it: {}.\n  Its reason: {}",
             shown(&request.name),
             scope(&request.name, &request.scope),
@@ -61,7 +58,7 @@ pub async fn ask(
             means(&request.name),
             shown(&request.reason)
         ));
-        if answer(workspace, "  grant it? [y/N] ").await? {
+        if terminal::confirm("  Grant it? [y/N] ", &workspace.cancel).await? {
             granted.push(Grant::of(request));
         } else if request.required {
             bail!(
@@ -77,21 +74,4 @@ pub async fn ask(
 /// What someone who has the capability can do or see.
 fn means(name: &str) -> &'static str {
     find(name).map_or("nobody knows what", |capability| capability.means)
-}
-
-/// Asks for yes or no; the end of the input is a no.
-async fn answer(workspace: &Workspace, question: &str) -> anyhow::Result<bool> {
-    console::ask(question);
-    let read = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map(|_| line)
-    });
-    let line = tokio::select! {
-        () = workspace.cancel.cancelled() => {
-            console::say("");
-            return Err(BuilderError::Cancelled("the question").into());
-        }
-        line = read => line??,
-    };
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::console;
+use crate::terminal;
 
 /// How often a terminal is told.
 const OFTEN: Duration = Duration::from_millis(200);
@@ -20,7 +20,7 @@ impl Download {
     /// Nothing is shown yet.
     pub fn new() -> Self {
         Self {
-            terminal: console::is_terminal(),
+            terminal: terminal::is_terminal(),
             said: Mutex::new((Instant::now(), false)),
         }
     }
@@ -40,9 +40,9 @@ impl Download {
             of.unwrap_or_default()
         );
         if self.terminal {
-            console::transient(&text);
+            terminal::transient(&text);
         } else {
-            console::say(&text);
+            terminal::say(&text);
         }
     }
 }
@@ -51,7 +51,7 @@ impl Drop for Download {
     fn drop(&mut self) {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if self.terminal && said.1 {
-            console::erase();
+            terminal::end_transient();
         }
     }
 }

@@ -8,8 +8,8 @@ use iechor_sandbox::grant::{is_everything, review_order};
 use super::{need, risk, scope, shown};
 use crate::command::Format;
 use crate::session::{self, Common};
+use crate::table;
 use crate::text::Text;
-use crate::{console, table};
 
 /// Show what a driver imports, its options and the capabilities that it asks for
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub struct Inspect {
     /// Name of a driver, or path of a component; with @sha256:... behind it, that one only
     driver: String,
     /// How to write it
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, default_value = "table")]
     format: Format,
 }
 
@@ -32,10 +32,7 @@ impl Inspect {
                 .descriptor()
                 .await
                 .map_err(iechor_builder::BuilderError::from)?;
-            match format {
-                Format::Table => console::result(&text(&loaded, descriptor)),
-                Format::Json => console::pretty_json(&json(&loaded, descriptor)),
-            }
+            format.show(|| text(&loaded, descriptor), || json(&loaded, descriptor))
         })
     }
 }

@@ -8,8 +8,8 @@ use iechor_sandbox::Grant;
 
 use super::consent;
 use super::download::Download;
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
 /// Install a driver, from a file, a web server or a registry
 ///
@@ -45,11 +45,11 @@ impl Install {
             let requests = candidate.requests();
             let grants = consent::ask(&workspace, &candidate, &requests, self.grants).await?;
             let installed = candidate.install(&workspace, &grants, None).await?;
-            console::say(&format!(
+            terminal::say(&format!(
                 "installed {} {} from {} ({})",
                 installed.name, installed.version, installed.source, installed.digest
             ));
-            console::line(&installed.name)
+            terminal::line(&installed.name)
         })
     }
 }

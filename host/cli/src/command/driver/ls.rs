@@ -7,17 +7,17 @@ use iechor_sandbox::Embedded;
 use serde_json::{Value, json};
 
 use super::shown;
-use crate::command::ListFormat;
+use crate::command::Format;
 use crate::session::{self, Common};
+use crate::table;
 use crate::text::Text;
-use crate::{console, table, template};
 
 /// List the drivers that are built in and installed
 #[derive(Debug, Args)]
 pub struct Ls {
     /// How to write them: table, json, or a template such as '{{.Name}}'
     #[arg(long, default_value = "table")]
-    format: ListFormat,
+    format: Format,
 }
 
 impl Ls {
@@ -27,15 +27,8 @@ impl Ls {
         session::query(&Common::default(), |workspace| async move {
             let listing = manage::list(&workspace).await;
             let listed = &listing.drivers;
-            match &self.format {
-                ListFormat::Table => console::result(&as_table(listed)),
-                ListFormat::Json => listed
-                    .iter()
-                    .try_for_each(|driver| console::json(&as_json(driver))),
-                ListFormat::Template(text) => listed.iter().try_for_each(|driver| {
-                    console::result(&template::render(text, &as_json(driver))?)
-                }),
-            }?;
+            self.format
+                .list(|| as_table(listed), listed.iter().map(as_json))?;
             match listing.fault {
                 Some(fault) => Err(fault.into()),
                 None => Ok(()),

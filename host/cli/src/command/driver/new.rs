@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::console;
 use crate::scaffold::{self, Language, Name};
+use crate::terminal;
 
 /// Begin a driver of your own: a project that builds, and passes `iechor driver test`, as it is
 #[derive(Debug, Args)]
@@ -30,9 +30,9 @@ impl New {
         } = self;
         let directory = directory.unwrap_or_else(|| name.as_str().into());
         scaffold::write(&directory, lang, &name)?;
-        console::line(&directory.display().to_string())?;
+        terminal::line(&directory.display().to_string())?;
         let component = lang.component(&name);
-        console::say(&format!(
+        terminal::say(&format!(
             "next, in {}:\n  {}\n  {}\n  iechor driver install ./{component}",
             directory.display(),
             lang.build_command(),

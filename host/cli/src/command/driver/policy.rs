@@ -8,8 +8,8 @@ use iechor_builder::policy::{self, ORGANISATION, Places, VARIABLE};
 use iechor_sandbox::policy::Rules;
 
 use crate::command::Format;
+use crate::table;
 use crate::text::Text;
-use crate::{console, table};
 
 /// Show the rules that drivers are under, or check the file of such rules
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub struct Policy {
     /// Only check this file, and show its rules
     file: Option<PathBuf>,
     /// How to write it
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, default_value = "table")]
     format: Format,
 }
 
@@ -31,25 +31,27 @@ impl Policy {
                 policy.files
             }
         };
-        match self.format {
-            Format::Json => {
-                let files: Vec<_> = files.iter().map(json).collect();
-                console::pretty_json(&serde_json::json!({ "Files": files }))
-            }
-            Format::Table if files.is_empty() => console::line(&format!(
-                "no policy: there is no {ORGANISATION}, and {VARIABLE} names no file"
-            )),
-            Format::Table => {
+        self.format.show(
+            || {
                 let mut shown = Text::default();
+                if files.is_empty() {
+                    shown.line(&format!(
+                        "no policy: there is no {ORGANISATION}, and {VARIABLE} names no file"
+                    ));
+                }
                 for (number, rules) in files.iter().enumerate() {
                     if number > 0 {
                         shown.line("");
                     }
                     shown.append(&text(rules));
                 }
-                console::result(&shown)
-            }
-        }
+                shown
+            },
+            || {
+                let files: Vec<_> = files.iter().map(json).collect();
+                serde_json::json!({ "Files": files })
+            },
+        )
     }
 }
 

@@ -7,8 +7,8 @@ use iechor_builder::BuilderError;
 use iechor_builder::drivers::publish;
 use iechor_registry::Source;
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
 /// Push the component of a driver to a registry
 ///
@@ -28,8 +28,8 @@ impl Push {
         session::change(&Common::default(), |workspace| async move {
             let destination: Source = self.destination.parse().map_err(BuilderError::from)?;
             let pushed = publish::push(&workspace, &self.file, &destination).await?;
-            console::say(&format!("pushed {}", pushed.digest));
-            console::line(&pushed.pinned.to_string())
+            terminal::say(&format!("pushed {}", pushed.digest));
+            terminal::line(&pushed.pinned.to_string())
         })
     }
 }

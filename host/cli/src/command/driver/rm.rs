@@ -4,8 +4,8 @@ use anyhow::bail;
 use clap::Args;
 use iechor_builder::drivers::manage;
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
 /// Remove installed drivers, with what was granted to them
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ impl Rm {
             let mut failures = Vec::new();
             for name in &self.names {
                 match manage::remove(&workspace.store, name, self.force) {
-                    Ok(removed) => console::line(&removed)?,
+                    Ok(removed) => terminal::line(&removed)?,
                     Err(error) => failures.push(error),
                 }
             }
@@ -36,7 +36,7 @@ impl Rm {
                 return Err(last.into());
             }
             for failure in failures.iter().chain([&last]) {
-                console::error(&failure.to_string());
+                terminal::error(&failure.to_string());
             }
             bail!("failed to remove one or more drivers")
         })

@@ -11,8 +11,8 @@ use iechor_sandbox::Grant;
 use iechor_testkit::output::{junit, summary, tap};
 use iechor_testkit::{Event, Kit, KitError, RealEngine, Report, Run};
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 use crate::text::Text;
 
 /// Test a driver in isolation: the whole contract, and scenarios of your own
@@ -85,13 +85,13 @@ impl Test {
             let names: Vec<_> = iechor_testkit::requirements()
                 .map(|(name, _)| name.to_owned())
                 .collect();
-            return console::result(&list(&names));
+            return terminal::result(&list(&names));
         };
         session::change(&Common::default(), |workspace| async move {
             let loaded = drivers::load(&workspace, &driver).await?;
             let run = self.prepare(&workspace, loaded).await?;
             match run.names().await {
-                Ok(names) if self.list => return console::result(&list(&names)),
+                Ok(names) if self.list => return terminal::result(&list(&names)),
                 // A driver that cannot even be asked what it is has a report, too, which says so.
                 Err(KitError::Driver(_)) if !self.list => {}
                 names => drop(names?),
@@ -157,7 +157,7 @@ impl Test {
         let engine = workspace.current_engine()?;
         workspace.engine_info(engine.as_ref()).await?;
         if !self.list {
-            console::say(&format!(
+            terminal::say(&format!(
                 "on the engine at {}: containers, volumes and networks called buildx_buildkit_{}* are \
                  made and removed again; images that the driver pulls stay",
                 engine.endpoint(),
@@ -207,16 +207,16 @@ async fn show(run: Run, format: ReportFormat) -> anyhow::Result<Report> {
                     }
                 };
                 // Who went away does not want the rest; the run ends all the same, for its exit code.
-                let _ = console::result(&Text::prepared(text));
+                let _ = terminal::result(&Text::prepared(text));
             })
         }
         ReportFormat::Junit | ReportFormat::Json => run,
     };
     let report = run.run().await;
     match format {
-        ReportFormat::Tap => console::result(&Text::prepared(tap::end(&report)))?,
-        ReportFormat::Junit => console::result(&Text::prepared(junit::render(&report)))?,
-        ReportFormat::Json => console::pretty_json(&serde_json::to_value(&report)?)?,
+        ReportFormat::Tap => terminal::result(&Text::prepared(tap::end(&report)))?,
+        ReportFormat::Junit => terminal::result(&Text::prepared(junit::render(&report)))?,
+        ReportFormat::Json => terminal::pretty_json(&serde_json::to_value(&report)?)?,
     }
     Ok(report)
 }

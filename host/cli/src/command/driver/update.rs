@@ -10,8 +10,8 @@ use iechor_sandbox::grant::is_high_risk;
 
 use super::download::Download;
 use super::{consent, shown};
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
 /// Bring installed drivers up to date with their sources
 ///
@@ -35,13 +35,13 @@ impl Update {
             let several = entries.len() + broken.len() > 1;
             let mut failed = !broken.is_empty();
             for (_, error) in broken {
-                console::say(&format!("failed to update: {}", shown(&error.to_string())));
+                terminal::say(&format!("failed to update: {}", shown(&error.to_string())));
             }
             for entry in &entries {
                 match update(&workspace, entry, &self.grants).await {
                     Ok(()) => {}
                     Err(error) if several && !workspace.cancel.is_cancelled() => {
-                        console::say(&format!("failed to update {}: {error:#}", entry.name));
+                        terminal::say(&format!("failed to update {}: {error:#}", entry.name));
                         failed = true;
                     }
                     Err(error) => return Err(error),
@@ -62,23 +62,23 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
     drop(download);
     let newer = match found {
         Found::Same => {
-            console::say(&format!("{} is up to date ({})", entry.name, entry.digest));
+            terminal::say(&format!("{} is up to date ({})", entry.name, entry.digest));
             return grant(workspace, entry, grants).await;
         }
         Found::New(newer) => newer,
     };
     let new = newer.candidate.entry();
     if new.digest == entry.digest {
-        console::say(&format!("{} is the same component as before", entry.name));
+        terminal::say(&format!("{} is the same component as before", entry.name));
     } else {
-        console::say(&format!(
+        terminal::say(&format!(
             "{} {} -> {}, {} -> {}",
             entry.name, entry.version, new.version, entry.digest, new.digest
         ));
     }
     if new.digest != entry.digest && !newer.kept.is_empty() {
         let kept = dangerous_first(&newer.kept);
-        console::say(&format!("{} keeps: {}", entry.name, kept.join(", ")));
+        terminal::say(&format!("{} keeps: {}", entry.name, kept.join(", ")));
     }
     let asked: Vec<_> = newer.asked.iter().collect();
     let decided = [newer.kept, grants.to_vec()].concat();
@@ -90,7 +90,7 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
     if installed.digest != entry.digest {
         say_who_uses(workspace, &installed)?;
     }
-    console::line(&installed.name)
+    terminal::line(&installed.name)
 }
 
 /// Says which builders have a new driver from now on, and which stay with an old one.
@@ -102,11 +102,11 @@ fn say_who_uses(workspace: &Workspace, installed: &Installed) -> anyhow::Result<
     });
     if !others.is_empty() {
         let others: Vec<_> = others.into_iter().map(|user| user.builder).collect();
-        console::say(&format!("it is used from now on by {}", others.join(", ")));
+        terminal::say(&format!("it is used from now on by {}", others.join(", ")));
     }
     for user in pinned {
         let (builder, pinned) = (user.builder, user.pinned.map(|pinned| pinned.to_string()));
-        console::say(&format!(
+        terminal::say(&format!(
             "builder {builder} is pinned to {} and keeps that",
             pinned.unwrap_or_default()
         ));
@@ -123,7 +123,7 @@ async fn grant(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> an
     loaded.check_requested(grants).await?;
     loaded.change_grants(&workspace.store, &[], grants)?;
     let granted = dangerous_first(grants);
-    console::say(&format!(
+    terminal::say(&format!(
         "{} is granted: {}",
         entry.name,
         granted.join(", ")

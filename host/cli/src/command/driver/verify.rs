@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::shown;
 use crate::command::Format;
 use crate::session::{self, Common};
+use crate::table;
 use crate::text::Text;
-use crate::{console, table};
 
 /// Of a source that nobody was asked about.
 const NOT_ASKED: &str = "not asked";
@@ -25,7 +25,7 @@ pub struct Verify {
     #[arg(long)]
     offline: bool,
     /// How to write what was found; as json, one line a driver
-    #[arg(long, value_enum, default_value = "table")]
+    #[arg(long, default_value = "table")]
     format: Format,
 }
 
@@ -55,12 +55,8 @@ impl Verify {
                     source: Ok(NOT_ASKED.to_owned()),
                 });
             }
-            match self.format {
-                Format::Table => console::result(&as_table(&checked))?,
-                Format::Json => checked
-                    .iter()
-                    .try_for_each(|checked| console::json(&as_json(checked)))?,
-            }
+            self.format
+                .list(|| as_table(&checked), checked.iter().map(as_json))?;
             let faults = checked.iter().filter(|checked| checked.is_faulty());
             let faults = faults.count();
             match faults {
