@@ -41,7 +41,7 @@ fn go(language: &str, build: impl FnOnce(&Path, &str)) {
         .success()
         .prints("my-driver\n");
     let project = author.path("my-driver");
-    let heading = "next, in my-driver:";
+    let heading = "Next steps, in my-driver:";
     let mut commands = said.stderr.lines().skip_while(|line| *line != heading);
     assert_eq!(commands.next(), Some(heading));
     let mut next = || commands.next().expect("another command").trim();

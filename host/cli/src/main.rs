@@ -1,11 +1,11 @@
 //! The `iechor` command line.
 //!
-//! - `command` has a file a command: its flags, and what it does with the crates below.
-//! - `terminal` is everything that is shown: results on standard output, progress and words on
-//!   standard error; `text`, `table` and `template` shape results.
-//! - `failure` turns errors into words and exit codes.
+//! - `command` has one file for each command: its flags, and how it uses the crates below.
+//! - `terminal` owns the terminal: results, messages, progress and questions; `text`, `table` and
+//!   `template` shape results.
+//! - `failure` turns errors into messages, hints and exit codes.
 //! - `scaffold` writes the projects of new drivers.
-//! - `session` is what commands share: the runtime, Ctrl-C, the log.
+//! - `session` is what commands share: the runtime, signals, and the workspace.
 
 mod command;
 mod failure;

@@ -7,12 +7,13 @@ use crate::session::{self, Common};
 use crate::template::Format;
 use crate::terminal;
 
-/// Show what the engine knows about a container, image, network or volume
+/// Show details of a container, image, network or volume of the engine
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// Its name
+    /// Name or ID of the object
     name: String,
-    /// Write only this: a Go template, such as '{{.NetworkSettings.Networks}}'
+    /// Format the output: json, or a Go template such as '{{.NetworkSettings.Networks}}' (default: a JSON
+    /// array)
     #[arg(short, long, value_name = "TEMPLATE", value_parser = format)]
     format: Option<Format>,
 }
@@ -26,7 +27,7 @@ fn format(text: &str) -> anyhow::Result<Format> {
 }
 
 impl Inspect {
-    /// Prints the engine's own JSON, or what a template takes of it.
+    /// Prints the engine's own JSON, or a template over it.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
             let engine = workspace.current_engine()?;

@@ -1,4 +1,4 @@
-//! The commands: a file each, with its flags.
+//! The commands: one file for each, with its flags.
 
 mod buildx;
 mod driver;
@@ -12,8 +12,7 @@ pub use format::Format;
 
 use clap::{Parser, Subcommand};
 
-/// Builds with BuildKit, whose life is in the hands of drivers that run as sandboxed WebAssembly
-/// components.
+/// Build with BuildKit; sandboxed WebAssembly drivers manage the builders
 #[derive(Debug, Parser)]
 #[command(
     name = "iechor",
@@ -28,15 +27,15 @@ pub struct Iechor {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Builders and builds, as docker buildx has them
+    /// Build images and manage builders, with the commands of docker buildx
     Buildx(buildx::Buildx),
-    /// Drivers: what they are and what they ask for
+    /// Manage drivers
     Driver(driver::Driver),
-    /// Volumes of the engine
+    /// List volumes of the engine
     Volume(volume::Volume),
-    /// Networks of the engine
+    /// Manage networks of the engine
     Network(network::Network),
-    /// Show what the engine knows about a container, image, network or volume
+    /// Show details of a container, image, network or volume of the engine
     Inspect(inspect::Inspect),
     /// Show the version
     Version(version::Version),
@@ -53,3 +52,6 @@ pub fn run(arguments: Iechor) -> anyhow::Result<()> {
         Command::Version(command) => command.run(),
     }
 }
+
+#[cfg(test)]
+mod tests;

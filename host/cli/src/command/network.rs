@@ -8,10 +8,10 @@ use super::Format;
 use crate::session::{self, Common};
 use crate::{table, terminal};
 
-/// How much of an id a table shows.
+/// Length of an ID in a table, in characters.
 const SHORT_ID: usize = 12;
 
-/// Networks of the engine
+/// Manage networks of the engine
 #[derive(Debug, Args)]
 pub struct Network {
     #[command(subcommand)]
@@ -22,24 +22,24 @@ pub struct Network {
 enum Command {
     /// Create a network
     Create {
-        /// Its name
+        /// Name of the network
         name: String,
-        /// Its driver
+        /// Driver of the network
         #[arg(short, long, default_value = "bridge")]
         driver: String,
-        /// Leave it no way out
+        /// Restrict external access to the network
         #[arg(long)]
         internal: bool,
     },
     /// List networks
     Ls {
-        /// How to write them
+        /// Format the output: table, json, or a Go template such as '{{.Name}}'
         #[arg(long, default_value = "table")]
         format: Format,
     },
-    /// Remove networks
+    /// Remove one or more networks
     Rm {
-        /// Their names
+        /// Names of the networks
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -98,7 +98,7 @@ async fn list(engine: &dyn Engine, format: Format) -> anyhow::Result<()> {
     )
 }
 
-/// Removes every one that can be removed; the first failure is the result.
+/// Removes all networks that can be removed. Returns the first failure and prints the others.
 async fn remove(engine: &dyn Engine, names: &[String]) -> anyhow::Result<()> {
     let mut failure = None;
     for name in names {

@@ -8,7 +8,7 @@ use crate::text::Text;
 /// Show the version
 #[derive(Debug, Args)]
 pub struct Version {
-    /// How to write it
+    /// Format the output: table, json, or a Go template such as '{{.Version}}'
     #[arg(long, default_value = "table")]
     format: Format,
 }

@@ -6,7 +6,7 @@ use super::Format;
 use crate::session::{self, Common};
 use crate::table;
 
-/// Volumes of the engine
+/// List volumes of the engine
 #[derive(Debug, Args)]
 pub struct Volume {
     #[command(subcommand)]
@@ -17,7 +17,7 @@ pub struct Volume {
 enum Command {
     /// List volumes
     Ls {
-        /// How to write them
+        /// Format the output: table, json, or a Go template such as '{{.Name}}'
         #[arg(long, default_value = "table")]
         format: Format,
     },

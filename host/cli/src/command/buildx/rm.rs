@@ -13,30 +13,30 @@ use super::parse_duration;
 use crate::session::{self, Common};
 use crate::terminal;
 
-/// Remove builders
+/// Remove one or more builders
 #[derive(Debug, Args)]
 pub struct Rm {
-    /// Their names; the current one where there is none
+    /// Builder names (default: the current builder)
     names: Vec<String>,
-    /// Remove all builders that do not run
+    /// Remove all inactive builders
     #[arg(long)]
     all_inactive: bool,
-    /// Ask no questions, and forget a builder although its daemon could not be removed
+    /// Do not ask for confirmation, and remove the entry of a builder even if its daemon cannot be removed
     #[arg(short, long)]
     force: bool,
-    /// Leave the daemon running
+    /// Keep the BuildKit daemon running
     #[arg(long)]
     keep_daemon: bool,
-    /// Leave the cache, so that a builder of that name starts warm
+    /// Keep the build cache, which the next builder of that name uses
     #[arg(long)]
     keep_state: bool,
-    /// Time for finding out which builders run
+    /// Time that each node has to answer
     #[arg(long, default_value = "20s", value_parser = parse_duration)]
     timeout: Duration,
 }
 
 impl Rm {
-    /// Removes the builders, each whatever becomes of the others.
+    /// Removes the builders. A failure does not stop the removal of the others.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
             let groups = if self.all_inactive {
@@ -76,7 +76,7 @@ impl Rm {
                 match removed {
                     Ok(forgotten) => {
                         for what in forgotten {
-                            terminal::warn(&format!("forgotten, not removed: {what}"));
+                            terminal::warn(&format!("not removed, but no longer listed: {what}"));
                         }
                         terminal::say(&format!("{name} removed"));
                     }
@@ -100,7 +100,7 @@ impl Rm {
 /// A builder to remove.
 enum Found {
     Stored(NodeGroup),
-    /// It is not in the store any more, but something of it is left in an engine.
+    /// A builder that is not in the store any more, but has left something in an engine.
     Unlisted(String),
 }
 
@@ -126,14 +126,14 @@ async fn confirm(workspace: &Workspace) -> anyhow::Result<bool> {
     .await
 }
 
-/// The builders of which no node runs. One that cannot be asked is not known to be inactive, and
-/// is left alone.
+/// Returns the builders of which no node runs. A builder with a node whose status is unknown does not
+/// count as inactive.
 async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Vec<NodeGroup>> {
     let mut found = Vec::new();
     let state = workspace.store.read()?;
     for (name, stored) in state.builders() {
         let Ok(stored) = stored else {
-            terminal::warn(&format!("{name} is left alone: its file cannot be read"));
+            terminal::warn(&format!("skipping {name}: cannot read its file"));
             continue;
         };
         let reports =
@@ -142,7 +142,7 @@ async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Ve
             .iter()
             .find_map(|report| report.state.as_ref().err());
         if let Some(error) = unknown {
-            terminal::warn(&format!("{name} is left alone: {error}"));
+            terminal::warn(&format!("skipping {name}: {error}"));
             continue;
         }
         let stopped = |status: Status| matches!(status, Status::Inactive | Status::Stopped);

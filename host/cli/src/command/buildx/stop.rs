@@ -10,7 +10,7 @@ use crate::terminal;
 /// Stop a builder
 #[derive(Debug, Args)]
 pub struct Stop {
-    /// Its name; the current one where it is missing
+    /// Builder name (default: the current builder)
     name: Option<String>,
 }
 
@@ -21,7 +21,7 @@ impl Stop {
             let chosen = workspace.select(self.name.as_deref())?.chosen;
             if let Chosen::Context(name) = &chosen {
                 terminal::warn(&format!(
-                    "there is nothing to stop: the builder {name} is the engine itself"
+                    "nothing to stop: builder {name} is the engine itself"
                 ));
                 return Ok(());
             }

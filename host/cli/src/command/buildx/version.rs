@@ -9,7 +9,7 @@ use crate::terminal;
 pub struct Version {}
 
 impl Version {
-    /// Prints the program's version as the peer prints its own: package, version, revision.
+    /// Prints the version as docker buildx does: package and version.
     pub fn run(self) -> anyhow::Result<()> {
         terminal::line(&format!("iechor/buildx v{}", env!("CARGO_PKG_VERSION")))
     }

@@ -1,4 +1,4 @@
-//! Asks the user what a driver may do.
+//! The question whether to grant capabilities to a driver.
 
 use anyhow::bail;
 use iechor_builder::Workspace;
@@ -10,13 +10,13 @@ use iechor_sandbox::grant::find;
 use super::{need, risk, scope, shown};
 use crate::terminal;
 
-/// Adds to `granted` what the user answers to those of `requests` that no grant is for yet. Without
-/// a terminal nothing is added.
+/// Asks about each of `requests` that `granted` does not cover, and returns `granted` with the
+/// capabilities that the user grants. Without a terminal it adds nothing.
 ///
 /// # Errors
 ///
-/// Where the driver cannot do without what was refused; without a terminal, that names the flags
-/// that would grant it.
+/// If the driver requires a capability that was not granted. Without a terminal, the error names the
+/// flags that would grant it.
 pub async fn ask(
     workspace: &Workspace,
     candidate: &Candidate,
@@ -31,7 +31,7 @@ pub async fn ask(
         candidate.check(&granted).await?;
         for request in open {
             terminal::say(&format!(
-                "not granted, and not needed: {} ({})",
+                "not granted (optional): {} ({})",
                 shown(&request.name),
                 shown(&request.reason)
             ));
@@ -40,7 +40,7 @@ pub async fn ask(
     }
     let entry = candidate.entry();
     terminal::say(&format!(
-        "{} {} asks for:",
+        "{} {} requests:",
         entry.name,
         shown(&candidate.descriptor().version)
     ));
@@ -49,9 +49,9 @@ pub async fn ask(
             "" => String::new(),
             risk => format!(", {}", risk.to_uppercase()),
         };
-        // The reason is the driver's, and says so: it could contradict what the host says.
+        // The label says that the reason is the driver's: it may contradict what the host says.
         terminal::say(&format!(
-            "\n  {} for {} ({}{risk})\n  With it: {}.\n  Its reason: {}",
+            "\n  {} for {} ({}{risk})\n  This allows: {}.\n  Reason given by the driver: {}",
             shown(&request.name),
             scope(&request.name, &request.scope),
             need(request.required),
@@ -62,7 +62,7 @@ pub async fn ask(
             granted.push(Grant::of(request));
         } else if request.required {
             bail!(
-                "{} needs {}, which was not granted; nothing is changed",
+                "{} requires {}, which was not granted; nothing was changed",
                 entry.name,
                 shown(&request.name)
             );
@@ -71,7 +71,7 @@ pub async fn ask(
     Ok(granted)
 }
 
-/// What someone who has the capability can do or see.
+/// Returns what the capability allows.
 fn means(name: &str) -> &'static str {
-    find(name).map_or("nobody knows what", |capability| capability.means)
+    find(name).map_or("unknown", |capability| capability.means)
 }

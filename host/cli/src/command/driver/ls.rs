@@ -12,17 +12,17 @@ use crate::session::{self, Common};
 use crate::table;
 use crate::text::Text;
 
-/// List the drivers that are built in and installed
+/// List the built-in and installed drivers
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// How to write them: table, json, or a template such as '{{.Name}}'
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
     #[arg(long, default_value = "table")]
     format: Format,
 }
 
 impl Ls {
-    /// Lists them, the broken ones with their reason among them. What is wrong with the lock file
-    /// itself is a failure, after the drivers that there are all the same.
+    /// Prints the drivers. A broken driver is listed with the reason. A fault of the lock file is an
+    /// error, after the list of the other drivers.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
             let listing = manage::list(&workspace).await;

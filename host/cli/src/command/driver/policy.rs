@@ -11,12 +11,12 @@ use crate::command::Format;
 use crate::table;
 use crate::text::Text;
 
-/// Show the rules that drivers are under, or check the file of such rules
+/// Show the policy for drivers, or check a policy file
 #[derive(Debug, Args)]
 pub struct Policy {
-    /// Only check this file, and show its rules
+    /// Policy file to check (default: show the policy in force)
     file: Option<PathBuf>,
-    /// How to write it
+    /// Format the output: table, json, or a Go template such as '{{json .Files}}'
     #[arg(long, default_value = "table")]
     format: Format,
 }
@@ -36,7 +36,7 @@ impl Policy {
                 let mut shown = Text::default();
                 if files.is_empty() {
                     shown.line(&format!(
-                        "no policy: there is no {ORGANISATION}, and {VARIABLE} names no file"
+                        "no policy: {ORGANISATION} does not exist, and {VARIABLE} is not set"
                     ));
                 }
                 for (number, rules) in files.iter().enumerate() {
@@ -55,7 +55,7 @@ impl Policy {
     }
 }
 
-/// Each rule with its values.
+/// Returns each rule with its values.
 fn written(rules: &Rules) -> Vec<(String, Vec<String>)> {
     fn list<T: ToString>(patterns: &[T]) -> Vec<String> {
         patterns.iter().map(T::to_string).collect()

@@ -12,18 +12,18 @@ use crate::terminal;
 
 /// Push the component of a driver to a registry
 ///
-/// It lies there as the WebAssembly OCI tools put it and look for it; `wkg oci pull` fetches the
-/// same file. Registries and credentials are as for `iechor driver install`.
+/// The artifact has the layout of the WebAssembly OCI tools: `wkg oci pull` fetches the same file.
+/// Registries and credentials are as for `iechor driver install`.
 #[derive(Debug, Args)]
 pub struct Push {
-    /// The component, or a directory with one
+    /// Path of the component, or of a directory with a component
     file: PathBuf,
-    /// Where to, as oci://REGISTRY/REPOSITORY:TAG
+    /// Destination, as oci://REGISTRY/REPOSITORY:TAG
     destination: String,
 }
 
 impl Push {
-    /// Pushes the component and prints the source that leads to it for good.
+    /// Pushes the component and prints its source, pinned to the digest.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
             let destination: Source = self.destination.parse().map_err(BuilderError::from)?;

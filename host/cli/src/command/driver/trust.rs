@@ -14,9 +14,9 @@ use crate::session::{self, Common};
 use crate::text::Text;
 use crate::{table, terminal};
 
-/// Show or change what a driver may do
+/// Show or change the grants of a driver
 ///
-/// Grants belong to the digest of the component, whether it is installed or a file.
+/// Grants belong to the digest of the component, which may be installed or a file.
 #[derive(Debug, Args)]
 pub struct Trust {
     /// Name of an installed driver, or path of a component
@@ -24,24 +24,24 @@ pub struct Trust {
     /// Capability to grant, as NAME or NAME=PATTERN
     #[arg(long = "grant", value_name = "CAPABILITY", value_parser = Grant::parse)]
     grants: Vec<Grant>,
-    /// Capability to take back, as NAME or NAME=PATTERN
+    /// Capability to revoke, as NAME or NAME=PATTERN
     #[arg(long = "revoke", value_name = "CAPABILITY", value_parser = Grant::parse_any)]
     revoked: Vec<Grant>,
-    /// How to write what it may do
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
     #[arg(long, default_value = "table")]
     format: Format,
 }
 
 impl Trust {
-    /// Changes what is to be changed, and shows what there is then.
+    /// Changes the grants, and prints them.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
             let mut loaded = drivers::load(&workspace, &self.driver).await?;
             if !self.grants.is_empty() || !self.revoked.is_empty() {
                 if loaded.own_digest().is_none() {
                     bail!(
-                        "driver {} is built in: it may do what it asks for, and nothing of that \
-                         can be taken back",
+                        "driver {} is built in: it has the capabilities that it requests, and they \
+                         cannot be revoked",
                         loaded.driver.name()
                     );
                 }
@@ -65,7 +65,7 @@ async fn show(loaded: &Loaded, format: &Format) -> anyhow::Result<()> {
     let built_in = loaded.own_digest().is_none();
     for (grant, why) in &loaded.useless {
         terminal::say(&format!(
-            "WARNING: the grant {} counts for nothing: {}",
+            "WARNING: the grant {} has no effect: {}",
             shown(grant),
             shown(why)
         ));
@@ -106,7 +106,7 @@ async fn show(loaded: &Loaded, format: &Format) -> anyhow::Result<()> {
 fn as_table(loaded: &Loaded, requests: &[CapabilityRequest], built_in: bool) -> Text {
     let header = [
         "CAPABILITY",
-        "ASKED FOR",
+        "REQUESTED",
         "NEED",
         "RISK",
         "GRANTED",

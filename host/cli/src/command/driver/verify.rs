@@ -13,24 +13,24 @@ use crate::session::{self, Common};
 use crate::table;
 use crate::text::Text;
 
-/// Of a source that nobody was asked about.
+/// State of a source that was not checked.
 const NOT_ASKED: &str = "not asked";
 
-/// Check installed drivers: their bytes, their contract, and what their source has
+/// Verify installed drivers: digest, contract and source
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Their names; all where there is none
+    /// Names of the drivers (default: all)
     names: Vec<String>,
-    /// Ask no registry and no web server
+    /// Do not contact registries and web servers
     #[arg(long)]
     offline: bool,
-    /// How to write what was found; as json, one line a driver
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
     #[arg(long, default_value = "table")]
     format: Format,
 }
 
 impl Verify {
-    /// Checks the drivers and prints what was found; any fault is a failure.
+    /// Verifies the drivers and prints the results. Any fault is an error.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
             let lock = LockFile::read(&workspace.store)?;
@@ -61,14 +61,14 @@ impl Verify {
             let faults = faults.count();
             match faults {
                 0 => Ok(()),
-                1 => bail!("one driver is not as it should be"),
-                several => bail!("{several} drivers are not as they should be"),
+                1 => bail!("1 driver failed verification"),
+                several => bail!("{several} drivers failed verification"),
             }
         })
     }
 }
 
-/// What was found of one driver.
+/// The result for one driver.
 struct Checked {
     name: String,
     digest: Option<Digest>,
@@ -103,7 +103,7 @@ fn as_table(checked: &[Checked]) -> Text {
     table::render(&rows)
 }
 
-/// `Source` is what the table has, where nothing is wrong with it.
+/// Returns a result as JSON. `Source` is the cell of the table, unless the source has a fault.
 fn as_json(checked: &Checked) -> Value {
     json!({
         "Name": checked.name,
