@@ -211,7 +211,7 @@ fn at_the_question_of_rm_nothing_is_removed() {
 fn a_message_stands_on_a_line_of_its_own() {
     let sandbox = Sandbox::new();
     sandbox.booted("builds", "");
-    let context = Context::on_base("RUN printf half-a-line; sleep 600\n");
+    let context = Context::on_base("RUN printf %s-a-line half; sleep 600\n");
     let mut build = sandbox.buildx(&format!("build {}", context.word())).start();
     build.wait_until_it_says(" half-a-line");
     build.interrupt();
@@ -223,6 +223,7 @@ fn a_message_stands_on_a_line_of_its_own() {
         let known = [
             "#",
             "ERROR: ",
+            "WARNING: ",
             "hint: ",
             "Cancelling; ",
             "  ",

@@ -59,7 +59,7 @@ fn helps_are_sentences() {
         let own = (command.get_name().to_owned(), about.unwrap_or_default());
         for (name, help) in helps.chain([own]) {
             let capital = help.starts_with(|c: char| c.is_uppercase());
-            if !capital || help.ends_with('.') {
+            if !capital || help.trim_end_matches("...").ends_with('.') {
                 wrong.push(format!("{} {name}: {help:?}", command.get_name()));
             }
         }

@@ -24,7 +24,10 @@ pub const CHARGE_FORMAT: &str = "a format";
 pub const SHOW: &str = "a value";
 
 /// Sum of the sizes of all arguments of a rendering, in bytes.
-const MOST_WORK: u64 = 32 << 20;
+const MOST_WORK: u64 = 16 << 20;
+
+/// Work of each piece of a text that is split, in bytes. That is what a piece takes in memory.
+const PIECE: u64 = 48;
 
 /// Maximum width of a verb of `printf`, which is that of `gotmpl`.
 const WIDEST: u64 = 64 << 10;
@@ -49,7 +52,7 @@ impl Meter {
 /// Adds the functions to a template.
 pub fn add(template: Template, over: Over, meter: &Arc<Meter>) -> Template {
     let (argument, format, value) = (Arc::clone(meter), Arc::clone(meter), Arc::clone(meter));
-    let padding = Arc::clone(meter);
+    let (pieces, padding) = (Arc::clone(meter), Arc::clone(meter));
     let of_header = over == Over::Header;
     template
         .func(FIELD, move |arguments| match of_header {
@@ -95,27 +98,14 @@ pub fn add(template: Template, over: Over, meter: &Arc<Meter>) -> Template {
             let [of] = take("title", arguments)?;
             Ok(title(text(of)?).into_value())
         })
-        .func("split", |arguments| {
+        .func("split", move |arguments| {
             let [of, separator] = take("split", arguments)?;
-            let pieces = match text(separator)? {
-                "" => characters(text(of)?),
-                separator => text(of)?.split(separator).collect(),
-            };
-            Ok(Value::List(
-                pieces
-                    .into_iter()
-                    .map(|piece| piece.to_owned().into_value())
-                    .collect(),
-            ))
+            split(text(of)?, text(separator)?, &pieces)
         })
         .func("truncate", |arguments| {
             let [of, length] = take("truncate", arguments)?;
-            let kept = characters(text(of)?);
-            Ok(kept
-                .into_iter()
-                .take(count(length)?)
-                .collect::<String>()
-                .into_value())
+            let kept: String = characters(text(of)?).take(count(length)?).collect();
+            Ok(kept.into_value())
         })
         .func("pad", move |arguments| {
             let [of, before, behind] = take("pad", arguments)?;
@@ -200,6 +190,20 @@ fn join(arguments: &[Value]) -> Result<Value> {
     };
     let items: Vec<_> = items.iter().map(ToString::to_string).collect();
     Ok(items.join(text(separator)?).into_value())
+}
+
+fn split(text: &str, separator: &str, meter: &Meter) -> Result<Value> {
+    let count = match separator {
+        "" => text.len(),
+        separator => text.matches(separator).count() + 1,
+    };
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    meter.charge(count.saturating_mul(PIECE))?;
+    let value = |piece: &str| piece.to_owned().into_value();
+    Ok(Value::List(match separator {
+        "" => characters(text).map(value).collect(),
+        separator => text.split(separator).map(value).collect(),
+    }))
 }
 
 fn title(text: &str) -> String {

@@ -89,19 +89,18 @@ pub fn shown(value: &Value) -> String {
 }
 
 /// Returns the characters of a text; one that was replaced is one.
-pub fn characters(text: &str) -> Vec<&str> {
-    let mut characters = Vec::new();
+pub fn characters(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
-    while let Some(first) = rest.chars().next() {
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
         let length = match replaced(rest) {
             Some((_, length)) => length,
             None => first.len_utf8(),
         };
         let (character, behind) = rest.split_at(length);
-        characters.push(character);
         rest = behind;
-    }
-    characters
+        Some(character)
+    })
 }
 
 fn encode(text: &str) -> String {

@@ -46,7 +46,7 @@ pub struct Build {
     /// Always check for newer versions of the images
     #[arg(long)]
     pull: bool,
-    /// Output destination: a directory, -, or type=TYPE,dest=PATH,...
+    /// Output destination: a directory, - for standard output, or type=TYPE,dest=PATH,...
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
     /// Load the image into the engine; shorthand for --output=type=docker
@@ -79,7 +79,7 @@ impl Build {
             (false, mode) => Mode::resolve(mode, environment.as_deref())?,
         };
         if let Some(path) = &self.iid_file {
-            // An old id must not pass for the new one where the build fails.
+            // If the build fails, an old ID must not look like the new one.
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     bail!("image ID file {}: {error}", path.display());

@@ -241,6 +241,10 @@ pub(super) fn node_json(report: &NodeReport) -> Value {
         "Flags": node.flags,
         "DriverOpts": report.options.iter().cloned().collect::<BTreeMap<_, _>>(),
         "Files": node.files.keys().collect::<Vec<_>>(),
+        "Version": Value::Null,
+        "IDs": [],
+        "Platforms": [],
+        "Err": Value::Null,
     });
     match &report.state {
         Ok(state) => {

@@ -249,7 +249,15 @@ fn complaint(builder: &str, report: &NodeReport, error: &BuilderError) -> String
 }
 
 fn as_json(builder: &Listed) -> Value {
-    let mut object = json!({ "Name": builder.name, "Current": builder.current });
+    let mut object = json!({
+        "Name": builder.name,
+        "Current": builder.current,
+        "Driver": Value::Null,
+        "Dynamic": Value::Null,
+        "LastActivity": Value::Null,
+        "Nodes": [],
+        "Err": Value::Null,
+    });
     match &builder.stored {
         Ok(stored) => {
             object["Name"] = json!(stored.group.name);

@@ -14,7 +14,7 @@ use crate::table;
 use crate::text::Text;
 
 /// State of a source that was not checked.
-const NOT_ASKED: &str = "not asked";
+const NOT_ASKED: &str = "not checked";
 
 /// Verify installed drivers: digest, contract and source
 #[derive(Debug, Args)]
