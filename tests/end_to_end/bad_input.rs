@@ -240,7 +240,7 @@ fn wrong_command_lines() {
         ("buildx banana", "banana"),
         ("buildx ls --format banana", "banana"),
         ("buildx create --no-such-flag", "--no-such-flag"),
-        ("buildx ls --timeout 20", "is not a time span"),
+        ("buildx ls --timeout 20", "is not a duration"),
         ("banana", "banana"),
     ] {
         sandbox.iechor(line).failure(1).prints("").says(words);

@@ -151,10 +151,7 @@ fn what_it_cannot_do_is_refused_with_what_can() {
         .buildx("rm default")
         .failure(1)
         .says("context builder cannot be removed, run `docker context rm default`");
-    sandbox
-        .buildx("stop")
-        .success()
-        .says("there is nothing to stop");
+    sandbox.buildx("stop").success().says("nothing to stop");
     for driver in ["iechor", "docker"] {
         sandbox
             .buildx(&format!("create --driver {driver}"))

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::Signal;
+
 use crate::components::{
     GRANTS, component, components, digest_of, installed, listed, named_flags, patched, team,
     variant,
@@ -30,7 +32,7 @@ fn without_a_terminal_the_refusal_names_the_flags_that_suffice() {
         .words(&flags)
         .success()
         .prints("team\n")
-        .says("not granted, and not needed: container.network");
+        .says("not granted (optional): container.network");
     let driver = listed(&sandbox, "team").expect("listed");
     assert_eq!(driver["Status"], "ok");
     assert_eq!(driver["Digest"], digest_of(&component(&sandbox)).as_str());
@@ -64,7 +66,7 @@ fn nobody_is_asked_to_grant_what_there_is_not() {
         .finish()
         .failure(1);
     let shown = refused.transcript();
-    assert!(!shown.contains("grant it?"), "{shown}");
+    assert!(!shown.contains("Grant it?"), "{shown}");
     assert!(listed(&sandbox, "team").is_none());
 }
 
@@ -77,7 +79,7 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
         .start_at_terminal();
     asked.wait_until_it_says("container.privileged for any (required, HIGH RISK)");
     asked.wait_until_it_says("BuildKit mounts file systems");
-    asked.wait_until_it_says("grant it? [y/N]");
+    asked.wait_until_it_says("Grant it? [y/N]");
     asked.type_in("y\n");
     asked.wait_until_it_says("container.network for any (optional, HIGH RISK)");
     asked.type_in("n\n");
@@ -87,8 +89,8 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
     asked.type_in("\n");
     asked.wait_until_it_says("engine.load for any (optional)");
     // What it means is the program's word, the reason is the driver's.
-    asked.wait_until_it_says("With it: builds that name no output replace the images");
-    asked.wait_until_it_says("Its reason: the option default-load");
+    asked.wait_until_it_says("This allows: builds that name no output replace the images");
+    asked.wait_until_it_says("Reason given by the driver: the option default-load");
     asked.type_in("n\n");
     asked.finish().success();
     let grants = sandbox.iechor("driver trust team --format json").success();
@@ -128,11 +130,11 @@ fn a_stored_grant_whose_pattern_is_none_is_told_and_can_be_taken_back() {
     sandbox
         .iechor("driver verify team --offline")
         .failure(1)
-        .says("not as it should be");
+        .says("1 driver failed verification");
     sandbox
         .iechor("driver trust team")
         .success()
-        .says("the grant image.pull=moby*/x counts for nothing")
+        .says("the grant image.pull=moby*/x has no effect")
         .says(why);
     let driver = listed(&sandbox, "team").expect("listed");
     assert_eq!(driver["Status"], "untrusted");
@@ -143,7 +145,7 @@ fn a_stored_grant_whose_pattern_is_none_is_told_and_can_be_taken_back() {
     sandbox
         .iechor("driver trust team --revoke image.pull=moby*/x --grant image.pull")
         .success()
-        .does_not_say("counts for nothing");
+        .does_not_say("has no effect");
     sandbox.iechor("driver verify team --offline").success();
 }
 
@@ -197,7 +199,7 @@ fn what_is_denied_or_given_up_is_not_installed() {
         let mut asked = sandbox
             .iechor("driver install ./team.wasm --name team")
             .start_at_terminal();
-        asked.wait_until_it_says("grant it? [y/N]");
+        asked.wait_until_it_says("Grant it? [y/N]");
         asked
     };
     let mut denied = install();
@@ -205,11 +207,17 @@ fn what_is_denied_or_given_up_is_not_installed() {
     denied
         .finish()
         .failure(1)
-        .says("team needs container.privileged, which was not granted");
+        .says("team requires container.privileged, which was not granted");
     let mut interrupted = install();
     // Ctrl-C, as a terminal sends it.
     interrupted.type_in("\x03");
     interrupted.finish().failure(130);
+    for signal in [Signal::TERM, Signal::HUP] {
+        let ended = install();
+        ended.signal_command(signal);
+        ended.finish().failure(130);
+    }
+    install().close_terminal();
     assert!(components(&sandbox).is_empty());
     assert!(listed(&sandbox, "team").is_none());
 }
@@ -299,7 +307,7 @@ fn an_update_asks_only_about_what_is_new() {
     asked
         .finish()
         .failure(1)
-        .says("team needs container.privileged, which was not granted; nothing is changed");
+        .says("team requires container.privileged, which was not granted; nothing was changed");
     assert_eq!(trusted(), serde_json::json!(["engine.open"]));
 }
 
@@ -437,7 +445,7 @@ fn an_update_gives_what_it_is_told_to_and_says_what_it_carries_over() {
         .success()
         .prints("")
         .says("team is up to date")
-        .says("team is granted: image.pull=a");
+        .says("granted to team: image.pull=a");
     assert_eq!(
         granted(&sandbox, "team"),
         serde_json::json!(["container.privileged", "image.pull", "image.pull=a"])

@@ -217,7 +217,7 @@ fn giving_up_twice_leaves_what_ls_shows() {
         .start();
     wait_until_running(&container_of(&name));
     create.interrupt();
-    create.wait_until_it_says("cancelling; once more to end at once");
+    create.wait_until_it_says("Cancelling; press Ctrl-C again to exit immediately");
     create.interrupt();
     create
         .finish()
@@ -321,7 +321,7 @@ fn an_engine_that_is_down_keeps_the_builder_and_force_says_what_it_forgets() {
     sandbox
         .buildx(&format!("rm --force {name}"))
         .success()
-        .says("forgotten, not removed")
+        .says("not removed, but no longer listed")
         .says(&format!("container {}", container_of(&name)))
         .says(&format!("volume {}", volume_of(&name)))
         .says(&engine.endpoint());

@@ -79,7 +79,7 @@ fn a_builder_says_once_that_its_driver_changed_until_that_is_accepted() {
         .success()
         .prints("team\n")
         .says(&format!("{old} -> {new}"))
-        .says(&format!("it is used from now on by {name}"));
+        .says(&format!("builders that use it from now on: {name}"));
     component(&sandbox);
     let said = sandbox.buildx("ls").success();
     let change = format!("{old} -> {new}");
@@ -294,5 +294,5 @@ fn listings_are_for_people_programs_and_templates() {
     sandbox
         .iechor("driver ls --format yaml")
         .failure(1)
-        .says("there are table, json, and templates");
+        .says("expected table, json, or a Go template");
 }

@@ -117,7 +117,7 @@ fn during_a_build_the_builder_goes_on() {
     build
         .finish()
         .failure(130)
-        .says("cancelling")
+        .says("Cancelling")
         .says("CANCELED");
     assert_eq!(std::fs::read_to_string(file).expect("there"), "the old one");
     assert_eq!(inspect(&container_of(&name))["State"]["Running"], true);
@@ -146,7 +146,7 @@ fn twice_ends_at_once() {
         .start();
     wait_until_running(&container_of(&name));
     create.interrupt();
-    create.wait_until_it_says("cancelling; once more to end at once");
+    create.wait_until_it_says("Cancelling; press Ctrl-C again to exit immediately");
     create.interrupt();
     create.finish().failure(130);
 }
@@ -165,4 +165,72 @@ fn before_the_engine_answers() {
     create.interrupt();
     create.finish().failure(130);
     sandbox.assert_nothing_left();
+}
+
+/// Starts `rm --all-inactive` at a terminal, and waits for its question.
+fn ask_about_all_inactive(sandbox: &Sandbox) -> Running {
+    let mut asked = sandbox.buildx("rm --all-inactive").start_at_terminal();
+    asked.wait_until_it_says("Are you sure you want to continue? [y/N]");
+    asked
+}
+
+#[test]
+fn at_the_question_of_rm_nothing_is_removed() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("inactive");
+    sandbox.buildx(&format!("create --name {name}")).success();
+    let mut interrupted = ask_about_all_inactive(&sandbox);
+    // Ctrl-C, as a terminal sends it.
+    interrupted.type_in("\x03");
+    interrupted.finish().failure(130);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let ended = ask_about_all_inactive(&sandbox);
+        ended.signal_command(signal);
+        ended.finish().failure(130);
+    }
+    for answer in ["n\n", "\n", "\x04"] {
+        let mut refused = ask_about_all_inactive(&sandbox);
+        refused.type_in(answer);
+        refused.finish().success();
+    }
+    let closed = ask_about_all_inactive(&sandbox);
+    closed.close_terminal();
+    assert_eq!(sandbox.builders(), std::slice::from_ref(&name));
+
+    let mut agreed = ask_about_all_inactive(&sandbox);
+    agreed.type_in("y\n");
+    agreed.finish().success();
+    assert_eq!(sandbox.builders(), [""; 0]);
+    sandbox
+        .buildx("rm --all-inactive")
+        .failure(1)
+        .says("there is no terminal; add --force");
+}
+
+#[test]
+fn a_message_stands_on_a_line_of_its_own() {
+    let sandbox = Sandbox::new();
+    sandbox.booted("builds", "");
+    let context = Context::on_base("RUN printf %s-a-line half; sleep 600\n");
+    let mut build = sandbox.buildx(&format!("build {}", context.word())).start();
+    build.wait_until_it_says(" half-a-line");
+    build.interrupt();
+    let finished = build
+        .finish()
+        .failure(130)
+        .says_line("Cancelling; press Ctrl-C again to exit immediately");
+    for line in finished.stderr.lines() {
+        let known = [
+            "#",
+            "ERROR: ",
+            "WARNING: ",
+            "hint: ",
+            "Cancelling; ",
+            "  ",
+            "------",
+            " > ",
+        ];
+        let is_whole = line.is_empty() || known.iter().any(|mark| line.starts_with(mark));
+        assert!(is_whole, "{line:?} in {}", finished.transcript());
+    }
 }

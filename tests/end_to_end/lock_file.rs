@@ -82,7 +82,7 @@ fn an_entry_that_cannot_be_used_is_a_broken_driver_beside_the_others() {
     };
     assert_eq!(other["Name"], "other");
     assert_eq!(other["ComponentErr"], serde_json::Value::Null);
-    assert_eq!(other["Source"], "not asked");
+    assert_eq!(other["Source"], "not checked");
     assert_eq!(team["Name"], "team");
     let reason = team["ComponentErr"].as_str().expect("a reason");
     assert!(reason.contains("is not a digest"), "{reason}");

@@ -48,6 +48,7 @@ mod push;
 mod python;
 mod remote;
 mod removal;
+mod snapshots;
 mod store;
 mod team;
 mod terminal;

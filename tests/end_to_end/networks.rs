@@ -150,7 +150,7 @@ fn inspect_names_what_a_template_misses() {
     sandbox
         .iechor(&format!("inspect {network} --format {{{{.Nam}}}}"))
         .failure(1)
-        .says(r#"there is no "Nam""#);
+        .says(r#"has no field "Nam""#);
     let inspected = sandbox
         .iechor(&format!("inspect {network}"))
         .success()

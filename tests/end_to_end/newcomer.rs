@@ -41,7 +41,7 @@ fn go(language: &str, build: impl FnOnce(&Path, &str)) {
         .success()
         .prints("my-driver\n");
     let project = author.path("my-driver");
-    let heading = "next, in my-driver:";
+    let heading = "Next steps, in my-driver:";
     let mut commands = said.stderr.lines().skip_while(|line| *line != heading);
     assert_eq!(commands.next(), Some(heading));
     let mut next = || commands.next().expect("another command").trim();
@@ -205,15 +205,15 @@ fn a_new_driver_in_python_reaches_a_buildkit_that_is_no_container_of_the_engine(
 fn a_new_driver_gets_a_good_name_and_a_place_of_its_own() {
     let sandbox = Sandbox::new();
     for (name, words) in [
-        ("My-Driver", "'M' is none of the characters of a name"),
-        ("../up", "'.' is none of the characters of a name"),
+        ("My-Driver", "'M' is not allowed in a name"),
+        ("../up", "'.' is not allowed in a name"),
         ("-x", "unexpected argument '-x'"),
-        ("fn", "is a word of Rust"),
-        ("iechor-container", "is part of iechor"),
-        ("docker", "is part of iechor"),
+        ("fn", "is a reserved word of Rust"),
+        ("iechor-container", "is a built-in driver"),
+        ("docker", "is a built-in driver"),
         (
             "iechor-driver-container",
-            "is a crate that drivers stand on",
+            "is the name of a crate that drivers depend on",
         ),
     ] {
         sandbox
@@ -236,7 +236,7 @@ fn a_new_driver_gets_a_good_name_and_a_place_of_its_own() {
     sandbox
         .iechor("driver new mine --lang python --directory full/file")
         .failure(1)
-        .says("full/file cannot be the driver's directory");
+        .says("cannot use full/file as the directory of the driver");
     let entries = fs::read_dir(sandbox.path(".")).expect("there").count();
     assert_eq!(entries, 1, "nothing is written beside {}", full.display());
 }

@@ -25,7 +25,7 @@ fn a_builder_that_is_pinned_keeps_its_component_through_an_update() {
     sandbox
         .iechor("driver update team")
         .success()
-        .says(&format!("used from now on by {loose}\n"))
+        .says(&format!("use it from now on: {loose}\n"))
         .says(&format!("{pinned} is pinned to {old}"));
     assert_eq!(components(&sandbox).len(), 2);
     // It works with what it was made with, and without a word about a change.

@@ -34,7 +34,7 @@ fn component() -> &'static str {
             command.variable("XDG_CACHE_HOME", cache()).success()
         };
         inspect(&sandbox)
-            .says(&format!("compiling the driver {path} (17 MiB)"))
+            .says(&format!("compiling driver {path} (17 MiB)"))
             .says(&format!("compiled the driver {path} in "));
         inspect(&sandbox).does_not_say("compil");
         path
@@ -126,7 +126,7 @@ fn nobody_has_to_wait_for_the_compiler() {
     let cache = sandbox.path("cache");
     let command = create(&sandbox, &name).variable("XDG_CACHE_HOME", cache);
     let mut running = command.start();
-    running.wait_until_it_says("compiling the driver");
+    running.wait_until_it_says("compiling driver");
     running.interrupt();
     running
         .finish()

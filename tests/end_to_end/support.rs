@@ -281,6 +281,28 @@ impl Running {
         kill_process(Pid::from_raw(id).expect("a process id"), signal).expect("it runs");
     }
 
+    /// Sends a signal to the command that it runs at a terminal.
+    pub fn signal_command(&self, signal: Signal) {
+        kill_process(self.command_at_terminal(), signal).expect("it runs");
+    }
+
+    /// Closes the terminal that the command was started at, and waits until the command has ended.
+    #[track_caller]
+    pub fn close_terminal(self) {
+        let command = self.command_at_terminal();
+        drop(self);
+        wait_until("the command has ended", || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", command.as_raw_nonzero()));
+            stat.map_or(true, |stat| stat.contains(") Z "))
+        });
+    }
+
+    fn command_at_terminal(&self) -> Pid {
+        let child = self.children().into_iter().next().expect("it runs");
+        let id = i32::try_from(child).expect("a process id");
+        Pid::from_raw(id).expect("a process id")
+    }
+
     /// The processes that it started and that run.
     pub fn children(&self) -> Vec<u32> {
         let tasks = format!("/proc/{}/task", self.child.id());

@@ -14,7 +14,7 @@ use iechor_buildkit::{Code, source_snippet};
 use iechor_sandbox::DriverError;
 
 use crate::command::Iechor;
-use crate::console;
+use crate::terminal;
 use crate::text::Text;
 
 const GENERAL: u8 = 1;
@@ -29,7 +29,7 @@ pub fn usage(error: clap::Error) -> ExitCode {
     // command line with nothing in it that ends a line.
     let arguments = std::env::args_os().map(|argument| one_line(&argument));
     let error = Iechor::try_parse_from(arguments).err().unwrap_or(error);
-    console::usage(&error);
+    terminal::usage(&error);
     if error.use_stderr() {
         ExitCode::from(GENERAL)
     } else {
@@ -53,12 +53,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             for line in source_snippet(source) {
                 snippet.line(&line);
             }
-            console::show(&snippet);
+            terminal::show(&snippet);
         }
     }
-    console::error(&format!("{error:#}"));
+    terminal::error(&format!("{error:#}"));
     if let Some(hint) = hint(error) {
-        console::hint(&hint);
+        terminal::hint(&hint);
     }
     ExitCode::from(exit_code(builder_error))
 }

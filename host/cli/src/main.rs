@@ -1,19 +1,19 @@
 //! The `iechor` command line.
 //!
-//! - `command` has a file a command: its flags, and what it does with the crates below.
-//! - `console` is everything that is shown: results on standard output, progress and words on
-//!   standard error; `text`, `table` and `template` shape results.
-//! - `failure` turns errors into words and exit codes.
+//! - `command` has one file for each command: its flags, and how it uses the crates below.
+//! - `terminal` owns the terminal: results, messages, progress and questions; `text`, `table` and
+//!   `template` shape results.
+//! - `failure` turns errors into messages, hints and exit codes.
 //! - `scaffold` writes the projects of new drivers.
-//! - `session` is what commands share: the runtime, Ctrl-C, the log.
+//! - `session` is what commands share: the runtime, signals, and the workspace.
 
 mod command;
-mod console;
 mod failure;
 mod scaffold;
 mod session;
 mod table;
 mod template;
+mod terminal;
 mod text;
 
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     iechor_sandbox::compiler::serve_if_asked();
-    std::panic::set_hook(Box::new(console::panicked));
+    std::panic::set_hook(Box::new(terminal::panicked));
     let arguments = match command::Iechor::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return failure::usage(error),

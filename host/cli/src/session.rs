@@ -1,17 +1,17 @@
-//! What commands share: the runtime, Ctrl-C, the log of drivers.
+//! What commands share: the runtime, signals, and the workspace.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_builder::{BuilderError, Workspace};
+use iechor_sandbox::DriverError;
 use iechor_sandbox::compilation::{self, Compilation};
-use iechor_sandbox::{DriverError, Log, LogLevel};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::console;
 use crate::failure;
+use crate::terminal::{self, DriverLog};
 
 /// Flags that every command of `buildx` takes.
 #[derive(Debug, Clone, Default)]
@@ -22,11 +22,11 @@ pub struct Common {
     pub debug: bool,
 }
 
-/// How long a cancelled command has to undo what it did.
+/// Time that a cancelled command has to undo its changes.
 const UNDO: Duration = Duration::from_secs(45);
 
-/// Runs a command that changes something. The first Ctrl-C cancels what is in progress, which then
-/// leaves nothing behind; the second one ends the program.
+/// Runs a command that changes something. The first Ctrl-C cancels the operation, which then leaves
+/// nothing behind; the second one exits.
 pub fn change<F>(common: &Common, command: impl FnOnce(Workspace) -> F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -34,7 +34,7 @@ where
     run(common, UNDO, command)
 }
 
-/// Runs a command that only looks: Ctrl-C ends it.
+/// Runs a command that changes nothing: Ctrl-C ends it.
 pub fn query<F>(common: &Common, command: impl FnOnce(Workspace) -> F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -59,7 +59,7 @@ where
         watch_signals(cancel.clone(), !undo.is_zero())?;
         let workspace = Workspace::from_process(
             common.builder.clone(),
-            Arc::new(StderrLog {
+            Arc::new(DriverLog {
                 debug: common.debug,
             }),
             cancel.clone(),
@@ -79,9 +79,9 @@ where
         && let Some(BuilderError::Driver(DriverError::Crashed { backtrace, .. })) =
             error.downcast_ref()
     {
-        console::say(backtrace);
+        terminal::say(backtrace);
     }
-    // A blocked read of a file must not hold up the end.
+    // A blocked read of a file must not delay the exit.
     runtime.shutdown_background();
     result
 }
@@ -93,7 +93,7 @@ async fn hang_up(signal: Option<&mut Signal>) {
     }
 }
 
-/// Whether whoever started this process told it to go on without a terminal.
+/// Returns whether this process was started to continue without a terminal (nohup).
 fn ignores_hangup() -> bool {
     const HANGUP: u64 = 1;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -107,7 +107,7 @@ fn ignores_hangup() -> bool {
 fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    // A terminal that is closed gives up too, unless it was meant to (nohup).
+    // A terminal that is closed cancels too, except under nohup.
     let mut hangup = match ignores_hangup() {
         true => None,
         false => Some(signal(SignalKind::hangup())?),
@@ -118,18 +118,19 @@ fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> 
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 () = hang_up(hangup.as_mut()) => {
-                    // The shell and the system both say so.
+                    // The shell and the system both send this signal.
                     hangup = None;
                 }
             }
             if cancel.is_cancelled() {
-                console::error(
-                    "interrupted again, ending at once; `iechor buildx ls` shows what is left",
+                terminal::error_at_once(
+                    "interrupted again, exiting immediately; run `iechor buildx ls` to list what is left",
                 );
                 std::process::exit(i32::from(failure::CANCELLED));
             }
-            if undoes {
-                console::say("cancelling; once more to end at once");
+            // A question ends at once, before anything is changed.
+            if undoes && !terminal::is_asking() {
+                terminal::say_at_once("Cancelling; press Ctrl-C again to exit immediately");
             }
             cancel.cancel();
         }
@@ -137,51 +138,22 @@ fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Says that a component is being compiled, where it is large enough to keep the user waiting.
+/// Prints that a component is compiled, if it is large enough to take a while.
 fn say_compilation(compilation: Compilation<'_>) {
     const LARGE: usize = 2 << 20;
     match compilation {
-        Compilation::Begins { driver, bytes } if bytes >= LARGE => console::say(&format!(
-            "compiling the driver {driver} ({} MiB), which takes some seconds the first time",
+        Compilation::Begins { driver, bytes } if bytes >= LARGE => terminal::say(&format!(
+            "compiling driver {driver} ({} MiB); this takes some seconds the first time",
             bytes >> 20
         )),
         Compilation::Done {
             driver,
             bytes,
             took,
-        } if bytes >= LARGE => console::say(&format!(
-            "compiled the driver {driver} in {:.1} s",
+        } if bytes >= LARGE => terminal::say(&format!(
+            "compiled driver {driver} in {:.1} s",
             took.as_secs_f64()
         )),
         _ => {}
-    }
-}
-
-/// Drivers' diagnostics on standard error.
-struct StderrLog {
-    debug: bool,
-}
-
-impl Log for StderrLog {
-    fn enabled(&self, level: LogLevel) -> bool {
-        self.debug || level >= LogLevel::Warn
-    }
-
-    fn write(&self, level: LogLevel, driver: &str, message: &str, fields: &[(String, String)]) {
-        if !self.enabled(level) {
-            return;
-        }
-        let marker = match level {
-            LogLevel::Trace => "TRACE: ",
-            LogLevel::Debug => "DEBUG: ",
-            LogLevel::Info => "INFO: ",
-            LogLevel::Warn => "WARNING: ",
-            LogLevel::Error => "ERROR: ",
-        };
-        let fields: String = fields
-            .iter()
-            .map(|(field, value)| format!(" {field}={value}"))
-            .collect();
-        console::marked(marker, &format!("driver {driver}: {message}{fields}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Tables, as the Docker CLI draws them: columns at least ten wide, three spaces apart.
+//! Tables as in the Docker CLI: columns at least ten characters wide, three spaces apart.
 
 use iechor_text::{clean_line, unmarked};
 
@@ -7,14 +7,14 @@ use crate::text::Text;
 const LEAST_WIDTH: usize = 10;
 const GAP: usize = 3;
 
-/// Characters of a cell or a value that are shown.
+/// Maximum length of a cell or a value, in characters.
 const LONGEST_CELL: usize = 4 << 10;
 
-/// Columns are filled up to this many characters. A longer cell moves what is behind it; otherwise
-/// one cell would multiply the size of the whole table.
+/// Maximum width of a column, in characters. A longer cell moves the cells after it; otherwise one
+/// cell would multiply the size of the whole table.
 const MOST_WIDTH: usize = 200;
 
-/// Renders rows of equal length; the last column is not filled up.
+/// Renders rows of equal length. The last column is not padded.
 pub fn render(rows: &[Vec<String>]) -> Text {
     let clean = |cell: &String| clean_line(cell, LONGEST_CELL);
     let rows: Vec<Vec<String>> = rows

@@ -1,28 +1,28 @@
-//! Text in lines that are the program's, whatever the words in them are.
+//! Lines of text that are the program's, even if the text in them is foreign.
 
 use iechor_text::{clean_line, unmarked};
 
-/// Characters of a line that are shown. What is longer is meant for programs, which read JSON.
+/// Maximum length of a line, in characters. Programs that need longer lines read JSON.
 const LONGEST: usize = 64 << 10;
 
-/// Text that can be shown: every line of it was made as one.
+/// Text that can be shown. Foreign text in it cannot begin a line.
 #[derive(Debug, Default)]
 pub struct Text(String);
 
 impl Text {
-    /// Makes a text of one line.
+    /// Returns a text of one line.
     pub fn of_line(line: &str) -> Self {
         let mut text = Self::default();
         text.line(line);
         text
     }
 
-    /// Takes lines that were made by other means, with words that cannot leave them.
+    /// Takes lines that were prepared by other code, in which foreign text cannot begin a line.
     pub fn prepared(lines: String) -> Self {
         Self(lines)
     }
 
-    /// Adds a line. It stays one line, and does not begin as errors and advice of the program do.
+    /// Adds a line. It stays one line, and cannot look like an error or a hint of the program.
     pub fn line(&mut self, line: &str) {
         self.0 += &unmarked(&clean_line(line, LONGEST));
         self.0.push('\n');
@@ -33,7 +33,7 @@ impl Text {
         self.0 += &other.0;
     }
 
-    /// Takes the spaces off the ends of lines.
+    /// Removes the spaces at the ends of lines.
     pub fn without_trailing_spaces(self) -> Self {
         let lines = self.0.lines();
         Self(lines.map(|line| format!("{}\n", line.trim_end())).collect())

@@ -3,22 +3,31 @@
 use anyhow::bail;
 use clap::Args;
 
-use crate::console;
 use crate::session::{self, Common};
-use crate::template;
+use crate::template::Format;
+use crate::terminal;
 
-/// Show what the engine knows about a container, image, network or volume
+/// Show details of a container, image, network or volume of the engine
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// Its name
+    /// Name or ID of the object
     name: String,
-    /// Write only this: a Go template, such as '{{.NetworkSettings.Networks}}'
-    #[arg(short, long, value_name = "TEMPLATE")]
-    format: Option<String>,
+    /// Format the output: json, or a Go template such as '{{.NetworkSettings.Networks}}' (default: a JSON
+    /// array)
+    #[arg(short, long, value_name = "TEMPLATE", value_parser = format)]
+    format: Option<Format>,
+}
+
+/// Reads a template; `json` is the whole object.
+fn format(text: &str) -> anyhow::Result<Format> {
+    Format::parse(match text {
+        "json" => "{{json .}}",
+        text => text,
+    })
 }
 
 impl Inspect {
-    /// Prints the engine's own JSON, or what a template takes of it.
+    /// Prints the engine's own JSON, or a template over it.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
             let engine = workspace.current_engine()?;
@@ -30,8 +39,8 @@ impl Inspect {
                 );
             };
             match self.format {
-                Some(format) => console::result(&template::render(&format, &object)?),
-                None => console::pretty_json(&[object]),
+                Some(format) => terminal::result(&format.object(&object)?),
+                None => terminal::pretty_json(&[object]),
             }
         })
     }

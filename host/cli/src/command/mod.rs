@@ -1,18 +1,18 @@
-//! The commands: a file each, with its flags.
+//! The commands: one file for each, with its flags.
 
 mod buildx;
 mod driver;
+mod format;
 mod inspect;
 mod network;
 mod version;
 mod volume;
 
-use std::str::FromStr;
+pub use format::Format;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-/// Builds with BuildKit, whose life is in the hands of drivers that run as sandboxed WebAssembly
-/// components.
+/// Build with BuildKit; sandboxed WebAssembly drivers manage the builders
 #[derive(Debug, Parser)]
 #[command(
     name = "iechor",
@@ -27,51 +27,18 @@ pub struct Iechor {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Builders and builds, as docker buildx has them
+    /// Build images and manage builders, with the commands of docker buildx
     Buildx(buildx::Buildx),
-    /// Drivers: what they are and what they ask for
+    /// Manage drivers
     Driver(driver::Driver),
-    /// Volumes of the engine
+    /// List volumes of the engine
     Volume(volume::Volume),
-    /// Networks of the engine
+    /// Manage networks of the engine
     Network(network::Network),
-    /// Show what the engine knows about a container, image, network or volume
+    /// Show details of a container, image, network or volume of the engine
     Inspect(inspect::Inspect),
     /// Show the version
     Version(version::Version),
-}
-
-/// How a listing or inspection is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Table,
-    /// For programs: a stable schema
-    Json,
-}
-
-/// How a listing is written, where templates are possible too.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListFormat {
-    /// For people
-    Table,
-    /// For programs: a line of JSON for each, of a stable schema
-    Json,
-    /// A line for each, see [`crate::template`]
-    Template(String),
-}
-
-impl FromStr for ListFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "table" => Ok(Self::Table),
-            "json" => Ok(Self::Json),
-            template if template.contains("{{") => Ok(Self::Template(template.to_owned())),
-            _ => Err("there are table, json, and templates such as '{{.Name}}'".into()),
-        }
-    }
 }
 
 /// Runs the command.
@@ -85,3 +52,6 @@ pub fn run(arguments: Iechor) -> anyhow::Result<()> {
         Command::Version(command) => command.run(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,12 @@ use iechor_engine::model::NetworkSpec;
 
 use super::Format;
 use crate::session::{self, Common};
-use crate::{console, table};
+use crate::{table, terminal};
 
-/// How much of an id a table shows.
+/// Length of an ID in a table, in characters.
 const SHORT_ID: usize = 12;
 
-/// Networks of the engine
+/// Manage networks of the engine
 #[derive(Debug, Args)]
 pub struct Network {
     #[command(subcommand)]
@@ -22,24 +22,24 @@ pub struct Network {
 enum Command {
     /// Create a network
     Create {
-        /// Its name
+        /// Name of the network
         name: String,
-        /// Its driver
+        /// Driver of the network
         #[arg(short, long, default_value = "bridge")]
         driver: String,
-        /// Leave it no way out
+        /// Restrict external access to the network
         #[arg(long)]
         internal: bool,
     },
     /// List networks
     Ls {
-        /// How to write them
-        #[arg(long, value_enum, default_value = "table")]
+        /// Format the output: table, json, or a Go template such as '{{.Name}}'
+        #[arg(long, default_value = "table")]
         format: Format,
     },
-    /// Remove networks
+    /// Remove one or more networks
     Rm {
-        /// Their names
+        /// Names of the networks
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -62,7 +62,7 @@ impl Network {
                         internal,
                         ..NetworkSpec::default()
                     };
-                    console::line(&engine.create_network(&spec).await?.id)
+                    terminal::line(&engine.create_network(&spec).await?.id)
                 }
                 Command::Ls { format } => list(engine.as_ref(), format).await,
                 Command::Rm { names } => remove(engine.as_ref(), &names).await,
@@ -74,41 +74,38 @@ impl Network {
 async fn list(engine: &dyn Engine, format: Format) -> anyhow::Result<()> {
     let mut networks = engine.list_networks(&[]).await?;
     networks.sort_by(|a, b| a.name.cmp(&b.name));
-    match format {
-        Format::Table => {
-            let header = ["NETWORK ID", "NAME", "DRIVER", "SCOPE"];
-            let mut rows = vec![header.map(str::to_owned).to_vec()];
-            rows.extend(networks.into_iter().map(|network| {
-                let short = network.id.chars().take(SHORT_ID).collect();
-                vec![short, network.name, network.driver, network.scope]
-            }));
-            console::result(&table::render(&rows))
-        }
-        Format::Json => {
-            for network in networks {
-                let object = serde_json::json!({
-                    "ID": network.id,
-                    "Name": network.name,
-                    "Driver": network.driver,
-                    "Scope": network.scope,
-                    "Internal": network.internal,
-                    "Labels": network.labels,
-                });
-                console::json(&object)?;
-            }
-            Ok(())
-        }
-    }
+    let table = || {
+        let header = ["NETWORK ID", "NAME", "DRIVER", "SCOPE"];
+        let mut rows = vec![header.map(str::to_owned).to_vec()];
+        rows.extend(networks.iter().cloned().map(|network| {
+            let short = network.id.chars().take(SHORT_ID).collect();
+            vec![short, network.name, network.driver, network.scope]
+        }));
+        table::render(&rows)
+    };
+    format.list(
+        table,
+        networks.iter().map(|network| {
+            serde_json::json!({
+                "ID": network.id,
+                "Name": network.name,
+                "Driver": network.driver,
+                "Scope": network.scope,
+                "Internal": network.internal,
+                "Labels": network.labels,
+            })
+        }),
+    )
 }
 
-/// Removes every one that can be removed; the first failure is the result.
+/// Removes all networks that can be removed. Returns the first failure and prints the others.
 async fn remove(engine: &dyn Engine, names: &[String]) -> anyhow::Result<()> {
     let mut failure = None;
     for name in names {
         match engine.remove_network(name).await {
-            Ok(()) => console::line(name)?,
+            Ok(()) => terminal::line(name)?,
             Err(error) if failure.is_none() => failure = Some(error),
-            Err(error) => console::error(&error.to_string()),
+            Err(error) => terminal::error(&error.to_string()),
         }
     }
     failure.map_or(Ok(()), |error| Err(error.into()))

@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::Format;
-use crate::console;
+use crate::text::Text;
 
 /// Show the version
 #[derive(Debug, Args)]
 pub struct Version {
-    /// How to write it
-    #[arg(long, value_enum, default_value = "table")]
+    /// Format the output: table, json, or a Go template such as '{{.Version}}'
+    #[arg(long, default_value = "table")]
     format: Format,
 }
 
@@ -17,9 +17,9 @@ impl Version {
     /// Prints the program's version.
     pub fn run(self) -> anyhow::Result<()> {
         let version = env!("CARGO_PKG_VERSION");
-        match self.format {
-            Format::Table => console::line(&format!("iechor v{version}")),
-            Format::Json => console::json(&serde_json::json!({ "Version": version })),
-        }
+        self.format.list(
+            || Text::of_line(&format!("iechor v{version}")),
+            [serde_json::json!({ "Version": version })],
+        )
     }
 }

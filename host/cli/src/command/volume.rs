@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::Format;
 use crate::session::{self, Common};
-use crate::{console, table};
+use crate::table;
 
-/// Volumes of the engine
+/// List volumes of the engine
 #[derive(Debug, Args)]
 pub struct Volume {
     #[command(subcommand)]
@@ -17,8 +17,8 @@ pub struct Volume {
 enum Command {
     /// List volumes
     Ls {
-        /// How to write them
-        #[arg(long, value_enum, default_value = "table")]
+        /// Format the output: table, json, or a Go template such as '{{.Name}}'
+        #[arg(long, default_value = "table")]
         format: Format,
     },
 }
@@ -30,28 +30,22 @@ impl Volume {
         session::query(&Common::default(), |workspace| async move {
             let mut volumes = workspace.current_engine()?.list_volumes(&[]).await?;
             volumes.sort_by(|a, b| a.name.cmp(&b.name));
-            match format {
-                Format::Table => {
-                    let mut rows = vec![vec!["DRIVER".to_owned(), "VOLUME NAME".to_owned()]];
-                    rows.extend(
-                        volumes
-                            .into_iter()
-                            .map(|volume| vec![volume.driver, volume.name]),
-                    );
-                    console::result(&table::render(&rows))
-                }
-                Format::Json => {
-                    for volume in volumes {
-                        let object = serde_json::json!({
-                            "Name": volume.name,
-                            "Driver": volume.driver,
-                            "Labels": volume.labels,
-                        });
-                        console::json(&object)?;
-                    }
-                    Ok(())
-                }
-            }
+            let table = || {
+                let mut rows = vec![vec!["DRIVER".to_owned(), "VOLUME NAME".to_owned()]];
+                let volumes = volumes.iter().cloned();
+                rows.extend(volumes.map(|volume| vec![volume.driver, volume.name]));
+                table::render(&rows)
+            };
+            format.list(
+                table,
+                volumes.iter().map(|volume| {
+                    serde_json::json!({
+                        "Name": volume.name,
+                        "Driver": volume.driver,
+                        "Labels": volume.labels,
+                    })
+                }),
+            )
         })
     }
 }

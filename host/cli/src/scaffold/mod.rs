@@ -1,4 +1,4 @@
-//! Writes the project of a new driver: a template, and beside it what drivers stand on.
+//! Writes the project of a new driver: a template, and the contract and crates that it depends on.
 
 mod name;
 
@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 
 pub use name::Name;
 
-/// A language that there is a template for.
+/// A language of the templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Language {
     /// Rust, built by cargo for wasm32-wasip2
@@ -22,7 +22,7 @@ pub enum Language {
 
 /// A file of a project.
 struct File {
-    /// Relative to the project.
+    /// The path within the project.
     place: &'static str,
     text: &'static str,
     executable: bool,
@@ -41,7 +41,7 @@ impl Language {
         }
     }
 
-    /// How a project is tested, in its directory, once it is built.
+    /// Returns the command that tests the project after it was built, in its directory.
     pub fn test_command(self, name: &Name) -> String {
         format!(
             "iechor driver test {} --scenario scenarios",
@@ -49,7 +49,7 @@ impl Language {
         )
     }
 
-    /// How a project is built, in its directory.
+    /// Returns the command that builds the project, in its directory.
     pub fn build_command(self) -> &'static str {
         match self {
             Self::Rust => "cargo build --release --target wasm32-wasip2",
@@ -57,7 +57,7 @@ impl Language {
         }
     }
 
-    /// Where the build leaves the component, in the project's directory.
+    /// Returns the path of the component that the build writes, in the project's directory.
     pub fn component(self, name: &Name) -> String {
         match self {
             Self::Rust => format!("target/wasm32-wasip2/release/{}.wasm", name.of_crate()),
@@ -66,51 +66,51 @@ impl Language {
     }
 }
 
-/// What cargo locks the versions of a project in Rust with.
+/// The lock file of a project in Rust.
 const LOCK: &str = "Cargo.lock";
 
-/// The lock file of the template.
+/// Returns the lock file of the template.
 fn lock() -> impl Iterator<Item = &'static File> {
     let files = Language::Rust.files().iter();
     files.filter(|file| file.place == LOCK)
 }
 
-/// The names of the crates that a driver in Rust stands on, those in `vendor` included. A driver
-/// cannot be called like one: its package stands beside theirs.
+/// Returns the names of the crates that a driver in Rust depends on, including those in `vendor`. A
+/// driver cannot have one of these names, because its package is in the same lock file.
 fn crates() -> impl Iterator<Item = &'static str> {
     lock()
         .flat_map(|file| file.text.lines())
         .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
 }
 
-/// Writes a project into a directory, which is made where it is missing.
+/// Writes a project into a directory, which is created if it does not exist.
 pub fn write(directory: &Path, language: Language, name: &Name) -> anyhow::Result<()> {
     match fs::read_dir(directory) {
         Ok(mut entries) => {
             if entries.next().is_some() {
                 bail!(
-                    "{} is not empty: remove it, or choose another place with --directory",
+                    "{} is not empty: remove it, or choose another directory with --directory",
                     directory.display()
                 );
             }
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => bail!(
-            "{} cannot be the driver's directory: {error}",
+            "cannot use {} as the directory of the driver: {error}",
             directory.display()
         ),
     }
     for file in language.files() {
         let path = directory.join(file.place);
         write_file(&path, &file.render(name), file.executable)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
 
 impl File {
-    /// The text for a driver of that name. The example driver in Python is its own template: a
-    /// driver with a name of its own, and therefore tested as it is.
+    /// Returns the text for a driver of that name. The example driver in Python is its own template: it
+    /// is a complete driver with a name, and is tested as it is.
     fn render(&self, name: &Name) -> String {
         if self.place.starts_with("vendor/") || self.place.starts_with("wit/") {
             return self.text.to_owned();
@@ -127,8 +127,8 @@ impl File {
     }
 }
 
-/// A lock file with its packages in the order of their names, which is cargo's: only the place of
-/// the driver's own hangs on what it is called.
+/// Sorts the packages of a lock file by name, as cargo does. Only the place of the driver's own package
+/// depends on its name.
 fn in_order(lock: &str) -> String {
     let (head, packages) = lock.split_once("\n\n").unwrap_or((lock, ""));
     let mut packages: Vec<_> = packages.trim_end().split("\n\n").collect();

@@ -1,13 +1,13 @@
-//! What a driver may be called.
+//! Names of new drivers.
 
 use std::str::FromStr;
 
 use iechor_sandbox::Embedded;
 
-/// Longest name: it becomes part of file names and of references.
+/// Maximum length of a name, which becomes part of file names and of references.
 const LONGEST: usize = 40;
 
-/// Words that no package of Rust may be called, or no crate beside the standard ones.
+/// Names that cargo does not allow for a package, and names of standard crates.
 const RESERVED: &[&str] = &[
     "abstract",
     "alloc",
@@ -67,18 +67,18 @@ const RESERVED: &[&str] = &[
     "yield",
 ];
 
-/// The name of a new driver: it becomes that of a package, of a file and of a repository in
-/// registries, and what `--driver` takes.
+/// The name of a new driver. It is also the name of a package, of a file and of a repository in
+/// registries, and a value of `--driver`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
 impl Name {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name of its crate in Rust.
+    /// Returns the name of its crate in Rust.
     pub fn of_crate(&self) -> String {
         self.0.replace('-', "_")
     }
@@ -91,8 +91,8 @@ impl FromStr for Name {
         let wrong = |why: &str| {
             Err(format!(
                 "{why}; a name has at most {LONGEST} characters: lower-case letters, digits and \
-                 single hyphens, the first one a letter, the last one no hyphen (for example \
-                 my-driver)"
+                 single hyphens; it begins with a letter and does not end with a hyphen (for \
+                 example my-driver)"
             ))
         };
         if text.is_empty() {
@@ -103,23 +103,27 @@ impl FromStr for Name {
         }
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if let Some(other) = text.chars().find(|c| !allowed(*c)) {
-            return wrong(&format!("{other:?} is none of the characters of a name"));
+            return wrong(&format!("{other:?} is not allowed in a name"));
         }
         if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
             return wrong("it does not begin with a letter");
         }
         if text.ends_with('-') || text.contains("--") {
-            return wrong("it has a hyphen that joins nothing");
+            return wrong("it has a hyphen at the end or two in a row");
         }
         if RESERVED.contains(&text) {
-            return Err(format!("{text:?} is a word of Rust: choose another name"));
+            return Err(format!(
+                "{text:?} is a reserved word of Rust: choose another name"
+            ));
         }
         if Embedded::find(text).is_some() {
-            return Err(format!("{text:?} is part of iechor: choose another name"));
+            return Err(format!(
+                "{text:?} is a built-in driver: choose another name"
+            ));
         }
         if super::crates().any(|name| name == text) {
             return Err(format!(
-                "{text:?} is a crate that drivers stand on: choose another name"
+                "{text:?} is the name of a crate that drivers depend on: choose another name"
             ));
         }
         Ok(Self(text.into()))

@@ -8,62 +8,63 @@ use iechor_builder::build::request::BuildRequest;
 use iechor_builder::build::run;
 use iechor_progress::{Mode, description};
 
-use crate::console::{self, Display};
 use crate::session::{self, Common};
+use crate::terminal::{self, Display};
 
-/// Build from a Dockerfile
+/// Start a build
 #[derive(Debug, Args)]
 pub struct Build {
-    /// Directory or URL with the files of the build
+    /// Directory or URL of the build context
     #[arg(value_name = "PATH | URL")]
     context: String,
-    /// Dockerfile (default: PATH/Dockerfile)
+    /// Name of the Dockerfile (default: PATH/Dockerfile)
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Name for the image, as [REGISTRY/]NAME[:TAG]
+    /// Name of the image, as [REGISTRY/]NAME[:TAG]
     #[arg(short = 't', long = "tag", value_name = "NAME")]
     tags: Vec<String>,
     /// Stage to build
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
-    /// Build argument, as KEY=VALUE, or KEY for its value in the environment
+    /// Build argument, as KEY=VALUE, or KEY to use the value of the environment variable
     #[arg(long = "build-arg", value_name = "ARGUMENT")]
     build_args: Vec<String>,
-    /// Label for the image, as KEY=VALUE
+    /// Label of the image, as KEY=VALUE
     #[arg(long = "label", value_name = "LABEL")]
     labels: Vec<String>,
-    /// Platforms to build for
+    /// Target platforms of the build
     #[arg(
         long = "platform",
         value_name = "PLATFORM,...",
-        env = "DOCKER_DEFAULT_PLATFORM"
+        env = "DOCKER_DEFAULT_PLATFORM",
+        hide_env_values = true
     )]
     platforms: Vec<String>,
-    /// Use nothing of the cache
+    /// Do not use the cache
     #[arg(long)]
     no_cache: bool,
-    /// Look for newer versions of all images
+    /// Always check for newer versions of the images
     #[arg(long)]
     pull: bool,
-    /// Where the result goes: a directory, - or type=TYPE,dest=PATH,...
+    /// Output destination: a directory, - for standard output, or type=TYPE,dest=PATH,...
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
-    /// Load the image into the engine (type=docker)
+    /// Load the image into the engine; shorthand for --output=type=docker
     #[arg(long)]
     load: bool,
-    /// Push the image to its registry (type=registry)
+    /// Push the image to its registry; shorthand for --output=type=registry
     #[arg(long)]
     push: bool,
-    /// How to show progress: auto, plain, quiet, rawjson or none
+    /// Type of progress output: auto, plain, quiet, rawjson or none
     #[arg(long, value_name = "MODE", default_value = "auto")]
     progress: Mode,
-    /// Print nothing but the image's id
+    /// Suppress the build output and print the image ID
     #[arg(short, long)]
     quiet: bool,
-    /// File to write what is known about the result to, as JSON
+    /// Write metadata of the build result to a file, as JSON
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
-    /// File to write the image's id to
+    /// Write the image ID to a file
     #[arg(long = "iidfile", value_name = "FILE")]
     iid_file: Option<PathBuf>,
 }
@@ -78,7 +79,7 @@ impl Build {
             (false, mode) => Mode::resolve(mode, environment.as_deref())?,
         };
         if let Some(path) = &self.iid_file {
-            // An old id must not pass for the new one where the build fails.
+            // If the build fails, an old ID must not look like the new one.
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     bail!("image ID file {}: {error}", path.display());
@@ -105,7 +106,7 @@ impl Build {
         session::change(common, |workspace| async move {
             let prepared = run::prepare(&workspace, request).await?;
             for warning in &prepared.warnings {
-                console::warn(warning);
+                terminal::warn(warning);
             }
             let (builder, driver) = prepared.builder();
             let display = Display::start(mode, Some(description(builder, driver)))?;
@@ -113,14 +114,14 @@ impl Build {
             let warnings = display.finish().await?;
             let result = result?;
             for warning in &result.warnings {
-                console::warn(warning);
+                terminal::warn(warning);
             }
             if warnings > 0 && !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
                 let plural = if warnings == 1 { "" } else { "s" };
-                console::say(&format!("\n {warnings} warning{plural} found"));
+                terminal::say(&format!("\n {warnings} warning{plural} found"));
             }
             if mode == Mode::Quiet {
-                console::line(result.image_id().unwrap_or_default())?;
+                terminal::line(result.image_id().unwrap_or_default())?;
             }
             Ok(())
         })

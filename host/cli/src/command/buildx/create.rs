@@ -7,48 +7,48 @@ use iechor_builder::create::{self, CreateRequest};
 use iechor_progress::Mode;
 use iechor_sandbox::Grant;
 
-use crate::console::{self, Display};
 use crate::session::{self, Common};
+use crate::terminal::{self, Display};
 
-/// Create a builder, or change a node of one
+/// Create a builder, or change a node of a builder
 #[derive(Debug, Args)]
 pub struct Create {
-    /// Engine of the node: a Docker context or an endpoint such as unix:///run/x.sock; for the
-    /// driver remote, where BuildKit is
+    /// Engine of the node: a Docker context, or an endpoint such as unix:///run/x.sock. For the
+    /// driver remote: the address of BuildKit
     #[arg(value_name = "CONTEXT|ENDPOINT")]
     endpoint: Option<String>,
-    /// Name of the builder; one is made up where it is missing
+    /// Builder name (default: a generated name)
     #[arg(long)]
     name: Option<String>,
     /// Name of the node to create or change
     #[arg(long)]
     node: Option<String>,
-    /// Add a node to the builder instead of changing it
+    /// Append a node to the builder instead of changing it
     #[arg(long)]
     append: bool,
-    /// Driver: a name that `iechor driver ls` shows, or the path of a component; with @sha256:...
-    /// behind it, that one only
+    /// Driver to use: a name that `iechor driver ls` lists, or the path of a component; append
+    /// @sha256:... to pin its digest
     #[arg(long)]
     driver: Option<String>,
-    /// Options for the driver, as KEY=VALUE,...; `iechor driver inspect` lists them
+    /// Options for the driver, as KEY=VALUE,...; `iechor driver inspect` lists the options
     #[arg(long = "driver-opt", value_name = "OPTIONS")]
     driver_options: Vec<String>,
     /// Capability to grant to a driver that is not built in, as NAME or NAME=PATTERN
     #[arg(long = "grant", value_name = "CAPABILITY", value_parser = Grant::parse)]
     grants: Vec<Grant>,
-    /// Platforms that the node builds for
+    /// Fixed platforms of the node
     #[arg(long = "platform", value_name = "PLATFORM,...")]
     platforms: Vec<String>,
-    /// Configuration file of BuildKit
+    /// BuildKit daemon configuration file
     #[arg(long, alias = "config", value_name = "FILE")]
     buildkitd_config: Option<PathBuf>,
-    /// Flags of BuildKit
+    /// BuildKit daemon flags
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     buildkitd_flags: Option<String>,
-    /// Make it the current builder
+    /// Set the builder as the current builder
     #[arg(long = "use")]
     use_it: bool,
-    /// Boot it
+    /// Boot the builder after creation
     #[arg(long)]
     bootstrap: bool,
 }
@@ -79,9 +79,9 @@ impl Create {
             display.finish().await?;
             let created = created?;
             for warning in &created.warnings {
-                console::warn(warning);
+                terminal::warn(warning);
             }
-            console::line(&created.name)
+            terminal::line(&created.name)
         })
     }
 }

@@ -15,29 +15,29 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{ls, parse_duration, platforms};
 use crate::command::Format;
-use crate::console::{self, Display};
 use crate::session::{self, Common};
 use crate::table;
+use crate::terminal::{self, Display};
 use crate::text::Text;
 
 /// Show a builder and its nodes
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// Its name; the current one where it is missing
+    /// Builder name (default: the current builder)
     name: Option<String>,
-    /// Boot it first
+    /// Boot the builder before inspecting it
     #[arg(long)]
     bootstrap: bool,
-    /// How to write it
-    #[arg(long, value_enum, default_value = "table")]
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
+    #[arg(long, default_value = "table")]
     format: Format,
-    /// Time for each node to answer
+    /// Time that each node has to answer
     #[arg(long, default_value = "20s", value_parser = parse_duration)]
     timeout: Duration,
 }
 
 impl Inspect {
-    /// Boots the builder where that is asked for, and shows it.
+    /// Boots the builder with `--bootstrap`, and prints it.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
             let stored = match workspace.select(self.name.as_deref())?.chosen {
@@ -56,16 +56,16 @@ impl Inspect {
             let nodes =
                 lifecycle::report(&workspace, &stored.group, Ask::Daemon, self.timeout).await;
             let unfinished = workspace.store.unfinished_of(&stored.group.name)?;
-            match self.format {
-                Format::Table => {
-                    console::result(&text(&stored, &nodes, &unfinished))?;
-                    for record in &unfinished {
-                        console::warn(&ls::incomplete(&stored.group.name, record));
-                    }
-                    Ok(())
+            self.format.show(
+                || text(&stored, &nodes, &unfinished),
+                || as_json(&stored, &nodes, &unfinished),
+            )?;
+            if matches!(self.format, Format::Table) {
+                for record in &unfinished {
+                    terminal::warn(&ls::incomplete(&stored.group.name, record));
                 }
-                Format::Json => console::pretty_json(&as_json(&stored, &nodes, &unfinished)),
             }
+            Ok(())
         })
     }
 }
@@ -74,7 +74,7 @@ fn last_activity(stored: &StoredBuilder) -> Option<OffsetDateTime> {
     stored.last_activity.map(OffsetDateTime::from)
 }
 
-/// When the builder was last used, in RFC 3339.
+/// Returns the time of the last use of the builder, in RFC 3339.
 pub(super) fn last_activity_rfc3339(stored: &StoredBuilder) -> Option<String> {
     last_activity(stored)?.format(&Rfc3339).ok()
 }
@@ -160,7 +160,7 @@ fn node_text(report: &NodeReport) -> Text {
     }
     for (path, contents) in &node.files {
         text.line(&format!("File#{path}:"));
-        // Whom a file is for is decided in one place: what others may not read is not shown.
+        // A file that only its owner may read is not shown.
         if buildkitd_config::mode(&node.files, path) & 0o077 == 0 {
             text.line(" > (a private key, not shown)");
         } else {
@@ -195,7 +195,7 @@ fn policy_rows(policy: &iechor_buildkit::GcPolicy) -> Vec<(String, String)> {
     rows
 }
 
-/// Bytes in powers of 1024 with four digits, as the peer shows them: `488.3MiB`.
+/// Formats bytes in powers of 1024 with four digits, as docker buildx does: `488.3MiB`.
 fn size(bytes: i64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
@@ -231,8 +231,8 @@ fn as_json(stored: &StoredBuilder, nodes: &[NodeReport], unfinished: &[Unfinishe
     })
 }
 
-/// A node for programs. Files are named, not shown, since they may hold keys; a secret option is
-/// `null`.
+/// Returns a node as JSON. It has the names of files but not their contents, which may be keys; a
+/// secret option is `null`.
 pub(super) fn node_json(report: &NodeReport) -> Value {
     let node = &report.node;
     let mut object = json!({
@@ -241,6 +241,10 @@ pub(super) fn node_json(report: &NodeReport) -> Value {
         "Flags": node.flags,
         "DriverOpts": report.options.iter().cloned().collect::<BTreeMap<_, _>>(),
         "Files": node.files.keys().collect::<Vec<_>>(),
+        "Version": Value::Null,
+        "IDs": [],
+        "Platforms": [],
+        "Err": Value::Null,
     });
     match &report.state {
         Ok(state) => {

@@ -13,32 +13,33 @@ use serde_json::{Value, json};
 use super::{parse_duration, platforms};
 use crate::command::Format;
 use crate::session::{self, Common};
-use crate::{console, table};
+use crate::text::Text;
+use crate::{table, terminal};
 
 /// List builders
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// How to write them
-    #[arg(long, value_enum, default_value = "table")]
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
+    #[arg(long, default_value = "table")]
     format: Format,
-    /// Write all platforms
+    /// Do not truncate the list of platforms
     #[arg(long)]
     no_trunc: bool,
-    /// Time for each node to answer
+    /// Time that each node has to answer
     #[arg(long, default_value = "20s", value_parser = parse_duration)]
     timeout: Duration,
 }
 
 impl Ls {
-    /// Asks all nodes at the same time, and lists them.
+    /// Asks all nodes at the same time, and prints the list.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::query(common, |workspace| async move {
             let state = workspace.store.read()?;
-            // A choice that leads nowhere is no reason not to list what there is.
+            // List the builders even if the current one does not exist.
             let current = match workspace.select(None) {
                 Ok(selection) => selection.chosen.name().to_owned(),
                 Err(error) => {
-                    console::warn(&error.to_string());
+                    terminal::warn(&error.to_string());
                     String::new()
                 }
             };
@@ -49,7 +50,7 @@ impl Ls {
                     (name.to_owned(), stored)
                 })
                 .collect();
-            // Behind them those that contexts bring along, as docker buildx lists them.
+            // The builders of contexts come last, as in docker buildx.
             found.extend(
                 workspace
                     .context_builders(&state)?
@@ -82,15 +83,18 @@ impl Ls {
             }))
             .await;
             let listed = with_unfinished(listed, unfinished);
-            match self.format {
-                Format::Table => write_table(listed, self.no_trunc),
-                Format::Json => {
-                    for builder in &listed {
-                        console::json(&as_json(builder))?;
-                    }
-                    Ok(())
-                }
+            let mut complaints = Vec::new();
+            self.format.list(
+                || as_table(&listed, self.no_trunc, &mut complaints),
+                listed.iter().map(as_json),
+            )?;
+            if !complaints.is_empty() {
+                terminal::say("");
             }
+            for complaint in complaints {
+                terminal::say(&complaint);
+            }
+            Ok(())
         })
     }
 }
@@ -100,12 +104,12 @@ struct Listed {
     current: bool,
     stored: Result<StoredBuilder, String>,
     nodes: Vec<NodeReport>,
-    /// What is left of boots of it.
+    /// What boots of the builder left behind.
     unfinished: Vec<Unfinished>,
 }
 
-/// Adds what is left of boots: to the builders, and as builders of their own where somebody took the
-/// builder out of the store.
+/// Adds what boots left behind to the builders. A builder that is not in the store any more gets an
+/// entry of its own.
 fn with_unfinished(mut listed: Vec<Listed>, unfinished: Vec<Unfinished>) -> Vec<Listed> {
     for record in unfinished {
         if record.progress == Progress::Underway {
@@ -126,20 +130,20 @@ fn with_unfinished(mut listed: Vec<Listed>, unfinished: Vec<Unfinished>) -> Vec<
     listed
 }
 
-/// Says what is left of a builder, and what to do.
+/// Returns a message about what a boot left behind, with the command that removes it.
 pub(super) fn incomplete(builder: &str, record: &Unfinished) -> String {
     let remnants: Vec<_> = record.remnants.iter().map(Remnant::with_reason).collect();
     format!(
-        "{builder} is incomplete: {} may be left at {} of a boot of node {} at {}; `iechor buildx rm \
-         {builder}` removes what is left, and so does the next command that uses it",
-        remnants.join(", "),
-        record.purpose.endpoint,
+        "{builder} is incomplete: a boot of node {} at {} may have left {} at {}; run `iechor buildx rm \
+         {builder}` to remove it; the next command that uses {builder} removes it as well",
         record.purpose.node,
         record.since,
+        remnants.join(", "),
+        record.purpose.endpoint,
     )
 }
 
-/// What is left of a builder, for programs.
+/// Returns what boots left behind as JSON.
 pub(super) fn incomplete_json(unfinished: &[Unfinished]) -> Value {
     unfinished
         .iter()
@@ -172,9 +176,11 @@ pub(super) fn status_name(status: Status) -> &'static str {
     }
 }
 
-fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
-    // What cannot be used stands last; the rest keeps its order.
-    listed.sort_by_key(Listed::has_error);
+/// Returns the table; what is wrong with builders is added to `complaints`.
+fn as_table(listed: &[Listed], whole: bool, complaints: &mut Vec<String>) -> Text {
+    // Builders with errors come last; the others keep their order.
+    let mut listed: Vec<_> = listed.iter().collect();
+    listed.sort_by_key(|builder| builder.has_error());
     let header = [
         "NAME/NODE",
         "DRIVER/ENDPOINT",
@@ -183,8 +189,7 @@ fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
         "PLATFORMS",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    let mut complaints = Vec::new();
-    for builder in &listed {
+    for builder in listed {
         let star = if builder.current { "*" } else { "" };
         let (name, driver, status) = match &builder.stored {
             Ok(stored) => (&stored.group.name, stored.group.driver.as_str(), ""),
@@ -233,14 +238,7 @@ fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
             ]);
         }
     }
-    console::result(&table::render(&rows).without_trailing_spaces())?;
-    if !complaints.is_empty() {
-        console::say("");
-    }
-    for complaint in complaints {
-        console::say(&complaint);
-    }
-    Ok(())
+    table::render(&rows).without_trailing_spaces()
 }
 
 fn complaint(builder: &str, report: &NodeReport, error: &BuilderError) -> String {
@@ -251,7 +249,15 @@ fn complaint(builder: &str, report: &NodeReport, error: &BuilderError) -> String
 }
 
 fn as_json(builder: &Listed) -> Value {
-    let mut object = json!({ "Name": builder.name, "Current": builder.current });
+    let mut object = json!({
+        "Name": builder.name,
+        "Current": builder.current,
+        "Driver": Value::Null,
+        "Dynamic": Value::Null,
+        "LastActivity": Value::Null,
+        "Nodes": [],
+        "Err": Value::Null,
+    });
     match &builder.stored {
         Ok(stored) => {
             object["Name"] = json!(stored.group.name);

@@ -1,4 +1,4 @@
-//! `iechor buildx`: builders and builds, as docker buildx has them.
+//! `iechor buildx`: the commands of docker buildx.
 
 mod build;
 mod create;
@@ -16,14 +16,14 @@ use clap::{Args, Subcommand};
 
 use crate::session::Common;
 
-/// Builders and builds, as docker buildx has them
+/// Build images and manage builders, with the commands of docker buildx
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Buildx {
-    /// The builder to work on, instead of the current one
+    /// Builder to use instead of the current builder
     #[arg(long, global = true, value_name = "NAME")]
     builder: Option<String>,
-    /// Show more, for finding out what is wrong
+    /// Print debug messages
     #[arg(short = 'D', long, global = true)]
     debug: bool,
     #[command(subcommand)]
@@ -32,20 +32,20 @@ pub struct Buildx {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Build from a Dockerfile
+    /// Start a build
     #[command(visible_alias = "b")]
     Build(Box<build::Build>),
-    /// Create a builder, or change a node of one
+    /// Create a builder, or change a node of a builder
     Create(Box<create::Create>),
     /// Show a builder and its nodes
     Inspect(inspect::Inspect),
     /// List builders
     Ls(ls::Ls),
-    /// Remove builders
+    /// Remove one or more builders
     Rm(rm::Rm),
     /// Stop a builder
     Stop(stop::Stop),
-    /// Make a builder the current one
+    /// Set the current builder
     Use(use_builder::Use),
     /// Show the version
     Version(version::Version),
@@ -71,9 +71,9 @@ impl Buildx {
     }
 }
 
-/// Reads a time span: `20s`, `1m30s`, `500ms`.
+/// Parses a duration such as `20s`, `1m30s` or `500ms`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a time span (for example 20s or 1m30s)");
+    let wrong = || format!("{text:?} is not a duration such as 20s or 1m30s");
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {

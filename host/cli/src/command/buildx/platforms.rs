@@ -1,9 +1,9 @@
-//! How platforms are listed.
+//! Lists of platforms.
 
 use iechor_builder::store::Platform;
 use iechor_buildkit::Worker;
 
-/// Groups that a shortened list shows, in this order.
+/// Groups of a shortened list, in this order.
 const GROUPS: &[&str] = &[
     "linux/amd64",
     "linux/arm64",
@@ -15,8 +15,8 @@ const GROUPS: &[&str] = &[
 ];
 const MOST_GROUPS: usize = 4;
 
-/// The platforms of a node, each once: those that the user declared, with a star, then those of its
-/// workers.
+/// Returns the platforms of a node, each once: first those that the user declared, with a star, then
+/// those of its workers.
 pub fn list(declared: &[Platform], workers: &[Worker]) -> Vec<String> {
     let mut names: Vec<String> = declared
         .iter()
@@ -35,7 +35,8 @@ pub fn list(declared: &[Platform], workers: &[Worker]) -> Vec<String> {
     names
 }
 
-/// At most four groups of platforms, the members of each counted, and how many are left out.
+/// Returns at most four groups of platforms with the number of members, and the number of platforms that
+/// are left out.
 pub fn shorten(names: &[String]) -> String {
     let group_of = |name: &str| {
         let mut parts = name.trim_end_matches('*').splitn(3, '/');

@@ -1,6 +1,5 @@
 //! `iechor buildx rm`
 
-use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -11,40 +10,40 @@ use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::contract::Status;
 
 use super::parse_duration;
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
-/// Remove builders
+/// Remove one or more builders
 #[derive(Debug, Args)]
 pub struct Rm {
-    /// Their names; the current one where there is none
+    /// Builder names (default: the current builder)
     names: Vec<String>,
-    /// Remove all builders that do not run
+    /// Remove all inactive builders
     #[arg(long)]
     all_inactive: bool,
-    /// Ask no questions, and forget a builder although its daemon could not be removed
+    /// Do not ask for confirmation, and remove the entry of a builder even if its daemon cannot be removed
     #[arg(short, long)]
     force: bool,
-    /// Leave the daemon running
+    /// Keep the BuildKit daemon running
     #[arg(long)]
     keep_daemon: bool,
-    /// Leave the cache, so that a builder of that name starts warm
+    /// Keep the build cache, which the next builder of that name uses
     #[arg(long)]
     keep_state: bool,
-    /// Time for finding out which builders run
+    /// Time that each node has to answer
     #[arg(long, default_value = "20s", value_parser = parse_duration)]
     timeout: Duration,
 }
 
 impl Rm {
-    /// Removes the builders, each whatever becomes of the others.
+    /// Removes the builders. A failure does not stop the removal of the others.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
             let groups = if self.all_inactive {
                 if !self.names.is_empty() {
                     bail!("cannot specify builder name when --all-inactive is set");
                 }
-                if !self.force && !confirm()? {
+                if !self.force && !confirm(&workspace).await? {
                     return Ok(());
                 }
                 let inactive = inactive(&workspace, self.timeout).await?;
@@ -77,12 +76,12 @@ impl Rm {
                 match removed {
                     Ok(forgotten) => {
                         for what in forgotten {
-                            console::warn(&format!("forgotten, not removed: {what}"));
+                            terminal::warn(&format!("not removed, but no longer listed: {what}"));
                         }
-                        console::say(&format!("{name} removed"));
+                        terminal::say(&format!("{name} removed"));
                     }
                     Err(error) => {
-                        console::say(&format!("failed to remove {name}: {error}"));
+                        terminal::say(&format!("failed to remove {name}: {error}"));
                         failures.push(error);
                     }
                 }
@@ -101,7 +100,7 @@ impl Rm {
 /// A builder to remove.
 enum Found {
     Stored(NodeGroup),
-    /// It is not in the store any more, but something of it is left in an engine.
+    /// A builder that is not in the store any more, but has left something in an engine.
     Unlisted(String),
 }
 
@@ -115,27 +114,26 @@ fn find(workspace: &Workspace, name: &str) -> Result<Found, BuilderError> {
     }
 }
 
-fn confirm() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("--all-inactive asks for a confirmation, and there is no terminal; add --force");
+async fn confirm(workspace: &Workspace) -> anyhow::Result<bool> {
+    if !terminal::can_ask() {
+        bail!("--all-inactive asks for confirmation, but there is no terminal; add --force");
     }
-    console::ask(
+    terminal::confirm(
         "WARNING! This will remove all builders that are not in running state. Are you sure you \
          want to continue? [y/N] ",
-    );
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+        &workspace.cancel,
+    )
+    .await
 }
 
-/// The builders of which no node runs. One that cannot be asked is not known to be inactive, and
-/// is left alone.
+/// Returns the builders of which no node runs. A builder with a node whose status is unknown does not
+/// count as inactive.
 async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Vec<NodeGroup>> {
     let mut found = Vec::new();
     let state = workspace.store.read()?;
     for (name, stored) in state.builders() {
         let Ok(stored) = stored else {
-            console::warn(&format!("{name} is left alone: its file cannot be read"));
+            terminal::warn(&format!("skipping {name}: cannot read its file"));
             continue;
         };
         let reports =
@@ -144,7 +142,7 @@ async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Ve
             .iter()
             .find_map(|report| report.state.as_ref().err());
         if let Some(error) = unknown {
-            console::warn(&format!("{name} is left alone: {error}"));
+            terminal::warn(&format!("skipping {name}: {error}"));
             continue;
         }
         let stopped = |status: Status| matches!(status, Status::Inactive | Status::Stopped);

@@ -4,13 +4,13 @@ use clap::Args;
 use iechor_builder::lifecycle;
 use iechor_builder::selection::Chosen;
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
 /// Stop a builder
 #[derive(Debug, Args)]
 pub struct Stop {
-    /// Its name; the current one where it is missing
+    /// Builder name (default: the current builder)
     name: Option<String>,
 }
 
@@ -20,8 +20,8 @@ impl Stop {
         session::change(common, |workspace| async move {
             let chosen = workspace.select(self.name.as_deref())?.chosen;
             if let Chosen::Context(name) = &chosen {
-                console::warn(&format!(
-                    "there is nothing to stop: the builder {name} is the engine itself"
+                terminal::warn(&format!(
+                    "nothing to stop: builder {name} is the engine itself"
                 ));
                 return Ok(());
             }

@@ -5,21 +5,21 @@ use iechor_builder::selection::{self, UseRequest};
 
 use crate::session::{self, Common};
 
-/// Make a builder the current one
+/// Set the current builder
 #[derive(Debug, Args)]
 pub struct Use {
-    /// Its name
+    /// Builder name
     name: String,
-    /// At every endpoint
+    /// Use the builder for all endpoints
     #[arg(long)]
     global: bool,
-    /// Come back to it whenever this endpoint is the current one
+    /// Use the builder as the default for the current endpoint
     #[arg(long)]
     default: bool,
 }
 
 impl Use {
-    /// Writes the choice.
+    /// Stores the choice.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
             let state = workspace

@@ -2,15 +2,15 @@
 
 use clap::Args;
 
-use crate::console;
+use crate::terminal;
 
 /// Show the version
 #[derive(Debug, Args)]
 pub struct Version {}
 
 impl Version {
-    /// Prints the program's version as the peer prints its own: package, version, revision.
+    /// Prints the version as docker buildx does: package and version.
     pub fn run(self) -> anyhow::Result<()> {
-        console::line(&format!("iechor/buildx v{}", env!("CARGO_PKG_VERSION")))
+        terminal::line(&format!("iechor/buildx v{}", env!("CARGO_PKG_VERSION")))
     }
 }

@@ -1,24 +1,22 @@
-//! Asks the user what a driver may do.
-
-use std::io::{BufRead as _, IsTerminal as _};
+//! The question whether to grant capabilities to a driver.
 
 use anyhow::bail;
+use iechor_builder::Workspace;
 use iechor_builder::drivers::Candidate;
-use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::Grant;
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::grant::find;
 
 use super::{need, risk, scope, shown};
-use crate::console;
+use crate::terminal;
 
-/// Adds to `granted` what the user answers to those of `requests` that no grant is for yet. Without
-/// a terminal nothing is added.
+/// Asks about each of `requests` that `granted` does not cover, and returns `granted` with the
+/// capabilities that the user grants. Without a terminal it adds nothing.
 ///
 /// # Errors
 ///
-/// Where the driver cannot do without what was refused; without a terminal, that names the flags
-/// that would grant it.
+/// If the driver requires a capability that was not granted. Without a terminal, the error names the
+/// flags that would grant it.
 pub async fn ask(
     workspace: &Workspace,
     candidate: &Candidate,
@@ -29,12 +27,11 @@ pub async fn ask(
         .iter()
         .filter(|request| !granted.iter().any(|grant| grant.name == request.name))
         .collect();
-    let terminal = std::io::stdin().is_terminal() && console::is_terminal();
-    if open.is_empty() || !terminal {
+    if open.is_empty() || !terminal::can_ask() {
         candidate.check(&granted).await?;
         for request in open {
-            console::say(&format!(
-                "not granted, and not needed: {} ({})",
+            terminal::say(&format!(
+                "not granted (optional): {} ({})",
                 shown(&request.name),
                 shown(&request.reason)
             ));
@@ -42,8 +39,8 @@ pub async fn ask(
         return Ok(granted);
     }
     let entry = candidate.entry();
-    console::say(&format!(
-        "{} {} asks for:",
+    terminal::say(&format!(
+        "{} {} requests:",
         entry.name,
         shown(&candidate.descriptor().version)
     ));
@@ -52,20 +49,20 @@ pub async fn ask(
             "" => String::new(),
             risk => format!(", {}", risk.to_uppercase()),
         };
-        // The reason is the driver's, and says so: it could contradict what the host says.
-        console::say(&format!(
-            "\n  {} for {} ({}{risk})\n  With it: {}.\n  Its reason: {}",
+        // The label says that the reason is the driver's: it may contradict what the host says.
+        terminal::say(&format!(
+            "\n  {} for {} ({}{risk})\n  This allows: {}.\n  Reason given by the driver: {}",
             shown(&request.name),
             scope(&request.name, &request.scope),
             need(request.required),
             means(&request.name),
             shown(&request.reason)
         ));
-        if answer(workspace, "  grant it? [y/N] ").await? {
+        if terminal::confirm("  Grant it? [y/N] ", &workspace.cancel).await? {
             granted.push(Grant::of(request));
         } else if request.required {
             bail!(
-                "{} needs {}, which was not granted; nothing is changed",
+                "{} requires {}, which was not granted; nothing was changed",
                 entry.name,
                 shown(&request.name)
             );
@@ -74,24 +71,7 @@ pub async fn ask(
     Ok(granted)
 }
 
-/// What someone who has the capability can do or see.
+/// Returns what the capability allows.
 fn means(name: &str) -> &'static str {
-    find(name).map_or("nobody knows what", |capability| capability.means)
-}
-
-/// Asks for yes or no; the end of the input is a no.
-async fn answer(workspace: &Workspace, question: &str) -> anyhow::Result<bool> {
-    console::ask(question);
-    let read = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map(|_| line)
-    });
-    let line = tokio::select! {
-        () = workspace.cancel.cancelled() => {
-            console::say("");
-            return Err(BuilderError::Cancelled("the question").into());
-        }
-        line = read => line??,
-    };
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    find(name).map_or("unknown", |capability| capability.means)
 }

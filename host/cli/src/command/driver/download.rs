@@ -1,31 +1,31 @@
-//! Shows how far a download is, once it takes a while.
+//! The progress of a download that takes a while.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::console;
+use crate::terminal;
 
-/// How often a terminal is told.
+/// Time between two updates at a terminal.
 const OFTEN: Duration = Duration::from_millis(200);
-/// How often anything else is.
+/// Time between two updates elsewhere.
 const SELDOM: Duration = Duration::from_secs(5);
 
-/// A download that is shown on standard error; its line is gone when it ends.
+/// A download whose progress is shown on standard error. Its line is erased at the end.
 pub struct Download {
     terminal: bool,
     said: Mutex<(Instant, bool)>,
 }
 
 impl Download {
-    /// Nothing is shown yet.
+    /// Returns a download of which nothing is shown yet.
     pub fn new() -> Self {
         Self {
-            terminal: console::is_terminal(),
+            terminal: terminal::is_terminal(),
             said: Mutex::new((Instant::now(), false)),
         }
     }
 
-    /// Takes note of how many bytes have come.
+    /// Shows the number of bytes that were received, in intervals.
     pub fn show(&self, received: u64, total: Option<u64>) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = if self.terminal { OFTEN } else { SELDOM };
@@ -40,9 +40,9 @@ impl Download {
             of.unwrap_or_default()
         );
         if self.terminal {
-            console::transient(&text);
+            terminal::transient(&text);
         } else {
-            console::say(&text);
+            terminal::say(&text);
         }
     }
 }
@@ -51,7 +51,7 @@ impl Drop for Download {
     fn drop(&mut self) {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if self.terminal && said.1 {
-            console::erase();
+            terminal::end_transient();
         }
     }
 }

@@ -8,16 +8,16 @@ use iechor_sandbox::grant::{is_everything, review_order};
 use super::{need, risk, scope, shown};
 use crate::command::Format;
 use crate::session::{self, Common};
+use crate::table;
 use crate::text::Text;
-use crate::{console, table};
 
-/// Show what a driver imports, its options and the capabilities that it asks for
+/// Show the imports, options and requested capabilities of a driver
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// Name of a driver, or path of a component; with @sha256:... behind it, that one only
+    /// Name of a driver, or path of a component; append @sha256:... to pin its digest
     driver: String,
-    /// How to write it
-    #[arg(long, value_enum, default_value = "table")]
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
+    #[arg(long, default_value = "table")]
     format: Format,
 }
 
@@ -32,10 +32,7 @@ impl Inspect {
                 .descriptor()
                 .await
                 .map_err(iechor_builder::BuilderError::from)?;
-            match format {
-                Format::Table => console::result(&text(&loaded, descriptor)),
-                Format::Json => console::pretty_json(&json(&loaded, descriptor)),
-            }
+            format.show(|| text(&loaded, descriptor), || json(&loaded, descriptor))
         })
     }
 }
@@ -97,7 +94,7 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> Text {
             };
             let default = match (&option.default, option.required) {
                 (Some(default), _) => format!(" (default {default})"),
-                (None, true) => " (must be given)".to_owned(),
+                (None, true) => " (required)".to_owned(),
                 (None, false) => String::new(),
             };
             vec![
@@ -111,7 +108,7 @@ fn text(loaded: &Loaded, descriptor: &Descriptor) -> Text {
     text
 }
 
-/// The file and the rule of what is forbidden of all that the driver asks for.
+/// Returns the file and the rule of each requested capability that the policy forbids.
 fn forbidden(loaded: &Loaded, descriptor: &Descriptor) -> Vec<(String, String)> {
     descriptor
         .capabilities

@@ -8,23 +8,24 @@ use iechor_sandbox::Grant;
 
 use super::consent;
 use super::download::Download;
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
-/// Install a driver, from a file, a web server or a registry
+/// Install a driver from a file, a web server or a registry
 ///
-/// SOURCE is the path of a component or of a directory with one, https://HOST/FILE@sha256:DIGEST,
-/// or oci://REGISTRY/REPOSITORY:TAG; behind each of them may stand @sha256:DIGEST, that of the
-/// component, or of the manifest in a registry. Registries on this machine (localhost, 127.0.0.0/8,
-/// [::1]) are spoken to without TLS, all others with it; credentials are those of `docker login`.
+/// SOURCE is the path of a component or of a directory with a component,
+/// https://HOST/FILE@sha256:DIGEST, or oci://REGISTRY/REPOSITORY:TAG. Append @sha256:DIGEST to pin the
+/// digest of the component or, in a registry, of the manifest. Registries on this machine (localhost,
+/// 127.0.0.0/8, [::1]) are accessed without TLS, all others with TLS. Credentials are those of
+/// `docker login`.
 #[derive(Debug, Args)]
 pub struct Install {
-    /// Where the driver is
+    /// Source of the driver
     source: String,
-    /// Name to install it under, instead of its own
+    /// Name to install the driver under (default: its own name)
     #[arg(long)]
     name: Option<String>,
-    /// Capability to grant without a question, as NAME or NAME=PATTERN
+    /// Capability to grant without asking, as NAME or NAME=PATTERN
     #[arg(long = "grant", value_name = "CAPABILITY", value_parser = Grant::parse)]
     grants: Vec<Grant>,
 }
@@ -39,17 +40,17 @@ impl Install {
             let candidate =
                 Candidate::fetch(&workspace, source, self.name.as_deref(), &progress).await?;
             drop(download);
-            // Nobody is asked about what could not be installed anyway.
+            // Do not ask about a driver that cannot be installed.
             let lock = LockFile::read(&workspace.store)?;
             candidate.check_free(&lock).map_err(BuilderError::from)?;
             let requests = candidate.requests();
             let grants = consent::ask(&workspace, &candidate, &requests, self.grants).await?;
             let installed = candidate.install(&workspace, &grants, None).await?;
-            console::say(&format!(
+            terminal::say(&format!(
                 "installed {} {} from {} ({})",
                 installed.name, installed.version, installed.source, installed.digest
             ));
-            console::line(&installed.name)
+            terminal::line(&installed.name)
         })
     }
 }

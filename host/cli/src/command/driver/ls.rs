@@ -7,35 +7,28 @@ use iechor_sandbox::Embedded;
 use serde_json::{Value, json};
 
 use super::shown;
-use crate::command::ListFormat;
+use crate::command::Format;
 use crate::session::{self, Common};
+use crate::table;
 use crate::text::Text;
-use crate::{console, table, template};
 
-/// List the drivers that are built in and installed
+/// List the built-in and installed drivers
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// How to write them: table, json, or a template such as '{{.Name}}'
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
     #[arg(long, default_value = "table")]
-    format: ListFormat,
+    format: Format,
 }
 
 impl Ls {
-    /// Lists them, the broken ones with their reason among them. What is wrong with the lock file
-    /// itself is a failure, after the drivers that there are all the same.
+    /// Prints the drivers. A broken driver is listed with the reason. A fault of the lock file is an
+    /// error, after the list of the other drivers.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
             let listing = manage::list(&workspace).await;
             let listed = &listing.drivers;
-            match &self.format {
-                ListFormat::Table => console::result(&as_table(listed)),
-                ListFormat::Json => listed
-                    .iter()
-                    .try_for_each(|driver| console::json(&as_json(driver))),
-                ListFormat::Template(text) => listed.iter().try_for_each(|driver| {
-                    console::result(&template::render(text, &as_json(driver))?)
-                }),
-            }?;
+            self.format
+                .list(|| as_table(listed), listed.iter().map(as_json))?;
             match listing.fault {
                 Some(fault) => Err(fault.into()),
                 None => Ok(()),

@@ -1,4 +1,4 @@
-//! `iechor driver`: components, before any builder is made with them.
+//! `iechor driver`: the commands for drivers.
 
 mod consent;
 mod download;
@@ -16,7 +16,7 @@ mod verify;
 
 use clap::{Args, Subcommand};
 
-/// Drivers: what they are, where they come from and what they may do
+/// Manage drivers
 #[derive(Debug, Args)]
 pub struct Driver {
     #[command(subcommand)]
@@ -59,25 +59,25 @@ impl Driver {
     }
 }
 
-/// Characters of a driver's or a server's words that are shown.
-const WORDS: usize = 4 << 10;
+/// Maximum length of a text of a driver or a server, in characters.
+const LONGEST: usize = 4 << 10;
 
-/// Words of a driver or a server on one line, without what would move the cursor.
+/// Returns a text of a driver or a server on one line, without control characters.
 fn shown(text: &str) -> String {
-    iechor_text::clean_line(text, WORDS)
+    iechor_text::clean_line(text, LONGEST)
 }
 
-/// The patterns of a scope; `any` where that amounts to every subject.
+/// Returns the patterns of a scope, or `any` if they match everything.
 fn scope(capability: &str, patterns: &[String]) -> String {
     shown(&iechor_sandbox::grant::scope(capability, patterns))
 }
 
-/// Whether a driver can do without a request.
+/// Returns the label of a request that a driver requires, or does not.
 fn need(required: bool) -> &'static str {
     if required { "required" } else { "optional" }
 }
 
-/// The mark of a request that gives away the engine's machine.
+/// Returns the label of a capability that gives control over the engine's machine.
 fn risk(name: &str) -> &'static str {
     if iechor_sandbox::grant::is_high_risk(name) {
         "high risk"

@@ -4,24 +4,24 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::console;
 use crate::scaffold::{self, Language, Name};
+use crate::terminal;
 
-/// Begin a driver of your own: a project that builds, and passes `iechor driver test`, as it is
+/// Create a project for a new driver, which builds and passes `iechor driver test`
 #[derive(Debug, Args)]
 pub struct New {
     /// Name of the driver: lower-case letters, digits and hyphens
     name: Name,
-    /// Language to write it in
+    /// Language of the project
     #[arg(long, value_enum, default_value = "rust")]
     lang: Language,
-    /// Directory to write to; NAME where it is missing
+    /// Directory of the project (default: NAME)
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
 }
 
 impl New {
-    /// Writes the project, prints its directory and says how to go on.
+    /// Writes the project, and prints its directory and the next steps.
     pub fn run(self) -> anyhow::Result<()> {
         let Self {
             name,
@@ -30,10 +30,10 @@ impl New {
         } = self;
         let directory = directory.unwrap_or_else(|| name.as_str().into());
         scaffold::write(&directory, lang, &name)?;
-        console::line(&directory.display().to_string())?;
+        terminal::line(&directory.display().to_string())?;
         let component = lang.component(&name);
-        console::say(&format!(
-            "next, in {}:\n  {}\n  {}\n  iechor driver install ./{component}",
+        terminal::say(&format!(
+            "Next steps, in {}:\n  {}\n  {}\n  iechor driver install ./{component}",
             directory.display(),
             lang.build_command(),
             lang.test_command(&name),

@@ -8,16 +8,16 @@ use iechor_builder::policy::{self, ORGANISATION, Places, VARIABLE};
 use iechor_sandbox::policy::Rules;
 
 use crate::command::Format;
+use crate::table;
 use crate::text::Text;
-use crate::{console, table};
 
-/// Show the rules that drivers are under, or check the file of such rules
+/// Show the policy for drivers, or check a policy file
 #[derive(Debug, Args)]
 pub struct Policy {
-    /// Only check this file, and show its rules
+    /// Policy file to check (default: show the policy in force)
     file: Option<PathBuf>,
-    /// How to write it
-    #[arg(long, value_enum, default_value = "table")]
+    /// Format the output: table, json, or a Go template such as '{{json .Files}}'
+    #[arg(long, default_value = "table")]
     format: Format,
 }
 
@@ -31,29 +31,31 @@ impl Policy {
                 policy.files
             }
         };
-        match self.format {
-            Format::Json => {
-                let files: Vec<_> = files.iter().map(json).collect();
-                console::pretty_json(&serde_json::json!({ "Files": files }))
-            }
-            Format::Table if files.is_empty() => console::line(&format!(
-                "no policy: there is no {ORGANISATION}, and {VARIABLE} names no file"
-            )),
-            Format::Table => {
+        self.format.show(
+            || {
                 let mut shown = Text::default();
+                if files.is_empty() {
+                    shown.line(&format!(
+                        "no policy: {ORGANISATION} does not exist, and {VARIABLE} is not set"
+                    ));
+                }
                 for (number, rules) in files.iter().enumerate() {
                     if number > 0 {
                         shown.line("");
                     }
                     shown.append(&text(rules));
                 }
-                console::result(&shown)
-            }
-        }
+                shown
+            },
+            || {
+                let files: Vec<_> = files.iter().map(json).collect();
+                serde_json::json!({ "Files": files })
+            },
+        )
     }
 }
 
-/// Each rule with its values.
+/// Returns each rule with its values.
 fn written(rules: &Rules) -> Vec<(String, Vec<String>)> {
     fn list<T: ToString>(patterns: &[T]) -> Vec<String> {
         patterns.iter().map(T::to_string).collect()

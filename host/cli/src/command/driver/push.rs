@@ -7,29 +7,29 @@ use iechor_builder::BuilderError;
 use iechor_builder::drivers::publish;
 use iechor_registry::Source;
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
 /// Push the component of a driver to a registry
 ///
-/// It lies there as the WebAssembly OCI tools put it and look for it; `wkg oci pull` fetches the
-/// same file. Registries and credentials are as for `iechor driver install`.
+/// The artifact has the layout of the WebAssembly OCI tools: `wkg oci pull` fetches the same file.
+/// Registries and credentials are as for `iechor driver install`.
 #[derive(Debug, Args)]
 pub struct Push {
-    /// The component, or a directory with one
+    /// Path of the component, or of a directory with a component
     file: PathBuf,
-    /// Where to, as oci://REGISTRY/REPOSITORY:TAG
+    /// Destination, as oci://REGISTRY/REPOSITORY:TAG
     destination: String,
 }
 
 impl Push {
-    /// Pushes the component and prints the source that leads to it for good.
+    /// Pushes the component and prints its source, pinned to the digest.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
             let destination: Source = self.destination.parse().map_err(BuilderError::from)?;
             let pushed = publish::push(&workspace, &self.file, &destination).await?;
-            console::say(&format!("pushed {}", pushed.digest));
-            console::line(&pushed.pinned.to_string())
+            terminal::say(&format!("pushed {}", pushed.digest));
+            terminal::line(&pushed.pinned.to_string())
         })
     }
 }

@@ -4,28 +4,28 @@ use anyhow::bail;
 use clap::Args;
 use iechor_builder::drivers::manage;
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
-/// Remove installed drivers, with what was granted to them
+/// Remove one or more installed drivers and their grants
 #[derive(Debug, Args)]
 pub struct Rm {
-    /// Their names
+    /// Names of the drivers
     #[arg(required = true)]
     names: Vec<String>,
-    /// Remove a driver although builders use it; nothing can be done with those then
+    /// Remove a driver even if builders use it; these builders can no longer be used
     #[arg(short, long)]
     force: bool,
 }
 
 impl Rm {
-    /// Removes the drivers, each whatever becomes of the others.
+    /// Removes the drivers. A failure does not stop the removal of the others.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
             let mut failures = Vec::new();
             for name in &self.names {
                 match manage::remove(&workspace.store, name, self.force) {
-                    Ok(removed) => console::line(&removed)?,
+                    Ok(removed) => terminal::line(&removed)?,
                     Err(error) => failures.push(error),
                 }
             }
@@ -36,7 +36,7 @@ impl Rm {
                 return Err(last.into());
             }
             for failure in failures.iter().chain([&last]) {
-                console::error(&failure.to_string());
+                terminal::error(&failure.to_string());
             }
             bail!("failed to remove one or more drivers")
         })

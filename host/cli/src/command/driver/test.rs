@@ -11,41 +11,39 @@ use iechor_sandbox::Grant;
 use iechor_testkit::output::{junit, summary, tap};
 use iechor_testkit::{Event, Kit, KitError, RealEngine, Report, Run};
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 use crate::text::Text;
 
-/// Test a driver in isolation: the whole contract, and scenarios of your own
+/// Test a driver: the requirements of the contract, and your own scenarios
 #[derive(Debug, Args)]
 pub struct Test {
     /// Name of a driver, or path of a component
     #[arg(required_unless_present = "list")]
     driver: Option<String>,
-    /// Where it acts: an engine in memory, where it is granted what it asks for, or the engine that
-    /// the Docker CLI would use
+    /// Engine to test on
     #[arg(long, value_enum, default_value = "simulated")]
     engine: EngineKind,
-    /// How to write the results
+    /// Format of the results
     #[arg(long, value_enum, default_value = "tap")]
     format: ReportFormat,
-    /// Directory of scenarios to play after the requirements of the contract, or one of them; may
-    /// be given more than once
+    /// Scenario, or directory of scenarios, to run after the requirements of the contract; may be
+    /// repeated
     #[arg(long = "scenario", value_name = "PATH")]
     scenarios: Vec<PathBuf>,
-    /// Write the traces of the scenarios, rather than comparing what the driver does with them
+    /// Write the traces of the scenarios instead of comparing with them
     #[arg(long, requires = "scenarios")]
     bless: bool,
-    /// Run only this test, or with a * at the end those that begin so; may be given more than once
+    /// Run only this test, or with a * at the end the tests with this prefix; may be repeated
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// List the tests instead, each with what it requires; without a driver, every requirement of the
-    /// contract
+    /// List the tests with their requirements; without a driver, list all requirements of the contract
     #[arg(long)]
     list: bool,
     /// Option of the driver
     #[arg(long = "driver-opt", value_name = "NAME=VALUE", value_parser = option)]
     options: Vec<(String, String)>,
-    /// Endpoint of the driver's configuration
+    /// Endpoint in the configuration of the driver
     #[arg(long, value_name = "ADDRESS")]
     endpoint: Option<String>,
     /// Capability to grant on a real engine, as NAME or NAME=PATTERN
@@ -55,19 +53,19 @@ pub struct Test {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EngineKind {
-    /// In memory
+    /// An engine in memory; all requested capabilities are granted
     Simulated,
-    /// One that is there: what is made has names of its own, and is removed afterwards
+    /// The engine that the Docker CLI uses; test objects have names of their own and are removed
     Real,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ReportFormat {
-    /// Test Anything Protocol 14, as results come
+    /// Test Anything Protocol 14, one result at a time
     Tap,
     /// JUnit XML
     Junit,
-    /// One JSON document of a stable schema
+    /// A JSON document with a stable schema
     Json,
 }
 
@@ -85,14 +83,14 @@ impl Test {
             let names: Vec<_> = iechor_testkit::requirements()
                 .map(|(name, _)| name.to_owned())
                 .collect();
-            return console::result(&list(&names));
+            return terminal::result(&list(&names));
         };
         session::change(&Common::default(), |workspace| async move {
             let loaded = drivers::load(&workspace, &driver).await?;
             let run = self.prepare(&workspace, loaded).await?;
             match run.names().await {
-                Ok(names) if self.list => return console::result(&list(&names)),
-                // A driver that cannot even be asked what it is has a report, too, which says so.
+                Ok(names) if self.list => return terminal::result(&list(&names)),
+                // A driver that fails to describe itself has a report, which says so.
                 Err(KitError::Driver(_)) if !self.list => {}
                 names => drop(names?),
             }
@@ -131,8 +129,8 @@ impl Test {
         Ok(run)
     }
 
-    /// The engine that the Docker CLI would use, and what the driver may do there. Says what will
-    /// happen to it.
+    /// Returns the engine that the Docker CLI uses, and the grants of the driver there. Prints what the
+    /// test does to the engine.
     async fn real(&self, workspace: &Workspace, loaded: &Loaded) -> anyhow::Result<RealEngine> {
         loaded.check_requested(&self.grants).await?;
         let requests = &loaded
@@ -146,7 +144,7 @@ impl Test {
         } else {
             let mut granted = loaded.granted.clone();
             granted.extend(self.grants.iter().cloned());
-            // Refuses, with the flags that would help, before anything happens.
+            // Fails before any effect, and names the flags that grant what is missing.
             loaded
                 .driver
                 .grants(&granted)
@@ -157,9 +155,9 @@ impl Test {
         let engine = workspace.current_engine()?;
         workspace.engine_info(engine.as_ref()).await?;
         if !self.list {
-            console::say(&format!(
-                "on the engine at {}: containers, volumes and networks called buildx_buildkit_{}* are \
-                 made and removed again; images that the driver pulls stay",
+            terminal::say(&format!(
+                "testing on the engine at {}: the test creates and removes containers, volumes and \
+                 networks named buildx_buildkit_{}*; images that the driver pulls are kept",
                 engine.endpoint(),
                 iechor_testkit::real_node_prefix(),
             ));
@@ -177,7 +175,7 @@ impl Test {
 fn list(names: &[String]) -> Text {
     let mut text = Text::default();
     for name in names {
-        // One for each capability that a driver asks for.
+        // There is one for each capability that a driver requests.
         let more = if name.ends_with('-') {
             "CAPABILITY"
         } else {
@@ -193,7 +191,7 @@ fn list(names: &[String]) -> Text {
     text
 }
 
-/// Runs and shows the results, in the one format as they come.
+/// Runs the tests and prints the results; TAP prints each result when it comes.
 async fn show(run: Run, format: ReportFormat) -> anyhow::Result<Report> {
     let run = match format {
         ReportFormat::Tap => {
@@ -206,17 +204,17 @@ async fn show(run: Run, format: ReportFormat) -> anyhow::Result<Report> {
                         tap::test(number, test)
                     }
                 };
-                // Who went away does not want the rest; the run ends all the same, for its exit code.
-                let _ = console::result(&Text::prepared(text));
+                // A reader that closed the stream does not end the run, which has an exit code.
+                let _ = terminal::result(&Text::prepared(text));
             })
         }
         ReportFormat::Junit | ReportFormat::Json => run,
     };
     let report = run.run().await;
     match format {
-        ReportFormat::Tap => console::result(&Text::prepared(tap::end(&report)))?,
-        ReportFormat::Junit => console::result(&Text::prepared(junit::render(&report)))?,
-        ReportFormat::Json => console::pretty_json(&serde_json::to_value(&report)?)?,
+        ReportFormat::Tap => terminal::result(&Text::prepared(tap::end(&report)))?,
+        ReportFormat::Junit => terminal::result(&Text::prepared(junit::render(&report)))?,
+        ReportFormat::Json => terminal::pretty_json(&serde_json::to_value(&report)?)?,
     }
     Ok(report)
 }

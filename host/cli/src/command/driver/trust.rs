@@ -4,17 +4,19 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use iechor_builder::drivers::{self, Loaded};
 use iechor_sandbox::Grant;
+use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::grant::is_everything;
 use serde_json::json;
 
 use super::{need, risk, scope, shown};
 use crate::command::Format;
 use crate::session::{self, Common};
-use crate::{console, table};
+use crate::text::Text;
+use crate::{table, terminal};
 
-/// Show or change what a driver may do
+/// Show or change the grants of a driver
 ///
-/// Grants belong to the digest of the component, whether it is installed or a file.
+/// Grants belong to the digest of the component, which may be installed or a file.
 #[derive(Debug, Args)]
 pub struct Trust {
     /// Name of an installed driver, or path of a component
@@ -22,24 +24,24 @@ pub struct Trust {
     /// Capability to grant, as NAME or NAME=PATTERN
     #[arg(long = "grant", value_name = "CAPABILITY", value_parser = Grant::parse)]
     grants: Vec<Grant>,
-    /// Capability to take back, as NAME or NAME=PATTERN
+    /// Capability to revoke, as NAME or NAME=PATTERN
     #[arg(long = "revoke", value_name = "CAPABILITY", value_parser = Grant::parse_any)]
     revoked: Vec<Grant>,
-    /// How to write what it may do
-    #[arg(long, value_enum, default_value = "table")]
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
+    #[arg(long, default_value = "table")]
     format: Format,
 }
 
 impl Trust {
-    /// Changes what is to be changed, and shows what there is then.
+    /// Changes the grants, and prints them.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
             let mut loaded = drivers::load(&workspace, &self.driver).await?;
             if !self.grants.is_empty() || !self.revoked.is_empty() {
                 if loaded.own_digest().is_none() {
                     bail!(
-                        "driver {} is built in: it may do what it asks for, and nothing of that \
-                         can be taken back",
+                        "driver {} is built in: it has the capabilities that it requests, and they \
+                         cannot be revoked",
                         loaded.driver.name()
                     );
                 }
@@ -48,12 +50,12 @@ impl Trust {
                     .change_grants(&workspace.store, &self.revoked, &self.grants)
                     .with_context(|| loaded.driver.name().to_owned())?;
             }
-            show(&loaded, self.format).await
+            show(&loaded, &self.format).await
         })
     }
 }
 
-async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
+async fn show(loaded: &Loaded, format: &Format) -> anyhow::Result<()> {
     let requests = &loaded
         .driver
         .descriptor()
@@ -61,20 +63,14 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
         .map_err(iechor_builder::BuilderError::from)?
         .capabilities;
     let built_in = loaded.own_digest().is_none();
-    let granted = |name: &str| -> Vec<String> {
-        let grants = loaded.granted.iter().filter(|grant| grant.name == name);
-        grants
-            .map(|grant| scope(&grant.name, &grant.scope))
-            .collect()
-    };
     for (grant, why) in &loaded.useless {
-        console::say(&format!(
-            "WARNING: the grant {} counts for nothing: {}",
+        terminal::say(&format!(
+            "WARNING: the grant {} has no effect: {}",
             shown(grant),
             shown(why)
         ));
     }
-    if format == Format::Json {
+    let object = || {
         let requests: Vec<_> = requests
             .iter()
             .map(|request| {
@@ -89,25 +85,28 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
                     "Required": request.required,
                     "HighRisk": !risk(&request.name).is_empty(),
                     "Reason": request.reason,
-                    "Granted": built_in || !granted(&request.name).is_empty(),
+                    "Granted": built_in || !granted(loaded, &request.name).is_empty(),
                     "Forbidden": forbidden,
                 })
             })
             .collect();
         let grants: Vec<_> = loaded.granted.iter().map(ToString::to_string).collect();
-        let object = json!({
+        json!({
             "Name": loaded.driver.name(),
             "Digest": loaded.driver.digest(),
             "BuiltIn": built_in,
             "Grants": grants,
             "Useless": loaded.useless.iter().map(|(grant, _)| grant).collect::<Vec<_>>(),
             "Requests": requests,
-        });
-        return console::pretty_json(&object);
-    }
+        })
+    };
+    format.show(|| as_table(loaded, requests, built_in), object)
+}
+
+fn as_table(loaded: &Loaded, requests: &[CapabilityRequest], built_in: bool) -> Text {
     let header = [
         "CAPABILITY",
-        "ASKED FOR",
+        "REQUESTED",
         "NEED",
         "RISK",
         "GRANTED",
@@ -115,7 +114,7 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for request in iechor_sandbox::grant::review_order(requests) {
-        let granted = match granted(&request.name) {
+        let granted = match granted(loaded, &request.name) {
             _ if let [(file, rule), ..] = loaded.policy.forbidding(&request.name).as_slice() => {
                 format!("{rule} is forbidden by {}", file.display())
             }
@@ -132,5 +131,14 @@ async fn show(loaded: &Loaded, format: Format) -> anyhow::Result<()> {
             shown(&request.reason),
         ]);
     }
-    console::result(&table::render(&rows))
+    table::render(&rows)
+}
+
+/// Returns the scopes of the grants of a capability.
+fn granted(loaded: &Loaded, capability: &str) -> Vec<String> {
+    let grants = loaded.granted.iter();
+    grants
+        .filter(|grant| grant.name == capability)
+        .map(|grant| scope(&grant.name, &grant.scope))
+        .collect()
 }

@@ -10,23 +10,23 @@ use iechor_sandbox::grant::is_high_risk;
 
 use super::download::Download;
 use super::{consent, shown};
-use crate::console;
 use crate::session::{self, Common};
+use crate::terminal;
 
-/// Bring installed drivers up to date with their sources
+/// Update installed drivers from their sources
 ///
-/// What was granted stays granted; only what a new version asks for beyond that is asked about.
+/// Grants are kept. The command asks only about capabilities that a new version requests in addition.
 #[derive(Debug, Args)]
 pub struct Update {
-    /// Their names; all where there is none
+    /// Names of the drivers (default: all)
     names: Vec<String>,
-    /// Capability to grant without a question, as NAME or NAME=PATTERN
+    /// Capability to grant without asking, as NAME or NAME=PATTERN
     #[arg(long = "grant", value_name = "CAPABILITY", value_parser = Grant::parse)]
     grants: Vec<Grant>,
 }
 
 impl Update {
-    /// Updates the drivers, each whatever becomes of the others, and prints those that changed.
+    /// Updates the drivers, and prints those that changed. A failure does not stop the update of the others.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
             let lock = LockFile::read(&workspace.store)?;
@@ -35,13 +35,13 @@ impl Update {
             let several = entries.len() + broken.len() > 1;
             let mut failed = !broken.is_empty();
             for (_, error) in broken {
-                console::say(&format!("failed to update: {}", shown(&error.to_string())));
+                terminal::say(&format!("failed to update: {}", shown(&error.to_string())));
             }
             for entry in &entries {
                 match update(&workspace, entry, &self.grants).await {
                     Ok(()) => {}
                     Err(error) if several && !workspace.cancel.is_cancelled() => {
-                        console::say(&format!("failed to update {}: {error:#}", entry.name));
+                        terminal::say(&format!("failed to update {}: {error:#}", entry.name));
                         failed = true;
                     }
                     Err(error) => return Err(error),
@@ -62,23 +62,23 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
     drop(download);
     let newer = match found {
         Found::Same => {
-            console::say(&format!("{} is up to date ({})", entry.name, entry.digest));
+            terminal::say(&format!("{} is up to date ({})", entry.name, entry.digest));
             return grant(workspace, entry, grants).await;
         }
         Found::New(newer) => newer,
     };
     let new = newer.candidate.entry();
     if new.digest == entry.digest {
-        console::say(&format!("{} is the same component as before", entry.name));
+        terminal::say(&format!("{} has the same component as before", entry.name));
     } else {
-        console::say(&format!(
+        terminal::say(&format!(
             "{} {} -> {}, {} -> {}",
             entry.name, entry.version, new.version, entry.digest, new.digest
         ));
     }
     if new.digest != entry.digest && !newer.kept.is_empty() {
         let kept = dangerous_first(&newer.kept);
-        console::say(&format!("{} keeps: {}", entry.name, kept.join(", ")));
+        terminal::say(&format!("{} keeps: {}", entry.name, kept.join(", ")));
     }
     let asked: Vec<_> = newer.asked.iter().collect();
     let decided = [newer.kept, grants.to_vec()].concat();
@@ -90,10 +90,10 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
     if installed.digest != entry.digest {
         say_who_uses(workspace, &installed)?;
     }
-    console::line(&installed.name)
+    terminal::line(&installed.name)
 }
 
-/// Says which builders have a new driver from now on, and which stay with an old one.
+/// Prints which builders use the new driver, and which keep an old one.
 fn say_who_uses(workspace: &Workspace, installed: &Installed) -> anyhow::Result<()> {
     let users = manage::users(&workspace.store, &installed.name)?;
     let (pinned, others): (Vec<_>, Vec<_>) = users.into_iter().partition(|user| {
@@ -102,19 +102,22 @@ fn say_who_uses(workspace: &Workspace, installed: &Installed) -> anyhow::Result<
     });
     if !others.is_empty() {
         let others: Vec<_> = others.into_iter().map(|user| user.builder).collect();
-        console::say(&format!("it is used from now on by {}", others.join(", ")));
+        terminal::say(&format!(
+            "builders that use it from now on: {}",
+            others.join(", ")
+        ));
     }
     for user in pinned {
         let (builder, pinned) = (user.builder, user.pinned.map(|pinned| pinned.to_string()));
-        console::say(&format!(
-            "builder {builder} is pinned to {} and keeps that",
+        terminal::say(&format!(
+            "builder {builder} is pinned to {} and keeps it",
             pinned.unwrap_or_default()
         ));
     }
     Ok(())
 }
 
-/// Grants what the user said to a driver that stays as it is.
+/// Adds grants to a driver that does not change.
 async fn grant(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> anyhow::Result<()> {
     if grants.is_empty() {
         return Ok(());
@@ -123,15 +126,15 @@ async fn grant(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> an
     loaded.check_requested(grants).await?;
     loaded.change_grants(&workspace.store, &[], grants)?;
     let granted = dangerous_first(grants);
-    console::say(&format!(
-        "{} is granted: {}",
+    terminal::say(&format!(
+        "granted to {}: {}",
         entry.name,
         granted.join(", ")
     ));
     Ok(())
 }
 
-/// The grants as they are written.
+/// Returns the grants as text, those with a high risk first.
 fn dangerous_first(grants: &[Grant]) -> Vec<String> {
     let mut grants: Vec<_> = grants.iter().collect();
     grants.sort_by_key(|grant| !is_high_risk(&grant.name));

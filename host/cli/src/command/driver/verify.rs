@@ -10,27 +10,27 @@ use serde_json::{Value, json};
 use super::shown;
 use crate::command::Format;
 use crate::session::{self, Common};
+use crate::table;
 use crate::text::Text;
-use crate::{console, table};
 
-/// Of a source that nobody was asked about.
-const NOT_ASKED: &str = "not asked";
+/// State of a source that was not checked.
+const NOT_ASKED: &str = "not checked";
 
-/// Check installed drivers: their bytes, their contract, and what their source has
+/// Verify installed drivers: digest, contract and source
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Their names; all where there is none
+    /// Names of the drivers (default: all)
     names: Vec<String>,
-    /// Ask no registry and no web server
+    /// Do not contact registries and web servers
     #[arg(long)]
     offline: bool,
-    /// How to write what was found; as json, one line a driver
-    #[arg(long, value_enum, default_value = "table")]
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
+    #[arg(long, default_value = "table")]
     format: Format,
 }
 
 impl Verify {
-    /// Checks the drivers and prints what was found; any fault is a failure.
+    /// Verifies the drivers and prints the results. Any fault is an error.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
             let lock = LockFile::read(&workspace.store)?;
@@ -55,24 +55,20 @@ impl Verify {
                     source: Ok(NOT_ASKED.to_owned()),
                 });
             }
-            match self.format {
-                Format::Table => console::result(&as_table(&checked))?,
-                Format::Json => checked
-                    .iter()
-                    .try_for_each(|checked| console::json(&as_json(checked)))?,
-            }
+            self.format
+                .list(|| as_table(&checked), checked.iter().map(as_json))?;
             let faults = checked.iter().filter(|checked| checked.is_faulty());
             let faults = faults.count();
             match faults {
                 0 => Ok(()),
-                1 => bail!("one driver is not as it should be"),
-                several => bail!("{several} drivers are not as they should be"),
+                1 => bail!("1 driver failed verification"),
+                several => bail!("{several} drivers failed verification"),
             }
         })
     }
 }
 
-/// What was found of one driver.
+/// The result for one driver.
 struct Checked {
     name: String,
     digest: Option<Digest>,
@@ -107,7 +103,7 @@ fn as_table(checked: &[Checked]) -> Text {
     table::render(&rows)
 }
 
-/// `Source` is what the table has, where nothing is wrong with it.
+/// Returns a result as JSON. `Source` is the cell of the table, unless the source has a fault.
 fn as_json(checked: &Checked) -> Value {
     json!({
         "Name": checked.name,

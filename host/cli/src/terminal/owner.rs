@@ -1,0 +1,337 @@
+//! The state of the terminal, and the only code that writes to a standard stream.
+//!
+//! One lock covers both streams, so a line of one source is never cut by another source. What stands
+//! at the cursor is the *foot*: a line of progress that has not ended, a line that is redrawn, or an
+//! open question. The owner clears the foot before it writes anything else, and restores it afterwards.
+//! A display that redraws several lines becomes another kind of foot.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use iechor_text::displayable;
+
+/// Moves the cursor to the start of its line and erases the line. This is the only sequence that the
+/// program writes which moves the cursor.
+const ERASE_LINE: &str = "\r\x1b[K";
+
+/// Indents the rest of a line of progress that another message cut.
+const INDENT: &str = "  ";
+
+/// Maximum size of an unfinished line of progress that waits behind a question, in bytes.
+const MOST_HELD: usize = 64 << 10;
+
+/// A standard stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output: results.
+    Output,
+    /// Standard error: everything else.
+    Error,
+}
+
+/// What stands at the cursor.
+#[derive(Debug, PartialEq, Eq)]
+enum Foot {
+    /// Nothing: the cursor is at the start of a line.
+    Empty,
+    /// A line of progress that has not ended.
+    OpenLine,
+    /// A line that the next one replaces.
+    Transient(String),
+    /// A question that has not been answered.
+    Question(String),
+}
+
+/// The owner of both streams.
+pub struct Owner<O, E> {
+    output: O,
+    error: E,
+    /// Results appear where messages do.
+    is_shared: bool,
+    foot: Foot,
+    /// Another message cut the line of progress that is written next.
+    is_cut: bool,
+    /// An unfinished line of progress that waits until the foot is free.
+    held: String,
+}
+
+/// The owner of the standard streams of this process.
+pub type Standard = Owner<io::Stdout, io::Stderr>;
+
+#[expect(clippy::disallowed_methods, reason = "this is the owner")]
+static OWNER: LazyLock<Mutex<Standard>> = LazyLock::new(|| {
+    let (output, error) = (io::stdout(), io::stderr());
+    let is_shared = output.is_terminal() && error.is_terminal();
+    Mutex::new(Owner::new(output, error, is_shared))
+});
+
+/// Returns the owner of the standard streams. Do not hold it across an `await`.
+pub fn lock() -> MutexGuard<'static, Standard> {
+    OWNER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the owner of the standard streams, or `None` if it is in use for longer than `most`: by a
+/// thread that panicked while it wrote, or because nobody reads from the stream.
+pub fn lock_within(most: Duration) -> Option<MutexGuard<'static, Standard>> {
+    const STEP: Duration = Duration::from_millis(5);
+    let mut waited = Duration::ZERO;
+    loop {
+        match OWNER.try_lock() {
+            Ok(owner) => return Some(owner),
+            Err(TryLockError::Poisoned(owner)) => return Some(owner.into_inner()),
+            Err(TryLockError::WouldBlock) if waited >= most => return None,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(STEP),
+        }
+        waited += STEP;
+    }
+}
+
+impl<O: Write, E: Write> Owner<O, E> {
+    /// Returns an owner of two streams; `is_shared` says that both show up at the same terminal.
+    pub fn new(output: O, error: E, is_shared: bool) -> Self {
+        Self {
+            output,
+            error,
+            is_shared,
+            foot: Foot::Empty,
+            is_cut: false,
+            held: String::new(),
+        }
+    }
+
+    /// Writes whole lines.
+    pub fn lines(&mut self, stream: Stream, text: &str) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let moves = stream == Stream::Error || self.is_shared;
+        if moves {
+            self.clear_foot();
+        }
+        let mut written = self.put(stream, text, false);
+        if !text.ends_with('\n') {
+            written = written.and_then(|()| self.put(stream, "\n", false));
+        }
+        if moves {
+            self.restore_foot();
+        }
+        written
+    }
+
+    /// Writes progress, whose colours stay. It may end within a line; the next progress continues
+    /// that line.
+    pub fn progress(&mut self, text: &str) -> io::Result<()> {
+        let mut text = std::mem::take(&mut self.held) + text;
+        if text.is_empty() {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.is_cut) {
+            text = match text.strip_prefix('\n') {
+                Some(rest) => rest.to_owned(),
+                None => format!("{INDENT}{text}"),
+            };
+        }
+        if matches!(self.foot, Foot::Empty | Foot::OpenLine) {
+            self.foot = match text.ends_with('\n') || text.is_empty() {
+                true => Foot::Empty,
+                false => Foot::OpenLine,
+            };
+            return self.put(Stream::Error, &text, true);
+        }
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        self.held = text.split_off(whole);
+        if self.held.len() > MOST_HELD {
+            text += &std::mem::take(&mut self.held);
+            text.push('\n');
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.clear_foot();
+        let written = self.put(Stream::Error, &text, true);
+        self.restore_foot();
+        written
+    }
+
+    /// Ends the line of progress that has not ended.
+    pub fn end_progress(&mut self) {
+        if self.foot == Foot::OpenLine {
+            self.clear_foot();
+        }
+        self.is_cut = false;
+    }
+
+    /// Shows a line that the next one replaces. For terminals only.
+    pub fn transient(&mut self, line: String) {
+        // A question stays until it is answered.
+        if matches!(self.foot, Foot::Question(_)) {
+            return;
+        }
+        self.clear_foot();
+        self.foot = Foot::Transient(line);
+        self.restore_foot();
+    }
+
+    /// Erases the line that [`Self::transient`] shows.
+    pub fn end_transient(&mut self) {
+        if matches!(self.foot, Foot::Transient(_)) {
+            self.clear_foot();
+            self.foot = Foot::Empty;
+            self.release();
+        }
+    }
+
+    /// Shows a question and leaves the cursor behind it.
+    pub fn ask(&mut self, question: String) {
+        self.clear_foot();
+        self.foot = Foot::Question(question);
+        self.restore_foot();
+    }
+
+    /// Returns whether a question is open.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.foot, Foot::Question(_))
+    }
+
+    /// Notes that the question is no longer open. If the user did not end its line by pressing
+    /// Enter, `ends_line` does.
+    pub fn answered(&mut self, ends_line: bool) {
+        if ends_line {
+            self.clear_foot();
+        }
+        self.foot = Foot::Empty;
+        self.release();
+    }
+
+    /// Writes the progress that waited for the foot.
+    fn release(&mut self) {
+        if !self.held.is_empty() {
+            // There is nobody to report the failure to.
+            let _ = self.progress("");
+        }
+    }
+
+    /// Leaves the cursor at the start of a line on which nothing stands.
+    fn clear_foot(&mut self) {
+        let _ = match &self.foot {
+            Foot::Empty => Ok(()),
+            Foot::OpenLine => {
+                self.foot = Foot::Empty;
+                self.is_cut = true;
+                self.put(Stream::Error, "\n", false)
+            }
+            Foot::Transient(_) => self.raw(ERASE_LINE),
+            Foot::Question(_) => self.put(Stream::Error, "\n", false),
+        };
+    }
+
+    /// Shows the foot again.
+    fn restore_foot(&mut self) {
+        if let Foot::Transient(text) | Foot::Question(text) = &self.foot {
+            let text = text.clone();
+            let _ = self.put(Stream::Error, &text, false);
+        }
+    }
+
+    /// Writes text without anything that could control a terminal. All text passes here.
+    fn put(&mut self, stream: Stream, text: &str, colours: bool) -> io::Result<()> {
+        let text = displayable(text, colours);
+        let write = |to: &mut dyn Write| to.write_all(text.as_bytes()).and_then(|()| to.flush());
+        match stream {
+            Stream::Output => write(&mut self.output),
+            Stream::Error => write(&mut self.error),
+        }
+    }
+
+    /// Writes a sequence of the program itself.
+    fn raw(&mut self, sequence: &'static str) -> io::Result<()> {
+        self.error.write_all(sequence.as_bytes())?;
+        self.error.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Owner<Vec<u8>, Vec<u8>> {
+        Owner::new(Vec::new(), Vec::new(), true)
+    }
+
+    fn error(owner: &Owner<Vec<u8>, Vec<u8>>) -> String {
+        String::from_utf8(owner.error.clone()).expect("text")
+    }
+
+    #[test]
+    fn a_message_does_not_cut_into_a_line_of_progress() {
+        let mut owner = owner();
+        owner.progress("#1 0.1 half").expect("written");
+        owner.lines(Stream::Error, "WARNING: x\n").expect("written");
+        owner.progress(" of it\n#1 DONE\n").expect("written");
+        assert_eq!(
+            error(&owner),
+            "#1 0.1 half\nWARNING: x\n   of it\n#1 DONE\n"
+        );
+    }
+
+    #[test]
+    fn a_line_that_only_had_to_end_leaves_no_empty_line() {
+        let mut owner = owner();
+        owner.progress("#1 0.1 half").expect("written");
+        owner.lines(Stream::Error, "hint: x").expect("written");
+        owner.progress("\n#1 DONE\n").expect("written");
+        assert_eq!(error(&owner), "#1 0.1 half\nhint: x\n#1 DONE\n");
+    }
+
+    #[test]
+    fn a_question_is_asked_again_below_other_output() {
+        let mut owner = owner();
+        owner.ask("Continue? [y/N] ".into());
+        owner.lines(Stream::Error, "WARNING: x\n").expect("written");
+        owner.progress("#1 a\n#1 b").expect("written");
+        owner.transient("10 %".into());
+        assert!(owner.is_asking());
+        owner.answered(false);
+        owner.progress("c\n").expect("written");
+        assert_eq!(
+            error(&owner),
+            "Continue? [y/N] \nWARNING: x\nContinue? [y/N] \n#1 a\nContinue? [y/N] #1 bc\n"
+        );
+    }
+
+    #[test]
+    fn a_transient_line_stays_the_last_one() {
+        let mut owner = owner();
+        owner.transient("1 MiB".into());
+        owner.transient("2 MiB".into());
+        owner.lines(Stream::Error, "INFO: x\n").expect("written");
+        owner.end_transient();
+        owner.lines(Stream::Error, "done\n").expect("written");
+        assert_eq!(
+            error(&owner),
+            "1 MiB\r\x1b[K2 MiB\r\x1b[KINFO: x\n2 MiB\r\x1b[Kdone\n"
+        );
+    }
+
+    #[test]
+    fn a_result_elsewhere_leaves_the_foot_alone() {
+        let mut owner = Owner::new(Vec::new(), Vec::new(), false);
+        owner.progress("#1 half").expect("written");
+        owner.lines(Stream::Output, "result").expect("written");
+        owner.progress(" and half\n").expect("written");
+        assert_eq!(owner.output, b"result\n");
+        assert_eq!(error(&owner), "#1 half and half\n");
+    }
+
+    #[test]
+    fn an_endless_line_behind_a_question_is_bounded() {
+        let mut owner = owner();
+        owner.ask("? ".into());
+        for _ in 0..5 {
+            owner.progress(&"x".repeat(30 << 10)).expect("written");
+            assert!(owner.held.len() <= MOST_HELD);
+        }
+        assert!(error(&owner).len() > MOST_HELD);
+    }
+}
