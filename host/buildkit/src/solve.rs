@@ -162,10 +162,10 @@ impl Client {
             let by = Instant::now() + end;
             ending.send_replace(Phase::Ended { idle, by });
             let missing = match outcome {
-                Ok(_) => open.services.exports.missing().await,
+                Ok(_) => open.exports.missing().await,
                 Err(_) => None,
             };
-            let outcome = match (outcome, open.services.take_failure(), missing) {
+            let outcome = match (outcome, open.exports.take_failure(), missing) {
                 // The daemon repeats in its words what failed here.
                 (Ok(_) | Err(Error::Solve(_)), Some(failure), _) => Err(failure),
                 (Ok(_), None, Some(missing)) => Err(missing),
