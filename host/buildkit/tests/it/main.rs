@@ -1,4 +1,5 @@
-//! The client against a fake daemon with faults (`fake`), and against a real BuildKit (`real`).
+//! The client against a fake daemon with faults (`fake`), which also calls the session (`session`,
+//! `secrets`), and against a real BuildKit (`real`).
 
 #![allow(
     clippy::unwrap_used,
@@ -7,9 +8,13 @@
     reason = "these are tests"
 )]
 
+mod caller;
+mod control;
 mod fake;
 mod machine;
 mod real;
+mod secrets;
+mod session;
 
 use std::pin::Pin;
 use std::sync::Arc;

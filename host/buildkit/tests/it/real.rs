@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use iechor_buildkit::session::secrets::{MAX_SECRET_SIZE, Secrets};
 use iechor_buildkit::{
     Code, Credential, CredentialSource, Error, ExportTarget, Exporter, PruneRequest, Session,
     SessionBuilder, SolveRequest, new_id, source_snippet,
@@ -559,6 +560,65 @@ chmod +x /tmp/registry"#,
     let (result, _) = solve(&daemon.client, dockerfile(vec![]), session).await;
     let error = result.unwrap_err().to_string();
     assert!(error.contains("the helper is broken"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_mounted_and_nothing_of_them_stays() {
+    let machine = machine();
+    let context = context_with_shell(
+        machine,
+        "RUN --mount=type=secret,id=token --mount=type=secret,id=npmrc,target=/root/.npmrc \\\n\
+         \x20   cat /run/secrets/token /root/.npmrc | md5sum >/sum; wc -c </root/.npmrc >/size\n",
+    );
+    let (value, file) = (new_id(), vec![b'x'; MAX_SECRET_SIZE]);
+    let (path, out) = (context.path().join("npmrc"), TempDir::new().unwrap());
+    fs::write(&path, &file).unwrap();
+    fs::write(context.path().join(".dockerignore"), "npmrc\n").unwrap();
+    let daemon = machine.dial().await;
+    let secrets = Secrets::default()
+        .value("token", value.clone())
+        .file("npmrc", &path);
+    let session = offering(context.path()).secrets(secrets).build();
+    let request = dockerfile(vec![to_directory(out.path())]);
+    let (result, statuses) = solve(&daemon.client, request, session).await;
+    result.unwrap();
+    let size = fs::read_to_string(out.path().join("size")).unwrap();
+    assert_eq!(size.trim(), MAX_SECRET_SIZE.to_string());
+    let expected = machine.exec(&format!(
+        "(printf {value}; head -c {MAX_SECRET_SIZE} /dev/zero | tr '\\0' x) | md5sum"
+    ));
+    let sum = fs::read_to_string(out.path().join("sum")).unwrap();
+    assert_eq!(sum, expected);
+    assert!(!format!("{statuses:?}").contains(&value));
+    let left = fs::metadata(out.path().join("run/secrets/token"));
+    assert!(left.is_err() || left.unwrap().len() == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_cannot_be_given_fails_the_build_with_the_reason() {
+    let machine = machine();
+    let daemon = machine.dial().await;
+    let build = async |mount: &str, secrets: Secrets| {
+        let context =
+            context_with_shell(machine, &format!("RUN --mount=type=secret,{mount} true\n"));
+        let session = offering(context.path()).secrets(secrets).build();
+        let (result, _) = solve(&daemon.client, dockerfile(vec![]), session).await;
+        result.map_err(|error| error.to_string())
+    };
+    let other = || Secrets::default().value("other", "x");
+    let error = build("id=absent,required=true", other()).await.unwrap_err();
+    assert!(error.contains("secret absent: not found"), "{error}");
+    build("id=absent", other()).await.unwrap();
+
+    let unreadable = Secrets::default().file("gone", "/no/such/file");
+    let error = build("id=gone", unreadable).await.unwrap_err();
+    assert!(
+        error.contains("cannot read secret \"gone\": No such file"),
+        "{error}"
+    );
+    let large = Secrets::default().value("large", vec![b'x'; MAX_SECRET_SIZE + 1]);
+    let error = build("id=large", large).await.unwrap_err();
+    assert!(error.contains("cannot use secret \"large\""), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
