@@ -72,7 +72,7 @@ fn to_directory(directory: &TempDir) -> SolveRequest {
 
 /// Waits until as many things as expected have happened, and some time for more of them.
 async fn settled(count: &AtomicUsize, expected: usize) -> usize {
-    for _ in 0..300 {
+    for _ in 0..1000 {
         if count.load(Ordering::Relaxed) >= expected {
             break;
         }
@@ -151,6 +151,20 @@ async fn an_unknown_method_is_refused() {
         ] {
             let status = caller.call(path, &[], endless(1)).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{path}: {status}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_directory_that_was_not_offered_is_not_sent() {
+    let (session, context) = everything();
+    calling(session, SolveRequest::dockerfile(), async |caller| {
+        let path = context.path().to_str().unwrap();
+        for name in ["", "dockerfile", "Context", "context/", "..", "/", path] {
+            let headers = [("dir-name", name)];
+            let status = caller.call(FILE_SYNC, &headers, open()).await.unwrap_err();
+            assert_eq!(status.code(), Code::NotFound, "{name:?}: {status}");
         }
     })
     .await;
