@@ -132,7 +132,6 @@ fn lossy(bytes: &[u8]) -> String {
 #[derive(Clone, Debug)]
 pub struct PatternMatcher {
     patterns: Vec<Pattern>,
-    exclusions: bool,
 }
 
 impl PatternMatcher {
@@ -169,40 +168,12 @@ impl PatternMatcher {
                 kind,
             });
         }
-        let exclusions = compiled.iter().any(|pattern| pattern.exclusion);
-        Ok(Self {
-            patterns: compiled,
-            exclusions,
-        })
+        Ok(Self { patterns: compiled })
     }
 
     /// The patterns, in order.
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
-    }
-
-    /// Whether any pattern began with `!`.
-    pub fn has_exclusions(&self) -> bool {
-        self.exclusions
-    }
-
-    /// Whether the path itself matches; directories above it do not count.
-    ///
-    /// # Errors
-    /// [`PatternError::Unmatchable`].
-    pub fn matches_exactly(&self, path: &[u8]) -> Result<bool, PatternError> {
-        let subject = Subject { bytes: path };
-        self.last_match(|pattern| pattern.matches(&subject))
-    }
-
-    /// Whether the path or a directory above it matches.
-    ///
-    /// # Errors
-    /// [`PatternError::Unmatchable`].
-    pub fn matches_or_parent_matches(&self, path: &[u8]) -> Result<bool, PatternError> {
-        let subject = Subject { bytes: path };
-        let parents = subject.parents();
-        self.last_match(|pattern| matches_either(pattern, &subject, &parents))
     }
 
     /// The same for a walk, which has matched the directory that the path is in. `parent` is
@@ -243,20 +214,6 @@ impl PatternMatcher {
             };
             results[index] = found;
             if found {
-                matched = !pattern.exclusion;
-            }
-        }
-        Ok(matched)
-    }
-
-    fn last_match(
-        &self,
-        mut matches: impl FnMut(&Pattern) -> Result<bool, PatternError>,
-    ) -> Result<bool, PatternError> {
-        let mut matched = false;
-        for pattern in &self.patterns {
-            // Only a pattern that could change the answer is evaluated.
-            if pattern.exclusion == matched && matches(pattern)? {
                 matched = !pattern.exclusion;
             }
         }

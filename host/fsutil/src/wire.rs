@@ -129,24 +129,6 @@ pub struct StatRef<'a> {
     pub xattrs: &'a [Xattr],
 }
 
-impl StatRef<'_> {
-    /// A copy that owns its parts.
-    pub fn to_stat(&self) -> Stat {
-        Stat {
-            path: Bytes::copy_from_slice(self.path),
-            mode: self.mode,
-            uid: self.uid,
-            gid: self.gid,
-            size: self.size,
-            modified: self.modified,
-            link_name: Bytes::copy_from_slice(self.link_name),
-            device_major: self.device_major,
-            device_minor: self.device_minor,
-            xattrs: self.xattrs.to_vec(),
-        }
-    }
-}
-
 /// A frame that cannot be cut off from received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -506,10 +488,25 @@ mod tests {
             check(
                 buffer,
                 &Packet {
-                    stat: Some(stat.to_stat()),
+                    stat: Some(owned(&stat)),
                     ..packet(PacketKind::Stat)
                 },
             );
+        }
+    }
+
+    fn owned(stat: &StatRef<'_>) -> Stat {
+        Stat {
+            path: Bytes::copy_from_slice(stat.path),
+            mode: stat.mode,
+            uid: stat.uid,
+            gid: stat.gid,
+            size: stat.size,
+            modified: stat.modified,
+            link_name: Bytes::copy_from_slice(stat.link_name),
+            device_major: stat.device_major,
+            device_minor: stat.device_minor,
+            xattrs: stat.xattrs.to_vec(),
         }
     }
 
