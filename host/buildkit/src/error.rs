@@ -1,4 +1,4 @@
-//! What can go wrong, and how the peer words it.
+//! The errors of the client, and their texts, which follow BuildKit's Go client.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,37 +12,38 @@ use crate::fields::Fields;
 use crate::status::{Range, SourceInfo};
 use crate::wire;
 
-/// Details of an error that are looked at. A real one has a stack, a vertex and a few sources.
+/// Maximum number of details of an error that are read. A real error has a stack, a vertex and a
+/// few sources.
 const MOST_DETAILS: usize = 1000;
 
-/// Places of an error that are kept; each comes with the text of its file.
+/// Maximum number of sources of an error that are kept. Each has the text of its file.
 const MOST_SOURCES: usize = 10;
 
-/// Lines of a file that a snippet shows. A heredoc is the longest instruction there is.
+/// Maximum number of lines that a snippet shows. A heredoc is the longest instruction.
 const MOST_LINES: i64 = 200;
 
-/// Everything that can go wrong between the byte stream and the end of a build.
+/// An error between opening the byte stream and the end of a build.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The stream ended, broke, or the other side does not speak HTTP/2. The client is of no use
-    /// any more: make a new stream and connect again.
+    /// The stream ended or broke, or the other side does not speak HTTP/2. The client cannot be
+    /// used any more: connect again with a new stream.
     #[error("lost the connection to BuildKit: {reason}")]
     ConnectionLost {
-        /// What was seen, for example the text that came instead of HTTP/2.
+        /// Reason, for example the text that arrived instead of HTTP/2.
         reason: String,
     },
-    /// Nothing at all came from BuildKit for longer than the client waits. A healthy daemon calls
-    /// the session every few seconds.
+    /// BuildKit sent nothing for longer than the client waits. A healthy daemon calls the session
+    /// every few seconds.
     #[error("BuildKit did not answer for {} seconds", .limit.as_secs_f32())]
     Silent {
-        /// How long the client waited.
+        /// Time that the client waited.
         limit: Duration,
     },
     /// BuildKit refused a call other than Solve.
     #[error("{call}: {}", worded(*.code, .message))]
     Call {
-        /// The call, for example `Control.Info`.
+        /// Name of the call, for example `Control.Info`.
         call: &'static str,
         /// The gRPC status code.
         code: Code,
@@ -59,19 +60,19 @@ pub enum Error {
         index: usize,
         /// Kind of the exporter, for example `local`.
         kind: String,
-        /// What happened, for example `No space left on device`.
+        /// Reason, for example `No space left on device`.
         message: String,
     },
-    /// The build was cancelled by the caller.
+    /// The caller cancelled the build.
     #[error("build cancelled: context canceled")]
     Cancelled,
-    /// The request cannot be sent as it is. Nothing was done.
+    /// The request is invalid. Nothing was sent.
     #[error("{0}")]
     Request(String),
 }
 
 impl Error {
-    /// The gRPC status code, where the error came from the daemon or is a cancellation.
+    /// Returns the gRPC status code, if the error came from the daemon or is a cancellation.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Call { code, .. } => Some(*code),
@@ -81,7 +82,7 @@ impl Error {
         }
     }
 
-    /// Places in source files (Dockerfiles) that the error is about, in the order to print them.
+    /// Returns the places in source files (Dockerfiles) that the error refers to, in display order.
     pub fn sources(&self) -> &[SourceError] {
         match self {
             Self::Solve(error) => &error.sources,
@@ -90,7 +91,7 @@ impl Error {
     }
 }
 
-/// Why a build failed.
+/// The failure of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SolveError {
     /// The gRPC status code; [`Code::Unknown`] for most failures of a build.
@@ -99,7 +100,7 @@ pub struct SolveError {
     pub message: String,
     /// Digest of the vertex that failed.
     pub vertex: Option<String>,
-    /// Where in the Dockerfile.
+    /// Places in the Dockerfile.
     pub sources: Vec<SourceError>,
 }
 
@@ -113,7 +114,7 @@ impl std::error::Error for SolveError {}
 
 impl SolveError {
     /// Reads the typed details that BuildKit puts into the `grpc-status-details-bin` trailer.
-    /// Details that are not understood are left out: the message says it all in words.
+    /// Details that cannot be decoded are left out: the message already describes the error.
     pub(crate) fn from_status(status: &tonic::Status) -> Self {
         let mut error = Self {
             code: status.code().into(),
@@ -121,15 +122,15 @@ impl SolveError {
             vertex: None,
             sources: Vec::new(),
         };
-        // Field 3 of `google.rpc.Status` is the details.
+        // Field 3 of `google.rpc.Status` has the details.
         let details = Fields::new(Bytes::copy_from_slice(status.details()))
             .map_while(Result::ok)
             .filter(|(number, _)| *number == 3)
             .take(MOST_DETAILS)
             .filter_map(|(_, detail)| Any::decode(detail).ok());
         for detail in details {
-            // `github.com/moby/buildkit/errdefs.Source+json`: the value is JSON, but daemons
-            // that marshal with protobuf keep the name.
+            // For example `github.com/moby/buildkit/errdefs.Source+json`. The value is JSON, but
+            // daemons that encode it as protobuf keep the name.
             let name = detail.type_url.rsplit('/').next().unwrap_or_default();
             match name.trim_end_matches("+json") {
                 "errdefs.Vertex" => {
@@ -148,7 +149,7 @@ impl SolveError {
 }
 
 fn is_json(value: &[u8]) -> bool {
-    // As protobuf this byte would begin a group, which no message here has.
+    // In protobuf this byte would begin a group, which no message here has.
     value.first() == Some(&b'{')
 }
 
@@ -176,13 +177,13 @@ fn decode_source(value: &[u8]) -> Option<SourceError> {
     }
 }
 
-/// The place in a source file that an error is about.
+/// A place in a source file that an error refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct SourceError {
     /// The file and its text.
     pub info: SourceInfo,
-    /// The lines concerned.
+    /// The affected lines.
     pub ranges: Vec<Range>,
 }
 
@@ -195,15 +196,16 @@ impl SourceError {
     }
 }
 
-/// First and last line of a range; a range may come without an end.
+/// Returns the first and the last line of a range. A range may have no end.
 fn lines(range: &Range) -> (i64, i64) {
     let start = i64::from(range.start.line);
     (start, start.max(i64::from(range.end.line)))
 }
 
-/// Returns the lines around the place, marked, as buildx prints them before `ERROR:`; none if the
-/// place is not within the text. The words in them are those of the file: they have to be cleaned
-/// before they are displayed.
+/// Returns the lines around a place, with marks, as buildx prints them before `ERROR:`. Returns
+/// none if the place is outside the text.
+///
+/// The lines contain the text of the file. Clean them before you display them.
 ///
 /// ```text
 /// Dockerfile:3
@@ -214,7 +216,7 @@ fn lines(range: &Range) -> (i64, i64) {
 /// --------------------
 /// ```
 pub fn source_snippet(source: &SourceError) -> Vec<String> {
-    // A rule of `errdefs.Source.Print`: four lines around a single line, two around a range.
+    // As in `errdefs.Source.Print`: four lines around a single line, two around a range.
     let text = &source.info.data;
     let line_ends = text.iter().filter(|byte| **byte == b'\n').count();
     let count = i64::try_from(line_ends)
@@ -269,7 +271,8 @@ pub fn source_snippet(source: &SourceError) -> Vec<String> {
     snippet
 }
 
-/// The wording of BuildKit's Go client: the code stands before the message unless it says nothing.
+/// Formats a status as BuildKit's Go client does: the code precedes the message unless it is
+/// Unknown.
 fn worded(code: Code, message: &str) -> String {
     match code {
         Code::Ok | Code::Unknown => message.to_owned(),
@@ -277,7 +280,7 @@ fn worded(code: Code, message: &str) -> String {
     }
 }
 
-/// An error says what was being done, its causes what happened.
+/// Returns the text of an error and of its causes.
 pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -384,7 +387,7 @@ mod tests {
                 "Dockerfile:3\n{rule}   1 |     FROM x\n   2 |     \n   3 | >>> RUN false\n   4 |     \n{rule}"
             )
         );
-        // Two lines of padding for a range, and a range that ends before it starts is one line.
+        // A range has two lines of padding, and a range that ends before it starts is one line.
         assert_eq!(
             snippet(&source("a\nb\nc\nd\ne\nf", 3, 4)),
             format!(

@@ -1,4 +1,4 @@
-//! One build: the request, the session around it, and its status.
+//! One build: its request, its session and its status.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -23,45 +23,47 @@ use crate::session::{Destination, Exports, Session, new_id};
 use crate::status::{LEFT_OUT, Pieces, SolveStatus};
 use crate::wire;
 
-/// One message of the status of a huge Dockerfile can exceed 16 MiB (moby#48164).
+/// Maximum size of a message of the status, in bytes. For a huge Dockerfile it can exceed 16 MiB
+/// (moby#48164).
 const STATUS_LIMIT: usize = 64 << 20;
 
-/// Facts that exporters report: some dozens for each platform in real builds. More are left out.
+/// Maximum number of entries of the exporters' response. Real builds have some dozens for each
+/// platform. Further ones are left out.
 const MOST_FACTS: usize = 10_000;
 
-/// How long the status may be idle after the end of a build; buildx waits as long.
+/// Maximum time that the status may be idle after the end of a build, as in buildx.
 const STATUS_IDLE: Duration = Duration::from_secs(5);
 
-/// How long it may go on after that at all.
+/// Maximum time that the status may continue after the end of a build.
 const STATUS_END: Duration = Duration::from_secs(60);
 
-/// The same two limits after a cancellation: the user waits.
+/// The same two limits after a cancellation, when the user waits.
 const CANCELLED_IDLE: Duration = Duration::from_secs(1);
 const CANCELLED_END: Duration = Duration::from_secs(3);
 
-/// What to build, and where its results go.
+/// A build, and where its results go.
 #[derive(Debug, Default)]
 pub struct SolveRequest {
-    /// Identifies the build on the daemon; empty for a new one from [`new_id`].
+    /// Identifier of the build on the daemon; empty for a new one from [`new_id`].
     pub reference: String,
     /// The frontend: `dockerfile.v0` or `gateway.v0`.
     pub frontend: String,
-    /// Its attributes, for example `filename`, `target`, `build-arg:K`.
+    /// Attributes of the frontend, for example `filename`, `target`, `build-arg:K`.
     pub frontend_attrs: BTreeMap<String, String>,
-    /// What to do with the result. Daemons before 0.13 know only the first.
+    /// Outputs of the build. Daemons before 0.13 support only the first.
     pub exporters: Vec<Exporter>,
-    /// Where to write cache.
+    /// Caches to write.
     pub cache_exports: Vec<CacheEntry>,
-    /// Where to read cache from.
+    /// Caches to read.
     pub cache_imports: Vec<CacheEntry>,
-    /// What the build is allowed beyond the usual, for example `network.host`.
+    /// Additional permissions of the build, for example `network.host`.
     pub entitlements: Vec<String>,
-    /// Keeps the build out of the daemon's history.
+    /// Whether to leave the build out of the daemon's history.
     pub internal: bool,
 }
 
 impl SolveRequest {
-    /// A build with the Dockerfile frontend of the daemon.
+    /// Returns a build with the Dockerfile frontend of the daemon.
     pub fn dockerfile() -> Self {
         Self {
             frontend: "dockerfile.v0".into(),
@@ -75,21 +77,21 @@ impl SolveRequest {
 pub struct Exporter {
     /// Kind of the exporter: `image`, `local`, `tar`, `oci`, `docker`.
     pub kind: String,
-    /// Its attributes, for example `name` and `push`.
+    /// Attributes of the exporter, for example `name` and `push`.
     pub attrs: BTreeMap<String, String>,
-    /// Where the result goes on this side.
+    /// Destination of the result on this side.
     pub target: ExportTarget,
 }
 
-/// Where the result of an exporter goes.
+/// The destination of an exporter's result.
 #[derive(Default)]
 pub enum ExportTarget {
-    /// Nowhere on this side, as for `image`.
+    /// No destination on this side, as for `image`.
     #[default]
     None,
-    /// Into a directory, beside what is there (`local`).
+    /// A directory, whose other files stay (`local`).
     Directory(PathBuf),
-    /// Into a file, a pipe or the like (`tar`, `oci`, `docker`); shut down at the end.
+    /// A file, a pipe or similar (`tar`, `oci`, `docker`), which is shut down at the end.
     Stream(Box<dyn AsyncWrite + Send + Unpin>),
 }
 
@@ -103,40 +105,40 @@ impl fmt::Debug for ExportTarget {
     }
 }
 
-/// A place of the cache.
+/// A cache to read or write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CacheEntry {
     /// Kind of the cache: `registry`, `inline`, `gha`, `s3`, `azblob`.
     pub kind: String,
-    /// Its attributes, for example `ref` and `mode`.
+    /// Attributes of the cache, for example `ref` and `mode`.
     pub attrs: BTreeMap<String, String>,
 }
 
-/// What a build gave.
+/// The result of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SolveResponse {
-    /// Facts that the exporters report, for example `containerimage.digest`.
+    /// Entries that the exporters report, for example `containerimage.digest`.
     pub exporter_response: BTreeMap<String, String>,
-    /// Why the status broke off, if it did. The build itself succeeded.
+    /// Reason why the status broke off, if it did. The build itself succeeded.
     pub status_failure: Option<String>,
 }
 
 impl Client {
-    /// Runs a build to its end and sends what it reports to `status`.
+    /// Runs a build to its end and sends its status to `status`.
     ///
-    /// A slow reader of `status` slows the build down; a dropped receiver does not. The session is
-    /// open before the build starts and closed after it. The status is followed to its end, or
-    /// until it has been idle for 5 s after the end of the build.
+    /// A slow reader of `status` slows the build down; a dropped receiver does not. The session
+    /// opens before the build starts and closes after it. The status is read to its end, or until
+    /// it has been idle for 5 s after the end of the build.
     ///
     /// Cancelling the token, or dropping the future, cancels the build on the daemon. With the
-    /// token the last status (vertexes that were cancelled) still comes.
+    /// token, the last status (cancelled vertexes) is still sent.
     ///
     /// # Errors
     ///
-    /// [`Error::Request`] before anything was done; [`Error::Solve`] with the place in the
-    /// Dockerfile if the build failed; [`Error::Export`] if a result could not be written here;
-    /// [`Error::Cancelled`]; [`Error::ConnectionLost`] and [`Error::Silent`] as soon as that is
-    /// known.
+    /// [`Error::Request`] if the request is invalid; [`Error::Solve`] with the place in the
+    /// Dockerfile if the build failed; [`Error::Export`] if a result could not be written on this
+    /// side; [`Error::Cancelled`]; [`Error::ConnectionLost`] and [`Error::Silent`] as soon as they
+    /// are detected.
     pub async fn solve(
         &self,
         request: SolveRequest,
@@ -166,7 +168,7 @@ impl Client {
                 Err(_) => None,
             };
             let outcome = match (outcome, open.exports.take_failure(), missing) {
-                // The daemon repeats in its words what failed here.
+                // The daemon only repeats a failure of this side.
                 (Ok(_) | Err(Error::Solve(_)), Some(failure), _) => Err(failure),
                 (Ok(_), None, Some(missing)) => Err(missing),
                 (outcome, ..) => outcome,
@@ -182,7 +184,7 @@ impl Client {
         })
     }
 
-    /// The call itself. Leaving it resets its HTTP/2 stream, which cancels the build.
+    /// Calls Solve. Dropping the future resets its HTTP/2 stream, which cancels the build.
     async fn run(
         &self,
         message: control::SolveRequest,
@@ -211,7 +213,7 @@ impl Client {
         }
     }
 
-    /// Passes the status on. The error is in words.
+    /// Reads the status and passes it on. The error is a message for the user.
     async fn follow(
         &self,
         reference: String,
@@ -250,8 +252,8 @@ impl Client {
                     let mut pieces = Pieces::new(message);
                     for piece in &mut pieces {
                         let piece = piece.map_err(|error| error.to_string())?;
-                        // Nobody reads: the stream is still drained, so that the daemon is not held
-                        // up.
+                        // The stream is read to its end even without a receiver, because unread
+                        // messages would block the daemon.
                         let _ = status.send(piece).await;
                     }
                     left_out |= pieces.left_out;
@@ -263,13 +265,14 @@ impl Client {
     }
 }
 
-/// The link is always ready: a call on a lost connection fails by itself.
+/// Converts an error of `ready`. The link is always ready, because a call on a lost connection
+/// fails.
 fn unready(error: hyper::Error) -> tonic::Status {
     tonic::Status::from_error(error.into())
 }
 
-/// Reads what the exporters report out of the answer to Solve. What cannot be read is left out: the
-/// build succeeded.
+/// Reads the exporters' entries from the response of Solve. Leaves out what cannot be decoded,
+/// because the build succeeded.
 fn facts(answer: Bytes) -> BTreeMap<String, String> {
     Fields::new(answer)
         .filter_map(Result::ok)
@@ -280,18 +283,18 @@ fn facts(answer: Bytes) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Where the build is, as far as the status is concerned.
+/// The phase of the build, for reading its status.
 #[derive(Clone, Copy)]
 enum Phase {
     Running,
-    /// Over: how long the status may be idle, and when it has to end.
+    /// The build has ended: how long the status may be idle, and when it has to end.
     Ended {
         idle: Duration,
         by: Instant,
     },
 }
 
-/// Waits for the future as long as the build runs, and after that for as long as it may be idle.
+/// Waits for the future while the build runs, and after that for as long as the status may be idle.
 async fn until_idle<T>(
     phase: &mut watch::Receiver<Phase>,
     mut future: std::pin::Pin<&mut impl Future<Output = T>>,
@@ -308,13 +311,13 @@ async fn until_idle<T>(
     tokio::time::timeout_at(deadline, future).await.ok()
 }
 
-/// Makes the message, and takes the destinations out of the request.
+/// Creates the message, and takes the destinations out of the request.
 fn prepare(
     request: SolveRequest,
     session: &str,
 ) -> Result<(control::SolveRequest, Exports), Error> {
     if request.frontend.is_empty() {
-        return Err(Error::Request("a build needs a frontend".into()));
+        return Err(Error::Request("the build has no frontend".into()));
     }
     let caches = request.cache_exports.iter().chain(&request.cache_imports);
     if caches.into_iter().any(|cache| cache.kind == "local") {
@@ -340,7 +343,7 @@ fn prepare(
 
     let mut frontend_attrs: HashMap<_, _> = request.frontend_attrs.into_iter().collect();
     if !request.cache_imports.is_empty() {
-        // With a frontend the daemon reads the imports here and nowhere else.
+        // With a frontend, the daemon reads the imports only here.
         frontend_attrs.insert("cache-imports".into(), cache_attr(&request.cache_imports)?);
     }
     let entries = |entries: Vec<CacheEntry>| {
@@ -377,7 +380,8 @@ fn prepare(
     Ok((message, exports))
 }
 
-/// Which exporters take what, as the daemon would only find out at the end of the build.
+/// Returns the destination of an exporter. Refuses a combination that the daemon would refuse only
+/// at the end of the build.
 fn destination(
     kind: &str,
     attrs: &BTreeMap<String, String>,

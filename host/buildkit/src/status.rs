@@ -1,8 +1,8 @@
-//! What a build reports while it runs: vertexes, their statuses, log lines and warnings.
+//! The status of a running build: vertexes, their progress, log lines and warnings.
 //!
 //! The types mirror those of BuildKit's Go client (`client/graph.go`). Serialised with serde they
-//! give the lines of `--progress=rawjson`: byte strings as base64, times as RFC 3339 with
-//! nanoseconds, empty fields left out where Go leaves them out.
+//! are the lines of `--progress=rawjson`: byte strings in base64, times in RFC 3339 with
+//! nanoseconds, and empty fields left out where Go leaves them out.
 
 mod pieces;
 
@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use pieces::{LEFT_OUT, Pieces};
 
-/// One message of the status stream, or a part of a long one: everything that changed since the one before.
+/// A message of the status stream, or a part of a long one: all changes since the message before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SolveStatus {
-    /// Vertexes that are new or changed. A vertex is sent whole each time.
+    /// New or changed vertexes. A vertex is always complete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub vertexes: Vec<Vertex>,
     /// Progress within vertexes, such as one layer of a pull.
@@ -38,13 +38,13 @@ pub struct SolveStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Vertex {
-    /// Identifies the vertex within this build.
+    /// Identifier of the vertex within this build.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
-    /// Digests of the vertexes this one needs.
+    /// Digests of the vertexes that this one needs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<String>,
-    /// What to show, for example `[2/3] RUN make`.
+    /// Text to show, for example `[2/3] RUN make`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Start of the current interval; a vertex may start more than once.
@@ -53,13 +53,14 @@ pub struct Vertex {
     /// End of the current interval.
     #[serde(with = "rfc3339_option", skip_serializing_if = "Option::is_none")]
     pub completed: Option<SystemTime>,
-    /// The result came from the cache.
+    /// Whether the result came from the cache.
     #[serde(skip_serializing_if = "is_false")]
     pub cached: bool,
-    /// Why the vertex failed; empty if it did not. Ends with `context canceled` if it was cancelled.
+    /// Reason of the failure; empty if the vertex did not fail. Ends with `context canceled` if the
+    /// vertex was cancelled.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
-    /// Vertexes of the same group are shown as one.
+    /// Group of the vertex, if any.
     #[serde(rename = "progressGroup", skip_serializing_if = "Option::is_none")]
     pub progress_group: Option<ProgressGroup>,
 }
@@ -68,13 +69,13 @@ pub struct Vertex {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProgressGroup {
-    /// Identifies the group.
+    /// Identifier of the group.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
-    /// What to show instead of the names of the vertexes.
+    /// Text to show instead of the names of the vertexes.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// A weak group is ignored where a vertex belongs to another one too.
+    /// Whether to ignore the group for a vertex that also belongs to another one.
     #[serde(skip_serializing_if = "is_false")]
     pub weak: bool,
 }
@@ -82,31 +83,31 @@ pub struct ProgressGroup {
 /// Progress of one piece of work within a vertex.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VertexStatus {
-    /// Identifies the work within the vertex; also what is shown.
+    /// Identifier of the work within the vertex, which is also shown.
     pub id: String,
     /// Digest of the vertex.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub vertex: String,
-    /// A name beside the id; mostly empty.
+    /// Name in addition to the identifier; usually empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// How much there is, in the unit of `current` (bytes); 0 if unknown.
+    /// Total amount, in the unit of `current` (bytes); 0 if unknown.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub total: i64,
-    /// How much is done.
+    /// Completed amount.
     #[serde(default)]
     pub current: i64,
-    /// When this was reported.
+    /// Time of this report.
     #[serde(with = "rfc3339")]
     pub timestamp: SystemTime,
-    /// When the work began.
+    /// Start of the work.
     #[serde(
         default,
         with = "rfc3339_option",
         skip_serializing_if = "Option::is_none"
     )]
     pub started: Option<SystemTime>,
-    /// When the work ended.
+    /// End of the work.
     #[serde(
         default,
         with = "rfc3339_option",
@@ -130,7 +131,7 @@ impl Default for VertexStatus {
     }
 }
 
-/// A piece of output; not necessarily whole lines.
+/// A part of the output, not necessarily whole lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VertexLog {
     /// Digest of the vertex.
@@ -139,10 +140,10 @@ pub struct VertexLog {
     /// 1 for standard output, 2 for standard error.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stream: i64,
-    /// The bytes as the command wrote them.
+    /// Bytes as the command wrote them.
     #[serde(with = "base64_bytes")]
     pub data: Bytes,
-    /// When the bytes were written.
+    /// Time at which the bytes were written.
     #[serde(with = "rfc3339")]
     pub timestamp: SystemTime,
 }
@@ -154,19 +155,19 @@ pub struct VertexWarning {
     /// Digest of the vertex that the warning is about.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub vertex: String,
-    /// Severity as the frontend gave it; 1 for the Dockerfile linter.
+    /// Severity from the frontend; 1 for the Dockerfile linter.
     #[serde(skip_serializing_if = "is_zero")]
     pub level: i64,
-    /// One line.
+    /// Text of one line.
     #[serde(with = "base64_bytes", skip_serializing_if = "Bytes::is_empty")]
     pub short: Bytes,
-    /// More lines.
+    /// Further lines.
     #[serde(with = "base64_list", skip_serializing_if = "Vec::is_empty")]
     pub detail: Vec<Bytes>,
-    /// Where to read more.
+    /// Address of further information.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
-    /// The file that the warning is about.
+    /// The file that the warning refers to.
     #[serde(rename = "sourceInfo", skip_serializing_if = "Option::is_none")]
     pub source_info: Option<SourceInfo>,
     /// The places in that file.
@@ -181,7 +182,7 @@ pub struct SourceInfo {
     /// Name of the file, for example `Dockerfile`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub filename: String,
-    /// The whole text.
+    /// The complete text.
     #[serde(with = "base64_bytes", skip_serializing_if = "Bytes::is_empty")]
     pub data: Bytes,
     /// Language of the file, for example `Dockerfile`.
@@ -219,8 +220,8 @@ fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A protobuf time as a system time; one that protobuf does not allow (outside of the years 1 to
-/// 9999) becomes the epoch, as a missing one does in Go.
+/// Converts a protobuf time. A time that protobuf does not allow (outside of the years 1 to 9999)
+/// becomes the epoch, as a missing one does in Go.
 pub(crate) fn system_time(timestamp: &Timestamp) -> SystemTime {
     const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
     const NANOS: std::ops::Range<i32> = 0..1_000_000_000;

@@ -157,7 +157,7 @@ pub async fn calling<T>(
     let script = Script {
         solve: None,
         callers: Some(sender),
-        // A silent daemon would be given up.
+        // The client gives up on a silent daemon.
         status: Arc::new(|| {
             stream::repeat_with(|| Ok(status_of(1)))
                 .then(async |status| {

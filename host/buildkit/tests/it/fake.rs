@@ -1,4 +1,4 @@
-//! Faults that a real daemon does not have on demand.
+//! Faults that a real daemon does not produce on demand.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub struct Script {
     /// Receives the daemon's end of each session. `None`: the daemon makes no calls.
     pub callers: Option<mpsc::UnboundedSender<Caller>>,
     pub workers: usize,
-    /// `None`: no answer.
+    /// Response of Solve. `None`: no response.
     pub solve: Option<Result<proto::SolveResponse, Status>>,
     pub status: Arc<dyn Fn() -> Statuses + Send + Sync>,
     /// Notified when Solve begins, and when it is cancelled.
@@ -124,7 +124,7 @@ async fn text_instead_of_http2_is_told() {
         let (near, mut far) = tokio::io::duplex(4096);
         let said = tokio::spawn(async move {
             for piece in text.as_bytes().chunks(size) {
-                // The client stops listening once it has seen enough.
+                // The client stops reading once it has seen enough.
                 if far.write_all(piece).await.is_err() {
                     break;
                 }
@@ -135,7 +135,7 @@ async fn text_instead_of_http2_is_told() {
         assert!(matches!(error, Error::ConnectionLost { .. }));
         let error = error.to_string();
         assert!(
-            error.contains("does not speak HTTP/2; it said: O"),
+            error.contains("does not speak HTTP/2; it sent: O"),
             "{error}"
         );
         if size > 99 {
@@ -151,7 +151,7 @@ async fn tls_where_none_is_spoken_is_told() {
     // A fatal alert: unexpected message.
     far.write_all(&[0x15, 3, 3, 0, 2, 2, 10]).await.unwrap();
     let error = Client::connect(near).await.unwrap_err().to_string();
-    assert!(error.contains("the other side speaks TLS"), "{error}");
+    assert!(error.contains("the other side uses TLS"), "{error}");
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn a_connection_that_breaks_fails_the_build_at_once() {
         "lost the connection to BuildKit: the other side closed the stream"
     );
     assert!(broken.elapsed() < Duration::from_secs(1));
-    // And so does everything after it.
+    // Every later call fails, too.
     let error = client.version().await.unwrap_err();
     assert!(matches!(error, Error::ConnectionLost { .. }), "{error}");
 }
@@ -252,7 +252,7 @@ async fn a_daemon_that_only_reports_status_is_alive() {
     let (result, statuses) = build.await;
     assert!(matches!(result.unwrap_err(), Error::Cancelled));
     assert!(statuses.len() > 20);
-    // A status without end is left some seconds after the cancellation.
+    // The client leaves a status without end some seconds after the cancellation.
     assert!(
         start.elapsed() < Duration::from_secs(8),
         "{:?}",
@@ -465,7 +465,7 @@ async fn a_status_that_does_not_end_is_left_after_five_seconds() {
 
 #[tokio::test]
 async fn a_typed_error_with_a_whole_dockerfile_arrives() {
-    // More than the 16 KiB of headers that hyper accepts by itself.
+    // More than hyper's default limit of 16 KiB for headers.
     let dockerfile = "# a comment that is long\n".repeat(4000) + "RUN false\n";
     let source = serde_json::json!({
         "info": {

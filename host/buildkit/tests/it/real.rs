@@ -23,14 +23,15 @@ use tokio_util::sync::CancellationToken;
 use crate::machine::{Machine, machine};
 use crate::{solve, solve_until, vertexes};
 
-/// A build context with a Dockerfile.
+/// Creates a build context with a Dockerfile.
 fn context(dockerfile: &str) -> TempDir {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("Dockerfile"), dockerfile).unwrap();
     directory
 }
 
-/// One whose Dockerfile may run commands: what follows `FROM` and the shell.
+/// Creates a build context whose Dockerfile can run commands. `dockerfile` follows `FROM` and the
+/// shell.
 fn context_with_shell(machine: &Machine, dockerfile: &str) -> TempDir {
     let directory = context(&format!("FROM scratch\nADD busybox.tar /\n{dockerfile}"));
     fs::copy(&machine.base, directory.path().join("busybox.tar")).unwrap();
@@ -123,7 +124,7 @@ async fn results_go_to_a_directory_and_to_files() {
     );
     let daemon = machine().dial().await;
 
-    // All at once: each call names its exporter.
+    // All at once: each call of the daemon names its exporter.
     let request = dockerfile(vec![
         to_directory(&directory),
         to_file("tar", &tar).await,
@@ -151,7 +152,7 @@ async fn results_go_to_a_directory_and_to_files() {
         .unwrap();
     assert!(copy.completed.is_some() && copy.error.is_empty());
 
-    // And beside what is there.
+    // Other files of the directory stay.
     fs::write(directory.join("mine"), "mine").unwrap();
     let (result, _) = solve(
         &daemon.client,
@@ -342,7 +343,7 @@ async fn links_and_odd_names_survive_the_way_there_and_back() {
     assert_eq!(listed(out.path()), listed(&tree));
 }
 
-/// Every entry below a directory with what matters of it.
+/// Returns every entry below a directory with its properties.
 fn listed(root: &Path) -> BTreeMap<String, String> {
     fn walk(root: &Path, directory: &Path, all: &mut BTreeMap<String, String>) {
         for entry in fs::read_dir(directory).unwrap() {
@@ -398,7 +399,7 @@ async fn many_small_files() {
     assert_eq!(got.len(), COUNT);
 }
 
-/// Waits until a command with this text runs in the container, or no longer does.
+/// Waits until a command with this text runs in the container, or does not run any more.
 async fn until_running(machine: &Machine, text: &str, running: bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     // The brackets keep the search from finding itself.
@@ -412,7 +413,7 @@ async fn until_running(machine: &Machine, text: &str, running: bool) {
     }
 }
 
-/// Seconds to sleep that no other test uses.
+/// Returns a number of seconds to sleep that no other test uses.
 fn sleep_text() -> String {
     rand::random_range(100_000..999_999).to_string()
 }
@@ -478,7 +479,7 @@ async fn a_cancelled_build_stops_on_the_daemon() {
     assert!(run.error.ends_with("context canceled"), "{run:?}");
     until_running(machine, &seconds, false).await;
 
-    // The connection is as good as before; a build that is dropped stops as well.
+    // The connection still works. A dropped build stops as well.
     let seconds = sleep_text();
     let context = context_with_shell(machine, &format!("RUN sleep {seconds}\n"));
     tokio::select! {
@@ -506,7 +507,7 @@ impl CredentialSource for Asked {
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_asked_for_and_used() {
     let machine = machine();
-    // A registry that only ever asks who is there, and notes the answers.
+    // A registry that always requires a login, and records the credentials.
     machine.exec(
         r#"cat >/tmp/registry <<'END'
 #!/bin/sh
@@ -623,7 +624,7 @@ async fn a_secret_that_cannot_be_given_fails_the_build_with_the_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cache_is_listed_and_pruned() {
-    // A daemon of its own would be nicer; a filter keeps other tests' records out of it.
+    // The daemon is shared, so a filter leaves out the records of other tests.
     let context = context("FROM scratch\nCOPY mark /\n");
     fs::write(context.path().join("mark"), new_id()).unwrap();
     let daemon = machine().dial().await;
