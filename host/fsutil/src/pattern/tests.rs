@@ -5,11 +5,11 @@ use super::*;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Expected {
-    /// Neither the path nor a directory above it.
+    /// Neither the path nor a directory above it matches.
     No,
-    /// The path itself.
+    /// The path itself matches.
     Itself,
-    /// Only a directory above it.
+    /// Only a directory above it matches.
     Above,
 }
 use Expected::{Above, Itself, No};
@@ -44,7 +44,7 @@ impl PatternMatcher {
     }
 }
 
-/// All ways to match one path, checked against each other.
+/// Checks all ways to match one path against each other.
 fn check(patterns: &[&str], path: &str, expected: Expected) {
     let matcher = PatternMatcher::new(patterns).unwrap();
     let says = format!("{patterns:?} {path:?}");
@@ -71,7 +71,7 @@ fn check(patterns: &[&str], path: &str, expected: Expected) {
     );
 }
 
-/// Matches as a walk does: the directories above first, from the top.
+/// Matches as a walk does: first the directories above the path, from the top.
 fn walked(matcher: &PatternMatcher, path: &[u8]) -> Result<bool, PatternError> {
     let mut parent: Option<Vec<bool>> = None;
     let mut results = vec![false; matcher.patterns().len()];
@@ -202,7 +202,7 @@ fn classes_and_escapes() {
         ("[x\\-]", "-", Itself),
         ("[x\\-]", "z", No),
         ("[\\-x]", "a", No),
-        // What Rust's classes have and Go's have not.
+        // Syntax that Rust's classes have and Go's do not.
         ("x[a&&b]", "x&", Itself),
         ("x[a&&b]", "xa", Itself),
         ("x[a~~b]", "x~", Itself),
@@ -211,10 +211,10 @@ fn classes_and_escapes() {
         ("x[^[]y", "x[y", No),
         ("x[<>]y", "x<y", Itself),
         ("x\\<y*", "x<yz", Itself),
-        // Characters that mean nothing outside of brackets.
+        // Characters without a meaning outside of brackets.
         ("a]b*", "a]bc", Itself),
         ("a#b &~-*", "a#b &~-c", Itself),
-        // Where Go's translation does not mean what it seems to.
+        // Cases where Go's translation has an unexpected meaning.
         ("x[*]", "x[]", Itself),
         ("x[*]", "x*", No),
         ("x[*]", "x^]", Itself),
@@ -249,7 +249,7 @@ fn characters_are_not_bytes() {
     let matcher = PatternMatcher::new(["a?b"]).unwrap();
     assert_eq!(matcher.matches_exactly(b"a\xffb"), Ok(true));
     assert_eq!(matcher.matches_exactly(b"a\xff\xfeb"), Ok(false));
-    // The first two bytes of a character of three: a character each.
+    // The first two bytes of a three-byte character count as one character each.
     let matcher = PatternMatcher::new(["a??b"]).unwrap();
     assert_eq!(matcher.matches_exactly(b"a\xe2\x98b"), Ok(true));
     let matcher = PatternMatcher::new([&b"a\xffb"[..], b"c*\xff"]).unwrap();
@@ -259,7 +259,7 @@ fn characters_are_not_bytes() {
 
 #[test]
 fn dots_do_not_match_line_feeds() {
-    // `.` of the regular expression, in both languages; `[^/]` does.
+    // `.` of the regular expression does not, in both languages; `[^/]` does.
     check(&["a/**/b"], "a/x\ny/b", No);
     check(&["a*b"], "a\nb", Itself);
 }
@@ -293,7 +293,7 @@ fn exceptions() {
     }
 }
 
-/// Go's two ways differ here: in a walk `!d` was not evaluated for the directory, as nothing
+/// Go's two ways differ here: in a walk, `!d` was not evaluated for the directory, because nothing
 /// had matched yet.
 #[test]
 fn a_walk_remembers_what_it_skipped() {
