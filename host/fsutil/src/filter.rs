@@ -24,7 +24,7 @@ pub struct Filter {
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
     /// A pattern of the filter is invalid.
-    #[error("{list} patterns")]
+    #[error("invalid {list} pattern")]
     Pattern {
         /// List that the pattern is in: `include` or `exclude`.
         list: &'static str,

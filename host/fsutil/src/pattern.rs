@@ -17,7 +17,7 @@ use crate::name::{clean, shown};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// The pattern is only an exclamation mark.
-    #[error("illegal exclusion pattern: `!` without a path behind it")]
+    #[error("illegal exclusion pattern: `!` without a path")]
     NothingExcluded,
     /// The syntax is invalid for Go's `filepath.Match`, for example because a bracket is not
     /// closed.

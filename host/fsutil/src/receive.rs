@@ -64,7 +64,7 @@ pub enum ReceiveError {
     #[error("the sender offered an invalid entry")]
     Order(#[from] OrderError),
     /// An entry has a type that cannot be written. The sender was informed.
-    #[error("cannot write `{path}`: mode {mode:#o} is of no known type")]
+    #[error("cannot write `{path}`: unknown file type in mode {mode:#o}")]
     UnknownType {
         /// Path of the entry, relative to the destination.
         path: String,
@@ -81,13 +81,13 @@ pub enum ReceiveError {
     },
     /// A directory that is not empty has the path of another kind of entry. The sender was
     /// informed.
-    #[error("cannot replace directory `{path}` by another kind of entry: it is not empty")]
+    #[error("cannot replace directory `{path}` with another kind of entry: it is not empty")]
     DirectoryInTheWay {
         /// Path of the directory, relative to the destination.
         path: String,
     },
     /// A device cannot be created, which usually requires root. The sender was informed.
-    #[error("cannot make device `{path}`; export without devices, or as root")]
+    #[error("cannot create device `{path}`, which usually requires root")]
     Device {
         /// Path of the entry, relative to the destination.
         path: String,

@@ -9,7 +9,7 @@ const ROOT: u32 = REQUESTABLE - 1;
 
 /// The table cannot number or store another entry.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no room for `{name}`: the directory has too many entries")]
+#[error("cannot add `{name}`: the directory has too many entries")]
 pub struct TableFull {
     name: String,
 }

@@ -239,7 +239,7 @@ impl Disk {
     fn symlink(&mut self, id: u32, stat: &mut Stat) -> Result<(), ReceiveError> {
         let (parent, temporary) = self.places.prepare(id)?;
         let made = rustix::fs::symlinkat(&stat.link_name[..], &parent, &temporary[..]);
-        made.map_err(|error| self.places.error(id, "make symlink", error))?;
+        made.map_err(|error| self.places.error(id, "create symlink", error))?;
         let times = About::take(stat).times();
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         if let Err(error) = rustix::fs::utimensat(&parent, &temporary[..], &times, flags) {
@@ -258,7 +258,7 @@ impl Disk {
         if let Err(error) = made {
             let path = self.places.shown(id);
             return Err(match kind {
-                FileType::Fifo => self.places.error(id, "make pipe", error),
+                FileType::Fifo => self.places.error(id, "create pipe", error),
                 _ => ReceiveError::Device {
                     path,
                     source: error.into(),

@@ -135,7 +135,7 @@ impl Places {
         let (parent, temporary) = self.prepare(id)?;
         let target = self.table.name(target);
         linkat(&from, target, &parent, &temporary[..], AtFlags::empty())
-            .map_err(|error| self.error(id, "make hard link", error))?;
+            .map_err(|error| self.error(id, "create hard link", error))?;
         self.replace(id)?;
         // A rename onto another name of the same file does nothing.
         self.discard(id);
@@ -169,7 +169,7 @@ impl Places {
             },
             Err(error) => Err(error),
         };
-        let directory = make().map_err(|error| self.error(id, "make directory", error))?;
+        let directory = make().map_err(|error| self.error(id, "create directory", error))?;
         self.remember(id, Rc::new(directory));
         Ok(())
     }
