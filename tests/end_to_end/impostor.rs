@@ -3,22 +3,19 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::pin::Pin;
 use std::thread;
 
 use bollard_buildkit_proto::google::{protobuf::Any, protobuf::Timestamp, rpc};
 use bollard_buildkit_proto::moby::buildkit::v1 as proto;
-use bollard_buildkit_proto::moby::buildkit::v1::control_server::{Control, ControlServer};
 use bollard_buildkit_proto::moby::buildkit::v1::types;
 use bollard_buildkit_proto::pb;
-use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::Status;
+
+use crate::control::{Daemon, Statuses, serve};
 
 /// What an engine answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -123,13 +120,7 @@ impl BuildKit {
         drop(inside);
         runtime.spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let service = TowerToHyperService::new(ControlServer::new(Impostor(text)));
-                let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(connection), service);
-                tokio::spawn(async move {
-                    // However it ends, it is over.
-                    let _ = Pin::from(Box::new(served)).await;
-                });
+                tokio::spawn(serve(connection, Impostor(text)));
             }
         });
         Self(runtime)
@@ -236,25 +227,15 @@ impl Impostor {
     }
 }
 
-fn never<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not here"))
-}
-
 #[tonic::async_trait]
-impl Control for Impostor {
-    async fn info(
-        &self,
-        _: Request<proto::InfoRequest>,
-    ) -> Result<Response<proto::InfoResponse>, Status> {
-        Ok(Response::new(proto::InfoResponse {
+impl Daemon for Impostor {
+    async fn info(&self) -> Result<proto::InfoResponse, Status> {
+        Ok(proto::InfoResponse {
             buildkit_version: Some(self.version()),
-        }))
+        })
     }
 
-    async fn list_workers(
-        &self,
-        _: Request<proto::ListWorkersRequest>,
-    ) -> Result<Response<proto::ListWorkersResponse>, Status> {
+    async fn workers(&self) -> Result<proto::ListWorkersResponse, Status> {
         let labels = [(self.text(), self.text())].into_iter().collect();
         let worker = types::WorkerRecord {
             id: self.text(),
@@ -273,16 +254,16 @@ impl Control for Impostor {
             buildkit_version: Some(self.version()),
             ..Default::default()
         };
-        Ok(Response::new(proto::ListWorkersResponse {
+        Ok(proto::ListWorkersResponse {
             record: vec![worker],
-        }))
+        })
     }
 
     async fn solve(
         &self,
-        request: Request<proto::SolveRequest>,
-    ) -> Result<Response<proto::SolveResponse>, Status> {
-        let target = request.into_inner().frontend_attrs.remove("target");
+        mut request: proto::SolveRequest,
+    ) -> Result<proto::SolveResponse, Status> {
+        let target = request.frontend_attrs.remove("target");
         if target.as_deref() == Some("fails") {
             return Err(self.failure());
         }
@@ -290,56 +271,12 @@ impl Control for Impostor {
             ("containerimage.digest".to_owned(), self.text()),
             (self.text(), self.text()),
         ];
-        Ok(Response::new(proto::SolveResponse {
+        Ok(proto::SolveResponse {
             exporter_response: facts.into_iter().collect(),
-        }))
+        })
     }
 
-    type StatusStream = BoxStream<'static, Result<proto::StatusResponse, Status>>;
-    async fn status(
-        &self,
-        _: Request<proto::StatusRequest>,
-    ) -> Result<Response<Self::StatusStream>, Status> {
-        let statuses = [Ok(self.statuses()), Err(self.failure())];
-        Ok(Response::new(stream::iter(statuses).boxed()))
-    }
-
-    type SessionStream = BoxStream<'static, Result<proto::BytesMessage, Status>>;
-    async fn session(
-        &self,
-        request: Request<Streaming<proto::BytesMessage>>,
-    ) -> Result<Response<Self::SessionStream>, Status> {
-        let until_closed = request.into_inner().filter_map(async |_| None);
-        Ok(Response::new(until_closed.boxed()))
-    }
-
-    type PruneStream = BoxStream<'static, Result<proto::UsageRecord, Status>>;
-    async fn prune(
-        &self,
-        _: Request<proto::PruneRequest>,
-    ) -> Result<Response<Self::PruneStream>, Status> {
-        never()
-    }
-
-    async fn disk_usage(
-        &self,
-        _: Request<proto::DiskUsageRequest>,
-    ) -> Result<Response<proto::DiskUsageResponse>, Status> {
-        never()
-    }
-
-    type ListenBuildHistoryStream = BoxStream<'static, Result<proto::BuildHistoryEvent, Status>>;
-    async fn listen_build_history(
-        &self,
-        _: Request<proto::BuildHistoryRequest>,
-    ) -> Result<Response<Self::ListenBuildHistoryStream>, Status> {
-        never()
-    }
-
-    async fn update_build_history(
-        &self,
-        _: Request<proto::UpdateBuildHistoryRequest>,
-    ) -> Result<Response<proto::UpdateBuildHistoryResponse>, Status> {
-        never()
+    fn status(&self) -> Statuses {
+        stream::iter([Ok(self.statuses()), Err(self.failure())]).boxed()
     }
 }

@@ -3,7 +3,8 @@
 //! - `support` runs the binary in a sandbox of its own, and removes what it made.
 //! - `context` makes build contexts, `components` drivers; `registry` runs registries, `web` a web
 //!   server, `daemon` a BuildKit that no builder made, `proxy` a slow engine; `impostor` has an engine and a
-//!   BuildKit that lie, `meddler` a BuildKit that names its results otherwise.
+//!   BuildKit that lie, `meddler` a BuildKit that names its results otherwise; `control` serves the
+//!   BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
 //! - every other module shows one part of the product.
 //!
 //! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
@@ -12,6 +13,8 @@
 mod certificates;
 mod components;
 mod context;
+#[path = "../../host/buildkit/tests/it/control.rs"]
+mod control;
 mod daemon;
 #[path = "../generated.rs"]
 mod generated;

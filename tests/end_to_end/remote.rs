@@ -135,7 +135,7 @@ fn who_is_not_trusted_is_told_what_to_mend() {
     sandbox
         .buildx(&format!("create --name {name} --bootstrap {endpoint}"))
         .failure(1)
-        .says("the other side speaks TLS");
+        .says("the other side uses TLS");
 }
 
 #[test]

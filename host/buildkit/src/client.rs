@@ -1,4 +1,4 @@
-//! The control connection and the calls that only ask.
+//! The control connection, and the calls that only query the daemon.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,17 +16,17 @@ use crate::error::{Code, Error};
 use crate::grpc::MESSAGE_LIMIT;
 use crate::link::{Link, SILENCE_LIMIT};
 
-/// How long to wait for the connection to say why it broke, once a call has failed.
+/// Maximum time to wait, after a failed call, for the reason why the connection broke.
 const REASON_LIMIT: Duration = Duration::from_millis(500);
 
-/// Largest answer to a question, in bytes. Real ones have some KiB; decoded, tiny entries take a
-/// hundred times as much.
+/// Maximum size of the response to a query, in bytes. Real ones have a few KiB. Decoded, tiny
+/// entries take a hundred times their encoded size.
 const ANSWER_LIMIT: usize = 512 << 10;
 
 /// A connection to a BuildKit daemon.
 ///
-/// One client is one stream. When the stream is lost every call fails with
-/// [`Error::ConnectionLost`]; the client never dials again.
+/// One client is one stream. When the stream is lost, every call fails with
+/// [`Error::ConnectionLost`]. The client never reconnects.
 pub struct Client {
     pub(crate) link: Link,
     pub(crate) silence_limit: Duration,
@@ -39,12 +39,12 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Takes the stream over and waits for the other side's HTTP/2 settings.
+    /// Takes ownership of the stream and waits for the HTTP/2 settings of the other side.
     ///
     /// # Errors
     ///
-    /// [`Error::ConnectionLost`] if the stream ends or something else than HTTP/2 comes, with the
-    /// text that came; [`Error::Silent`] if nothing comes for 45 s.
+    /// [`Error::ConnectionLost`] if the stream ends or if anything other than HTTP/2 arrives, with
+    /// the text that arrived; [`Error::Silent`] if nothing arrives for 45 s.
     pub async fn connect<S>(stream: S) -> Result<Self, Error>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -52,8 +52,9 @@ impl Client {
         Self::connect_within(stream, SILENCE_LIMIT).await
     }
 
-    /// Like [`connect`](Self::connect) with another limit for how long BuildKit may be silent,
-    /// now and during every later call. A healthy daemon sends something every 5 s during a build.
+    /// Connects like [`connect`](Self::connect), with another limit for how long BuildKit may be
+    /// silent, now and during every later call. A healthy daemon sends something every 5 s during a
+    /// build.
     ///
     /// # Errors
     ///
@@ -68,11 +69,12 @@ impl Client {
         })
     }
 
-    /// Version of the daemon; `None` where it cannot tell (BuildKit before 0.11, Engine 20.10).
+    /// Returns the version of the daemon, or `None` if the daemon cannot tell (BuildKit before
+    /// 0.11, Engine 20.10).
     ///
     /// # Errors
     ///
-    /// Those of every call: the connection is lost or silent, or the daemon refuses.
+    /// The connection is lost or silent, or the daemon refuses the call.
     pub async fn version(&self) -> Result<Option<Version>, Error> {
         let mut control = self.control().max_decoding_message_size(ANSWER_LIMIT);
         let answer = self
@@ -88,11 +90,11 @@ impl Client {
         }
     }
 
-    /// The daemon's workers, the default one first.
+    /// Returns the daemon's workers, the default one first.
     ///
     /// # Errors
     ///
-    /// Those of every call: the connection is lost or silent, or the daemon refuses.
+    /// The connection is lost or silent, or the daemon refuses the call.
     pub async fn workers(&self) -> Result<Vec<Worker>, Error> {
         let mut control = self.control().max_decoding_message_size(ANSWER_LIMIT);
         let request = control::ListWorkersRequest { filter: Vec::new() };
@@ -102,7 +104,7 @@ impl Client {
         Ok(answer.record.into_iter().map(Into::into).collect())
     }
 
-    /// Waits until the connection is lost and tells why.
+    /// Waits until the connection is lost and returns the reason.
     pub async fn lost(&self) -> Error {
         self.link.state.lost().await
     }
@@ -112,13 +114,13 @@ impl Client {
             .max_decoding_message_size(MESSAGE_LIMIT)
     }
 
-    /// Makes a client for calls whose answers are decoded piece by piece.
+    /// Returns a client for calls whose responses are decoded piece by piece.
     pub(crate) fn undecoded(&self, limit: usize) -> tonic::client::Grpc<Link> {
         tonic::client::Grpc::with_origin(self.link.clone(), origin())
             .max_decoding_message_size(limit)
     }
 
-    /// Waits for an answer as long as the connection lives and says something.
+    /// Waits for a response while the connection is alive and not silent.
     pub(crate) async fn call<T>(
         &self,
         name: &'static str,
@@ -131,8 +133,8 @@ impl Client {
         }
     }
 
-    /// Waits for an answer as long as the connection lives: the daemon may be at work, and outside
-    /// of a session it says nothing meanwhile.
+    /// Waits for a response while the connection is alive. The daemon may be busy, and outside of a
+    /// session it sends nothing meanwhile.
     pub(crate) async fn unhurried<T>(
         &self,
         name: &'static str,
@@ -148,7 +150,8 @@ impl Client {
         }
     }
 
-    /// The error of a call that failed: the lost connection if that is why, else the status.
+    /// Returns the error of a failed call: the loss of the connection if that is the reason,
+    /// otherwise the status.
     pub(crate) async fn call_error(&self, call: &'static str, status: &tonic::Status) -> Error {
         self.loss_behind(status)
             .await
@@ -168,7 +171,8 @@ impl Client {
     }
 }
 
-/// gRPC over a private stream has no host; grpc-go's name for that is this.
+/// Returns the origin of the requests. gRPC over a private stream has no host; grpc-go uses this
+/// name.
 pub(crate) fn origin() -> Uri {
     Uri::from_static("http://localhost")
 }
@@ -180,7 +184,7 @@ pub struct Version {
     pub version: String,
     /// Commit that it was built from.
     pub revision: String,
-    /// Go package, mostly `github.com/moby/buildkit`.
+    /// Go package, usually `github.com/moby/buildkit`.
     pub package: String,
 }
 
@@ -194,20 +198,20 @@ impl From<types::BuildkitVersion> for Version {
     }
 }
 
-/// What runs the steps of builds within the daemon.
+/// A worker of the daemon, which runs the steps of builds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Worker {
-    /// Identifies the worker; it is kept with the daemon's state.
+    /// Identifier of the worker, stored with the daemon's state.
     pub id: String,
     /// Labels, for example `org.mobyproject.buildkit.worker.executor`.
     pub labels: BTreeMap<String, String>,
-    /// Platforms that it can build for, its own first.
+    /// Platforms that the worker can build for, its native one first.
     pub platforms: Vec<Platform>,
-    /// Rules of the garbage collection, in the order in which they are applied.
+    /// Rules of the garbage collection, in the order in which they apply.
     pub gc_policy: Vec<GcPolicy>,
-    /// Version of the daemon; absent in old ones.
+    /// Version of the daemon; `None` for old ones.
     pub version: Option<Version>,
-    /// CDI devices that builds may ask for.
+    /// CDI devices that builds may request.
     pub devices: Vec<Device>,
 }
 
@@ -224,16 +228,16 @@ impl From<types::WorkerRecord> for Worker {
     }
 }
 
-/// A platform as OCI names it. Displayed as `linux/arm64/v8`.
+/// A platform in OCI's terms. Displayed as `linux/arm64/v8`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Platform {
     /// Operating system, for example `linux`.
     pub os: String,
     /// Architecture, for example `arm64`.
     pub architecture: String,
-    /// Variant, for example `v8`; mostly empty.
+    /// Variant, for example `v8`; usually empty.
     pub variant: String,
-    /// Version of the operating system; Windows only.
+    /// Version of the operating system; only used for Windows.
     pub os_version: String,
 }
 
@@ -262,20 +266,20 @@ impl From<pb::Platform> for Platform {
     }
 }
 
-/// A rule of the garbage collection. Zero means that the rule does not limit this.
+/// A rule of the garbage collection. Zero means that the rule has no such limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GcPolicy {
-    /// Concerns internal and shared records too.
+    /// Whether the rule also applies to internal and shared records.
     pub all: bool,
-    /// Which records it concerns, for example `type==source.local`.
+    /// Records that the rule applies to, for example `type==source.local`.
     pub filters: Vec<String>,
-    /// Records used within this time are kept.
+    /// Time since the last use within which a record is kept.
     pub keep_duration: Duration,
-    /// Bytes that are always left to the cache.
+    /// Space that the cache may always use, in bytes.
     pub reserved_space: i64,
-    /// Bytes that the cache may take.
+    /// Maximum space that the cache may use, in bytes.
     pub max_used_space: i64,
-    /// Bytes of the disk that the cache leaves free.
+    /// Disk space that the cache leaves free, in bytes.
     pub min_free_space: i64,
 }
 
@@ -284,7 +288,7 @@ impl From<types::GcPolicy> for GcPolicy {
         Self {
             all: policy.all,
             filters: policy.filters,
-            // Go's time.Duration on the wire: nanoseconds.
+            // Go's `time.Duration` has nanoseconds on the wire.
             keep_duration: Duration::from_nanos(u64::try_from(policy.keep_duration).unwrap_or(0)),
             reserved_space: policy.reserved_space,
             max_used_space: policy.max_used_space,
@@ -298,9 +302,9 @@ impl From<types::GcPolicy> for GcPolicy {
 pub struct Device {
     /// Name, for example `nvidia.com/gpu=all`.
     pub name: String,
-    /// Builds may use it without the entitlement.
+    /// Whether builds may use the device without the entitlement.
     pub automatically_allowed: bool,
-    /// It can be set up when a build asks for it.
+    /// Whether the device can be set up when a build requests it.
     pub on_demand: bool,
     /// Annotations of the device.
     pub annotations: BTreeMap<String, String>,

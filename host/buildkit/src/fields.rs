@@ -1,8 +1,8 @@
-//! Reads the answers of a daemon piece by piece.
+//! Reads the responses of a daemon piece by piece.
 //!
-//! A protobuf message of some MiB can hold millions of tiny entries, and the decoded ones take a
-//! hundred times the memory. What is repeated in the messages of a daemon is therefore taken out
-//! of the encoded message one by one.
+//! A protobuf message of some MiB can hold millions of tiny entries, and decoded ones take a
+//! hundred times the memory. Repeated fields of the daemon's messages are therefore taken out of
+//! the encoded message one by one.
 
 use std::marker::PhantomData;
 
@@ -10,7 +10,7 @@ use bytes::{Buf as _, Bytes};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// A codec that encodes requests and leaves answers as they are.
+/// A codec that encodes requests and does not decode responses.
 pub(crate) struct Undecoded<T>(PhantomData<fn(T)>);
 
 impl<T> Undecoded<T> {
@@ -53,13 +53,13 @@ impl<T> Decoder for Undecoded<T> {
     }
 }
 
-/// What is wrong with a message.
+/// The error of a message that cannot be decoded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("BuildKit sent a message that cannot be decoded")]
 pub(crate) struct Malformed;
 
-/// The fields of an encoded message that have a length (texts, bytes, messages), each with its
-/// number; other fields are passed over. Ends after the first error.
+/// The fields of an encoded message that have a length (strings, bytes, messages), each with its
+/// number. Skips other fields. Ends after the first error.
 pub(crate) struct Fields(Bytes);
 
 impl Fields {
@@ -67,7 +67,7 @@ impl Fields {
         Self(message)
     }
 
-    /// Returns the next field; `Ok(None)` is the end.
+    /// Returns the next field, or `Ok(None)` at the end.
     fn take(&mut self) -> Result<Option<(u64, Bytes)>, Malformed> {
         while !self.0.is_empty() {
             let key = self.varint()?;

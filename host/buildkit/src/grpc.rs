@@ -1,8 +1,8 @@
-//! gRPC below tonic: message framing and bodies for the calls that carry bulk data.
+//! gRPC below tonic: message framing, and bodies for calls with bulk data.
 //!
-//! tonic's codec decodes and encodes message by message. File transfer and the session tunnel
-//! hand whole buffers through instead: a buffer that goes out may hold many messages, and a
-//! message that comes in is a slice of what was received.
+//! tonic's codec decodes and encodes one message at a time. File transfer and the session's byte
+//! stream pass whole buffers instead: an outgoing buffer may hold many messages, and an incoming
+//! message is a slice of the received data.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,13 +19,13 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
-/// Largest message that is accepted: 16 MiB, the limit of the daemon itself.
+/// Default of the maximum size of an incoming message: 16 MiB, the limit of the daemon itself.
 pub(crate) const MESSAGE_LIMIT: usize = 16 << 20;
 
-/// A byte that says whether the message is compressed, and its length.
+/// Length of the prefix of a message: the compression flag and the length of the message.
 pub(crate) const PREFIX: usize = 5;
 
-/// Puts the gRPC prefix before one message.
+/// Encodes a message with its gRPC prefix.
 pub(crate) fn framed(message: &impl prost::Message) -> Bytes {
     let length = message.encoded_len();
     let mut buffer = BytesMut::with_capacity(PREFIX + length);
@@ -37,15 +37,15 @@ pub(crate) fn framed(message: &impl prost::Message) -> Bytes {
 
 /// Splits a body into the payloads of its messages.
 ///
-/// Ends with the body, and with an error if the body breaks off or its trailers hold a status
-/// other than OK.
+/// Ends with the body, or with an error if the body breaks off or its trailers have a status other
+/// than OK.
 pub(crate) struct Messages<B> {
     body: B,
-    /// What is left of the frame that came last.
+    /// The rest of the last frame.
     chunk: Bytes,
-    /// The beginning of a message that goes over more than one frame.
+    /// The beginning of a message that spans several frames.
     partial: BytesMut,
-    /// Bytes of the longest message.
+    /// Maximum size of a message, in bytes.
     limit: usize,
     ended: bool,
 }
@@ -61,12 +61,12 @@ impl<B> Messages<B> {
         }
     }
 
-    /// Accepts messages of at most this many bytes instead of 16 MiB.
+    /// Sets the maximum size of a message, in bytes, instead of 16 MiB.
     pub(crate) fn limited(self, limit: usize) -> Self {
         Self { limit, ..self }
     }
 
-    /// Takes one message out of what has been received.
+    /// Takes one message out of the received data.
     fn pop(&mut self) -> io::Result<Option<Bytes>> {
         if self.partial.is_empty() {
             if let Some(total) = frame_length(&self.chunk, self.limit)?
@@ -84,7 +84,7 @@ impl<B> Messages<B> {
             let total = frame_length(&self.partial, self.limit)?;
             let want = total.unwrap_or(PREFIX);
             let missing = want.saturating_sub(self.partial.len());
-            // What is announced need not come: room is made for what came.
+            // The announced length is not trusted: memory is allocated for received data only.
             let taken = self.chunk.split_to(missing.min(self.chunk.len()));
             self.partial.put_slice(&taken);
             if self.partial.len() < want {
@@ -99,14 +99,17 @@ impl<B> Messages<B> {
     }
 }
 
-/// Length of the message at the front, prefix included, once the prefix is there.
+/// Returns the length of the first message, including its prefix, once the prefix has been
+/// received.
 fn frame_length(bytes: &[u8], limit: usize) -> io::Result<Option<usize>> {
     let Some((&[compressed, a, b, c, d], _)) = bytes.split_first_chunk::<PREFIX>() else {
         return Ok(None);
     };
     let length = u32::from_be_bytes([a, b, c, d]) as usize;
     if compressed != 0 {
-        return Err(invalid("a compressed gRPC message, which was not offered"));
+        return Err(invalid(
+            "a compressed gRPC message, but compression was not negotiated",
+        ));
     }
     if length > limit {
         let what = format!("a gRPC message longer than {} KiB", limit >> 10);
@@ -171,7 +174,7 @@ where
     }
 }
 
-/// A request body of framed messages; ends when the sender is dropped.
+/// A request body of messages with their gRPC prefix. Ends when the sender is dropped.
 pub(crate) struct Outgoing(pub(crate) mpsc::Receiver<Bytes>);
 
 impl Body for Outgoing {
@@ -188,7 +191,7 @@ impl Body for Outgoing {
     }
 }
 
-/// A response body of framed messages which ends with the status that a task returns.
+/// A response body of messages with their gRPC prefix. Ends with the status that a task returns.
 ///
 /// The task is aborted when the caller goes away.
 struct Streamed {
@@ -228,13 +231,13 @@ impl Body for Streamed {
 fn trailers(status: &Status) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     if status.add_header(&mut trailers).is_err() {
-        // The message does not fit into a header; the code alone does.
+        // The message does not fit into a header, but the code does.
         trailers.insert("grpc-status", HeaderValue::from(status.code() as i32));
     }
     trailers
 }
 
-/// The type of every response that the session services give.
+/// The response to a call of the daemon on a session.
 pub(crate) type Reply = Response<tonic::body::Body>;
 
 fn reply(body: tonic::body::Body) -> Reply {
@@ -246,12 +249,12 @@ fn reply(body: tonic::body::Body) -> Reply {
     response
 }
 
-/// Answers with one status and no message.
+/// Responds with a status and no message.
 pub(crate) fn refuse(status: Status) -> Reply {
     status.into_http()
 }
 
-/// Answers a call that has one message each way.
+/// Responds to a unary call.
 pub(crate) fn answer(result: Result<Bytes, Status>) -> Reply {
     match result {
         Ok(message) => {
@@ -267,7 +270,7 @@ pub(crate) fn answer(result: Result<Bytes, Status>) -> Reply {
     }
 }
 
-/// Answers with the buffers that `task` sends and the status it ends with.
+/// Responds with the buffers that `task` sends, and ends with the status that it returns.
 pub(crate) fn stream_reply(
     messages: mpsc::Receiver<Bytes>,
     task: impl Future<Output = Result<(), Status>> + Send + 'static,

@@ -1,8 +1,9 @@
 //! BuildKit client: control connection, session services, solve and status.
 //!
 //! [`Client::connect`] takes any byte stream to a daemon. [`Client::solve`] runs one build: it
-//! opens a [`Session`], in which the daemon fetches files and delivers results, and reports
-//! [`status`] as the build goes on. tonic, hyper and the generated messages stay in here.
+//! opens a [`Session`], on which the daemon fetches files and delivers results, and reports the
+//! [`status`] of the build. tonic, hyper and the generated messages are not part of the public
+//! interface.
 //!
 //! ```no_run
 //! # async fn example(stream: tokio::net::UnixStream) -> Result<(), iechor_buildkit::Error> {

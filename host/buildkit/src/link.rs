@@ -1,4 +1,4 @@
-//! The one HTTP/2 connection: the stream under watch, and a tonic service over it.
+//! The HTTP/2 connection: the monitored byte stream, and a tonic service on top of it.
 
 use std::fmt;
 use std::io;
@@ -19,33 +19,35 @@ use tonic::body::Body;
 
 use crate::error::{Error, with_causes};
 
-/// Windows are generous: exports come through the session's stream. Status that nobody reads must
-/// not hold that up, so the window of the connection is larger by far.
+/// Flow control windows, in bytes. They are large because exports come through the session's
+/// stream. The connection's window is much larger, so that status that is not read does not block
+/// that stream.
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
-/// Typed errors with whole Dockerfiles come as trailers; hyper's own limit is 16 KiB.
+/// Maximum size of headers, in bytes. Typed errors with whole Dockerfiles come as trailers; hyper's
+/// default is 16 KiB.
 const HEADER_LIMIT: u32 = 16 << 20;
 
-/// How long the stream may say nothing before the client gives up. BuildKit calls the session's
-/// health service every 5 s, waits 15 s for the answer, and forgets a session after two failures.
+/// Maximum time without data before the client gives up. BuildKit calls the session's health
+/// service every 5 s, waits 15 s for the response, and drops a session after two failures.
 pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(45);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has come yet.
+    /// Nothing has arrived yet.
     Opening,
     /// The other side has sent its HTTP/2 settings.
     Open,
-    /// The stream is of no use any more.
+    /// The stream cannot be used any more, for this reason.
     Lost(Arc<str>),
 }
 
-/// What is known about the stream.
+/// The state of the stream.
 pub(crate) struct LinkState {
     phase: watch::Sender<Phase>,
     created: Instant,
-    /// Milliseconds from `created` to the last byte that came.
+    /// Milliseconds from `created` to the last received byte.
     heard: AtomicU64,
 }
 
@@ -58,7 +60,7 @@ impl LinkState {
         }
     }
 
-    /// Keeps the first reason: later ones are its consequences.
+    /// Marks the stream as lost. Keeps the first reason, because later ones are consequences.
     fn lose(&self, reason: impl fmt::Display) {
         self.phase.send_if_modified(|phase| {
             let first = !matches!(phase, Phase::Lost(_));
@@ -92,13 +94,13 @@ impl LinkState {
             .await;
         let reason = match phase.as_deref() {
             Ok(Phase::Lost(reason)) => reason.to_string(),
-            // The sender lives in `self`, so this does not happen.
-            _ => String::from("the connection was given up"),
+            // The sender is part of `self`, so this does not happen.
+            _ => String::from("the connection was dropped"),
         };
         Error::ConnectionLost { reason }
     }
 
-    /// Waits until nothing has come for `limit`, counted from now at the earliest.
+    /// Waits until nothing has arrived for `limit`, counted from now at the earliest.
     pub(crate) async fn silent(&self, limit: Duration) -> Error {
         let mut since = Instant::now();
         loop {
@@ -122,7 +124,7 @@ impl LinkState {
     }
 }
 
-/// The connection as a service. Clones share it; it never dials again.
+/// The connection as a tonic service. Clones share it. It never reconnects.
 #[derive(Clone)]
 pub(crate) struct Link {
     sender: http2::SendRequest<Body>,
@@ -151,8 +153,8 @@ impl Link {
                 reason: with_causes(&error),
             })?;
         let watcher = Arc::clone(&state);
-        // Ends by itself when the last request and the last clone of the sender are gone. It is
-        // not tied to the client: a build that is dropped has its cancellation sent here.
+        // Ends when the last request and the last clone of the sender are gone. It is not tied to
+        // the client, because it also sends the cancellation of a build that was dropped.
         tokio::spawn(async move {
             match connection.await {
                 Ok(()) => watcher.lose("the connection was closed"),
@@ -173,8 +175,8 @@ impl tower_service::Service<http::Request<Body>> for Link {
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        // HTTP/2 requests queue by themselves. A lost connection fails the call: tonic would drop
-        // the cause of a failure here.
+        // HTTP/2 queues requests. A lost connection fails the call; here, tonic would drop the
+        // cause.
         Poll::Ready(Ok(()))
     }
 
@@ -183,11 +185,11 @@ impl tower_service::Service<http::Request<Body>> for Link {
     }
 }
 
-/// Length of the head of an HTTP/2 frame.
+/// Length of the head of an HTTP/2 frame, in bytes.
 const SETTINGS_HEAD: usize = 9;
 
-/// The first frame of a server is SETTINGS on stream 0, shorter than 64 KiB: `00 ll ll 04 ff 00 00
-/// 00 00`.
+/// Returns whether an HTTP/2 server may send these first bytes. Its first frame is SETTINGS on
+/// stream 0, shorter than 64 KiB: `00 ll ll 04 ff 00 00 00 00`.
 fn may_begin_http2(bytes: &[u8]) -> bool {
     bytes.iter().enumerate().all(|(at, byte)| match at {
         0 | 5..9 => *byte == 0,
@@ -196,12 +198,12 @@ fn may_begin_http2(bytes: &[u8]) -> bool {
     })
 }
 
-/// Notes when bytes come, why the stream ended, and what came instead of HTTP/2: an engine reports
-/// inside the stream that a command could not be started.
+/// Monitors a stream: when bytes arrive, why it ends, and what arrives instead of HTTP/2. An engine
+/// reports inside the stream that a command could not be started.
 struct Watched<S> {
     stream: S,
     state: Arc<LinkState>,
-    /// The first bytes that came.
+    /// The first received bytes.
     preface: Vec<u8>,
 }
 
@@ -217,12 +219,11 @@ impl<S> Watched<S> {
         if may_begin_http2(&self.preface) {
             return Ok(());
         }
-        // The head of an alert of TLS.
+        // The head of a TLS alert.
         if before == 0 && bytes.starts_with(&[0x15, 0x03]) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "the other side speaks TLS and wants this side to: give the certificates that it \
-                 asks for",
+                "the other side uses TLS, but this connection does not: configure its certificates",
             ));
         }
         const SHOWN: usize = 512;
@@ -233,7 +234,7 @@ impl<S> Watched<S> {
         let text = text.trim();
         Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("the other side does not speak HTTP/2; it said: {text}"),
+            format!("the other side does not speak HTTP/2; it sent: {text}"),
         ))
     }
 

@@ -1,4 +1,4 @@
-//! The seam to `iechor-fsutil`: whose failure a failed transfer was, and its words.
+//! The interface to `iechor-fsutil`: which side a failed transfer failed on, and the message.
 
 use std::io;
 use std::path::Path;
@@ -11,14 +11,14 @@ use tokio::sync::mpsc;
 use crate::error::with_causes;
 use crate::session::Failure;
 
-/// Sends what `filter` leaves of a directory. The error is in words, for the daemon.
+/// Sends the files of a directory that `filter` selects. The error is a message for the daemon.
 pub(crate) async fn send(
     directory: &Path,
     filter: Filter,
     incoming: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,
     outgoing: mpsc::Sender<Bytes>,
 ) -> Result<(), String> {
-    // The daemon counts and reports what it receives.
+    // The daemon counts and reports the received data.
     let progress = |_| ();
     iechor_fsutil::send(
         directory,
@@ -33,7 +33,7 @@ pub(crate) async fn send(
     .map_err(|error| with_causes(&error))
 }
 
-/// Writes a directory beside what is there.
+/// Writes received files into a directory, whose other files stay.
 pub(crate) async fn receive(
     directory: &Path,
     incoming: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,

@@ -1,8 +1,8 @@
 //! The session's byte stream within the control connection.
 //!
 //! `Control.Session` carries slices of another HTTP/2 connection in `BytesMessage`s. Every message
-//! costs the daemon three layers of framing, so small writes are gathered: one message a flush, or
-//! one for each 64 KiB.
+//! costs the daemon three layers of framing, so small writes are combined: one message for each
+//! flush, or for each 64 KiB.
 
 use std::io;
 use std::pin::Pin;
@@ -18,27 +18,28 @@ use tokio_util::sync::PollSender;
 use crate::grpc::PREFIX;
 use crate::wire::BytesMessage;
 
-/// Most bytes that one message carries.
+/// Maximum size of the data of a message, in bytes.
 const MESSAGE: usize = 64 << 10;
 
-/// Room for what stands before the bytes: gRPC prefix, field tag, and a length of up to 64 KiB.
+/// Space before the data: gRPC prefix, field tag, and a length of up to 64 KiB.
 const HEAD: usize = PREFIX + 1 + 3;
 
-/// Messages on their way before a write waits.
+/// Maximum number of messages that are queued before a write waits.
 pub(crate) const QUEUE: usize = 4;
 
-/// The session's side of the tunnel as a byte stream.
+/// The session's side of the tunnel, as a byte stream.
 pub(crate) struct SessionIo<S> {
     incoming: S,
-    /// What is left of the message that came last.
+    /// The unread rest of the last message.
     unread: Bytes,
-    /// [`HEAD`] free bytes, then what has been written and not sent.
+    /// [`HEAD`] free bytes, followed by the written data that was not sent yet.
     unsent: BytesMut,
     outgoing: PollSender<Bytes>,
 }
 
 impl<S> SessionIo<S> {
-    /// `incoming` gives message payloads, `outgoing` takes messages with their gRPC prefix.
+    /// Creates the stream. `incoming` returns message payloads, `outgoing` takes messages with
+    /// their gRPC prefix.
     pub(crate) fn new(incoming: S, outgoing: mpsc::Sender<Bytes>) -> Self {
         Self {
             incoming,
@@ -52,7 +53,7 @@ impl<S> SessionIo<S> {
         self.unsent.len().saturating_sub(HEAD)
     }
 
-    /// Sends what has been gathered, as one message.
+    /// Sends the combined writes as one message.
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let length = self.pending();
         if length == 0 {
@@ -60,7 +61,7 @@ impl<S> SessionIo<S> {
         }
         ready!(self.outgoing.poll_reserve(context)).map_err(|_| closed())?;
         let mut message = self.unsent.split();
-        // The head is written to the right of its room, so that the bytes stay where they are.
+        // The head is written at the end of its space, so that the data does not move.
         let mut head = Vec::with_capacity(HEAD);
         head.put_u8(0);
         let varint = prost::length_delimiter_len(length);
@@ -145,7 +146,7 @@ impl<S: Unpin> AsyncWrite for SessionIo<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // A peer that has gone cannot be told so.
+        // The peer may be gone already.
         let _ = ready!(this.poll_send(context));
         this.outgoing.close();
         Poll::Ready(Ok(()))

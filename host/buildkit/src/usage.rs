@@ -1,4 +1,4 @@
-//! What the daemon's cache holds, and removing it.
+//! The contents of the daemon's cache, and their removal.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,30 +9,31 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::status::system_time;
 
-/// One record of the cache.
+/// A record of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageRecord {
-    /// Identifies the record.
+    /// Identifier of the record.
     pub id: String,
-    /// It may still change: a cache mount or a copy of a context.
+    /// Whether the record may still change, as a cache mount or a copy of a context does.
     pub mutable: bool,
-    /// Something uses it now; it is not reclaimable.
+    /// Whether the record is in use now. Such a record cannot be removed.
     pub in_use: bool,
-    /// Bytes on disk, without parents.
+    /// Size on disk without the parents, in bytes.
     pub size: i64,
-    /// Records that it stands on.
+    /// Records that this one is based on.
     pub parents: Vec<String>,
-    /// When it was made.
+    /// Time of the creation.
     pub created_at: SystemTime,
-    /// When a build used it last.
+    /// Time of the last use by a build.
     pub last_used_at: Option<SystemTime>,
-    /// How many builds used it.
+    /// Number of builds that used the record.
     pub usage_count: i64,
-    /// Where it comes from, for example `mount / from exec /bin/sh -c make`.
+    /// Origin, for example `mount / from exec /bin/sh -c make`.
     pub description: String,
     /// Kind, for example `regular` or `source.local`.
     pub record_type: String,
-    /// Shares its content with something outside of the cache, such as an image.
+    /// Whether the record shares its contents with something outside of the cache, such as an
+    /// image.
     pub shared: bool,
 }
 
@@ -62,31 +63,32 @@ impl From<control::UsageRecord> for UsageRecord {
     }
 }
 
-/// What to remove from the cache. The default removes what no build can use any more.
+/// Records to remove from the cache. The default is all records that no build can use any more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruneRequest {
-    /// Which records, for example `type==source.local`; records have to match one of them.
+    /// Filters, for example `type==source.local`. A record has to match one of them.
     pub filters: Vec<String>,
-    /// Internal and frontend images too.
+    /// Whether to remove internal and frontend images, too.
     pub all: bool,
-    /// Keep what was used within this time.
+    /// Time since the last use within which a record is kept.
     pub keep_duration: Duration,
-    /// Bytes to keep in any case; zero for none.
+    /// Space to keep in any case, in bytes; zero for none.
     pub reserved_space: i64,
-    /// Bytes that may be kept at most; zero for no limit.
+    /// Maximum space to keep, in bytes; zero for no limit.
     pub max_used_space: i64,
-    /// Bytes of the disk to free at least; zero for no goal.
+    /// Minimum disk space to free, in bytes; zero for no goal.
     pub min_free_space: i64,
 }
 
 impl Client {
-    /// The records of the cache that match one of the filters, or all of them without filters.
+    /// Returns the records of the cache that match one of the filters, or all records if there are
+    /// no filters.
     ///
-    /// A daemon with a large cache may take long; the call has no limit of its own.
+    /// A daemon with a large cache may need a long time. The call has no time limit.
     ///
     /// # Errors
     ///
-    /// The connection is lost, or the daemon refuses.
+    /// The connection is lost, or the daemon refuses the call.
     pub async fn disk_usage(&self, filters: Vec<String>) -> Result<Vec<UsageRecord>, Error> {
         let mut control = self.control();
         let request = control::DiskUsageRequest {
@@ -99,13 +101,13 @@ impl Client {
         Ok(answer.record.into_iter().map(Into::into).collect())
     }
 
-    /// Removes records of the cache and sends each to `removed` as it goes.
+    /// Removes records of the cache and sends each to `removed`.
     ///
-    /// Dropping the future stops the removal. It has no limit of its own.
+    /// Dropping the future stops the removal. The call has no time limit.
     ///
     /// # Errors
     ///
-    /// The connection is lost, or the daemon refuses.
+    /// The connection is lost, or the daemon refuses the call.
     pub async fn prune(
         &self,
         request: PruneRequest,
@@ -124,7 +126,7 @@ impl Client {
         let mut records = self.unhurried(CALL, control.prune(request)).await?;
         loop {
             match records.message().await {
-                // Nobody wants to know: it goes on nevertheless.
+                // The removal continues without a receiver.
                 Ok(Some(record)) => drop(removed.send(record.into()).await),
                 Ok(None) => return Ok(()),
                 Err(status) => return Err(self.call_error(CALL, &status).await),

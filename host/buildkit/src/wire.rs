@@ -1,10 +1,10 @@
-//! Messages written by hand: missing in the protocol crate, or there with fields that copy.
+//! Hand-written messages: those that the protocol crate lacks, or has with fields that copy data.
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::pb;
 use bytes::Bytes;
 
-/// `moby.buildkit.v1.BytesMessage` and `moby.filesync.v1.BytesMessage`, which are the same on the
+/// `moby.buildkit.v1.BytesMessage` and `moby.filesync.v1.BytesMessage`, which are identical on the
 /// wire. The data is a slice of the message.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct BytesMessage {
@@ -25,7 +25,7 @@ pub(crate) struct VertexLog {
     pub(crate) data: Bytes,
 }
 
-/// An entry of a map from texts to texts.
+/// An entry of a map of strings.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Entry {
     #[prost(string, tag = "1")]
@@ -34,14 +34,14 @@ pub(crate) struct Entry {
     pub(crate) value: String,
 }
 
-/// `errdefs.Vertex`
+/// `errdefs.Vertex`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ErrdefsVertex {
     #[prost(string, tag = "1")]
     pub(crate) digest: String,
 }
 
-/// `errdefs.Source`
+/// `errdefs.Source`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ErrdefsSource {
     #[prost(message, optional, tag = "1")]

@@ -124,7 +124,7 @@ fn main() {
         runtime.block_on(transfer(&what, directory, destination));
     }
     let wall = begin.elapsed();
-    // SAFETY: the structure is plain numbers, and filled by the call.
+    // SAFETY: the structure consists of plain numbers, and the call fills it.
     let usage = unsafe {
         let mut usage = std::mem::zeroed::<libc::rusage>();
         libc::getrusage(libc::RUSAGE_SELF, &mut usage);

@@ -1,4 +1,4 @@
-//! Opening files below a directory such that no symlink leads out of it.
+//! Opens files below a directory such that no symlink leads out of it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,8 +10,8 @@ use rustix::io::Errno;
 /// Whether this kernel has no `openat2` (before Linux 5.6), or a sandbox forbids it.
 static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 
-/// Opens a path of an entry (relative, without `..`) below `root`. A symlink anywhere on the
-/// way, the last part included, is an error, whoever put it there and whenever.
+/// Opens the path of an entry (relative, without `..`) below `root`. A symlink in any part of the
+/// path, including the last one, is an error, even if it is created at the same time.
 pub(crate) fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
@@ -24,14 +24,14 @@ pub(crate) fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Resu
             NO_OPENAT2.store(true, Ordering::Relaxed);
             open_by_parts(root, path, flags)
         }
-        // The kernel saw a rename in the way (AGAIN), or it is a sandbox that refuses the call
-        // and not the file (PERM).
+        // The kernel detected a concurrent rename (AGAIN), or a sandbox refuses the call rather
+        // than the file (PERM).
         Err(Errno::AGAIN | Errno::PERM) => open_by_parts(root, path, flags),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The same, one directory at a time.
+/// Opens the path like [`open`], one directory at a time.
 fn open_by_parts(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
     let through = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut directory: Option<OwnedFd> = None;

@@ -1,37 +1,37 @@
-//! Which entries of a directory are sent.
+//! The selection of the entries of a directory that are sent.
 
 use std::path::Path;
 
 use crate::follow::{FollowError, follow, without_nested};
 use crate::pattern::{Pattern, PatternError, PatternMatcher};
 
-/// Which entries of a directory are sent. The default sends all.
+/// A selection of the entries of a directory. The default selects all entries.
 ///
-/// An entry is sent when it or a directory above it matches `include` (if there are any) and
-/// does not match `exclude`; the directories above an entry that is sent are sent as well.
+/// An entry is selected if it, or a directory above it, matches `include` (unless `include` is
+/// empty) and does not match `exclude`. The directories above a selected entry are selected as
+/// well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Patterns, see [`crate::pattern`], of which an entry has to match one.
+    /// Patterns (see [`crate::pattern`]), one of which an entry has to match.
     pub include: Vec<String>,
     /// Patterns that an entry must not match: the lines of a `.dockerignore`.
     pub exclude: Vec<String>,
-    /// Paths that become include patterns, together with what symlinks on the way and at their
-    /// end point to.
+    /// Paths that become include patterns, together with the targets of the symlinks in them.
     pub follow_paths: Vec<String>,
 }
 
-/// A filter that cannot be used.
+/// An invalid filter.
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
-    /// A pattern of the filter is wrong.
-    #[error("{list} patterns")]
+    /// A pattern of the filter is invalid.
+    #[error("invalid {list} pattern")]
     Pattern {
-        /// Which list it is in: `include` or `exclude`.
+        /// List that the pattern is in: `include` or `exclude`.
         list: &'static str,
-        /// What is wrong with it.
+        /// The error in the pattern.
         source: PatternError,
     },
-    /// A path to follow could not be.
+    /// A path could not be followed.
     #[error(transparent)]
     Follow(#[from] FollowError),
 }
@@ -74,24 +74,24 @@ impl Filter {
     }
 }
 
-/// A [`Filter`] in use.
+/// A compiled [`Filter`].
 #[derive(Debug)]
 pub(crate) struct CompiledFilter {
     pub(crate) include: Option<PatternMatcher>,
     pub(crate) exclude: Option<PatternMatcher>,
-    /// Of the include patterns; `None` when one of them cannot be judged by its prefix.
+    /// Prefixes of the include patterns; `None` if one of them cannot be decided by its prefix.
     include_prefixes: Option<Vec<Vec<u8>>>,
-    /// Of the exceptions among the exclude patterns, likewise.
+    /// Prefixes of the exceptions among the exclude patterns; `None` as above.
     exception_prefixes: Option<Vec<Vec<u8>>>,
 }
 
 impl CompiledFilter {
-    /// Whether an include pattern may match below a directory that is not included itself.
+    /// Returns whether an include pattern may match below a directory that is not included itself.
     pub(crate) fn may_include_below(&self, directory: &[u8]) -> bool {
         may_match_below(self.include_prefixes.as_deref(), directory)
     }
 
-    /// Whether an exception may match below a directory that is excluded itself.
+    /// Returns whether an exception may match below a directory that is excluded itself.
     pub(crate) fn may_except_below(&self, directory: &[u8]) -> bool {
         may_match_below(self.exception_prefixes.as_deref(), directory)
     }
@@ -109,11 +109,11 @@ fn may_match_below(prefixes: Option<&[Vec<u8>]>, directory: &[u8]) -> bool {
         })
 }
 
-/// What a path has to begin with to match each of the chosen patterns. `None` when one of them
-/// has a wildcard elsewhere than as its last part.
+/// Returns the prefixes that a path must have to match the selected patterns, or `None` if one of
+/// them has a wildcard before its last part.
 ///
-/// BuildKit cuts both `/**` and `/*` off a pattern that ends in `/*/**`, and so never enters
-/// directories that such a pattern matches in. Here only one of the two is cut off.
+/// BuildKit removes both `/**` and `/*` from a pattern that ends in `/*/**`, and so never enters
+/// directories in which such a pattern matches. Here only one of the two is removed.
 fn prefixes(
     matcher: Option<&PatternMatcher>,
     chosen: impl Fn(&Pattern) -> bool,

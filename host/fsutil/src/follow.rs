@@ -1,9 +1,9 @@
-//! Followed paths: what a symlink needs to be of use is sent with it.
+//! Followed paths: the targets of symlinks are sent together with the symlinks.
 //!
-//! BuildKit asks for the `Dockerfile` and for the sources of `COPY` by path. When such a path
-//! leads through symlinks, the links and what they point to become include patterns. Links are
-//! read as if the root of the context were the root of the file system, so that none leads out.
-//! Rules: `followlinks.go` of fsutil.
+//! BuildKit requests the `Dockerfile` and the sources of `COPY` by path. If such a path contains
+//! symlinks, the links and their targets become include patterns. Links are resolved as if the root
+//! of the context were the root of the file system, so none leads out of it. The rules are those of
+//! `followlinks.go` of fsutil.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,17 +14,17 @@ use std::path::{Path, PathBuf};
 use crate::glob;
 use crate::name::{clean, join, split};
 
-/// A path that could not be followed.
+/// A path could not be followed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot follow `{}`", path.display())]
 pub struct FollowError {
-    /// The file or directory that could not be read.
+    /// File or directory that could not be read.
     pub path: PathBuf,
-    /// Why.
+    /// Reason of the failure.
     pub source: io::Error,
 }
 
-/// The include patterns for paths: sorted, none below another; `None` when one of them is the
+/// Returns the include patterns for paths: sorted, none below another; `None` if one of them is the
 /// root itself, so that nothing is filtered.
 pub(crate) fn follow(root: &Path, paths: &[String]) -> Result<Option<Vec<Vec<u8>>>, FollowError> {
     let mut resolver = Resolver {
@@ -37,8 +37,8 @@ pub(crate) fn follow(root: &Path, paths: &[String]) -> Result<Option<Vec<Vec<u8>
     Ok(without_nested(resolver.resolved))
 }
 
-/// Drops paths below a path before them; `None` when the root is among them. Like BuildKit's,
-/// this sees only the path kept last, which is enough in a sorted list.
+/// Removes paths below another path; returns `None` if the root is among them. Like BuildKit, this
+/// compares with the last kept path only, which is enough in a sorted list.
 pub(crate) fn without_nested(paths: impl IntoIterator<Item = Vec<u8>>) -> Option<Vec<Vec<u8>>> {
     let mut kept: Vec<Vec<u8>> = Vec::new();
     for path in paths {
@@ -62,7 +62,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// A link is resolved once: that ends loops of links.
+    /// A link is resolved only once, so loops of links end.
     fn add(&mut self, path: &[u8]) -> Result<(), FollowError> {
         let path = join(b".", path);
         let mut rest: &[u8] = &path;
@@ -88,10 +88,10 @@ impl Resolver<'_> {
         }
     }
 
-    /// Where the path leads if it is a link; for a path that ends in a wildcard, where all links
-    /// lead that it matches.
+    /// Returns the target of a path that is a link. For a path that ends in a wildcard, returns the
+    /// targets of all links that it matches.
     fn targets(&self, path: &[u8], wildcards: bool) -> Result<Vec<Vec<u8>>, FollowError> {
-        // Nothing above the root is looked at: such a path can match nothing.
+        // Paths above the root are ignored: they can match nothing.
         if path.starts_with(b"..") && matches!(path.get(2), None | Some(b'/')) {
             return Ok(Vec::new());
         }
@@ -127,7 +127,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The names in a directory that match a pattern, sorted.
+    /// Returns the names in a directory that match a pattern, sorted.
     fn names(&self, directory: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, FollowError> {
         let real = self.root.join(OsStr::from_bytes(directory));
         let read = || -> io::Result<Vec<Vec<u8>>> {
@@ -149,7 +149,7 @@ impl Resolver<'_> {
     }
 }
 
-/// No such file, or something on the way is no directory.
+/// Returns whether the file does not exist, or a part of its path is not a directory.
 pub(crate) fn is_missing(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,11 +1,11 @@
-//! Go's `filepath.Match` on Unix: the syntax check that every pattern must pass, and the match
-//! of one file name, which wildcards in followed paths need.
+//! Go's `filepath.Match` on Unix: the syntax check that every pattern must pass, and the match of a
+//! file name, which wildcards in followed paths need.
 
-/// The syntax of a pattern is wrong (Go's `ErrBadPattern`).
+/// The error of a pattern with invalid syntax (Go's `ErrBadPattern`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BadSyntax;
 
-/// Whether Go accepts the pattern.
+/// Checks the syntax of a pattern as Go does.
 pub(crate) fn check(mut pattern: &[u8]) -> Result<(), BadSyntax> {
     while !pattern.is_empty() {
         pattern = step(pattern, b"x")?.rest;
@@ -13,13 +13,14 @@ pub(crate) fn check(mut pattern: &[u8]) -> Result<(), BadSyntax> {
     Ok(())
 }
 
-/// Whether a file name (without slashes) matches. A pattern with wrong syntax matches nothing.
+/// Returns whether a file name (without slashes) matches. A pattern with invalid syntax matches
+/// nothing.
 pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     if check(pattern).is_err() {
         return false;
     }
     let (mut pattern, mut name) = (pattern, name);
-    // Where to go on when the match fails: behind the last star, which then takes a byte more.
+    // Where to continue when the match fails: after the last star, which then takes one more byte.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         if pattern.first() == Some(&b'*') {
@@ -55,11 +56,11 @@ pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// One element of a pattern against the beginning of a name.
+/// A match of one element of a pattern with the beginning of a name.
 struct Step<'a> {
-    /// The pattern behind the element.
+    /// The pattern after the element.
     rest: &'a [u8],
-    /// How many bytes of the name the element takes, if it matches.
+    /// Number of bytes of the name that the element takes, if it matches.
     taken: Option<usize>,
 }
 
@@ -121,7 +122,7 @@ fn class<'a>(mut rest: &'a [u8], name: &[u8]) -> Result<Step<'a>, BadSyntax> {
     }
 }
 
-/// A bound of a range in a class. Something always follows it: at least the bracket.
+/// Reads a bound of a range in a class. At least the bracket follows it.
 fn bound(rest: &mut &[u8]) -> Result<char, BadSyntax> {
     if matches!(rest.first(), None | Some(b'-' | b']')) {
         return Err(BadSyntax);
@@ -144,8 +145,8 @@ fn bound(rest: &mut &[u8]) -> Result<char, BadSyntax> {
     }
 }
 
-/// The first character and its width in bytes. A byte that begins no character counts as U+FFFD
-/// of width 1, as in Go.
+/// Returns the first character and its width in bytes. A byte that begins no character counts as
+/// U+FFFD of width 1, as in Go.
 fn rune(bytes: &[u8]) -> (char, usize) {
     let head = &bytes[..bytes.len().min(4)];
     let chunk = head.utf8_chunks().next();

@@ -1,15 +1,15 @@
 //! BuildKit's file transfer (diffcopy): sender, receiver and pattern matcher.
 //!
-//! Pure: no network, no gRPC library, no printing. A caller gives a stream of packets that
-//! arrive and a channel for frames that leave; which carrier brings them is its own business.
+//! The crate uses no network and no gRPC library, and prints nothing. The caller passes a stream of
+//! incoming packets and a channel for outgoing frames, and decides how they are transported.
 //!
 //! - [`send`] walks a directory and offers it to a receiver (a build context).
-//! - [`receive`] writes what a sender offers below a directory (`--output type=local`).
-//! - [`Filter`] says which part of a directory is sent; [`pattern`] has its rules.
+//! - [`receive`] writes the entries of a sender below a directory (`--output type=local`).
+//! - [`Filter`] selects the part of a directory that is sent; [`pattern`] has its rules.
 //! - [`wire`] has the packets, and their framing as gRPC messages.
 //!
-//! Source of the protocol: `github.com/tonistiigi/fsutil` and `github.com/moby/patternmatcher`
-//! as BuildKit uses them. Paths are bytes everywhere: a file name need not be UTF-8.
+//! The protocol is that of `github.com/tonistiigi/fsutil` and `github.com/moby/patternmatcher`, as
+//! BuildKit uses them. Paths are bytes everywhere, because a file name need not be UTF-8.
 
 mod beneath;
 mod filter;

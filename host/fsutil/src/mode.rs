@@ -1,40 +1,40 @@
-//! File modes: BuildKit sends Go's `os.FileMode`, the kernel has `st_mode`.
+//! File modes: BuildKit sends Go's `os.FileMode`, the kernel uses `st_mode`.
 //!
-//! The permission bits agree, everything above them does not.
+//! The permission bits are the same, all other bits differ.
 
 /// Directory.
 pub const DIRECTORY: u32 = 1 << 31;
 /// Symbolic link.
 pub const SYMLINK: u32 = 1 << 27;
-/// Device; a character device has [`CHARACTER_DEVICE`] as well.
+/// Device. A character device has [`CHARACTER_DEVICE`] as well.
 pub const DEVICE: u32 = 1 << 26;
 /// Named pipe (FIFO).
 pub const NAMED_PIPE: u32 = 1 << 25;
-/// Unix socket. Never on the wire: the sender clears it, a socket looks like a regular file.
+/// Unix socket. Never sent: the sender clears it, so a socket looks like a regular file.
 pub const SOCKET: u32 = 1 << 24;
-/// Set user id on execution.
+/// Set user ID on execution.
 pub const SET_USER_ID: u32 = 1 << 23;
-/// Set group id on execution.
+/// Set group ID on execution.
 pub const SET_GROUP_ID: u32 = 1 << 22;
 /// Character device, together with [`DEVICE`].
 pub const CHARACTER_DEVICE: u32 = 1 << 21;
-/// Sticky.
+/// Sticky bit.
 pub const STICKY: u32 = 1 << 20;
-/// A file of unknown type.
+/// File of unknown type.
 pub const IRREGULAR: u32 = 1 << 19;
 /// The nine permission bits.
 pub const PERMISSIONS: u32 = 0o777;
-/// All bits that say what type a file has; a regular file has none.
+/// All bits of the file type. A regular file has none.
 pub const TYPE: u32 =
     DIRECTORY | SYMLINK | NAMED_PIPE | SOCKET | DEVICE | CHARACTER_DEVICE | IRREGULAR;
 
-/// Whether a receiver may request the content of a file with this mode. Sender and receiver
+/// Returns whether a receiver may request the content of a file with this mode. Sender and receiver
 /// must agree on it.
 pub const fn is_requestable(mode: u32) -> bool {
     mode & TYPE == 0
 }
 
-/// Go's mode for a kernel mode.
+/// Converts a kernel mode to Go's mode.
 pub const fn from_st_mode(st_mode: u32) -> u32 {
     let mut mode = st_mode & PERMISSIONS;
     mode |= match st_mode & libc::S_IFMT {
@@ -59,7 +59,8 @@ pub const fn from_st_mode(st_mode: u32) -> u32 {
     mode
 }
 
-/// The kernel mode for Go's, or `None` where the type bits name no single type.
+/// Converts Go's mode to a kernel mode, or returns `None` if the type bits are not those of a
+/// single type.
 pub const fn to_st_mode(mode: u32) -> Option<u32> {
     const CHARACTER: u32 = DEVICE | CHARACTER_DEVICE;
     let kind = match mode & TYPE {

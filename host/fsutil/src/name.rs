@@ -1,9 +1,9 @@
-//! How a path, which is bytes, is shown in a message, and taken apart and cleaned as Go does.
+//! Paths, which are bytes: how they are displayed in messages, and split and cleaned as in Go.
 
 use std::fmt;
 
-/// Shows a path in a message: as text where it is text, with escapes where it is not, so that
-/// no control character of a file name reaches a terminal.
+/// A path in a message. Bytes that are not text, and control characters, are escaped, so that a
+/// file name cannot control the terminal.
 pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Shown<'_> {
@@ -24,13 +24,13 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A path as text for an error, see [`Shown`].
+/// Returns a path as text for an error, see [`Shown`].
 pub(crate) fn shown(path: &[u8]) -> String {
     Shown(path).to_string()
 }
 
-/// Go's `filepath.Clean` on Unix: the shortest path that means the same without looking at the
-/// file system. The empty path becomes `.`.
+/// Returns the shortest path with the same meaning, without access to the file system (Go's
+/// `filepath.Clean` on Unix). The empty path becomes `.`.
 pub(crate) fn clean(path: &[u8]) -> Vec<u8> {
     let rooted = path.first() == Some(&b'/');
     let mut parts: Vec<&[u8]> = Vec::new();
@@ -58,7 +58,7 @@ pub(crate) fn clean(path: &[u8]) -> Vec<u8> {
     cleaned
 }
 
-/// Go's `filepath.Join` of two parts on Unix.
+/// Joins two parts of a path (Go's `filepath.Join` on Unix).
 pub(crate) fn join(first: &[u8], second: &[u8]) -> Vec<u8> {
     match (first, second) {
         (b"", b"") => Vec::new(),
@@ -67,7 +67,7 @@ pub(crate) fn join(first: &[u8], second: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A clean path's directory (empty where it has none) and its last part.
+/// Splits a clean path into its directory (empty if it has none) and its last part.
 pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),

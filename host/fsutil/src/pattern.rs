@@ -1,9 +1,8 @@
-//! The patterns of `.dockerignore`: which paths a list of them matches.
+//! The patterns of `.dockerignore`, and the paths that a list of them matches.
 //!
-//! The rules are those of `github.com/moby/patternmatcher`, which BuildKit uses on both ends,
-//! with all their corners: a client that matched differently would send a different context.
-//! They are Go's `filepath.Match` with `**`, a leading `!` for exceptions, and the rule that the
-//! last pattern that matches wins.
+//! The rules are exactly those of `github.com/moby/patternmatcher`, which BuildKit uses on both
+//! sides: a client with other rules would send another context. They are Go's `filepath.Match` with
+//! `**` and a leading `!` for exceptions. The last pattern that matches decides.
 
 mod translate;
 
@@ -14,30 +13,31 @@ use regex::Regex;
 use crate::glob;
 use crate::name::{clean, shown};
 
-/// A pattern that cannot be used.
+/// An invalid pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// The pattern is an exclamation mark and nothing else.
-    #[error("illegal exclusion pattern: `!` without a path behind it")]
+    /// The pattern is only an exclamation mark.
+    #[error("illegal exclusion pattern: `!` without a path")]
     NothingExcluded,
-    /// The syntax is wrong as Go's `filepath.Match` sees it, e.g. a bracket is not closed.
+    /// The syntax is invalid for Go's `filepath.Match`, for example because a bracket is not
+    /// closed.
     #[error("syntax error in pattern `{pattern}`")]
     Syntax {
         /// The pattern, cleaned and without its `!`.
         pattern: String,
     },
-    /// The syntax is right, but the regular expression that the pattern stands for is not. As in
-    /// Go this shows when a path is matched, and only if the pattern matters for it.
+    /// The syntax is valid, but the regular expression of the pattern is not. As in Go, this shows
+    /// only when a path is matched, and only if the pattern can affect the result.
     #[error("pattern `{pattern}` cannot be matched: {reason}")]
     Unmatchable {
         /// The pattern, cleaned and without its `!`.
         pattern: String,
-        /// What is wrong with it.
+        /// The error in the regular expression.
         reason: String,
     },
 }
 
-/// One pattern of a [`PatternMatcher`].
+/// A pattern of a [`PatternMatcher`].
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: Vec<u8>,
@@ -45,27 +45,28 @@ pub struct Pattern {
     kind: Kind,
 }
 
-/// How a pattern is matched: most need no regular expression.
+/// The method to match a pattern. Most patterns need no regular expression.
 #[derive(Clone, Debug)]
 enum Kind {
-    /// The path is the pattern.
+    /// The path equals the pattern.
     Exact,
-    /// The pattern ends in `**`: the path begins with what is before it.
+    /// The pattern ends in `**`: the path begins with the part before it.
     Prefix,
-    /// The pattern begins with `**`: the path ends with what is behind it.
+    /// The pattern begins with `**`: the path ends with the part after it.
     Suffix,
     Regex(Regex),
-    /// The regular expression could not be made, for this reason.
+    /// The regular expression is invalid, for this reason.
     Broken(String),
 }
 
 impl Pattern {
-    /// The pattern: cleaned, and without its `!`.
+    /// Returns the pattern, cleaned and without its `!`.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
 
-    /// Whether it began with `!`, that is, takes back what patterns before it matched.
+    /// Returns whether the pattern began with `!`, so that it excludes what earlier patterns
+    /// matched.
     pub fn is_exclusion(&self) -> bool {
         self.exclusion
     }
@@ -88,13 +89,14 @@ impl Pattern {
     }
 }
 
-/// A path to match, as bytes and as the text that a regular expression sees.
+/// A path to match, as bytes and as text for a regular expression.
 struct Subject<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Subject<'a> {
-    /// The text: every byte that belongs to no character is a U+FFFD of its own, as in Go.
+    /// Returns the path as text. As in Go, every byte that is not part of a character becomes a
+    /// U+FFFD.
     fn text(&self) -> Cow<'a, str> {
         match std::str::from_utf8(self.bytes) {
             Ok(text) => Cow::Borrowed(text),
@@ -102,7 +104,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The directories above the path, from the top, as Go's `filepath.Dir` has them: a path
+    /// Returns the directories above the path, from the top, as Go's `filepath.Dir` does: a path
     /// that ends in a slash is its own directory.
     fn parents(&self) -> Vec<Vec<u8>> {
         let Some(slash) = self.bytes.iter().rposition(|byte| *byte == b'/') else {
@@ -128,17 +130,17 @@ fn lossy(bytes: &[u8]) -> String {
     text
 }
 
-/// A list of patterns, compiled.
+/// A compiled list of patterns.
 #[derive(Clone, Debug)]
 pub struct PatternMatcher {
     patterns: Vec<Pattern>,
-    exclusions: bool,
 }
 
 impl PatternMatcher {
-    /// Compiles patterns. White space around them is dropped, empty ones are skipped.
+    /// Compiles patterns. Ignores white space around them, and empty ones.
     ///
     /// # Errors
+    ///
     /// [`PatternError::NothingExcluded`] and [`PatternError::Syntax`].
     pub fn new<P: AsRef<[u8]>>(
         patterns: impl IntoIterator<Item = P>,
@@ -169,54 +171,31 @@ impl PatternMatcher {
                 kind,
             });
         }
-        let exclusions = compiled.iter().any(|pattern| pattern.exclusion);
-        Ok(Self {
-            patterns: compiled,
-            exclusions,
-        })
+        Ok(Self { patterns: compiled })
     }
 
-    /// The patterns, in order.
+    /// Returns the patterns in their order.
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
 
-    /// Whether any pattern began with `!`.
-    pub fn has_exclusions(&self) -> bool {
-        self.exclusions
-    }
-
-    /// Whether the path itself matches; directories above it do not count.
+    /// Returns whether a path or a directory above it matches, during a walk that has already
+    /// matched the directory of the path.
+    ///
+    /// `parent` has the `results` of that directory. If it is `None`, there is no such directory,
+    /// and all directories above the path are matched. `results` receives one value for each
+    /// pattern.
+    ///
+    /// As in Go, the result can differ from a match of the path alone in rare cases with
+    /// exceptions. This method decides which entries are sent.
     ///
     /// # Errors
-    /// [`PatternError::Unmatchable`].
-    pub fn matches_exactly(&self, path: &[u8]) -> Result<bool, PatternError> {
-        let subject = Subject { bytes: path };
-        self.last_match(|pattern| pattern.matches(&subject))
-    }
-
-    /// Whether the path or a directory above it matches.
     ///
-    /// # Errors
-    /// [`PatternError::Unmatchable`].
-    pub fn matches_or_parent_matches(&self, path: &[u8]) -> Result<bool, PatternError> {
-        let subject = Subject { bytes: path };
-        let parents = subject.parents();
-        self.last_match(|pattern| matches_either(pattern, &subject, &parents))
-    }
-
-    /// The same for a walk, which has matched the directory that the path is in. `parent` is
-    /// what that filled into its `results`, `None` where there is no such directory; then all
-    /// directories above are matched. `results` gets one value a pattern.
-    ///
-    /// As in Go the two ways differ in rare cases with exceptions, and this one decides what is
-    /// sent.
-    ///
-    /// # Errors
     /// [`PatternError::Unmatchable`].
     ///
     /// # Panics
-    /// `results` or `parent` has not the length of [`PatternMatcher::patterns`].
+    ///
+    /// If `results` or `parent` does not have the length of [`PatternMatcher::patterns`].
     pub fn matches_using_parent_results(
         &self,
         path: &[u8],
@@ -235,7 +214,8 @@ impl PatternMatcher {
             let found = if parent.is_some_and(|parent| parent[index]) {
                 true
             } else if pattern.exclusion != matched {
-                // It could change nothing: not evaluated, and remembered as not matching.
+                // This pattern cannot change the result: it is not evaluated and counts as not
+                // matching.
                 results[index] = false;
                 continue;
             } else {
@@ -243,20 +223,6 @@ impl PatternMatcher {
             };
             results[index] = found;
             if found {
-                matched = !pattern.exclusion;
-            }
-        }
-        Ok(matched)
-    }
-
-    fn last_match(
-        &self,
-        mut matches: impl FnMut(&Pattern) -> Result<bool, PatternError>,
-    ) -> Result<bool, PatternError> {
-        let mut matched = false;
-        for pattern in &self.patterns {
-            // Only a pattern that could change the answer is evaluated.
-            if pattern.exclusion == matched && matches(pattern)? {
                 matched = !pattern.exclusion;
             }
         }

@@ -1,4 +1,4 @@
-//! What both ends do with the other: tell it of a failure, and hear of its own.
+//! Error reports between the two sides of a transfer.
 
 use std::error::Error;
 use std::io;
@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use crate::name::shown;
 use crate::wire::{self, Packet, PacketKind};
 
-/// Sends an ERR. What arrives meanwhile is dropped, so that a peer which does nothing but write
-/// comes to read. Gives up when the peer is gone.
+/// Sends an ERR. Drops all packets that arrive meanwhile, so that a peer which only writes gets to
+/// reading. Stops when the peer is gone.
 pub(crate) async fn report(
     error: &(dyn Error + Send + Sync),
     incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin),
@@ -35,8 +35,8 @@ pub(crate) async fn report(
     }
 }
 
-/// The text of an ERR among what has arrived already: a peer that closes both ways at once may
-/// have said why.
+/// Returns the text of an ERR among the packets that have already arrived: a peer that closes both
+/// directions at once may have sent the reason.
 pub(crate) fn last_words(
     incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin),
 ) -> Option<String> {

@@ -1,8 +1,8 @@
-//! The receiving end: writes what a sender offers below a directory.
+//! The receiver: writes the entries of a sender below a directory.
 //!
-//! Existing content is merged with, never deleted: what arrives replaces what has its name, each
-//! file at once by a rename. Nothing can be written elsewhere, see [`OrderError`]; no symlink is
-//! followed, neither one that was there nor one that was sent.
+//! Existing files stay unless an entry has their name. A file is replaced at once, by a rename.
+//! Nothing can be written outside of the directory, see [`OrderError`]; no symlink is followed,
+//! whether it existed before or was sent.
 //!
 //! One blocking thread does all work on the file system, in the order of arrival.
 
@@ -22,113 +22,114 @@ use crate::{peer, wire};
 use disk::{Disk, Reply};
 pub use order::OrderError;
 
-/// How many packets wait for the thread.
+/// Maximum number of packets that wait for the thread.
 const WAITING: usize = 16;
-/// How many packets that are there already are taken before anything else is done.
+/// Maximum number of available packets that are taken at once.
 const AT_ONCE: usize = 64;
-/// How long frames of replies get before they leave, in bytes.
+/// Size at which frames of replies are sent, in bytes.
 const FRAMES: usize = 32 * 1024;
 
-/// How entries are written.
+/// Options for writing entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiveOptions {
-    /// A directory that is in the way of another kind of entry is removed with all that is in
-    /// it, as BuildKit's clients do. Otherwise this is an error, unless it is empty. Default:
+    /// Whether to remove a directory with all its contents if another kind of entry replaces it, as
+    /// BuildKit's clients do. Otherwise this is an error unless the directory is empty. Default:
     /// false.
     pub replace_directories: bool,
 }
 
-/// What was received.
+/// The amount of received data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Received {
-    /// Entries of all kinds.
+    /// Number of entries of all kinds.
     pub entries: u64,
-    /// Of them, files whose content was transferred.
+    /// Number of files among them whose content was transferred.
     pub files: u64,
-    /// Bytes of content.
+    /// Size of the content, in bytes.
     pub bytes: u64,
 }
 
-/// A transfer that failed. What had arrived whole before is in place.
+/// A failed transfer. Entries that were complete before stay in place.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiveError {
-    /// The destination cannot be made or opened. The sender was told.
+    /// The destination cannot be created or opened. The sender was informed.
     #[error("cannot open destination directory `{}`", path.display())]
     Destination {
-        /// The destination as it was given.
+        /// Path of the destination.
         path: PathBuf,
-        /// Why.
+        /// Reason of the failure.
         source: io::Error,
     },
-    /// An entry has a path that it must not have. The sender was told.
+    /// An entry has an invalid path. The sender was informed.
     #[error("the sender offered an invalid entry")]
     Order(#[from] OrderError),
-    /// An entry is of no kind that can be written. The sender was told.
-    #[error("cannot write `{path}`: mode {mode:#o} is of no known type")]
+    /// An entry has a type that cannot be written. The sender was informed.
+    #[error("cannot write `{path}`: unknown file type in mode {mode:#o}")]
     UnknownType {
-        /// The entry, relative to the destination.
+        /// Path of the entry, relative to the destination.
         path: String,
-        /// Its mode, see [`crate::mode`].
+        /// Mode of the entry, see [`crate::mode`].
         mode: u32,
     },
-    /// A hard link does not point to a file that was sent before. The sender was told.
+    /// The target of a hard link was not sent before. The sender was informed.
     #[error("`{path}` is a hard link to `{target}`, which was not sent before")]
     UnknownLinkTarget {
-        /// The entry, relative to the destination.
+        /// Path of the entry, relative to the destination.
         path: String,
-        /// What it links to.
+        /// Target of the link.
         target: String,
     },
-    /// There is a directory with content where something else is to be. The sender was told.
-    #[error("cannot replace directory `{path}` by another kind of entry: it is not empty")]
+    /// A directory that is not empty has the path of another kind of entry. The sender was
+    /// informed.
+    #[error("cannot replace directory `{path}` with another kind of entry: it is not empty")]
     DirectoryInTheWay {
-        /// The directory, relative to the destination.
+        /// Path of the directory, relative to the destination.
         path: String,
     },
-    /// A device cannot be made, for which one usually has to be root. The sender was told.
-    #[error("cannot make device `{path}`; export without devices, or as root")]
+    /// A device cannot be created, which usually requires root. The sender was informed.
+    #[error("cannot create device `{path}`, which usually requires root")]
     Device {
-        /// The entry, relative to the destination.
+        /// Path of the entry, relative to the destination.
         path: String,
-        /// Why.
+        /// Reason of the failure.
         source: io::Error,
     },
-    /// An entry cannot be written. The sender was told.
+    /// An entry cannot be written. The sender was informed.
     #[error("cannot {action} `{path}`")]
     Entry {
-        /// What was tried.
+        /// Operation that failed.
         action: &'static str,
-        /// The entry, relative to the destination.
+        /// Path of the entry, relative to the destination.
         path: String,
-        /// Why it did not work.
+        /// Reason of the failure.
         source: io::Error,
     },
-    /// There are too many entries to keep their names. The sender was told.
+    /// There are too many entries to keep their names. The sender was informed.
     #[error(transparent)]
     TooManyEntries(#[from] TableFull),
-    /// The sender sent content of a file that was not requested, or after its end. It was told.
+    /// The sender sent content of a file that was not requested or was complete. It was informed.
     #[error("the sender sent content for invalid file id {id}")]
     InvalidContent {
-        /// The number that it sent.
+        /// Number of the entry.
         id: u32,
     },
-    /// The sender sent what only a receiver sends, nothing known, or at the wrong time. It was
-    /// told.
+    /// The sender sent a packet that only a receiver sends, of an unknown kind, or at the wrong
+    /// time. It was informed.
     #[error("the sender sent an unexpected packet of kind {kind}")]
     UnexpectedPacket {
-        /// The kind as it was on the wire.
+        /// Kind of the packet on the wire.
         kind: i32,
     },
-    /// The sender sent bytes that are no packet. It was told.
+    /// The sender sent an invalid packet. It was informed.
     #[error("the sender sent a malformed packet")]
     MalformedPacket(#[source] prost::DecodeError),
-    /// The sender failed and said why.
+    /// The sender failed and sent the reason.
     #[error("the sender failed: {text}")]
     Sender {
-        /// What it said.
+        /// Text from the sender.
         text: String,
     },
-    /// The sender went away before the end.
+    /// The sender disconnected before the end.
     #[error("the sender closed the transfer before its end")]
     Closed,
     /// The stream from the sender failed.
@@ -140,26 +141,27 @@ pub enum ReceiveError {
 }
 
 impl ReceiveError {
-    /// Whether the sender does not know of it yet, and listens.
+    /// Returns whether the sender has yet to be informed, and listens.
     fn is_news(&self) -> bool {
         !matches!(self, Self::Sender { .. } | Self::Closed | Self::Stream(_))
     }
 }
 
-/// Writes what a sender offers below the directory `destination`, which is made (for the user
-/// alone) if it does not exist, until all has arrived.
+/// Writes the entries of a sender below the directory `destination` until all have arrived. Creates
+/// the directory, for the user alone, if it does not exist.
 ///
-/// Every item of `incoming` is one packet from the sender, without any framing. Every item sent
-/// to `outgoing` is one or more whole gRPC frames, see [`wire`].
+/// Every item of `incoming` is one packet from the sender without framing. Every item sent to
+/// `outgoing` is one or more whole gRPC frames, see [`wire`].
 ///
-/// Everything belongs to the current user. Modes, times, symlinks, hard links, devices and pipes
-/// are as they were sent; extended attributes as far as they can be set. Modes and times of
-/// directories are set at the end.
+/// All files belong to the current user. Modes, times, symlinks, hard links, devices and pipes are
+/// created as they were sent; extended attributes that cannot be set are left out. Modes and times
+/// of directories are set at the end.
 ///
-/// Must be called in a Tokio runtime. Dropping the future stops its thread, which removes the
-/// files that were not complete.
+/// Must be called in a Tokio runtime. Dropping the future stops its thread, which removes
+/// incomplete files.
 ///
 /// # Errors
+///
 /// See [`ReceiveError`].
 pub async fn receive(
     destination: &Path,
@@ -184,8 +186,8 @@ async fn transfer(
     outgoing: &mpsc::Sender<Bytes>,
 ) -> Result<Received, ReceiveError> {
     let (packets_in, packets) = mpsc::channel::<Bytes>(WAITING);
-    // Requests are not bounded here: while the sender is busy writing it need not read them, and
-    // the thread must go on with what it writes. There is at most one an entry.
+    // Requests are not bounded here: a sender that is writing need not read them, and the thread
+    // must continue to write. There is at most one for each entry.
     let (replies_in, mut replies) = mpsc::unbounded_channel::<Reply>();
     let path = destination.to_owned();
     let mut thread =
@@ -200,13 +202,13 @@ async fn transfer(
         tokio::select! {
             outcome = &mut thread => break outcome,
             item = incoming.next(), if held.is_none() && packets_in.is_some() => {
-                // What is taken from the stream is handed on before anything more is taken.
+                // Packets are passed on before more are taken from the stream.
                 let mut next = Some(item);
                 let mut budget = AT_ONCE;
                 while let Some(item) = next {
                     match item {
                         Some(Ok(payload)) => {
-                            // A closed channel means that the thread has ended: see above.
+                            // A closed channel means that the thread has ended, see above.
                             if let Some(packets) = &packets_in
                                 && let Err(mpsc::error::TrySendError::Full(payload)) =
                                     packets.try_send(payload)
@@ -247,17 +249,17 @@ async fn transfer(
             },
         }
         if is_over {
-            // The thread takes what is there, and then sees that nothing comes any more.
+            // The thread takes the rest, and then sees the end of the packets.
             packets_in = None;
         }
     };
     let outcome = outcome.unwrap_or(Err(ReceiveError::Thread));
     let received = match (outcome, failure) {
-        // The thread only knows that nothing came any more.
+        // The thread only knows that the packets ended.
         (Err(ReceiveError::Closed), Some(failure)) => return Err(failure),
         (outcome, _) => outcome?,
     };
-    // The sender may close without waiting for the last of our frames.
+    // The sender may close without waiting for our last frames.
     while replies.recv_many(&mut taken, AT_ONCE).await > 0 {
         put_replies(&mut taken, &mut frames);
     }

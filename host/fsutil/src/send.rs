@@ -1,10 +1,10 @@
-//! The sending end: offers a directory and answers requests for the content of its files.
+//! The sender: offers a directory and answers requests for the content of its files.
 //!
-//! One blocking thread walks, up to four read files; threads exist only while there is work.
-//! Each fills a buffer with whole frames and hands it over when it is full, when a moment has
-//! passed, or when there is nothing left to do. What they hand over goes through a short
-//! channel, so memory stays bounded whatever the sizes, and everything stops when the future is
-//! dropped. Per entry only its name and eight bytes are kept.
+//! One blocking thread walks, up to four read files. Threads exist only while there is work. Each
+//! fills a buffer with whole frames and passes it on when it is full, after a short time, or when
+//! there is nothing left to do. The buffers go through a short channel, so memory is bounded for
+//! all sizes, and everything stops when the future is dropped. For each entry, only its name and
+//! eight bytes are kept.
 
 mod batch;
 mod reader;
@@ -31,88 +31,88 @@ use crate::wire::{self, Packet, PacketKind};
 use crate::{mode, peer};
 use batch::{Batch, Batcher, Event};
 
-/// How many files are read at the same time.
+/// Maximum number of files that are read at the same time.
 const READERS: usize = 4;
-/// How many buffers wait between the threads and the outgoing channel.
+/// Maximum number of buffers that wait between the threads and the outgoing channel.
 const WAITING: usize = 4;
-/// How many packets that are there already are taken before anything else is done.
+/// Maximum number of available packets that are taken at once.
 const AT_ONCE: usize = 256;
 
-/// How a directory is sent.
+/// Options for sending a directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendOptions {
-    /// How its entries are described.
+    /// Options for describing its entries.
     pub walk: WalkOptions,
 }
 
-/// How far a transfer has come: what was handed to the outgoing channel.
+/// The progress of a transfer: the data that was passed to the outgoing channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Entries offered.
+    /// Number of offered entries.
     pub entries: u64,
-    /// Files whose content was sent to its end.
+    /// Number of files whose content was sent completely.
     pub files: u64,
-    /// Bytes of content.
+    /// Size of the content, in bytes.
     pub bytes: u64,
-    /// Bytes of frames; what BuildKit's clients show as transferred.
+    /// Size of the frames, in bytes. BuildKit's clients show it as transferred.
     pub frame_bytes: u64,
-    /// All is done; there is no further call.
+    /// Whether this is the last call, because the transfer is complete.
     pub finished: bool,
 }
 
-/// What was sent.
+/// The amount of sent data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Entries offered.
+    /// Number of offered entries.
     pub entries: u64,
-    /// Files whose content was requested and sent.
+    /// Number of files whose content was requested and sent.
     pub files: u64,
-    /// Bytes of content.
+    /// Size of the content, in bytes.
     pub bytes: u64,
-    /// Of the files, those that could not be opened. They arrive empty, as the protocol has it.
+    /// Number of these files that could not be opened. They arrive empty, as the protocol requires.
     pub unreadable: u64,
 }
 
-/// A transfer that failed.
+/// A failed transfer.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The directory cannot be walked. The receiver was told.
+    /// The directory cannot be walked. The receiver was informed.
     #[error(transparent)]
     Walk(#[from] WalkError),
-    /// A file failed while it was read. The receiver was told.
+    /// A file could not be read. The receiver was informed.
     #[error("cannot read `{path}`")]
     Read {
-        /// The file, relative to the root.
+        /// Path of the file, relative to the root.
         path: String,
-        /// Why.
+        /// Reason of the failure.
         source: io::Error,
     },
-    /// There are too many entries to keep their names. The receiver was told.
+    /// There are too many entries to keep their names. The receiver was informed.
     #[error(transparent)]
     TooManyEntries(#[from] TableFull),
-    /// The receiver requested something that is no file, was not offered, or was requested
-    /// before. It was told.
+    /// The receiver requested an entry that is not a file, was not offered, or was requested
+    /// before. It was informed.
     #[error("the receiver requested invalid file id {id}")]
     InvalidRequest {
-        /// The number it requested.
+        /// Number of the entry.
         id: u32,
     },
-    /// The receiver sent what only a sender sends, or nothing known. It was told.
+    /// The receiver sent a packet that only a sender sends, or of an unknown kind. It was informed.
     #[error("the receiver sent an unexpected packet of kind {kind}")]
     UnexpectedPacket {
-        /// The kind as it was on the wire.
+        /// Kind of the packet on the wire.
         kind: i32,
     },
-    /// The receiver sent bytes that are no packet. It was told.
+    /// The receiver sent an invalid packet. It was informed.
     #[error("the receiver sent a malformed packet")]
     MalformedPacket(#[source] prost::DecodeError),
-    /// The receiver failed and said why.
+    /// The receiver failed and sent the reason.
     #[error("the receiver failed: {text}")]
     Receiver {
-        /// What it said.
+        /// Text from the receiver.
         text: String,
     },
-    /// The receiver went away before it had finished.
+    /// The receiver disconnected before the end.
     #[error("the receiver closed the transfer before it had finished")]
     Closed,
     /// The stream from the receiver failed.
@@ -124,21 +124,23 @@ pub enum SendError {
 }
 
 impl SendError {
-    /// Whether the receiver does not know of it yet, and listens.
+    /// Returns whether the receiver has yet to be informed, and listens.
     fn is_news(&self) -> bool {
         !matches!(self, Self::Receiver { .. } | Self::Closed | Self::Stream(_))
     }
 }
 
-/// Sends what `filter` leaves of the directory `root`, until the receiver has finished.
+/// Sends the entries of the directory `root` that `filter` selects, until the receiver has
+/// finished.
 ///
-/// Every item of `incoming` is one packet from the receiver, without any framing. Every item
-/// sent to `outgoing` is one or more whole gRPC frames, see [`wire`], of at most about 64 KiB
-/// together. `progress` is called as frames leave, and once at the end.
+/// Every item of `incoming` is one packet from the receiver without framing. Every item sent to
+/// `outgoing` is one or more whole gRPC frames, see [`wire`], of at most about 64 KiB together.
+/// `progress` is called when frames are sent, and once at the end.
 ///
 /// Must be called in a Tokio runtime. Dropping the future stops its threads.
 ///
 /// # Errors
+///
 /// See [`SendError`].
 pub async fn send(
     root: &Path,
@@ -194,7 +196,7 @@ async fn transfer(
     loop {
         tokio::select! {
             item = incoming.next() => {
-                // Many requests are taken at once, so that the readers are woken once.
+                // Many requests are taken at once, so that the readers wake once.
                 let mut next = Some(item);
                 let mut requests = Vec::new();
                 while let Some(item) = next {
@@ -229,7 +231,7 @@ async fn transfer(
             event = events.recv(), if waiting.is_none() => match event {
                 Some(Event::Batch(batch)) => waiting = Some(batch),
                 Some(Event::Failed(error)) => return Err(error),
-                // `shared` has a sender: it cannot be closed.
+                // `shared` has a sender, so the channel cannot be closed.
                 None => return Err(SendError::Thread),
             },
             permit = outgoing.reserve(), if waiting.is_some() => {
@@ -249,7 +251,7 @@ async fn transfer(
     }
 }
 
-/// The receiver takes nothing any more: why?
+/// Returns the reason why the receiver does not read any more.
 fn closed(incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin)) -> SendError {
     match peer::last_words(incoming) {
         Some(text) => SendError::Receiver { text },
@@ -257,7 +259,7 @@ fn closed(incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin))
     }
 }
 
-/// What the threads of a transfer share.
+/// The state that the threads of a transfer share.
 struct Shared {
     root: OwnedFd,
     table: Mutex<PathTable>,
@@ -266,24 +268,25 @@ struct Shared {
     events: mpsc::Sender<Event>,
 }
 
-/// The files that were requested and are not read yet. At most one number an entry, so it needs
-/// no bound of its own; with one, a receiver that only writes requests would wait for ever.
+/// The files that were requested and not read yet. There is at most one number for each entry, so
+/// it needs no bound of its own. With a bound, a receiver that only writes requests would wait
+/// forever.
 #[derive(Default)]
 struct Requests {
     queue: VecDeque<u32>,
     readers: usize,
 }
 
-/// The other end is gone, or the future was dropped: the thread should end.
+/// The other side is gone, or the future was dropped: the thread ends.
 struct Stopped;
 
-/// What a packet from the receiver asks for.
+/// A request of a packet from the receiver.
 enum Order {
     Request(u32),
     Finish,
 }
 
-/// Stops the threads when it is dropped.
+/// A transfer. Dropping it stops the threads.
 struct Transfer {
     shared: Arc<Shared>,
 }
@@ -313,7 +316,7 @@ impl Transfer {
         }
     }
 
-    /// Queues files and starts readers for them as far as there are too few.
+    /// Queues files, and starts readers if there are too few.
     fn request(&self, ids: &[u32]) {
         let mut requests = lock(&self.shared.requests);
         requests.queue.extend(ids);
@@ -333,19 +336,19 @@ impl Transfer {
     }
 }
 
-/// Runs on a blocking thread; what goes wrong becomes an event.
+/// Runs work on a blocking thread. An error becomes an event.
 fn spawn(shared: &Arc<Shared>, work: impl FnOnce() -> Result<(), SendError> + Send + 'static) {
     let events = shared.events.clone();
     tokio::task::spawn_blocking(move || {
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(SendError::Thread));
         if let Err(error) = outcome {
-            // If nobody listens any more, nobody needs to know.
+            // Without a receiver of events, the error is not needed.
             let _ = events.blocking_send(Event::Failed(error));
         }
     });
 }
 
-/// Walks and offers every entry.
+/// Walks the directory and offers every entry.
 fn offer(
     shared: &Shared,
     root: &Path,
@@ -363,7 +366,7 @@ fn offer(
         &shared.stop,
         |entry| {
             let requestable = mode::is_requestable(entry.stat.mode);
-            // In the table before the receiver can know of it.
+            // The entry is in the table before the receiver can know it.
             let added = lock(&shared.table).push(entry.parent, entry.name, requestable);
             if let Err(error) = added {
                 failure = Some(error);
@@ -390,7 +393,7 @@ fn offer(
     Ok(())
 }
 
-/// No lock is held where something could panic and leave half of a change.
+/// Locks a mutex. While a lock is held, nothing can panic and leave a change half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,26 +1,26 @@
-//! Which path an entry's number stands for, compactly: a tree of names in one arena.
+//! The paths of entries by number, stored compactly: a tree of names in one arena.
 
 use crate::name::shown;
 
-/// The bit in `parents` that says the content may still be requested.
+/// Bit in `parents`: the content may still be requested.
 const REQUESTABLE: u32 = 1 << 31;
-/// In place of a parent: the entry is directly below the root.
+/// Value in place of a parent: the entry is directly below the root.
 const ROOT: u32 = REQUESTABLE - 1;
 
 /// The table cannot number or store another entry.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no room for `{name}`: the directory has too many entries")]
+#[error("cannot add `{name}`: the directory has too many entries")]
 pub struct TableFull {
     name: String,
 }
 
-/// The entries by number. An entry costs its name and eight bytes.
+/// The entries by number. An entry needs its name and eight bytes.
 #[derive(Debug, Default)]
 pub(crate) struct PathTable {
     names: Vec<u8>,
-    /// Where in `names` the name of each entry ends; it begins where the last one ended.
+    /// End of the name of each entry in `names`. It begins at the end of the name before.
     ends: Vec<u32>,
-    /// The number of the directory that each entry is in, and the bit [`REQUESTABLE`].
+    /// Number of the directory of each entry, and the bit [`REQUESTABLE`].
     parents: Vec<u32>,
 }
 
@@ -45,8 +45,8 @@ impl PathTable {
         Ok(id)
     }
 
-    /// Marks the content of an entry as requested. False when there is no such entry, it has no
-    /// content, or it was requested before.
+    /// Marks the content of an entry as requested. Returns false if there is no such entry, it has
+    /// no content, or it was requested before.
     pub(crate) fn take_request(&mut self, id: u32) -> bool {
         match self.parents.get_mut(id as usize) {
             Some(parent) if *parent & REQUESTABLE != 0 => {
@@ -57,13 +57,13 @@ impl PathTable {
         }
     }
 
-    /// The directory that an entry is in; `None` for the root.
+    /// Returns the directory of an entry, or `None` for the root.
     pub(crate) fn parent(&self, id: u32) -> Option<u32> {
         let parent = self.parents[id as usize] & !REQUESTABLE;
         (parent != ROOT).then_some(parent)
     }
 
-    /// The last part of an entry's path.
+    /// Returns the last part of an entry's path.
     pub(crate) fn name(&self, id: u32) -> &[u8] {
         let index = id as usize;
         let start = if index == 0 {

@@ -1,9 +1,9 @@
-//! Walks a directory in the order of diffcopy and hands out what a filter leaves.
+//! Walks a directory in the order of diffcopy and returns the entries that a filter selects.
 //!
-//! Depth first, siblings sorted by the bytes of their names, a directory before what is in it.
-//! The walk works on descriptors of directories (`fstatat`, `openat`), keeps names in one arena
-//! and allocates nothing for an entry in the steady state. What the filter drops is not even
-//! looked at: its type is in the directory.
+//! The order is depth first, siblings sorted by the bytes of their names, a directory before its
+//! contents. The walk uses descriptors of directories (`fstatat`, `openat`), keeps names in one
+//! arena and allocates nothing for an entry in the steady state. Entries that the filter drops are
+//! not even inspected: their type is in the directory.
 
 mod directory;
 mod emit;
@@ -26,16 +26,17 @@ use directory::{Kind, Listing};
 use emit::{Emit, Emitted, Place};
 use matching::MatchStack;
 
-/// How many directories above the current one stay open. Deeper trees reopen on the way back.
+/// Maximum number of directories above the current one that stay open. In deeper trees, directories
+/// are opened again on the way back.
 const OPEN_LEVELS: usize = 48;
 
-/// How entries are described.
+/// Options for describing entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WalkOptions {
-    /// Every entry belongs to user and group 0. BuildKit's clients do so for build contexts, so
-    /// that a build does not depend on who starts it. Default: true.
+    /// Whether every entry belongs to user and group 0. BuildKit's clients do so for build
+    /// contexts, so that a build does not depend on the user who starts it. Default: true.
     pub reset_owner: bool,
-    /// Extended attributes are read. Default: true.
+    /// Whether to read extended attributes. Default: true.
     pub xattrs: bool,
 }
 
@@ -48,62 +49,63 @@ impl Default for WalkOptions {
     }
 }
 
-/// An entry that the filter leaves.
+/// An entry that the filter selects.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// Its number: entries count from 0 as they are handed out.
+    /// Number of the entry, counted from 0 in the order of the walk.
     pub id: u32,
-    /// The number of the directory that it is in; `None` for the root.
+    /// Number of its directory; `None` for the root.
     pub parent: Option<u32>,
-    /// The last part of its path.
+    /// Last part of its path.
     pub name: &'a [u8],
-    /// What is known of it.
+    /// Properties of the file.
     pub stat: StatRef<'a>,
 }
 
-/// A walk that failed.
+/// A failed walk.
 #[derive(Debug, thiserror::Error)]
 pub enum WalkError {
-    /// The root cannot be opened: it does not exist, is no directory, or is not readable.
+    /// The root cannot be opened: it does not exist, is not a directory, or is not readable.
     #[error("cannot open directory `{}`", path.display())]
     Root {
-        /// The root as it was given.
+        /// Path of the root.
         path: PathBuf,
-        /// Why.
+        /// Reason of the failure.
         source: io::Error,
     },
-    /// The filter cannot be used.
+    /// The filter is invalid.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// A pattern turned out to be unusable when a path was matched.
+    /// A pattern turned out to be invalid when a path was matched.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// An entry that is to be sent cannot be read. The filter could exclude it.
+    /// A selected entry cannot be read. The filter could exclude it.
     #[error("cannot {action} `{path}`")]
     Entry {
-        /// What was tried.
+        /// Operation that failed.
         action: &'static str,
-        /// The entry, relative to the root.
+        /// Path of the entry, relative to the root.
         path: String,
-        /// Why it did not work.
+        /// Reason of the failure.
         source: io::Error,
     },
     /// There are more entries than can be numbered.
     #[error("`{path}` is beyond the {} entries that a transfer can have", u32::MAX)]
     TooManyEntries {
-        /// The first entry without a number, relative to the root.
+        /// First entry without a number, relative to the root.
         path: String,
     },
 }
 
-/// Walks `root` (a symlink there is resolved) and calls `visit` for every entry that `filter`
-/// leaves. The root itself is not an entry. Ends early, and well, when `visit` breaks or `stop`
-/// becomes true.
+/// Walks `root` (a symlink is resolved) and calls `visit` for every entry that `filter` selects.
+/// The root itself is not an entry. Ends early without an error if `visit` breaks or `stop` becomes
+/// true.
 ///
-/// Entries that vanish meanwhile are left out. A directory that may not be read is an error
-/// only if the filter leaves it.
+/// Entries that vanish meanwhile are left out. A directory that cannot be read is an error only if
+/// the filter selects it.
 ///
 /// # Errors
+///
 /// See [`WalkError`].
 pub fn walk(
     root: &Path,
@@ -125,7 +127,7 @@ pub(crate) fn open_root(root: &Path) -> Result<OwnedFd, WalkError> {
     })
 }
 
-/// [`walk`] with a descriptor of the root, which is at `path`.
+/// Runs [`walk`] with a descriptor of the root, which is at `path`.
 pub(crate) fn walk_opened(
     root: BorrowedFd<'_>,
     path: &Path,
@@ -151,13 +153,13 @@ pub(crate) fn walk_opened(
 struct Level {
     /// `None` for the root, and for a directory far above that was closed meanwhile.
     directory: Option<OwnedFd>,
-    /// How long the path of the directory is in [`Emit::path`], the root included.
+    /// Length of the path of the directory in [`Emit::path`], including the root.
     path_length: usize,
-    /// Where its name begins there.
+    /// Start of its name in that path.
     name_start: usize,
-    /// Its number, if it was handed out. The root has none.
+    /// Number of the directory, if it was emitted. The root has none.
     id: Option<u32>,
-    /// The entries of the directory that are still to come.
+    /// Entries of the directory that are yet to come.
     entries: directory::Entries,
 }
 
@@ -171,13 +173,13 @@ struct Walk<'a, V> {
     emit: Emit<V>,
 }
 
-/// What the filter says of an entry.
+/// The decision of the filter about an entry.
 enum Verdict {
-    /// It is sent.
+    /// The entry is sent.
     Keep,
-    /// It is not sent, but something below it may be.
+    /// The entry is not sent, but entries below it may be.
     Skip,
-    /// Nothing below it is sent either.
+    /// Neither the entry nor anything below it is sent.
     Prune,
 }
 
@@ -280,7 +282,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Walk<'_, V> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Asks the filter about the entry whose path is the current one.
+    /// Applies the filter to the entry with the current path.
     fn judge(&mut self, is_directory: bool) -> Result<Verdict, WalkError> {
         let path = self.emit.relative();
         let mut verdict = Verdict::Keep;
@@ -303,7 +305,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Walk<'_, V> {
         Ok(verdict)
     }
 
-    /// `None` when the entry vanished.
+    /// Returns the properties of an entry, or `None` if it vanished.
     fn stat(&mut self, entry: directory::Entry) -> Result<Option<Stat>, WalkError> {
         let name = self.listing.name(entry);
         let stat = directory_of(&mut self.levels, self.root, &self.emit)
@@ -315,7 +317,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Walk<'_, V> {
         }
     }
 
-    /// Hands out the directories above the current entry that were not kept for their own sake.
+    /// Emits the directories above the current entry that were not selected themselves.
     fn parents(&mut self) -> Result<ControlFlow<()>, WalkError> {
         for index in 1..self.levels.len() {
             if self.levels[index].id.is_some() {
@@ -339,7 +341,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Walk<'_, V> {
             };
             match self.emit.entry(&stat, &place, c".")? {
                 Emitted::Entry(id) => self.levels[index].id = Some(id),
-                // It is open: nothing of it can vanish but its extended attributes.
+                // The directory is open, so only its extended attributes can vanish.
                 Emitted::Vanished => {}
                 Emitted::Last => return Ok(ControlFlow::Break(())),
             }
@@ -384,7 +386,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Walk<'_, V> {
     }
 }
 
-/// It vanished, or something else took its place or that of a directory above.
+/// Returns whether the entry vanished, or something else replaced it or a directory above it.
 fn is_gone(error: &io::Error) -> bool {
     is_missing(error) || error.raw_os_error() == Some(libc::ELOOP)
 }
@@ -393,7 +395,7 @@ fn is_directory_mode(stat: &Stat) -> bool {
     stat.st_mode & libc::S_IFMT == libc::S_IFDIR
 }
 
-/// The descriptor of the directory that the walk is in.
+/// Returns the descriptor of the directory that the walk is in.
 fn directory_of<'a, V>(
     levels: &'a mut [Level],
     root: BorrowedFd<'a>,
@@ -402,7 +404,7 @@ fn directory_of<'a, V>(
     open_level(levels, levels.len() - 1, root, emit)
 }
 
-/// The descriptor of a directory at or above the current one.
+/// Returns the descriptor of a directory at or above the current one.
 fn open_level<'a, V>(
     levels: &'a mut [Level],
     index: usize,

@@ -1,85 +1,85 @@
 //! The packets of diffcopy, and their framing as gRPC messages.
 //!
-//! The message types are written by hand for two reasons: a path is `bytes` here (`string` on
-//! the wire has the same form, and a file name need not be UTF-8), and content is
-//! [`Bytes`], a view into what the transport received.
+//! The message types are written by hand for two reasons: a path is `bytes` here (which is the same
+//! as `string` on the wire, and a file name need not be UTF-8), and content is [`Bytes`], a view
+//! into the received data.
 //!
-//! What is sent is never built as a [`Packet`]: the `put_*` functions append the frame to a
-//! buffer, field by field, so that a packet costs no allocation. A frame is a gRPC message with
-//! its prefix: one byte 0 (not compressed), the length as big-endian `u32`, the message.
+//! Outgoing packets are never built as a [`Packet`]: the `put_*` functions append the frame to a
+//! buffer, field by field, so that a packet needs no allocation. A frame is a gRPC message with its
+//! prefix: one byte 0 (not compressed), the length as big-endian `u32`, the message.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::encoding::{encode_varint, encoded_len_varint};
 
-/// The most content in one DATA packet, in bytes. Larger packets gain nothing.
+/// Maximum size of the content of a DATA packet, in bytes. Larger packets are not faster.
 pub const MAX_DATA: usize = 32 * 1024;
 
-/// The length of the gRPC prefix, in bytes.
+/// Length of the gRPC prefix, in bytes.
 const PREFIX: usize = 5;
-/// Type, id and the key of the data field, at their longest, in bytes.
+/// Maximum length of the type, the id and the key of the data field, in bytes.
 const DATA_KEYS: usize = 2 + 6 + 1;
-/// The varint of a length up to [`MAX_DATA`], in bytes.
+/// Length of the varint of a length up to [`MAX_DATA`], in bytes.
 const DATA_LENGTH: usize = 3;
-/// How much longer than its content a DATA frame can be, in bytes.
+/// Maximum difference between the length of a DATA frame and its content, in bytes.
 pub const DATA_OVERHEAD: usize = PREFIX + DATA_KEYS + DATA_LENGTH;
 
-/// What a packet says.
+/// The kind of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum PacketKind {
-    /// Sender: an entry, or, without one, the end of the entries.
+    /// From the sender: an entry, or the end of the entries if there is none.
     Stat = 0,
-    /// Receiver: asks for the content of an entry.
+    /// From the receiver: a request for the content of an entry.
     Request = 1,
-    /// Sender: a part of the content of an entry; an empty part is the end of it.
+    /// From the sender: a part of the content of an entry. An empty part is the end.
     Data = 2,
-    /// Receiver: all is done. Sender: so be it.
+    /// From the receiver: everything is written. From the sender: the confirmation.
     Finish = 3,
-    /// Either: it failed; the text is in the data.
+    /// From either side: it failed. The text is in the data.
     Error = 4,
 }
 
-/// One message of the protocol.
+/// A message of the protocol.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Packet {
-    /// What it says, a [`PacketKind`].
+    /// Kind of the packet, a [`PacketKind`].
     #[prost(enumeration = "PacketKind", tag = "1")]
     pub kind: i32,
-    /// The entry of a STAT.
+    /// Entry of a STAT.
     #[prost(message, optional, tag = "2")]
     pub stat: Option<Stat>,
-    /// The entry that a REQ or DATA is about: entries count from 0 in the order of their STATs,
-    /// all of them, files or not.
+    /// Entry that a REQ or DATA refers to. All entries, files or not, count from 0 in the order of
+    /// their STATs.
     #[prost(uint32, tag = "3")]
     pub id: u32,
-    /// The content of a DATA, the text of an ERR.
+    /// Content of a DATA, or text of an ERR.
     #[prost(bytes = "bytes", tag = "4")]
     pub data: Bytes,
 }
 
-/// What is known of a file.
+/// The properties of a file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Stat {
-    /// Where it is, relative to the root, with slashes.
+    /// Path relative to the root, with slashes.
     #[prost(bytes = "bytes", tag = "1")]
     pub path: Bytes,
     /// Type and permissions as Go's `os.FileMode`, see [`crate::mode`].
     #[prost(uint32, tag = "2")]
     pub mode: u32,
-    /// The user that owns it.
+    /// User ID of the owner.
     #[prost(uint32, tag = "3")]
     pub uid: u32,
-    /// The group that owns it.
+    /// Group ID of the owner.
     #[prost(uint32, tag = "4")]
     pub gid: u32,
-    /// Length in bytes; 0 for a directory.
+    /// Size in bytes; 0 for a directory.
     #[prost(int64, tag = "5")]
     pub size: i64,
-    /// When the content changed, in nanoseconds since 1970.
+    /// Time of the last change of the content, in nanoseconds since 1970.
     #[prost(int64, tag = "6")]
     pub modified: i64,
-    /// For a symlink its target; for another file the path of an earlier entry that it is a
-    /// hard link to, if any.
+    /// Target of a symlink. For another file, the path of an earlier entry that it is a hard link
+    /// to, if any.
     #[prost(bytes = "bytes", tag = "7")]
     pub link_name: Bytes,
     /// Major number of a device.
@@ -96,15 +96,15 @@ pub struct Stat {
 /// An extended attribute (an entry of `map<string, bytes>` on the wire).
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Xattr {
-    /// Its name, with the namespace.
+    /// Name with its namespace.
     #[prost(bytes = "bytes", tag = "1")]
     pub name: Bytes,
-    /// Its value.
+    /// Value of the attribute.
     #[prost(bytes = "bytes", tag = "2")]
     pub value: Bytes,
 }
 
-/// A [`Stat`] whose parts are borrowed: what the walk hands out and [`put_stat`] writes.
+/// A [`Stat`] with borrowed parts, as the walk returns it and [`put_stat`] writes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StatRef<'a> {
     /// See [`Stat::path`].
@@ -129,44 +129,28 @@ pub struct StatRef<'a> {
     pub xattrs: &'a [Xattr],
 }
 
-impl StatRef<'_> {
-    /// A copy that owns its parts.
-    pub fn to_stat(&self) -> Stat {
-        Stat {
-            path: Bytes::copy_from_slice(self.path),
-            mode: self.mode,
-            uid: self.uid,
-            gid: self.gid,
-            size: self.size,
-            modified: self.modified,
-            link_name: Bytes::copy_from_slice(self.link_name),
-            device_major: self.device_major,
-            device_minor: self.device_minor,
-            xattrs: self.xattrs.to_vec(),
-        }
-    }
-}
-
-/// A frame that cannot be cut off from received bytes.
+/// Received bytes that do not form a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The flag byte is not 0: the message is compressed, which nobody agreed on.
+    /// The flag byte is not 0: the message is compressed, which was not negotiated.
     #[error("a frame begins with flag {0}, expected 0 (not compressed)")]
     Compressed(u8),
     /// The bytes end within a frame.
     #[error("a frame of {expected} bytes ends after {found}")]
     Truncated {
-        /// How long the frame says it is, without its prefix.
+        /// Announced length of the frame, without its prefix.
         expected: usize,
-        /// How many bytes there are.
+        /// Number of bytes that there are.
         found: usize,
     },
 }
 
-/// Cuts the next message off a buffer of whole frames; `None` at its end. The inverse of the
-/// `put_*` functions, for transports that carry packets without gRPC (and for tests).
+/// Takes the next message out of a buffer of whole frames, or returns `None` at its end. This is
+/// the inverse of the `put_*` functions, for transports that carry packets without gRPC and for
+/// tests.
 ///
 /// # Errors
+///
 /// The buffer does not hold whole, uncompressed frames.
 pub fn next_message(frames: &mut Bytes) -> Result<Option<Bytes>, FrameError> {
     if frames.is_empty() {
@@ -220,14 +204,14 @@ pub fn put_end_of_stats(buffer: &mut BytesMut) {
     put_prefix(buffer, 0);
 }
 
-/// Appends a REQ: the receiver asks for the content of entry `id`.
+/// Appends a REQ, which requests the content of entry `id`.
 pub fn put_request(buffer: &mut BytesMut, id: u32) {
     put_prefix(buffer, 2 + varint_field_length(u64::from(id)));
     put_kind(buffer, PacketKind::Request);
     put_varint_field(buffer, 3, u64::from(id));
 }
 
-/// Appends a DATA with a part of the content of entry `id`; an empty part ends the content.
+/// Appends a DATA with a part of the content of entry `id`. An empty part ends the content.
 pub fn put_data(buffer: &mut BytesMut, id: u32, data: &[u8]) {
     put_data_head(buffer, id, data.len());
     buffer.put_slice(data);
@@ -246,12 +230,13 @@ pub fn put_error(buffer: &mut BytesMut, text: &str) {
     put_bytes_field(buffer, 4, text.as_bytes());
 }
 
-/// Appends a DATA whose content `read` puts into the buffer itself, so that it is copied once,
-/// by the kernel. `read` gets a buffer to append to with room for `limit` bytes (at most
-/// [`MAX_DATA`]) and says how much it appended. Appends nothing when that is 0.
+/// Appends a DATA whose content `read` writes directly into the buffer, so that the kernel makes
+/// the only copy. `read` gets a buffer to append to, with space for `limit` bytes (at most
+/// [`MAX_DATA`]), and returns how many bytes it appended. Appends nothing if that is 0.
 ///
 /// # Errors
-/// What `read` fails with; then nothing is appended.
+///
+/// Those of `read`. Nothing is appended then.
 pub(crate) fn put_data_with<E>(
     buffer: &mut BytesMut,
     id: u32,
@@ -261,8 +246,8 @@ pub(crate) fn put_data_with<E>(
     let limit = limit.min(MAX_DATA);
     let start = buffer.len();
     buffer.reserve(limit + DATA_OVERHEAD);
-    // The head in front has the length of the content in it, known only afterwards: leave the
-    // room for the head of a full packet, which all but the last packets of a file are.
+    // The head contains the length of the content, which is known only afterwards. Reserve the
+    // space for the head of a full packet: all but the last packets of a file are full.
     let head = data_head_length(id, limit);
     buffer.put_bytes(0, head);
     let outcome = read(buffer, limit);
@@ -302,7 +287,7 @@ fn put_data_head(buffer: &mut impl BufMut, id: u32, length: usize) {
 
 fn put_prefix(buffer: &mut impl BufMut, length: usize) {
     buffer.put_u8(0);
-    // No message comes near 4 GiB: content is cut in parts, a path is at most a few KiB.
+    // No message is close to 4 GiB: content is split, and a path has at most a few KiB.
     buffer.put_u32(length as u32);
 }
 
@@ -310,7 +295,7 @@ fn put_kind(buffer: &mut impl BufMut, kind: PacketKind) {
     put_varint_field(buffer, 1, kind as u64);
 }
 
-/// The fields have numbers below 16 and therefore keys of one byte.
+/// Appends a field. The fields have numbers below 16 and therefore keys of one byte.
 fn put_varint_field(buffer: &mut impl BufMut, number: u8, value: u64) {
     if value != 0 {
         buffer.put_u8(number << 3);
@@ -384,7 +369,7 @@ mod tests {
         message
     }
 
-    /// What prost writes for the same packet must be the same bytes.
+    /// Checks that prost encodes the same packet as the same bytes.
     fn check(buffer: BytesMut, expected: &Packet) {
         let message = only_message(buffer);
         assert_eq!(message, expected.encode_to_vec());
@@ -506,10 +491,25 @@ mod tests {
             check(
                 buffer,
                 &Packet {
-                    stat: Some(stat.to_stat()),
+                    stat: Some(owned(&stat)),
                     ..packet(PacketKind::Stat)
                 },
             );
+        }
+    }
+
+    fn owned(stat: &StatRef<'_>) -> Stat {
+        Stat {
+            path: Bytes::copy_from_slice(stat.path),
+            mode: stat.mode,
+            uid: stat.uid,
+            gid: stat.gid,
+            size: stat.size,
+            modified: stat.modified,
+            link_name: Bytes::copy_from_slice(stat.link_name),
+            device_major: stat.device_major,
+            device_minor: stat.device_minor,
+            xattrs: stat.xattrs.to_vec(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Renders a stream of solve status: plain, quiet, rawjson.
 //!
-//! A [`Printer`] takes each [`SolveStatus`] as it arrives and writes what is due. It starts no
-//! thread and reads no environment: who owns it calls [`Printer::tick`] whenever nothing arrived
-//! for [`TICK`], and [`Printer::finish`] at the end.
+//! A [`Printer`] takes each [`SolveStatus`] when it arrives, and writes everything that is due. It
+//! starts no thread and reads no environment: its owner calls [`Printer::tick`] whenever nothing
+//! has arrived for [`TICK`], and [`Printer::finish`] at the end.
 //!
 //! ```
 //! use iechor_buildkit::status::{SolveStatus, Vertex};
@@ -51,30 +51,31 @@ use iechor_text::clean_line;
 use plain::Plain;
 use trace::Trace;
 
-/// How long to wait for a status before [`Printer::tick`] is called.
+/// Time without a status after which to call [`Printer::tick`].
 pub const TICK: Duration = Duration::from_millis(150);
 
-/// How much time lies between two prints at least; what arrives meanwhile is printed together.
+/// Minimum time between two prints. Everything that arrives meanwhile is printed together.
 pub const REFRESH: Duration = Duration::from_millis(100);
 
-/// Characters of the first line of the plain format, which names a builder and a driver.
+/// Maximum length of the first line of the plain format, in characters. It names a builder and a
+/// driver.
 const DESCRIPTION: usize = 1000;
 
-/// How progress is shown.
+/// A format of the progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// The best that the output can show: plain at present.
+    /// The best format that the output supports: plain at present.
     #[default]
     Auto,
-    /// Lines of text that are never taken back.
+    /// Lines of text that are never rewritten.
     Plain,
-    /// Nothing; the caller prints the image's id at the end.
+    /// No output. The caller prints the image's ID at the end.
     Quiet,
     /// One line of JSON for each status.
     RawJson,
-    /// Nothing at all.
+    /// No output.
     None,
-    /// Lines that are rewritten in place. Not there yet.
+    /// Lines that are rewritten in place. Not implemented yet.
     Tty,
 }
 
@@ -88,7 +89,7 @@ const MODES: [(&str, Mode); 6] = [
     ("tty", Mode::Tty),
 ];
 
-/// Why progress cannot be shown that way.
+/// The error of a mode that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModeError {
     /// There is no such mode.
@@ -96,17 +97,17 @@ pub enum ModeError {
         "invalid progress mode {given}: choose one of auto, none, plain, quiet, rawjson and tty"
     )]
     Unknown {
-        /// What was asked for.
+        /// The requested mode.
         given: String,
     },
-    /// The mode exists but cannot be shown here.
-    #[error("progress mode tty is not available yet: choose plain, or auto for the best there is")]
+    /// The mode exists but cannot be used here.
+    #[error("progress mode tty is not available yet: choose plain or auto")]
     TtyUnavailable,
 }
 
 impl Mode {
-    /// The mode to use: what `--progress` says, and where that is `auto` what `BUILDKIT_PROGRESS`
-    /// says (empty counts as not set).
+    /// Returns the mode to use: that of `--progress`, or if that is `auto`, that of
+    /// `BUILDKIT_PROGRESS` (an empty value counts as not set).
     pub fn resolve(flag: Mode, environment: Option<&str>) -> Result<Mode, ModeError> {
         match environment {
             Some(text) if flag == Mode::Auto && !text.is_empty() => text.parse(),
@@ -118,7 +119,7 @@ impl Mode {
 impl FromStr for Mode {
     type Err = ModeError;
 
-    /// Reads the value of `--progress`; empty is `auto`.
+    /// Parses the value of `--progress`. An empty value is `auto`.
     fn from_str(text: &str) -> Result<Self, ModeError> {
         if text.is_empty() {
             return Ok(Self::Auto);
@@ -140,20 +141,21 @@ impl fmt::Display for Mode {
     }
 }
 
-/// What a [`Printer`] is told besides the mode.
+/// The options of a [`Printer`] in addition to the mode.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// First line of the plain format, see [`description`].
     pub description: Option<String>,
-    /// Cut the names of vertexes at 72 bytes. The peer does so for `PROGRESS_NO_TRUNC=0`.
+    /// Whether to cut the names of vertexes at 72 bytes. buildx does so for `PROGRESS_NO_TRUNC=0`.
     pub cut_names: bool,
-    /// Time between two prints at least; `None`: [`REFRESH`]. The peer reads `TTY_DISPLAY_RATE`,
-    /// in milliseconds.
+    /// Minimum time between two prints; `None` for [`REFRESH`]. buildx reads `TTY_DISPLAY_RATE`, in
+    /// milliseconds.
     pub refresh: Option<Duration>,
 }
 
 impl Options {
-    /// The options of the environment variables that the peer reads; `variable` looks one up.
+    /// Returns the options from the environment variables that buildx reads; `variable` looks one
+    /// up.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let refresh = variable("TTY_DISPLAY_RATE").and_then(|text| text.parse().ok());
         Self {
@@ -164,14 +166,14 @@ impl Options {
     }
 }
 
-/// The first line of a build: which builder does it.
+/// Returns the first line of a build, which names the builder.
 pub fn description(builder: &str, driver: &str) -> String {
     let driver = clean_line(driver, DESCRIPTION);
     format!("building with {builder:?} instance using {driver} driver")
 }
 
-/// Puts the name of a target into the names of its vertexes, where several targets are built at
-/// once: `[internal] x` becomes `[target internal] x`, any other `x` becomes `[target] x`.
+/// Adds the name of a target to the names of its vertexes, for builds of several targets at once:
+/// `[internal] x` becomes `[target internal] x`, any other `x` becomes `[target] x`.
 pub fn prefix(status: &mut SolveStatus, target: &str) {
     for vertex in &mut status.vertexes {
         vertex.name = prefixed(&vertex.name, target);
@@ -188,17 +190,17 @@ fn prefixed(name: &str, target: &str) -> String {
     }
 }
 
-/// Tells how much time has passed since some fixed moment. Never goes back.
+/// A clock that returns the time since some fixed moment. It never goes back.
 pub struct Clock(Box<dyn FnMut() -> Duration + Send>);
 
 impl Clock {
-    /// The clock of the system.
+    /// Returns the system's clock.
     pub fn system() -> Self {
         let start = Instant::now();
         Self::new(move || start.elapsed())
     }
 
-    /// A clock that asks `now`.
+    /// Returns a clock that calls `now`.
     pub fn new(now: impl FnMut() -> Duration + Send + 'static) -> Self {
         Self(Box::new(now))
     }
@@ -217,15 +219,15 @@ enum Display {
     Nothing,
 }
 
-/// Shows progress on a writer.
+/// A printer of progress on a writer.
 ///
-/// Where the writer's other end is gone (a broken pipe) the printer falls silent: a build goes on
-/// without its audience. Any other error of the writer is returned, and what could not be written
-/// is lost.
+/// If the other end of the writer is gone (a broken pipe), the printer stops printing and the build
+/// continues. Any other error of the writer is returned, and the text that could not be written is
+/// lost.
 #[derive(Debug)]
 pub struct Printer<W: Write> {
     display: Display,
-    /// `None` once nobody listens.
+    /// `None` once the other end is gone.
     writer: Option<W>,
     clock: Clock,
     refresh: Duration,
@@ -235,7 +237,7 @@ pub struct Printer<W: Write> {
 }
 
 impl<W: Write> Printer<W> {
-    /// A printer that has printed nothing yet.
+    /// Creates a printer that has printed nothing yet.
     pub fn new(mode: Mode, writer: W, options: Options, clock: Clock) -> Result<Self, ModeError> {
         let display = match mode {
             Mode::Auto | Mode::Plain => {
@@ -259,7 +261,7 @@ impl<W: Write> Printer<W> {
         })
     }
 
-    /// Takes in a status; prints unless something was printed a moment ago.
+    /// Adds a status. Prints, unless the last print was a moment ago.
     pub fn update(&mut self, status: &SolveStatus) -> io::Result<()> {
         self.warnings = self.warnings.saturating_add(status.warnings.len());
         let now = (self.clock.0)();
@@ -288,13 +290,14 @@ impl<W: Write> Printer<W> {
         }
     }
 
-    /// Prints what was held back. To be called when nothing arrived for [`TICK`].
+    /// Prints everything that was held back. Call this if nothing has arrived for [`TICK`].
     pub fn tick(&mut self) -> io::Result<()> {
         let now = (self.clock.0)();
         self.print(now)
     }
 
-    /// Prints what is left, and the last lines of what failed. Further calls print nothing.
+    /// Prints the rest, and the last lines of the vertexes that failed. Further calls print
+    /// nothing.
     pub fn finish(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
@@ -309,7 +312,7 @@ impl<W: Write> Printer<W> {
         self.write(text.as_bytes())
     }
 
-    /// Returns how many warnings there were so far, whatever the mode.
+    /// Returns the number of warnings so far, in every mode.
     pub fn warnings(&self) -> usize {
         self.warnings
     }

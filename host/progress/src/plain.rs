@@ -1,8 +1,9 @@
-//! The plain format: lines of text that are never taken back.
+//! The plain format: lines of text that are never rewritten.
 //!
-//! Reproduces what BuildKit's own `plain` display prints (`util/progress/progressui/printer.go`),
-//! because people and programs read it. One vertex is open at a time; whatever others report waits
-//! until that one ends, has talked for long, or another has waited for ten seconds.
+//! It reproduces the output of BuildKit's own `plain` display
+//! (`util/progress/progressui/printer.go`), because people and programs read it. One vertex is open
+//! at a time. The reports of others wait until that vertex ends, has printed for long, or another
+//! one has waited for ten seconds.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,35 +13,35 @@ use iechor_text::RESET;
 use crate::trace::{MOST_VERTEXES, Shown, Status, Trace};
 use crate::units;
 
-/// A vertex that talks all the time is left after this long for another, longer if the others say
-/// little.
+/// Time after which a vertex that prints all the time is left for another one; longer if the others
+/// print little.
 const FAIR_SHARE: Duration = Duration::from_secs(5);
-/// A vertex that waits is shown after this long at the latest.
+/// Maximum time that a vertex waits before it is shown.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// A status is shown again after this many seconds even without progress.
+/// Seconds after which a status is shown again even without progress.
 const STATUS_PAUSE: f64 = 5.0;
-/// A status is shown again after this part of the whole.
+/// Part of the whole after which a status is shown again.
 const STATUS_STEP: f64 = 0.05;
-/// Where long names are cut if they are.
+/// Length at which long names are cut, if they are cut.
 const NAME_LIMIT: usize = 72;
 
 /// Prints vertexes to a text.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
-    /// Printed once before the first vertex.
+    /// Text that is printed once before the first vertex.
     description: Option<String>,
     cut_names: bool,
-    /// A vertex has been printed.
+    /// Whether a vertex has been printed.
     begun: bool,
-    /// The vertex that the lines belong to which come next.
+    /// Vertex that the next lines belong to.
     open: Option<usize>,
-    /// How many vertexes have got a number.
+    /// Number of vertexes that have a number.
     count: usize,
-    /// It was said that not everything is shown.
+    /// Whether the note that not everything is shown was printed.
     said_cut: bool,
 }
 
-/// How much a vertex has to say.
+/// The amount of output of a vertex.
 struct Demand {
     index: usize,
     waited: f64,
@@ -57,7 +58,7 @@ impl Plain {
         }
     }
 
-    /// Prints what cannot wait, whatever is due.
+    /// Prints everything that cannot wait, even if it is not due.
     pub(crate) fn print_overdue(&mut self, trace: &mut Trace, out: &mut String) {
         for index in trace.overdue() {
             self.print_vertex(trace, index, out);
@@ -65,7 +66,7 @@ impl Plain {
         }
     }
 
-    /// Prints what is due.
+    /// Prints everything that is due.
     pub(crate) fn print(&mut self, trace: &mut Trace, now: Duration, out: &mut String) {
         trace.printed();
         if trace.is_cut && !self.said_cut {
@@ -91,7 +92,7 @@ impl Plain {
                 None => running.push(index),
             }
         }
-        // What has ended comes first: the open one, then the others as they ended.
+        // Ended vertexes come first: the open one, then the others in the order of their ends.
         completed.sort_by_key(|(end, _)| *end);
         let open = self.open;
         let open_completed = completed.iter().any(|(_, index)| Some(*index) == open);
@@ -109,7 +110,7 @@ impl Plain {
             if open.is_some_and(|open| runs(&trace.shown[open])) {
                 return;
             }
-            // Show what runs, although it says nothing.
+            // Show a running vertex even if it prints nothing.
             let next = trace.started.iter().copied().find(|&index| {
                 let shown = &trace.shown[index];
                 !shown.closed && runs(shown) && !shown.is_hidden()
@@ -165,7 +166,7 @@ impl Plain {
         }
     }
 
-    /// Ends the line that a vertex has left open, so that nothing is written behind it.
+    /// Ends the line that a vertex has left open, so that nothing is appended to it.
     pub(crate) fn end_line(&mut self, trace: &mut Trace, out: &mut String) {
         if let Some(open) = self.open {
             trace.change(open, |shown| {
@@ -177,7 +178,7 @@ impl Plain {
         }
     }
 
-    /// Prints everything new about one vertex.
+    /// Prints all news of a vertex.
     fn print_vertex(&mut self, trace: &mut Trace, index: usize, out: &mut String) {
         trace.updated.remove(&index);
         let number = *trace.shown[index].number.get_or_insert_with(|| {
@@ -211,14 +212,14 @@ impl Plain {
     }
 }
 
-/// Prints everything new about a vertex; returns whether it has ended.
+/// Prints all news of a vertex and returns whether it has ended.
 fn print_news(shown: &mut Shown, number: usize, out: &mut String) -> bool {
     let mut works = false;
     let changed = |status: &Status| status.changed && status_is_due(status);
     if shown.printed_of_first > 0
         && (!shown.warnings.is_empty() || shown.statuses.iter().any(changed))
     {
-        // What comes next is a line of its own, and so is the rest of the open one.
+        // The next text is a separate line, and so is the rest of the open one.
         end_line(shown, out);
         shown.printed_of_first = 0;
     }
@@ -236,7 +237,7 @@ fn print_news(shown: &mut Shown, number: usize, out: &mut String) -> bool {
     shown.completed().is_some() && !works
 }
 
-/// Prints how a vertex ended.
+/// Prints the end of a vertex.
 fn close(shown: &mut Shown, number: usize, out: &mut String) {
     shown.closed = true;
     shown.events = 0;
@@ -272,7 +273,7 @@ fn leave(shown: &mut Shown, out: &mut String) {
     if shown.last_line_is_open {
         end_line(shown, out);
     }
-    // A line that was printed in part is printed whole when the vertex is come back to.
+    // A line that was printed in part is printed completely after the return to the vertex.
     shown.printed_of_first = 0;
     shown.events = 0;
     line(out, format_args!("#{} ...", shown.number.unwrap_or(0)));
@@ -332,7 +333,7 @@ fn print_lines(shown: &mut Shown, number: usize, out: &mut String) {
     shown.lines_are_printed();
 }
 
-/// The end of the output: what the vertexes that failed said last.
+/// Prints the end of the output: the last lines of the vertexes that failed.
 pub(crate) fn print_errors(trace: &Trace, out: &mut String) {
     for &index in &trace.started {
         let shown = &trace.shown[index];

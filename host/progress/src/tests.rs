@@ -1,4 +1,4 @@
-//! What is expected here is written by hand from the rules of the format, not copied from output.
+//! The expected texts are written by hand from the rules of the format, not copied from output.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use iechor_buildkit::status::{ProgressGroup, Vertex, VertexLog, VertexStatus, Ve
 
 use super::*;
 
-/// Milliseconds after the beginning.
+/// Returns the time so many milliseconds after the beginning.
 fn at(milliseconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + Duration::from_millis(milliseconds)
 }
@@ -78,7 +78,7 @@ fn warning(vertex: &str, short: &str) -> VertexWarning {
     }
 }
 
-/// A printer under a clock that stands still until it is set.
+/// A printer with a clock that stands still until it is set.
 struct Scene {
     printer: Printer<Vec<u8>>,
     clock: Arc<AtomicU64>,
@@ -95,7 +95,7 @@ impl Scene {
         }
     }
 
-    /// Prints after every update.
+    /// Returns a scene that prints after every update.
     fn plain() -> Self {
         Self::new(
             Mode::Plain,
@@ -130,7 +130,7 @@ impl Scene {
         })
     }
 
-    /// A log at the clock's time.
+    /// Adds a log at the clock's time.
     fn log(&mut self, vertex: &str, data: impl AsRef<[u8]>) -> &mut Self {
         let now = self.clock.load(Ordering::Relaxed);
         self.status(&SolveStatus {
@@ -144,7 +144,7 @@ impl Scene {
         })
     }
 
-    /// What was written since the last call.
+    /// Returns the text that was written since the last call.
     fn text(&mut self) -> String {
         let writer = self.printer.writer.as_mut().unwrap();
         String::from_utf8(std::mem::take(writer)).unwrap()
@@ -198,7 +198,7 @@ fn booting_a_builder() {
 #[test]
 fn numbers_follow_the_first_print_not_the_arrival() {
     let mut scene = Scene::plain();
-    // Announced, but not started: nothing to show, no number.
+    // Announced, but not started: nothing is shown, and there is no number.
     scene.vertexes(&[
         Vertex {
             started: None,
@@ -263,10 +263,10 @@ fn a_vertex_that_waited_long_is_shown() {
     assert!(!scene.text().contains('b'));
     scene.time(10_200).log("a", "last\n");
     assert_eq!(scene.text(), "#1 10.20 last\n#1 ...\n\n#2 b\n");
-    // b has had its chance: it is left as soon as another one talks.
+    // b has had its share: it is left as soon as another vertex prints.
     scene.time(10_300).log("a", "again\n");
     assert_eq!(scene.text(), "#2 ...\n\n#1 a\n#1 10.30 again\n");
-    // a may stay for its share again.
+    // a has its share again.
     scene.time(11_000).log("b", "late\n");
     assert_eq!(scene.text(), "");
     scene.time(12_000).vertexes(&[done("a", 0, 12_000)]);
@@ -281,7 +281,7 @@ fn the_one_that_says_more_is_shown_after_its_share_of_time() {
     for line in 2..=8 {
         scene.log("b", format!("{line}\n"));
     }
-    // a: 2 events in 6 s, b: 8 in 5 s. a may talk for 5 s / (1 - 0.17) = 6.04 s.
+    // a: 2 events in 6 s, b: 8 in 5 s. The share of a is 5 s / (1 - 0.17) = 6.04 s.
     scene.time(6000).log("a", "x\n");
     assert_eq!(scene.text(), "#1 a\n#1 6.000 x\n");
     // a: 3 in 8 s, b: 8 in 7 s: 5 s / (1 - 0.25) = 6.6 s.
@@ -316,7 +316,7 @@ fn lines_that_arrive_in_pieces() {
     assert_eq!(scene.text(), "");
     scene.time(300).vertexes(&[cached("b", 300)]);
     assert_eq!(scene.text(), "\n#1 ...\n\n#2 b\n#2 CACHED\n");
-    // The line is repeated as a whole, with the time of its beginning.
+    // The line is repeated completely, with the time of its beginning.
     scene.time(400).log("a", " e\n");
     assert_eq!(scene.text(), "\n#1 a\n#1 0.200 d e\n");
     scene.time(500).log("a", "\n\ntail");
@@ -362,9 +362,9 @@ fn log_times_count_from_the_newest_start_and_done_adds_the_intervals_up() {
     // 0.5 to 3.0 covers the end of the first interval and nothing of the second.
     scene.vertexes(&[done("a", 500, 3000)]);
     assert_eq!(scene.text(), "\n#1 a\n#1 DONE 4.5s\n");
-    // The same again is no news.
+    // The same report again is not news.
     scene.vertexes(&[done("a", 500, 3000)]);
-    // An announcement takes nothing back.
+    // An announcement does not reset anything.
     scene.vertexes(&[Vertex {
         started: None,
         name: "other".into(),
@@ -396,7 +396,7 @@ fn statuses_show_bytes_and_time() {
         scene.works(&[status]);
         assert_eq!(scene.text(), expected);
     }
-    // One that has not started is not shown.
+    // A status that has not started is not shown.
     scene.works(&[VertexStatus {
         started: None,
         ..work("a", "s7", 1, 2, 0, 0)
@@ -548,7 +548,7 @@ fn colours_pass_and_nothing_else() {
         scene.text(),
         "#1 a b\n#1 0.000 \x1b[32mok\x1b[0m gone?\n#1 0.000 10%\n#1 0.000 20%\n#1 0.000 \x1b[8mhidden"
     );
-    // What hides text ends with its line.
+    // Formatting that hides text ends with its line.
     scene.vertexes(&[cached("c", 0)]);
     assert_eq!(scene.text(), "\x1b[0m\n#1 ...\n\n#2 c\n#2 CACHED\n");
     scene.log(digest, " more\nnext\n");
@@ -701,7 +701,7 @@ fn modes_are_parsed() {
         Printer::new(Mode::Tty, Vec::new(), Options::default(), Clock::system())
             .unwrap_err()
             .to_string(),
-        "progress mode tty is not available yet: choose plain, or auto for the best there is"
+        "progress mode tty is not available yet: choose plain or auto"
     );
     assert_eq!(
         Mode::resolve(Mode::Auto, Some("rawjson")),

@@ -1,7 +1,8 @@
-//! What is known of the vertexes so far.
+//! The state of the vertexes so far.
 //!
-//! A build decides how many vertexes it has and how much they say, so everything that is kept here
-//! is bounded. What waits to be printed is never dropped: once it is too much, it is printed.
+//! A build decides how many vertexes it has and how much they print, so everything that is kept
+//! here is bounded. Text that waits to be printed is never dropped: if there is too much of it, it
+//! is printed.
 
 mod shown;
 
@@ -14,64 +15,66 @@ use iechor_text::{clean_block, clean_line};
 use shown::{Group, Member};
 pub(crate) use shown::{Shown, Status};
 
-/// Vertexes that are kept. The largest real builds have some thousand.
+/// Maximum number of vertexes that are kept. The largest real builds have some thousands.
 pub(crate) const MOST_VERTEXES: usize = 20_000;
 
-/// Statuses of a vertex that are kept: an image has two for each of its layers, 127 at most.
+/// Maximum number of statuses of a vertex that are kept. An image has two for each of its layers,
+/// of which there are at most 127.
 const MOST_STATUSES: usize = 1_000;
 
-/// Vertexes of a group that are kept.
+/// Maximum number of vertexes of a group that are kept.
 const MOST_MEMBERS: usize = 1_000;
 
-/// Bytes of names, errors and the like that are kept of a build, in the whole.
+/// Maximum size of all names, errors and similar texts of a build that are kept, in bytes.
 const MOST_KEPT: usize = 48 << 20;
 
-/// Bytes that a vertex takes beside its texts, about.
+/// Approximate size of a vertex without its texts, in bytes.
 const VERTEX: usize = 1_000;
 
-/// Bytes that a status or a member of a group takes beside its texts, about.
+/// Approximate size of a status or of a member of a group without its texts, in bytes.
 const PART: usize = 300;
 
-/// Bytes that may wait to be printed. They belong to vertexes that run beside the one that is
-/// shown.
+/// Maximum size of the text that waits to be printed, in bytes. It belongs to vertexes that run in
+/// parallel with the one that is shown.
 const MOST_WAITING: usize = 8 << 20;
 
-/// Bytes of the last lines of vertexes, which are shown again for those that fail.
+/// Maximum size of the last lines of vertexes, in bytes. They are shown again for vertexes that
+/// fail.
 const MOST_RECENT: usize = 8 << 20;
 
-/// Characters of a name; a command that stands in a heredoc is part of it.
+/// Maximum length of a name, in characters. It includes a command in a heredoc.
 const NAME: usize = 16 << 10;
 
-/// Characters of an error.
+/// Maximum length of an error, in characters.
 const ERROR: usize = 64 << 10;
 
-/// Characters of what is shown of a status or a warning.
+/// Maximum length of the shown text of a status or a warning, in characters.
 const LINE: usize = 4 << 10;
 
-/// Characters of a text for which there is no room any more.
+/// Maximum length of a text for which there is no space any more, in characters.
 const STUB: usize = 200;
 
 /// All vertexes, found by digest.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
-    /// In the order of arrival.
+    /// Vertexes in the order of arrival.
     pub(crate) shown: Vec<Shown>,
-    /// In the order of start.
+    /// Vertexes in the order of their start.
     pub(crate) started: Vec<usize>,
-    /// What changed since it was last printed.
+    /// Vertexes that changed since they were last printed.
     pub(crate) updated: BTreeSet<usize>,
-    /// Something of the build was not taken in.
+    /// Whether a part of the build was not recorded.
     pub(crate) is_cut: bool,
     by_digest: HashMap<String, usize>,
     groups: HashMap<String, usize>,
-    /// Bytes of texts that were taken in. What is replaced counts, too.
+    /// Size of the recorded texts, in bytes. Replaced ones count as well.
     kept: usize,
-    /// Bytes of names and errors that came since the last print.
+    /// Size of the names and errors that arrived since the last print, in bytes.
     fresh: usize,
-    /// Bytes of lines that wait to be printed, and who has them.
+    /// Size of the lines that wait to be printed, in bytes, and the vertexes that have them.
     waiting: usize,
     waiting_in: BTreeSet<usize>,
-    /// Bytes of recent lines, and who has them.
+    /// Size of the recent lines, in bytes, and the vertexes that have them.
     recent: usize,
     recent_in: BTreeSet<usize>,
 }
@@ -117,7 +120,7 @@ impl Trace {
         }
     }
 
-    /// Changes a vertex, and keeps count of what it holds.
+    /// Changes a vertex, and updates the sizes of its lines.
     pub(crate) fn change<T>(&mut self, index: usize, change: impl FnOnce(&mut Shown) -> T) -> T {
         let shown = &mut self.shown[index];
         self.waiting -= shown.waiting_bytes;
@@ -138,18 +141,18 @@ impl Trace {
         result
     }
 
-    /// Returns whether more is new than should be printed at once.
+    /// Returns whether there are more news than should be printed at once.
     pub(crate) fn is_full(&self) -> bool {
         self.fresh > MOST_WAITING
     }
 
-    /// Takes note that what is new is printed.
+    /// Records that the news are printed.
     pub(crate) fn printed(&mut self) {
         self.fresh = 0;
     }
 
-    /// Returns whose text has to be printed now, since too much waits. What waits in vertexes that
-    /// are not shown is forgotten.
+    /// Returns the vertexes whose text has to be printed now because too much is waiting. Drops the
+    /// waiting text of vertexes that are not shown.
     pub(crate) fn overdue(&mut self) -> Vec<usize> {
         if self.waiting <= MOST_WAITING {
             return Vec::new();
@@ -166,7 +169,7 @@ impl Trace {
         overdue
     }
 
-    /// Takes note that so many bytes more are kept; returns whether there is room for them.
+    /// Records that more bytes are kept, and returns whether there is space for them.
     fn admit(&mut self, bytes: usize) -> bool {
         let fits = self.kept + bytes <= MOST_KEPT;
         if fits {
@@ -177,7 +180,7 @@ impl Trace {
         fits
     }
 
-    /// Returns what to keep of a text that takes the place of another.
+    /// Returns the part of a text to keep when it replaces another one.
     fn text(&mut self, old: &str, new: String) -> String {
         if new == old || new.len() <= STUB || self.admit(new.len()) {
             new
@@ -186,7 +189,7 @@ impl Trace {
         }
     }
 
-    /// Makes room for one more vertex.
+    /// Reserves space for one more vertex.
     fn new_vertex(&mut self, digest: &str, name: &str) -> bool {
         let fits = self.by_digest.len() < MOST_VERTEXES;
         self.is_cut |= !fits;
@@ -212,7 +215,7 @@ impl Trace {
         let name = self.text(&old, name);
         self.shown[index].name = old;
         let Some(start) = vertex.started else {
-            // The announcement of a vertex may be repeated; it takes back nothing.
+            // The announcement of a vertex may be repeated. It does not reset anything.
             let shown = &mut self.shown[index];
             if !shown.is_started() {
                 shown.name = name;
@@ -234,7 +237,7 @@ impl Trace {
         }
     }
 
-    /// Puts a vertex into its group and returns the group.
+    /// Adds a vertex to its group and returns the group.
     fn member(&mut self, vertex: &Vertex) -> Option<usize> {
         let group = vertex.progress_group.as_ref()?;
         let index = match self.groups.get(&group.id).copied() {
@@ -310,7 +313,7 @@ impl Trace {
                 known.newest = newest;
                 known.changed = true;
             }
-            // One that has not started is not shown.
+            // A status that has not started is not shown.
             None if status.started.is_none() => {}
             None if self.shown[index].statuses.len() < MOST_STATUSES
                 && self.admit(PART + 2 * status.id.len()) =>
@@ -340,13 +343,13 @@ impl Trace {
         let short = clean_line(&short, LINE).trim_end().to_owned();
         self.change(index, |shown| {
             shown.warn(short);
-            // As in the peer a warning alone shows no vertex: it waits for the next print.
+            // As in buildx, a warning alone does not show a vertex. It waits for the next print.
             shown.event(now);
         });
     }
 }
 
-/// Puts an index into a set, or takes it out.
+/// Adds an index to a set, or removes it.
 fn set(indexes: &mut BTreeSet<usize>, index: usize, is_in: bool) {
     if is_in {
         indexes.insert(index);
@@ -360,7 +363,7 @@ fn name(text: &str) -> String {
     clean_line(text, NAME).trim_end().to_owned()
 }
 
-/// Returns an error of which no further line looks like one of the printer's.
+/// Returns an error, none of whose further lines looks like a line of the printer.
 fn error(text: &str) -> String {
     clean_block(text, ERROR)
 }

@@ -1,10 +1,11 @@
-//! Numbers as the peer prints them.
+//! Numbers in the format of buildx.
 
 use std::time::SystemTime;
 
 const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
 
-/// A number of bytes with two decimals in steps of 1000; below 1000 a whole number: `1.05MB`, `0B`.
+/// Formats a number of bytes with two decimals in steps of 1000, and below 1000 as a whole number:
+/// `1.05MB`, `0B`.
 pub(crate) fn bytes(count: i64) -> String {
     let mut size = count.unsigned_abs();
     let mut divisor = 1u64;
@@ -23,7 +24,7 @@ pub(crate) fn bytes(count: i64) -> String {
     }
 }
 
-/// Seconds from `start` to `end`; negative if `end` comes first.
+/// Returns the seconds from `start` to `end`; negative if `end` is before `start`.
 pub(crate) fn seconds_between(start: SystemTime, end: SystemTime) -> f64 {
     match end.duration_since(start) {
         Ok(duration) => duration.as_secs_f64(),
@@ -31,7 +32,7 @@ pub(crate) fn seconds_between(start: SystemTime, end: SystemTime) -> f64 {
     }
 }
 
-/// Seconds before a log line: five characters or so, whatever the size.
+/// Formats the seconds in front of a log line with about five characters.
 pub(crate) fn log_time(seconds: f64) -> String {
     let decimals = if seconds < 10.0 {
         3

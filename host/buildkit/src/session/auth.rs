@@ -1,19 +1,19 @@
-//! `moby.filesync.v1.Auth`: credentials of registries.
+//! `moby.filesync.v1.Auth`: gives the daemon the credentials of registries.
+
+use std::sync::Arc;
 
 use bollard_buildkit_proto::moby::filesync::v1::{CredentialsRequest, CredentialsResponse};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http::Request;
-use hyper::body::Incoming;
-use prost::Message as _;
 use tonic::Status;
 
-use crate::grpc::{Messages, framed};
+use super::SessionBuilder;
+use super::service::{Handler, Method, SMALL_MESSAGE, SessionService, decode};
+use crate::grpc::framed;
 
-/// Largest question for credentials, in bytes: the name of a host.
-const QUESTION_LIMIT: usize = 64 << 10;
+/// Maximum number of look-ups at the same time: each may start a process.
+const LOOKUPS_AT_ONCE: usize = 8;
 
-/// Who may log in, and with what.
+/// A user name and password, or an identity token, for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
     /// User name; empty if the secret is an identity token.
@@ -31,45 +31,68 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// Where credentials of registries come from.
+/// A source of credentials for registries.
 #[async_trait::async_trait]
 pub trait CredentialSource: Send + Sync {
-    /// The credentials for a host as the daemon names it: `ghcr.io`, `localhost:5000`, and
-    /// `registry-1.docker.io` for Docker Hub. `None` means: log in as nobody.
+    /// Returns the credentials for a host, or `None` for anonymous access. The host is named as the
+    /// daemon names it: `ghcr.io`, `localhost:5000`, and `registry-1.docker.io` for Docker Hub.
     ///
     /// # Errors
     ///
-    /// Words for the user; they end the build.
+    /// A message for the user. It fails the build.
     async fn credentials(&self, host: &str) -> Result<Option<Credential>, String>;
 }
 
-pub(super) async fn credentials(
-    source: &dyn CredentialSource,
-    request: Request<Incoming>,
-) -> Result<Bytes, Status> {
-    let message = Messages::new(request.into_body())
-        .limited(QUESTION_LIMIT)
-        .next()
-        .await
-        .ok_or_else(|| Status::invalid_argument("a call without a message"))?
-        .map_err(|error| Status::unknown(error.to_string()))?;
-    let request = CredentialsRequest::decode(message)
-        .map_err(|error| Status::invalid_argument(error.to_string()))?;
-    let credential = source
-        .credentials(&request.host)
-        .await
-        .map_err(Status::unknown)?;
-    let response = credential.map_or_else(CredentialsResponse::default, |credential| {
-        CredentialsResponse {
-            username: credential.username,
-            secret: credential.secret,
-        }
-    });
-    Ok(framed(&response))
+impl SessionBuilder {
+    /// Answers the daemon's requests for credentials from `source`.
+    #[must_use]
+    pub fn credentials(self, source: Arc<dyn CredentialSource>) -> Self {
+        self.attach(Auth(source))
+    }
 }
 
-/// The daemon then asks for credentials and fetches tokens itself, as it does for a buildx with
-/// `BUILDKIT_NO_CLIENT_TOKEN=1`.
-pub(super) fn no_tokens() -> Status {
-    Status::unavailable("client side tokens disabled")
+/// The service of a session that has a source of credentials.
+struct Auth(Arc<dyn CredentialSource>);
+
+impl SessionService for Auth {
+    const NAME: &'static str = "moby.filesync.v1.Auth";
+    const METHODS: &'static [Method<Self>] = &[
+        Method {
+            name: "Credentials",
+            calls_at_once: LOOKUPS_AT_ONCE,
+            message_limit: SMALL_MESSAGE,
+            handler: Handler::Unary(|service, message| Box::pin(service.credentials(message))),
+        },
+        no_tokens("FetchToken"),
+        no_tokens("GetTokenAuthority"),
+        no_tokens("VerifyTokenAuthority"),
+    ];
+}
+
+impl Auth {
+    async fn credentials(self: Arc<Self>, message: Bytes) -> Result<Bytes, Status> {
+        let request: CredentialsRequest = decode(message)?;
+        let found = self.0.credentials(&request.host).await;
+        let response = match found.map_err(Status::unknown)? {
+            Some(credential) => CredentialsResponse {
+                username: credential.username,
+                secret: credential.secret,
+            },
+            None => CredentialsResponse::default(),
+        };
+        Ok(framed(&response))
+    }
+}
+
+/// Returns a method that refuses every call. The daemon then requests credentials and fetches
+/// tokens itself, as it does for a buildx with `BUILDKIT_NO_CLIENT_TOKEN=1`.
+const fn no_tokens(name: &'static str) -> Method<Auth> {
+    Method {
+        name,
+        calls_at_once: LOOKUPS_AT_ONCE,
+        message_limit: SMALL_MESSAGE,
+        handler: Handler::Unary(|_, _| {
+            Box::pin(async { Err(Status::unavailable("client side tokens disabled")) })
+        }),
+    }
 }

@@ -1,34 +1,35 @@
-//! `moby.filesync.v1.FileSend`: results from the daemon.
+//! `moby.filesync.v1.FileSend`: receives results from the daemon.
 //!
 //! The same method carries two protocols: slices of one file, or a directory as diffcopy packets.
-//! Which one, only the exporter knows that the call names.
+//! Which one it is depends on the exporter that the call names.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::Request;
 use hyper::body::Incoming;
 use prost::Message as _;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
-use super::Services;
-use super::filesync::QUEUE;
+use super::MOST_CALLS;
+use super::service::{Handler, Method, SessionService, StreamingCall};
 use crate::error::Error;
-use crate::grpc::{Messages, Reply, refuse, stream_reply};
+use crate::grpc::Messages;
 use crate::transfer;
 use crate::wire::BytesMessage;
 
-/// How long writing may go on after the build has succeeded.
+/// Maximum size of a message, in bytes. Daemons send at most 3 MiB, and mostly 32 KiB.
+const MESSAGE_LIMIT: usize = 4 << 20;
+
+/// Maximum time that writing may take after the build has succeeded.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where the result of one exporter goes.
+/// The destination of one exporter's result.
 pub(crate) enum Destination {
     Directory(PathBuf),
     Stream(Box<dyn AsyncWrite + Send + Unpin>),
@@ -36,10 +37,10 @@ pub(crate) enum Destination {
 
 struct Slot {
     kind: String,
-    /// A stream is given to the one call that comes for it. A directory stays: a build for several
-    /// platforms delivers each by a call of its own.
+    /// A stream goes to the first call. A directory stays: a build for several platforms delivers
+    /// each by a call of its own.
     destination: Option<Destination>,
-    /// Calls that are being served.
+    /// Number of calls that are being served.
     running: usize,
     delivered: usize,
     failed: bool,
@@ -48,7 +49,20 @@ struct Slot {
 
 /// The exporters with a destination on this side, by their index in the request.
 #[derive(Default)]
-pub(crate) struct Exports(Mutex<BTreeMap<usize, Slot>>);
+pub(crate) struct Exports {
+    slots: Mutex<BTreeMap<usize, Slot>>,
+    failure: Mutex<Option<Error>>,
+}
+
+impl SessionService for Exports {
+    const NAME: &'static str = "moby.filesync.v1.FileSend";
+    const METHODS: &'static [Method<Self>] = &[Method {
+        name: "DiffCopy",
+        calls_at_once: MOST_CALLS as usize,
+        message_limit: MESSAGE_LIMIT,
+        handler: Handler::Streaming(|service, call| Box::pin(service.receive(call))),
+    }];
+}
 
 impl Exports {
     pub(crate) fn add(&self, index: usize, kind: &str, destination: Destination) {
@@ -71,17 +85,18 @@ impl Exports {
         self.with(|slots| slots.is_empty())
     }
 
-    /// Waits for what is being written, and gives the first exporter whose result did not come.
+    /// Waits until everything is written, and returns an error for the first exporter whose result is
+    /// missing.
     ///
-    /// The daemon does not wait for the end of a call that carries a directory: it is content
-    /// with the packet which says that all was written.
+    /// The daemon does not wait for the end of a call that carries a directory. For it, the packet
+    /// that confirms the last write is the end.
     pub(crate) async fn missing(&self) -> Option<Error> {
         let running = self.with(|slots| {
             let tasks = slots.values_mut().flat_map(|slot| slot.tasks.drain(..));
             tasks.collect::<Vec<_>>()
         });
         let settled = futures_util::future::join_all(running);
-        // Not in time: aborted, and missing.
+        // What is not written in time is aborted and counts as missing.
         let _ = tokio::time::timeout(SETTLE_LIMIT, settled).await;
         self.with(|slots| {
             let (index, slot) = slots
@@ -95,7 +110,18 @@ impl Exports {
         })
     }
 
-    /// Stops what is being written.
+    /// Returns the first failure on this side. The daemon only repeats its message.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.take()
+    }
+
+    fn fail(&self, error: Error) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(error);
+    }
+
+    /// Stops all writing.
     pub(super) fn abort(&self) {
         self.with(BTreeMap::clear);
     }
@@ -111,10 +137,10 @@ impl Exports {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<usize, Slot>) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.slots.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The exporter that a call names. Daemons before 0.13 know of one only and name none.
+    /// Returns the exporter that a call names. Daemons before 0.13 support one only and name none.
     fn take(&self, named: Option<&str>) -> Result<(usize, String, Destination), Status> {
         self.with(|slots| {
             let index = match named {
@@ -139,72 +165,64 @@ impl Exports {
             Ok((index, slot.kind.clone(), destination))
         })
     }
-}
 
-pub(super) fn serve(services: Arc<Services>, request: Request<Incoming>) -> Reply {
-    let (head, body) = request.into_parts();
-    let named = head
-        .headers
-        .get("buildkit-attachable-exporter-id")
-        .and_then(|value| value.to_str().ok());
-    let (index, kind, destination) = match services.exports.take(named) {
-        Ok(taken) => taken,
-        Err(status) => return refuse(status),
-    };
-    let (sender, receiver) = mpsc::channel::<Bytes>(QUEUE);
-    let messages = Messages::new(body);
-    let (ended, outcome) = oneshot::channel();
-    let writing = Arc::clone(&services);
-    // Not tied to the call: its end may overtake what is still to be written. Whoever holds the
-    // session aborts it.
-    let task = tokio::spawn(async move {
-        let result = match destination {
-            Destination::Directory(directory) => {
-                transfer::receive(&directory, messages, sender).await
+    async fn receive(self: Arc<Self>, call: StreamingCall) -> Result<(), Status> {
+        let named = call
+            .headers
+            .get("buildkit-attachable-exporter-id")
+            .and_then(|value| value.to_str().ok());
+        let (index, kind, destination) = self.take(named)?;
+        let (ended, outcome) = oneshot::channel();
+        let exports = Arc::clone(&self);
+        // Not tied to the call, because the call may end before everything is written. The end of the
+        // session aborts it.
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            let result = match destination {
+                Destination::Directory(directory) => {
+                    transfer::receive(&directory, call.incoming, call.outgoing).await
+                }
+                Destination::Stream(writer) => {
+                    let result = write(writer, call.incoming).await;
+                    // The call ends with its messages, so this waits for the result of writing.
+                    drop(call.outgoing);
+                    result
+                }
+            };
+            let outcome = match result {
+                Ok(()) => Ok(()),
+                Err(Failure::Local(message)) => {
+                    let status = Status::unknown(message.clone());
+                    exports.fail(Error::Export {
+                        index,
+                        kind,
+                        message,
+                    });
+                    Err(status)
+                }
+                Err(Failure::Remote(message)) => Err(Status::unknown(message)),
+            };
+            exports.ended(index, outcome.is_ok());
+            // The receiver is gone if the call has ended.
+            let _ = ended.send(outcome);
+        }));
+        self.with(|slots| {
+            if let Some(slot) = slots.get_mut(&index) {
+                // The daemon may deliver to a directory any number of times.
+                slot.tasks.retain(|task| !task.is_finished());
+                slot.tasks.push(task);
             }
-            Destination::Stream(writer) => {
-                let result = write(writer, messages).await;
-                // Lives as long as the call: the end of the messages is its end.
-                drop(sender);
-                result
-            }
-        };
-        let outcome = match result {
-            Ok(()) => Ok(()),
-            Err(Failure::Local(message)) => {
-                let status = Status::unknown(message.clone());
-                writing.fail(Error::Export {
-                    index,
-                    kind,
-                    message,
-                });
-                Err(status)
-            }
-            Err(Failure::Remote(message)) => Err(Status::unknown(message)),
-        };
-        writing.exports.ended(index, outcome.is_ok());
-        // Nobody waits for it where the session was closed.
-        let _ = ended.send(outcome);
-    });
-    services.exports.with(|slots| {
-        if let Some(slot) = slots.get_mut(&index) {
-            // The daemon may deliver to a directory as often as it likes.
-            slot.tasks.retain(|task| !task.is_finished());
-            slot.tasks.push(AbortOnDropHandle::new(task));
-        }
-    });
-    stream_reply(receiver, async move {
+        });
         outcome
             .await
             .unwrap_or_else(|_| Err(Status::cancelled("the session was closed")))
-    })
+    }
 }
 
-/// Whose failure it was.
+/// A failure to receive a result.
 pub(crate) enum Failure {
-    /// This side's: a disk that is full, a pipe that nobody reads.
+    /// A failure on this side: a full disk, or a pipe that was closed.
     Local(String),
-    /// The daemon gave up or went away: Solve has the reason.
+    /// The daemon gave up or disconnected; Solve returns the reason.
     Remote(String),
 }
 

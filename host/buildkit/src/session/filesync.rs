@@ -1,50 +1,72 @@
-//! `moby.filesync.v1.FileSync`: directories to the daemon.
+//! `moby.filesync.v1.FileSync`: sends directories to the daemon.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request};
-use hyper::body::Incoming;
+use http::HeaderMap;
 use iechor_fsutil::Filter;
-use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 
-use super::list;
-use crate::grpc::{Messages, Reply, refuse, stream_reply};
+use super::SessionBuilder;
+use super::service::{Handler, Method, SessionService, StreamingCall};
 use crate::transfer;
 
-/// Buffers on their way to the daemon before the files wait.
-pub(super) const QUEUE: usize = 16;
+/// Maximum number of directories that are sent at the same time. A build requests its context, its
+/// Dockerfile and each named context.
+const TRANSFERS_AT_ONCE: usize = 32;
 
-pub(super) fn serve(
-    directories: &BTreeMap<String, PathBuf>,
-    transfers: &Arc<Semaphore>,
-    request: Request<Incoming>,
-) -> Reply {
-    let (head, body) = request.into_parts();
-    let name = first(&head.headers, "dir-name");
-    let Some(directory) = directories.get(name) else {
-        return refuse(Status::not_found(format!(
-            "no access allowed to dir {name:?}"
-        )));
-    };
-    let filter = Filter {
-        include: list(&head.headers, "include-patterns"),
-        exclude: list(&head.headers, "exclude-patterns"),
-        follow_paths: list(&head.headers, "followpaths"),
-    };
-    let (sender, receiver) = mpsc::channel::<Bytes>(QUEUE);
-    let directory = directory.clone();
-    let transfers = Arc::clone(transfers);
-    stream_reply(receiver, async move {
-        // The semaphore is never closed.
-        let _turn = transfers.acquire().await;
-        transfer::send(&directory, filter, Messages::new(body), sender)
+/// Maximum size of a message from the daemon, in bytes. The daemon sends the numbers of files, and at
+/// most the text of an error.
+const MESSAGE_LIMIT: usize = 1 << 20;
+
+impl SessionBuilder {
+    /// Offers a directory under the name that the frontend requests (`context`, `dockerfile`).
+    ///
+    /// Owners are sent as 0:0. The frontend reads `.dockerignore` and says which files it needs.
+    #[must_use]
+    pub fn directory(mut self, name: impl Into<String>, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref().to_owned();
+        self.directories.0.insert(name.into(), path);
+        self
+    }
+}
+
+/// The directories that a session offers, by name.
+#[derive(Default)]
+pub(super) struct Directories(BTreeMap<String, PathBuf>);
+
+impl SessionService for Directories {
+    const NAME: &'static str = "moby.filesync.v1.FileSync";
+    const METHODS: &'static [Method<Self>] = &[Method {
+        name: "DiffCopy",
+        calls_at_once: TRANSFERS_AT_ONCE,
+        message_limit: MESSAGE_LIMIT,
+        handler: Handler::Streaming(|service, call| Box::pin(service.send(call))),
+    }];
+}
+
+impl Directories {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    async fn send(self: Arc<Self>, call: StreamingCall) -> Result<(), Status> {
+        let name = first(&call.headers, "dir-name");
+        let Some(directory) = self.0.get(name) else {
+            return Err(Status::not_found(format!(
+                "no access allowed to dir {name:?}"
+            )));
+        };
+        let filter = Filter {
+            include: list(&call.headers, "include-patterns"),
+            exclude: list(&call.headers, "exclude-patterns"),
+            follow_paths: list(&call.headers, "followpaths"),
+        };
+        transfer::send(directory, filter, call.incoming, call.outgoing)
             .await
             .map_err(Status::unknown)
-    })
+    }
 }
 
 fn first<'headers>(headers: &'headers HeaderMap, name: &str) -> &'headers str {
@@ -52,4 +74,64 @@ fn first<'headers>(headers: &'headers HeaderMap, name: &str) -> &'headers str {
         .get(name)
         .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
         .unwrap_or_default()
+}
+
+/// Returns all values of a header that is a list. With the header `<name>-encoded: 1` the values are
+/// escaped as in the query of a URL.
+fn list(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let encoded = headers
+        .get(format!("{name}-encoded"))
+        .is_some_and(|value| matches!(value.as_bytes(), b"1" | b"t" | b"T" | b"true" | b"TRUE"));
+    headers
+        .get_all(name)
+        .iter()
+        .map(|value| {
+            // Old daemons send UTF-8 without escaping it.
+            if encoded {
+                String::from_utf8_lossy(&unescape(value.as_bytes())).into_owned()
+            } else {
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            }
+        })
+        .collect()
+}
+
+/// Reverses Go's `url.QueryEscape`. Leaves a `%` that begins no escape as it is.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut plain = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let pair = (digit(text.get(at + 1)), digit(text.get(at + 2)));
+        match (byte, pair) {
+            (b'%', (Some(high), Some(low))) => {
+                plain.extend(u8::try_from(high * 16 + low));
+                at += 2;
+            }
+            (b'+', _) => plain.push(b' '),
+            (byte, _) => plain.push(*byte),
+        }
+        at += 1;
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_decoded_where_they_say_so() {
+        let mut headers = HeaderMap::new();
+        let value = |text: &[u8]| HeaderValue::from_bytes(text).unwrap();
+        headers.append("exclude-patterns", value(b"%C3%A4+b%2B"));
+        headers.append("exclude-patterns", value(b"100%"));
+        headers.append("exclude-patterns-encoded", value(b"1"));
+        headers.append("followpaths", value("ä+%41".as_bytes()));
+        assert_eq!(list(&headers, "exclude-patterns"), ["ä b+", "100%"]);
+        assert_eq!(list(&headers, "followpaths"), ["ä+%41"]);
+        assert!(list(&headers, "include-patterns").is_empty());
+    }
 }

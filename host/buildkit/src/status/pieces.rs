@@ -1,7 +1,7 @@
-//! Takes the messages of the status stream apart.
+//! Splits the messages of the status stream.
 //!
-//! One message may be 64 MiB long, and decoded at once it would take gigabytes. It is handed on in
-//! pieces of a bounded size, so that what waits to be shown is bounded too.
+//! A message may be 64 MiB long and would take gigabytes if it were decoded at once. It is passed
+//! on in pieces of a bounded size, so that the data that waits to be shown is bounded, too.
 
 use bollard_buildkit_proto::moby::buildkit::v1 as control;
 use bytes::Bytes;
@@ -10,31 +10,32 @@ use super::{SolveStatus, VertexLog, required_time};
 use crate::fields::{Fields, Malformed};
 use crate::wire;
 
-/// Entries of a piece: more than a message of an ordinary build has.
+/// Maximum number of entries of a piece: more than a message of an ordinary build has.
 const ENTRIES: usize = 1000;
 
-/// Encoded bytes of a piece. An entry of two bytes takes about 300 decoded, so with the limit of
-/// entries a piece takes 1 MiB and what its texts take.
+/// Maximum size of the entries of a piece, encoded, in bytes. An entry of two bytes takes about 300
+/// bytes decoded. With the limit of entries, a piece takes 1 MiB plus the size of its texts.
 const BYTES: usize = 1 << 20;
 
-/// Encoded bytes of an entry other than a log; the source of a warning, which is a whole
-/// Dockerfile, is the largest. One that is longer is left out.
+/// Maximum size of an entry other than a log, encoded, in bytes. The largest is the source of a
+/// warning, which is a whole Dockerfile. A longer entry is left out.
 const ENTRY: usize = 4 << 20;
 
-/// Bytes of the digest in a log, which each part of a long log repeats: `sha256:` and 64 digits.
+/// Maximum length of the digest in a log, in bytes. Each part of a long log repeats it: `sha256:`
+/// and 64 digits.
 const DIGEST: usize = 1024;
 
-/// What was left out, in words for the user.
+/// Message for the user about entries that were left out.
 pub(crate) const LEFT_OUT: &str =
     "BuildKit reported steps or warnings longer than 4 MiB, which are not shown";
 
-/// The pieces of one message, at least one.
+/// The pieces of a message, at least one.
 pub(crate) struct Pieces {
     fields: Fields,
-    /// What is left of a log that is longer than a piece.
+    /// The rest of a log that is longer than a piece.
     log: Option<VertexLog>,
     begun: bool,
-    /// An entry was too long.
+    /// Whether an entry was too long.
     pub(crate) left_out: bool,
 }
 

@@ -1,43 +1,40 @@
-//! Faults that a real daemon does not have on demand.
+//! Faults that a real daemon does not produce on demand.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard_buildkit_proto::google::{protobuf::Any, rpc};
 use bollard_buildkit_proto::moby::buildkit::v1 as proto;
-use bollard_buildkit_proto::moby::buildkit::v1::control_server::{Control, ControlServer};
 use bollard_buildkit_proto::moby::buildkit::v1::types::WorkerRecord;
-use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
 use iechor_buildkit::{
     Client, Code, Error, ExportTarget, Exporter, Session, SolveRequest, source_snippet,
 };
 use prost::Message as _;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
+use crate::caller::Caller;
+use crate::control::{Daemon, Statuses, Tunnel, serve, until_closed};
 use crate::{solve, solve_until};
 
-type Statuses = BoxStream<'static, Result<proto::StatusResponse, Status>>;
-
-/// What the fake daemon does with each call.
+/// Actions of the fake daemon for each call.
 #[derive(Clone)]
-struct Script {
-    info: Result<proto::InfoResponse, Status>,
-    session: Result<(), Status>,
-    workers: usize,
-    /// `None`: no answer.
-    solve: Option<Result<proto::SolveResponse, Status>>,
-    status: Arc<dyn Fn() -> Statuses + Send + Sync>,
-    /// Told when Solve has begun, and when it was given up.
-    solving: Arc<Notify>,
-    given_up: Arc<Notify>,
+pub struct Script {
+    pub info: Result<proto::InfoResponse, Status>,
+    pub session: Result<(), Status>,
+    /// Receives the daemon's end of each session. `None`: the daemon makes no calls.
+    pub callers: Option<mpsc::UnboundedSender<Caller>>,
+    pub workers: usize,
+    /// Response of Solve. `None`: no response.
+    pub solve: Option<Result<proto::SolveResponse, Status>>,
+    pub status: Arc<dyn Fn() -> Statuses + Send + Sync>,
+    /// Notified when Solve begins, and when it is cancelled.
+    pub solving: Arc<Notify>,
+    pub given_up: Arc<Notify>,
 }
 
 impl Default for Script {
@@ -45,6 +42,7 @@ impl Default for Script {
         Self {
             info: Err(Status::unimplemented("unknown method Info")),
             session: Ok(()),
+            callers: None,
             workers: 0,
             solve: Some(Ok(proto::SolveResponse::default())),
             status: Arc::new(|| stream::empty().boxed()),
@@ -54,23 +52,18 @@ impl Default for Script {
     }
 }
 
-fn never<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not in the script"))
-}
-
 #[tonic::async_trait]
-impl Control for Script {
-    async fn info(
-        &self,
-        _: Request<proto::InfoRequest>,
-    ) -> Result<Response<proto::InfoResponse>, Status> {
-        self.info.clone().map(Response::new)
+impl Daemon for Script {
+    async fn info(&self) -> Result<proto::InfoResponse, Status> {
+        self.info.clone()
     }
 
-    async fn solve(
-        &self,
-        _: Request<proto::SolveRequest>,
-    ) -> Result<Response<proto::SolveResponse>, Status> {
+    async fn workers(&self) -> Result<proto::ListWorkersResponse, Status> {
+        let record = vec![WorkerRecord::default(); self.workers];
+        Ok(proto::ListWorkersResponse { record })
+    }
+
+    async fn solve(&self, _: proto::SolveRequest) -> Result<proto::SolveResponse, Status> {
         struct GivenUp(Arc<Notify>);
         impl Drop for GivenUp {
             fn drop(&mut self) {
@@ -80,87 +73,30 @@ impl Control for Script {
         let _given_up = GivenUp(Arc::clone(&self.given_up));
         self.solving.notify_one();
         match self.solve.clone() {
-            Some(answer) => answer.map(Response::new),
+            Some(answer) => answer,
             None => std::future::pending().await,
         }
     }
 
-    type StatusStream = Statuses;
-    async fn status(&self, _: Request<proto::StatusRequest>) -> Result<Response<Statuses>, Status> {
-        Ok(Response::new((self.status)()))
+    fn status(&self) -> Statuses {
+        (self.status)()
     }
 
-    type SessionStream = BoxStream<'static, Result<proto::BytesMessage, Status>>;
-    async fn session(
-        &self,
-        request: Request<Streaming<proto::BytesMessage>>,
-    ) -> Result<Response<Self::SessionStream>, Status> {
+    fn session(&self, request: Request<Streaming<proto::BytesMessage>>) -> Result<Tunnel, Status> {
         self.session.clone()?;
-        assert_eq!(
-            request
-                .metadata()
-                .get("x-docker-expose-session-uuid")
-                .unwrap()
-                .len(),
-            25
-        );
-        // The daemon says nothing until the client closes.
-        let until_closed = request.into_inner().filter_map(async |_| None);
-        Ok(Response::new(until_closed.boxed()))
-    }
-
-    type PruneStream = BoxStream<'static, Result<proto::UsageRecord, Status>>;
-    async fn prune(
-        &self,
-        _: Request<proto::PruneRequest>,
-    ) -> Result<Response<Self::PruneStream>, Status> {
-        never()
-    }
-
-    async fn disk_usage(
-        &self,
-        _: Request<proto::DiskUsageRequest>,
-    ) -> Result<Response<proto::DiskUsageResponse>, Status> {
-        never()
-    }
-
-    async fn list_workers(
-        &self,
-        _: Request<proto::ListWorkersRequest>,
-    ) -> Result<Response<proto::ListWorkersResponse>, Status> {
-        let record = vec![WorkerRecord::default(); self.workers];
-        Ok(Response::new(proto::ListWorkersResponse { record }))
-    }
-
-    type ListenBuildHistoryStream = BoxStream<'static, Result<proto::BuildHistoryEvent, Status>>;
-    async fn listen_build_history(
-        &self,
-        _: Request<proto::BuildHistoryRequest>,
-    ) -> Result<Response<Self::ListenBuildHistoryStream>, Status> {
-        never()
-    }
-
-    async fn update_build_history(
-        &self,
-        _: Request<proto::UpdateBuildHistoryRequest>,
-    ) -> Result<Response<proto::UpdateBuildHistoryResponse>, Status> {
-        never()
+        let id = request.metadata().get("x-docker-expose-session-uuid");
+        assert_eq!(id.unwrap().len(), 25);
+        match &self.callers {
+            Some(callers) => Ok(Caller::open(request, callers.clone())),
+            None => Ok(until_closed(request)),
+        }
     }
 }
 
-/// Aborting the handle breaks the connection.
-async fn daemon(script: Script) -> (Client, JoinHandle<()>) {
+/// Connects to a fake daemon. Aborting the handle breaks the connection.
+pub async fn daemon(script: Script) -> (Client, JoinHandle<()>) {
     let (near, far) = tokio::io::duplex(64 << 10);
-    let service = TowerToHyperService::new(
-        ControlServer::new(script)
-            .max_encoding_message_size(usize::MAX)
-            .max_decoding_message_size(usize::MAX),
-    );
-    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(far), service);
-    let task = tokio::spawn(async move {
-        let _ = Pin::from(Box::new(connection)).await;
-    });
+    let task = tokio::spawn(serve(far, script));
     let client = Client::connect_within(near, Duration::from_secs(2))
         .await
         .unwrap();
@@ -171,7 +107,7 @@ fn session() -> Session {
     Session::builder().build()
 }
 
-fn status_of(bytes: usize) -> proto::StatusResponse {
+pub fn status_of(bytes: usize) -> proto::StatusResponse {
     proto::StatusResponse {
         logs: vec![proto::VertexLog {
             msg: vec![b'x'; bytes],
@@ -188,7 +124,7 @@ async fn text_instead_of_http2_is_told() {
         let (near, mut far) = tokio::io::duplex(4096);
         let said = tokio::spawn(async move {
             for piece in text.as_bytes().chunks(size) {
-                // The client stops listening once it has seen enough.
+                // The client stops reading once it has seen enough.
                 if far.write_all(piece).await.is_err() {
                     break;
                 }
@@ -199,7 +135,7 @@ async fn text_instead_of_http2_is_told() {
         assert!(matches!(error, Error::ConnectionLost { .. }));
         let error = error.to_string();
         assert!(
-            error.contains("does not speak HTTP/2; it said: O"),
+            error.contains("does not speak HTTP/2; it sent: O"),
             "{error}"
         );
         if size > 99 {
@@ -215,7 +151,7 @@ async fn tls_where_none_is_spoken_is_told() {
     // A fatal alert: unexpected message.
     far.write_all(&[0x15, 3, 3, 0, 2, 2, 10]).await.unwrap();
     let error = Client::connect(near).await.unwrap_err().to_string();
-    assert!(error.contains("the other side speaks TLS"), "{error}");
+    assert!(error.contains("the other side uses TLS"), "{error}");
 }
 
 #[tokio::test]
@@ -269,7 +205,7 @@ async fn a_connection_that_breaks_fails_the_build_at_once() {
         "lost the connection to BuildKit: the other side closed the stream"
     );
     assert!(broken.elapsed() < Duration::from_secs(1));
-    // And so does everything after it.
+    // Every later call fails, too.
     let error = client.version().await.unwrap_err();
     assert!(matches!(error, Error::ConnectionLost { .. }), "{error}");
 }
@@ -316,7 +252,7 @@ async fn a_daemon_that_only_reports_status_is_alive() {
     let (result, statuses) = build.await;
     assert!(matches!(result.unwrap_err(), Error::Cancelled));
     assert!(statuses.len() > 20);
-    // A status without end is left some seconds after the cancellation.
+    // The client leaves a status without end some seconds after the cancellation.
     assert!(
         start.elapsed() < Duration::from_secs(8),
         "{:?}",
@@ -529,7 +465,7 @@ async fn a_status_that_does_not_end_is_left_after_five_seconds() {
 
 #[tokio::test]
 async fn a_typed_error_with_a_whole_dockerfile_arrives() {
-    // More than the 16 KiB of headers that hyper accepts by itself.
+    // More than hyper's default limit of 16 KiB for headers.
     let dockerfile = "# a comment that is long\n".repeat(4000) + "RUN false\n";
     let source = serde_json::json!({
         "info": {

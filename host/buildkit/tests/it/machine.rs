@@ -1,4 +1,4 @@
-//! A BuildKit daemon in a container of the test engine, one for the whole test binary.
+//! A BuildKit daemon in a container of the test engine, shared by the whole test program.
 
 use std::collections::HashMap;
 use std::os::unix::process::CommandExt as _;
@@ -16,18 +16,19 @@ use crate::Counted;
 pub struct Machine {
     engine: String,
     pub container: String,
-    /// A root file system as a tar file, for `ADD` to `FROM scratch`.
+    /// A root file system as a tar file, for `ADD` in a `FROM scratch` build.
     pub base: PathBuf,
 }
 
-/// The daemon; the first caller starts it.
+/// Returns the daemon. The first call starts it.
 pub fn machine() -> &'static Machine {
     static MACHINE: OnceLock<Machine> = OnceLock::new();
     MACHINE.get_or_init(Machine::start)
 }
 
 fn setting(file: &HashMap<String, String>, name: &str) -> String {
-    // The file goes first: the DOCKER_HOST of whoever runs the tests is not for tests.
+    // The file takes precedence: the tests do not use the DOCKER_HOST of the developer's
+    // environment.
     file.get(name)
         .cloned()
         .or_else(|| std::env::var(name).ok())
@@ -55,8 +56,8 @@ impl Machine {
         };
         let image = setting(&file, "IECHOR_TEST_BUILDKIT_IMAGE");
 
-        // Removes the container when this process has ended, however it ended: then its standard
-        // input closes.
+        // Removes the container after this process has ended in any way, which closes the standard
+        // input.
         let reaper = Command::new("sh")
             .args([
                 "-c",
@@ -115,7 +116,7 @@ impl Machine {
         self.docker(&["exec", &self.container, "sh", "-c", script])
     }
 
-    /// A connection of its own through `buildctl dial-stdio`.
+    /// Opens a separate connection through `buildctl dial-stdio`.
     pub async fn dial(&self) -> Dialled {
         let command = self.command(&["exec", "-i", &self.container, "buildctl", "dial-stdio"]);
         let mut child = tokio::process::Command::from(command)
@@ -140,6 +141,6 @@ impl Machine {
 pub struct Dialled {
     pub client: Client,
     pub child: Child,
-    /// Bytes that this side sent.
+    /// Number of bytes that this side sent.
     pub written: Arc<AtomicU64>,
 }

@@ -1,4 +1,5 @@
-//! The client against a fake daemon with faults (`fake`), and against a real BuildKit (`real`).
+//! The client against a fake daemon with faults (`fake`), which also calls the session (`session`,
+//! `secrets`), and against a real BuildKit (`real`).
 
 #![allow(
     clippy::unwrap_used,
@@ -7,9 +8,13 @@
     reason = "these are tests"
 )]
 
+mod caller;
+mod control;
 mod fake;
 mod machine;
 mod real;
+mod secrets;
+mod session;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +27,7 @@ use iechor_buildkit::{Client, Error, Session, SolveRequest, SolveResponse};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-/// A build that nobody cancels, with everything that it reported.
+/// Runs a build that is not cancelled, and returns everything that it reported.
 async fn solve(
     client: &Client,
     request: SolveRequest,
@@ -52,7 +57,7 @@ async fn solve_until(
         .expect("the build neither ended nor failed within two minutes")
 }
 
-/// The last state of every vertex.
+/// Returns the last state of every vertex.
 fn vertexes(statuses: &[SolveStatus]) -> Vec<Vertex> {
     let mut last: Vec<Vertex> = Vec::new();
     for vertex in statuses.iter().flat_map(|status| &status.vertexes) {
@@ -64,7 +69,7 @@ fn vertexes(statuses: &[SolveStatus]) -> Vec<Vertex> {
     last
 }
 
-/// Counts what goes through a stream.
+/// Counts the bytes that go through a stream.
 struct Counted<S> {
     stream: S,
     written: Arc<AtomicU64>,
@@ -106,8 +111,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     }
 }
 
-/// Recorded from buildx 0.29.1; of the warning's `sourceInfo` the `definition` is left out, which
-/// only says again where the Dockerfile came from.
+/// Recorded from buildx 0.29.1. The `definition` of the warning's `sourceInfo` is left out; it only
+/// repeats where the Dockerfile came from.
 #[test]
 fn status_is_written_as_buildx_writes_it() {
     for line in include_str!("buildx-rawjson.txt").lines() {
@@ -116,7 +121,7 @@ fn status_is_written_as_buildx_writes_it() {
     }
 }
 
-/// Callers run builds as tasks.
+/// Callers run builds in spawned tasks.
 #[test]
 fn builds_are_send() {
     fn is_send_and_sync<T: Send + Sync>() {}

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use iechor_buildkit::session::secrets::{MAX_SECRET_SIZE, Secrets};
 use iechor_buildkit::{
     Code, Credential, CredentialSource, Error, ExportTarget, Exporter, PruneRequest, Session,
     SessionBuilder, SolveRequest, new_id, source_snippet,
@@ -22,14 +23,15 @@ use tokio_util::sync::CancellationToken;
 use crate::machine::{Machine, machine};
 use crate::{solve, solve_until, vertexes};
 
-/// A build context with a Dockerfile.
+/// Creates a build context with a Dockerfile.
 fn context(dockerfile: &str) -> TempDir {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("Dockerfile"), dockerfile).unwrap();
     directory
 }
 
-/// One whose Dockerfile may run commands: what follows `FROM` and the shell.
+/// Creates a build context whose Dockerfile can run commands. `dockerfile` follows `FROM` and the
+/// shell.
 fn context_with_shell(machine: &Machine, dockerfile: &str) -> TempDir {
     let directory = context(&format!("FROM scratch\nADD busybox.tar /\n{dockerfile}"));
     fs::copy(&machine.base, directory.path().join("busybox.tar")).unwrap();
@@ -122,7 +124,7 @@ async fn results_go_to_a_directory_and_to_files() {
     );
     let daemon = machine().dial().await;
 
-    // All at once: each call names its exporter.
+    // All at once: each call of the daemon names its exporter.
     let request = dockerfile(vec![
         to_directory(&directory),
         to_file("tar", &tar).await,
@@ -150,7 +152,7 @@ async fn results_go_to_a_directory_and_to_files() {
         .unwrap();
     assert!(copy.completed.is_some() && copy.error.is_empty());
 
-    // And beside what is there.
+    // Other files of the directory stay.
     fs::write(directory.join("mine"), "mine").unwrap();
     let (result, _) = solve(
         &daemon.client,
@@ -341,7 +343,7 @@ async fn links_and_odd_names_survive_the_way_there_and_back() {
     assert_eq!(listed(out.path()), listed(&tree));
 }
 
-/// Every entry below a directory with what matters of it.
+/// Returns every entry below a directory with its properties.
 fn listed(root: &Path) -> BTreeMap<String, String> {
     fn walk(root: &Path, directory: &Path, all: &mut BTreeMap<String, String>) {
         for entry in fs::read_dir(directory).unwrap() {
@@ -397,7 +399,7 @@ async fn many_small_files() {
     assert_eq!(got.len(), COUNT);
 }
 
-/// Waits until a command with this text runs in the container, or no longer does.
+/// Waits until a command with this text runs in the container, or does not run any more.
 async fn until_running(machine: &Machine, text: &str, running: bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     // The brackets keep the search from finding itself.
@@ -411,7 +413,7 @@ async fn until_running(machine: &Machine, text: &str, running: bool) {
     }
 }
 
-/// Seconds to sleep that no other test uses.
+/// Returns a number of seconds to sleep that no other test uses.
 fn sleep_text() -> String {
     rand::random_range(100_000..999_999).to_string()
 }
@@ -477,7 +479,7 @@ async fn a_cancelled_build_stops_on_the_daemon() {
     assert!(run.error.ends_with("context canceled"), "{run:?}");
     until_running(machine, &seconds, false).await;
 
-    // The connection is as good as before; a build that is dropped stops as well.
+    // The connection still works. A dropped build stops as well.
     let seconds = sleep_text();
     let context = context_with_shell(machine, &format!("RUN sleep {seconds}\n"));
     tokio::select! {
@@ -505,7 +507,7 @@ impl CredentialSource for Asked {
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_asked_for_and_used() {
     let machine = machine();
-    // A registry that only ever asks who is there, and notes the answers.
+    // A registry that always requires a login, and records the credentials.
     machine.exec(
         r#"cat >/tmp/registry <<'END'
 #!/bin/sh
@@ -562,8 +564,67 @@ chmod +x /tmp/registry"#,
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_mounted_and_nothing_of_them_stays() {
+    let machine = machine();
+    let context = context_with_shell(
+        machine,
+        "RUN --mount=type=secret,id=token --mount=type=secret,id=npmrc,target=/root/.npmrc \\\n\
+         \x20   cat /run/secrets/token /root/.npmrc | md5sum >/sum; wc -c </root/.npmrc >/size\n",
+    );
+    let (value, file) = (new_id(), vec![b'x'; MAX_SECRET_SIZE]);
+    let (path, out) = (context.path().join("npmrc"), TempDir::new().unwrap());
+    fs::write(&path, &file).unwrap();
+    fs::write(context.path().join(".dockerignore"), "npmrc\n").unwrap();
+    let daemon = machine.dial().await;
+    let secrets = Secrets::default()
+        .value("token", value.clone())
+        .file("npmrc", &path);
+    let session = offering(context.path()).secrets(secrets).build();
+    let request = dockerfile(vec![to_directory(out.path())]);
+    let (result, statuses) = solve(&daemon.client, request, session).await;
+    result.unwrap();
+    let size = fs::read_to_string(out.path().join("size")).unwrap();
+    assert_eq!(size.trim(), MAX_SECRET_SIZE.to_string());
+    let expected = machine.exec(&format!(
+        "(printf {value}; head -c {MAX_SECRET_SIZE} /dev/zero | tr '\\0' x) | md5sum"
+    ));
+    let sum = fs::read_to_string(out.path().join("sum")).unwrap();
+    assert_eq!(sum, expected);
+    assert!(!format!("{statuses:?}").contains(&value));
+    let left = fs::metadata(out.path().join("run/secrets/token"));
+    assert!(left.is_err() || left.unwrap().len() == 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_cannot_be_given_fails_the_build_with_the_reason() {
+    let machine = machine();
+    let daemon = machine.dial().await;
+    let build = async |mount: &str, secrets: Secrets| {
+        let context =
+            context_with_shell(machine, &format!("RUN --mount=type=secret,{mount} true\n"));
+        let session = offering(context.path()).secrets(secrets).build();
+        let (result, _) = solve(&daemon.client, dockerfile(vec![]), session).await;
+        result.map_err(|error| error.to_string())
+    };
+    let other = || Secrets::default().value("other", "x");
+    let error = build("id=absent,required=true", other()).await.unwrap_err();
+    assert!(error.contains("secret absent: not found"), "{error}");
+    build("id=absent", other()).await.unwrap();
+
+    let unreadable = Secrets::default().file("gone", "/no/such/file");
+    let error = build("id=gone", unreadable).await.unwrap_err();
+    assert!(
+        error.contains("cannot read secret \"gone\": No such file"),
+        "{error}"
+    );
+    let large = Secrets::default().value("large", vec![b'x'; MAX_SECRET_SIZE + 1]);
+    let error = build("id=large", large).await.unwrap_err();
+    assert!(error.contains("cannot use secret \"large\""), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_cache_is_listed_and_pruned() {
-    // A daemon of its own would be nicer; a filter keeps other tests' records out of it.
+    // The daemon is shared, so a filter leaves out the records of other tests.
     let context = context("FROM scratch\nCOPY mark /\n");
     fs::write(context.path().join("mark"), new_id()).unwrap();
     let daemon = machine().dial().await;

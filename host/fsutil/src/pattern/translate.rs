@@ -1,8 +1,9 @@
-//! From a pattern to how it is matched: first to the regular expression that Go's matcher makes
-//! of it, then to one that means the same to the `regex` crate.
+//! Translates a pattern: first to the regular expression that Go's matcher makes of it, then to one
+//! with the same meaning for the `regex` crate.
 //!
-//! Two steps, because the first is sloppy in ways that show: it does not know brackets, so `*`
-//! within them becomes a class in a class, and it copies `\d` where the file match means a `d`.
+//! There are two steps because the first is imprecise in visible ways: it does not know brackets,
+//! so `*` within them becomes a class in a class, and it copies `\d` although the file match means
+//! a `d`.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -11,7 +12,7 @@ use regex::Regex;
 
 use super::{Kind, lossy};
 
-/// How Go's matcher would match.
+/// The method that Go's matcher uses.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum GoMatch {
     Exact,
@@ -20,7 +21,7 @@ pub(super) enum GoMatch {
     Regex(String),
 }
 
-/// Decides how a clean pattern without `!` is matched.
+/// Decides how to match a clean pattern without `!`.
 pub(super) fn compile(pattern: &[u8]) -> Kind {
     match go_match(&lossy(pattern)) {
         GoMatch::Exact => Kind::Exact,
@@ -37,7 +38,7 @@ pub(super) fn compile(pattern: &[u8]) -> Kind {
     }
 }
 
-/// The first step. Follows `Pattern.compile` of Go's matcher.
+/// Does the first step, as `Pattern.compile` of Go's matcher.
 pub(super) fn go_match(pattern: &str) -> GoMatch {
     let mut regex = String::from("^");
     let mut kind = GoMatch::Exact;
@@ -96,7 +97,7 @@ pub(super) fn go_match(pattern: &str) -> GoMatch {
     kind
 }
 
-/// The second step. What is the same in both syntaxes is copied; escapes and classes are not.
+/// Does the second step. Copies everything except escapes and classes, whose syntax differs.
 fn to_rust(go: &str) -> Result<String, String> {
     let mut rust = String::with_capacity(go.len() + 16);
     let mut rest = go.chars().peekable();
@@ -115,7 +116,7 @@ fn to_rust(go: &str) -> Result<String, String> {
     Ok(rust)
 }
 
-/// What stands behind a backslash in Go.
+/// The meaning of a backslash and what follows it in Go.
 enum Escape {
     Character(char),
     Class(&'static str),
@@ -200,7 +201,8 @@ fn octal(first: char, rest: &mut Peekable<Chars<'_>>) -> Result<Escape, String> 
         .ok_or_else(|| "octal escape".to_owned())
 }
 
-/// A class, behind its bracket. Rust's classes nest and have `&&`, `--` and `~~`; Go's do not.
+/// Translates a class, after its opening bracket. Rust's classes nest and have `&&`, `--` and `~~`;
+/// Go's do not.
 fn class(rest: &mut Peekable<Chars<'_>>, rust: &mut String) -> Result<(), String> {
     let open = || "a bracket is not closed".to_owned();
     rust.push('[');
@@ -253,7 +255,8 @@ fn class(rest: &mut Peekable<Chars<'_>>, rust: &mut String) -> Result<(), String
     }
 }
 
-/// `[:name:]` within a class, behind its bracket; `None`, and nothing taken, if it is none.
+/// Reads `[:name:]` within a class, after its opening bracket. Returns `None` and takes nothing if
+/// there is none.
 fn posix_class(rest: &mut Peekable<Chars<'_>>) -> Result<Option<String>, String> {
     const NAMES: [&str; 14] = [
         "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",

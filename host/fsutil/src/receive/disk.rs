@@ -1,8 +1,8 @@
-//! What is done on the file system as packets arrive, on one blocking thread.
+//! The work on the file system while packets arrive, on one blocking thread.
 //!
-//! An entry's place is a directory, opened beneath the destination, and a name in it. Files are
-//! written under a temporary name and renamed when they are complete, so that nothing is seen
-//! half, and nothing but temporary names has to be removed after a failure.
+//! The place of an entry is a directory, opened beneath the destination, and a name in it. Files
+//! are written under a temporary name and renamed when they are complete, so nobody sees an
+//! incomplete file, and after a failure only temporary names have to be removed.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -23,30 +23,30 @@ use crate::mode;
 use crate::name::shown;
 use crate::wire::{Packet, PacketKind, Stat, Xattr};
 
-/// How many packets are taken from the channel at once.
+/// Maximum number of packets that are taken from the channel at once.
 const AT_ONCE: usize = 64;
-/// How many files are open at the same time. A sender that mixes the contents of more costs
-/// reopening.
+/// Maximum number of files that are open at the same time. A sender that mixes the contents of more
+/// files makes them open again.
 const OPEN_FILES: usize = 32;
 
-/// From the thread to the sender.
+/// A message from the thread to the sender.
 pub(super) enum Reply {
-    /// The content of this entry, please.
+    /// Requests the content of this entry.
     Request(u32),
-    /// All is done.
+    /// Everything is written.
     Finish,
 }
 
 /// A file whose content is not complete.
 struct Pending {
-    /// While content is being written.
+    /// Open file while content is being written.
     file: Option<OwnedFd>,
-    /// It exists under its temporary name.
+    /// Whether it exists under its temporary name.
     exists: bool,
     about: About,
 }
 
-/// What an entry gets when it is complete.
+/// The properties that an entry gets when it is complete.
 struct About {
     mode: u32,
     modified: i64,
@@ -73,7 +73,7 @@ impl About {
         }
     }
 
-    /// Sets all of it. Attributes that cannot be set are left out, as BuildKit does.
+    /// Sets all properties. As in BuildKit, attributes that cannot be set are left out.
     fn apply(&self, file: &OwnedFd) -> io::Result<()> {
         for xattr in &self.xattrs {
             let flags = rustix::fs::XattrFlags::empty();
@@ -84,30 +84,31 @@ impl About {
     }
 }
 
-/// The permission bits, with those for set user id, set group id and sticky.
+/// Returns the permission bits, including set user ID, set group ID and sticky.
 fn permissions(mode: u32) -> Mode {
     Mode::from_raw_mode(mode::to_st_mode(mode & !mode::TYPE).unwrap_or(0) & 0o7777)
 }
 
-/// The destination and all that is known of the transfer.
+/// The destination and the state of the transfer.
 pub(super) struct Disk {
     places: Places,
     order: Order,
     replies: mpsc::UnboundedSender<Reply>,
     pending: HashMap<u32, Pending>,
-    /// Those of the pending files that are open, the oldest first, and some that were.
+    /// Pending files that are open, the oldest first. Some may be closed already.
     open: VecDeque<u32>,
-    /// By the hash of their paths: entries that a hard link may point to.
+    /// Entries that a hard link may refer to, by the hash of their paths.
     linkable: HashMap<u64, u32>,
     hasher: RandomState,
-    /// Hard links and their targets. Made when all files are complete.
+    /// Hard links and their targets. Created when all files are complete.
     links: Vec<(u32, u32)>,
-    /// In the order of arrival. They get their modes and times at the end, the deepest first.
+    /// Directories in the order of arrival. They get their modes and times at the end, the deepest
+    /// first.
     directories: Vec<(u32, About)>,
     received: Received,
-    /// No entry comes any more.
+    /// Whether all entries have arrived.
     is_listed: bool,
-    /// All is done but for the sender's answer.
+    /// Whether everything is done except for the sender's confirmation.
     is_finished: bool,
 }
 
@@ -140,7 +141,7 @@ impl Disk {
         })
     }
 
-    /// Takes packets until the transfer ends.
+    /// Processes packets until the transfer ends.
     pub(super) fn run(
         mut self,
         mut packets: mpsc::Receiver<Bytes>,
@@ -153,7 +154,7 @@ impl Disk {
                 }
             }
         }
-        // A sender that closes instead of answering our FIN has all the same sent all.
+        // A sender that closes instead of confirming our FIN has sent everything, too.
         if self.is_finished {
             Ok(self.received)
         } else {
@@ -161,7 +162,7 @@ impl Disk {
         }
     }
 
-    /// True when it was the last.
+    /// Processes a packet. Returns true if it was the last.
     fn packet(&mut self, payload: Bytes) -> Result<bool, ReceiveError> {
         let packet = Packet::decode(payload).map_err(ReceiveError::MalformedPacket)?;
         match PacketKind::try_from(packet.kind) {
@@ -208,7 +209,7 @@ impl Disk {
                     about: About::take(&mut stat),
                 };
                 self.pending.insert(id, pending);
-                // If nobody listens, the packets will end.
+                // Without a receiver, the packets end as well.
                 let _ = self.replies.send(Reply::Request(id));
             }
             FileType::RegularFile => {
@@ -238,7 +239,7 @@ impl Disk {
     fn symlink(&mut self, id: u32, stat: &mut Stat) -> Result<(), ReceiveError> {
         let (parent, temporary) = self.places.prepare(id)?;
         let made = rustix::fs::symlinkat(&stat.link_name[..], &parent, &temporary[..]);
-        made.map_err(|error| self.places.error(id, "make symlink", error))?;
+        made.map_err(|error| self.places.error(id, "create symlink", error))?;
         let times = About::take(stat).times();
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         if let Err(error) = rustix::fs::utimensat(&parent, &temporary[..], &times, flags) {
@@ -257,14 +258,14 @@ impl Disk {
         if let Err(error) = made {
             let path = self.places.shown(id);
             return Err(match kind {
-                FileType::Fifo => self.places.error(id, "make pipe", error),
+                FileType::Fifo => self.places.error(id, "create pipe", error),
                 _ => ReceiveError::Device {
                     path,
                     source: error.into(),
                 },
             });
         }
-        // The name is ours and new: it is no symlink.
+        // The name is new and our own, so it is not a symlink.
         let outcome = rustix::fs::chmodat(
             &parent,
             &temporary[..],
@@ -324,7 +325,7 @@ impl Disk {
         Ok(())
     }
 
-    /// When all entries and all contents are there: what had to wait for that, and FIN.
+    /// Once all entries and contents have arrived, does what had to wait for them and sends FIN.
     fn finish(&mut self) -> Result<(), ReceiveError> {
         if !self.is_listed || self.is_finished || !self.pending.is_empty() {
             return Ok(());
@@ -355,7 +356,7 @@ impl Disk {
 }
 
 impl Drop for Disk {
-    /// After a failure: nothing temporary stays, and directories are as open as they should be.
+    /// After a failure, removes temporary files and sets the final permissions of directories.
     fn drop(&mut self) {
         for (id, pending) in std::mem::take(&mut self.pending) {
             if pending.exists {

@@ -1,46 +1,46 @@
-//! Whether entries come as they must: clean relative paths, in the order of a walk, below
-//! directories that came before. This is what keeps a sender from writing elsewhere, together
-//! with opening everything beneath the destination.
+//! Checks that entries have clean relative paths, come in the order of a walk, and are below
+//! directories that came before. Together with opening everything beneath the destination, this
+//! prevents a sender from writing elsewhere.
 
 use crate::name::{shown, split};
 
-/// An entry that a sender must not offer.
+/// An entry that a sender must not send.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// The path is empty, absolute, not clean, or leads out of the root.
     #[error("path `{path}` is not a clean relative path without `..`")]
     Path {
-        /// The path as it was sent.
+        /// Path as it was sent.
         path: String,
     },
-    /// The directory was not sent before, or was left already.
+    /// The directory of the entry was not sent before, or the walk has already left it.
     #[error("`{path}` is out of order: its directory does not come before it")]
     Directory {
-        /// The path as it was sent.
+        /// Path as it was sent.
         path: String,
     },
     /// A sibling with the same or a greater name was sent before.
     #[error("`{path}` is out of order: it comes after `{previous}`")]
     Sibling {
-        /// The path as it was sent.
+        /// Path as it was sent.
         path: String,
-        /// The name of the sibling.
+        /// Name of the sibling.
         previous: String,
     },
 }
 
-/// A directory that entries may still come for.
+/// A directory that may still get entries.
 struct Level {
     id: Option<u32>,
-    /// How much of [`Order::directory`] is its path.
+    /// Length of its path in [`Order::directory`].
     path_length: usize,
-    /// The name that came last in it.
+    /// Last name in the directory.
     last: Vec<u8>,
 }
 
 /// Checks the entries of a transfer one by one.
 pub(super) struct Order {
-    /// The path of the deepest level.
+    /// Path of the deepest level.
     directory: Vec<u8>,
     levels: Vec<Level>,
 }
@@ -58,7 +58,7 @@ impl Order {
         }
     }
 
-    /// Accepts the next entry, and returns the number of the directory that it is in.
+    /// Accepts the next entry, and returns the number of its directory.
     pub(super) fn accept(&mut self, path: &[u8]) -> Result<Option<u32>, OrderError> {
         let is_clean = path
             .split(|byte| *byte == b'/')
@@ -91,7 +91,7 @@ impl Order {
         Ok(level.id)
     }
 
-    /// The entry accepted last is a directory with this number.
+    /// Declares that the last accepted entry is a directory with this number.
     pub(super) fn enter(&mut self, path: &[u8], id: u32) {
         self.directory.clear();
         self.directory.extend_from_slice(path);
@@ -107,7 +107,7 @@ impl Order {
 mod tests {
     use super::*;
 
-    /// Paths that end in a slash are directories. Says which path is refused, if any.
+    /// Returns the first refused path, if any. Paths that end in a slash are directories.
     fn first_refused<'a>(paths: &[&'a str]) -> Option<(&'a str, OrderError)> {
         let mut order = Order::new();
         for (id, path) in paths.iter().enumerate() {
@@ -152,7 +152,7 @@ mod tests {
             (&["a/", "ab/x"], "ab/x"),
         ] {
             let found = first_refused(paths);
-            // `foo-bar` before `foo/` is in disorder, the other way round is not.
+            // `foo-bar` before `foo/` is the wrong order, the reverse is not.
             let refused = if refused == "foo-bar/" {
                 "foo/"
             } else {

@@ -1,4 +1,4 @@
-//! Places below the destination: directories opened such that no symlink leads elsewhere, and
+//! Places below the destination: directories, opened such that no symlink leads elsewhere, and
 //! names in them.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -19,9 +19,9 @@ use crate::beneath;
 use crate::name::shown;
 use crate::table::PathTable;
 
-/// How many directories stay open. Contents arrive for a few at a time.
+/// Maximum number of directories that stay open. Contents arrive for a few of them at a time.
 const OPEN_DIRECTORIES: usize = 16;
-/// How a directory is opened to name what is in it; needs no right to read it.
+/// Flags to open a directory for operations on names in it, which need no permission to read it.
 const NAMING: OFlags = OFlags::PATH
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
@@ -32,14 +32,14 @@ pub(super) struct Places {
     replace_directories: bool,
     /// The entries so far.
     pub(super) table: PathTable,
-    /// By number, the one used last at the front.
+    /// Open directories by number, the most recently used at the front.
     directories: Vec<(u32, Rc<OwnedFd>)>,
-    /// What makes temporary names ours, and not to be foreseen by the sender.
+    /// Random number in temporary names, so that the sender cannot predict them.
     token: u64,
 }
 
 impl Places {
-    /// Opens the destination; makes it, and what is above it, if it does not exist.
+    /// Opens the destination. Creates it and the directories above it if they do not exist.
     pub(super) fn open(path: &Path, replace_directories: bool) -> io::Result<Self> {
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -56,7 +56,7 @@ impl Places {
         })
     }
 
-    /// The path of an entry for a message.
+    /// Returns the path of an entry for a message.
     pub(super) fn shown(&self, id: u32) -> String {
         let mut path = Vec::new();
         self.table.path(id, &mut path);
@@ -76,12 +76,12 @@ impl Places {
         }
     }
 
-    /// The directory that an entry is in, and a temporary name there.
+    /// Returns the directory of an entry, and a temporary name in it.
     pub(super) fn prepare(&mut self, id: u32) -> Result<(Rc<OwnedFd>, Vec<u8>), ReceiveError> {
         Ok((self.parent(id)?, self.temporary(id)))
     }
 
-    /// Opens the file that becomes the entry: a new one, or to go on where it ended.
+    /// Opens the file that becomes the entry: a new one, or the existing one at its end.
     pub(super) fn open_temporary(
         &mut self,
         id: u32,
@@ -98,15 +98,14 @@ impl Places {
             .map_err(|error| self.error(id, "create", error))
     }
 
-    /// Removes what is there under the temporary name.
+    /// Removes the file with the temporary name.
     pub(super) fn discard(&mut self, id: u32) {
         if let Ok((parent, temporary)) = self.prepare(id) {
             let _ = unlinkat(&parent, &temporary[..], AtFlags::empty());
         }
     }
 
-    /// What was made under the temporary name takes the place of the entry. It is gone if that
-    /// fails.
+    /// Renames the file with the temporary name to the entry. The file is removed if that fails.
     pub(super) fn replace(&mut self, id: u32) -> Result<(), ReceiveError> {
         let (parent, temporary) = self.prepare(id)?;
         let name = self.table.name(id);
@@ -136,14 +135,15 @@ impl Places {
         let (parent, temporary) = self.prepare(id)?;
         let target = self.table.name(target);
         linkat(&from, target, &parent, &temporary[..], AtFlags::empty())
-            .map_err(|error| self.error(id, "make hard link", error))?;
+            .map_err(|error| self.error(id, "create hard link", error))?;
         self.replace(id)?;
         // A rename onto another name of the same file does nothing.
         self.discard(id);
         Ok(())
     }
 
-    /// Makes a directory, unless there is one. Until the end we may do anything in it.
+    /// Creates a directory, unless it exists. Until the end of the transfer, its permissions allow
+    /// every operation in it.
     pub(super) fn make_directory(&mut self, id: u32) -> Result<(), ReceiveError> {
         let parent = self.parent(id)?;
         let name = self.table.name(id);
@@ -154,7 +154,8 @@ impl Places {
                 Ok(directory) => {
                     let mode = Mode::from_raw_mode(fstat(&directory)?.st_mode & 0o7777);
                     if !mode.contains(all) {
-                        // Not ours, perhaps; then it shows what can be done in it as it is.
+                        // The directory may belong to another user; its permissions then decide
+                        // what is possible.
                         let _ = chmodat(&parent, name, mode | all, AtFlags::empty());
                     }
                     Ok(directory)
@@ -168,12 +169,12 @@ impl Places {
             },
             Err(error) => Err(error),
         };
-        let directory = make().map_err(|error| self.error(id, "make directory", error))?;
+        let directory = make().map_err(|error| self.error(id, "create directory", error))?;
         self.remember(id, Rc::new(directory));
         Ok(())
     }
 
-    /// Opens a directory that was made before, to change what is known of it.
+    /// Opens a directory that was created before, to change its properties.
     pub(super) fn open_directory(&mut self, id: u32) -> Result<OwnedFd, ReceiveError> {
         let parent = self.parent(id)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -181,7 +182,7 @@ impl Places {
             .map_err(|error| self.error(id, "open directory", error))
     }
 
-    /// The directory that an entry is in.
+    /// Returns the directory of an entry.
     fn parent(&mut self, id: u32) -> Result<Rc<OwnedFd>, ReceiveError> {
         let Some(parent) = self.table.parent(id) else {
             return Ok(Rc::clone(&self.root));
@@ -213,7 +214,7 @@ impl Places {
     }
 }
 
-/// Removes a directory with all that is in it. No symlink is followed.
+/// Removes a directory with all its contents. Follows no symlink.
 fn remove_directory(parent: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = openat(parent, name, flags, Mode::empty())?;

@@ -1,4 +1,4 @@
-//! Frames of one thread, handed over many at a time.
+//! The frames of one thread, passed on in batches.
 
 use std::time::{Duration, Instant};
 
@@ -8,24 +8,25 @@ use tokio::sync::mpsc;
 use super::{SendError, Stopped};
 use crate::wire::{DATA_OVERHEAD, MAX_DATA};
 
-/// The room in a buffer, in bytes: two full DATA frames.
+/// Capacity of a buffer, in bytes: two full DATA frames.
 const ROOM: usize = 2 * (MAX_DATA + DATA_OVERHEAD);
-/// How long the first frame of a buffer waits for others at most, but for the work on the last.
+/// Maximum time that the first frame of a buffer waits for others, apart from the work on the last
+/// one.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// From a thread to the transfer.
+/// A message from a thread to the transfer.
 pub(super) enum Event {
     Batch(Batch),
     Failed(SendError),
 }
 
-/// Whole frames, and what is in them.
+/// Whole frames, and the number of things in them.
 pub(super) struct Batch {
     pub(super) frames: Bytes,
     pub(super) counts: Counts,
 }
 
-/// What a batch brings.
+/// The number of things in a batch.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) entries: u64,
@@ -38,7 +39,7 @@ pub(super) struct Counts {
 pub(super) struct Batcher<'a> {
     frames: BytesMut,
     counts: Counts,
-    /// When the first frame was seen.
+    /// Time of the first frame.
     since: Option<Instant>,
     events: &'a mpsc::Sender<Event>,
 }
@@ -53,7 +54,8 @@ impl<'a> Batcher<'a> {
         }
     }
 
-    /// Where frames are appended. After [`Batcher::settle`] there is room for a full DATA.
+    /// Returns the buffer to append frames to. After [`Batcher::settle`], it has space for a full
+    /// DATA.
     pub(super) fn frames(&mut self) -> &mut BytesMut {
         if self.frames.capacity() == 0 {
             self.frames.reserve(ROOM);
@@ -69,8 +71,8 @@ impl<'a> Batcher<'a> {
         self.frames.is_empty()
     }
 
-    /// To be called behind each frame: hands the frames over when there is no room for another,
-    /// or the first has waited long enough.
+    /// Passes the frames on if there is no space for another one, or if the first has waited long
+    /// enough. Call it after each frame.
     pub(super) fn settle(&mut self) -> Result<(), Stopped> {
         if ROOM.saturating_sub(self.frames.len()) < MAX_DATA + DATA_OVERHEAD {
             return self.flush();
@@ -83,7 +85,7 @@ impl<'a> Batcher<'a> {
         Ok(())
     }
 
-    /// Hands over what there is. Waits while the transfer has enough waiting.
+    /// Passes all frames on. Waits while too many batches are waiting.
     pub(super) fn flush(&mut self) -> Result<(), Stopped> {
         self.since = None;
         if self.frames.is_empty() {

@@ -1,4 +1,4 @@
-//! Reads the files that were requested, on a blocking thread.
+//! Reads the requested files, on a blocking thread.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,7 +14,7 @@ use crate::beneath;
 use crate::name::shown;
 use crate::wire::{self, MAX_DATA};
 
-/// Reads file after file, until none is requested any more.
+/// Reads files until none is requested any more.
 pub(super) fn run(shared: &Shared) -> Result<(), SendError> {
     let mut batcher = Batcher::new(&shared.events);
     let mut path = Vec::new();
@@ -29,7 +29,7 @@ pub(super) fn run(shared: &Shared) -> Result<(), SendError> {
             next
         };
         let is_alive = match next {
-            // Nothing to do: what was read must not wait for further requests.
+            // There is nothing to do: the data must not wait for further requests.
             None => batcher.flush().is_ok(),
             Some(id) => {
                 lock(&shared.table).path(id, &mut path);
@@ -42,7 +42,7 @@ pub(super) fn run(shared: &Shared) -> Result<(), SendError> {
     }
 }
 
-/// Sends the content of a file. False when nobody wants it any more.
+/// Sends the content of a file. Returns false if it is not needed any more.
 fn send_file(
     shared: &Shared,
     batcher: &mut Batcher<'_>,
@@ -55,8 +55,8 @@ fn send_file(
     };
     match open(shared.root.as_fd(), path).map_err(failed)? {
         Some((file, size)) => {
-            // What is appended meanwhile is not waited for. A size of 0 may be a pretence, as in
-            // /proc: read to the end.
+            // Data that is appended meanwhile is not sent. A file of size 0 may have content, as in
+            // /proc, so it is read to its end.
             let mut left = if size == 0 { u64::MAX } else { size };
             while left > 0 {
                 let limit = left.min(MAX_DATA as u64) as usize;
@@ -82,12 +82,14 @@ fn send_file(
     Ok(batcher.settle().is_ok())
 }
 
-/// Opens a file, unless it vanished, may not be read, or is no regular file (any more).
+/// Opens a file. Returns `None` if it vanished, cannot be read, or is not a regular file (any
+/// more).
 ///
 /// # Errors
-/// The process or the system lacks the means: that the file is empty would be a lie.
+///
+/// The process or the system lacks resources. To send the file as empty would be wrong.
 fn open(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<Option<(OwnedFd, u64)>> {
-    // A pipe in the place of the file must not make us wait.
+    // Opening must not wait if a pipe has replaced the file.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match beneath::open(root, path, flags) {
         Ok(file) => file,
@@ -101,13 +103,13 @@ fn open(root: BorrowedFd<'_>, path: &[u8]) -> io::Result<Option<(OwnedFd, u64)>>
     Ok(is_file.then_some((file, u64::try_from(stat.st_size).unwrap_or(0))))
 }
 
-/// Reads up to `limit` bytes to the end of a buffer that has room for them.
+/// Reads up to `limit` bytes to the end of a buffer that has space for them.
 fn append(file: BorrowedFd<'_>, buffer: &mut BytesMut, limit: usize) -> io::Result<usize> {
     let found = {
         let spare = &mut buffer.spare_capacity_mut()[..limit];
         retry_on_intr(|| rustix::io::read(file, &mut *spare).map(|(found, _)| found.len()))?
     };
-    // SAFETY: the kernel has written `found` bytes behind the end, within the capacity.
+    // SAFETY: the kernel has written `found` bytes after the end, within the capacity.
     unsafe { buffer.set_len(buffer.len() + found) };
     Ok(found)
 }

@@ -7,10 +7,10 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 
-/// Of the buffer for `getdents`, in bytes. Most directories fit in at once.
+/// Size of the buffer for `getdents`, in bytes. Most directories fit in at once.
 const BUFFER: usize = 32 * 1024;
 
-/// As far as the directory itself knows; some file systems do not keep it there.
+/// The type of an entry according to the directory. Some file systems do not store it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Directory,
@@ -18,16 +18,16 @@ pub(super) enum Kind {
     Unknown,
 }
 
-/// An entry of a listing. The name is in the arena.
+/// An entry of a listing. Its name is in the arena.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     start: u32,
-    /// Without the zero behind it.
+    /// Length without the terminating zero.
     length: u16,
     pub(super) kind: Kind,
 }
 
-/// Which entries of the arena a directory has: `next..end`, and the names from `names` on.
+/// The entries of a directory in the arena: `next..end`, with names from `names` on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entries {
     first: usize,
@@ -44,14 +44,14 @@ pub(super) struct Listing {
     buffer: Vec<MaybeUninit<u8>>,
 }
 
-/// Opens a directory in another; a symlink is an error.
+/// Opens a directory in another one. A symlink is an error.
 pub(super) fn open(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(parent, name, flags, Mode::empty())?)
 }
 
 impl Listing {
-    /// Reads a directory, on top of those read before and not forgotten.
+    /// Reads a directory, on top of those that were read before and not forgotten.
     pub(super) fn read(&mut self, directory: BorrowedFd<'_>) -> io::Result<Entries> {
         let first = self.entries.len();
         let names = self.names.len();
@@ -103,7 +103,7 @@ impl Listing {
         })
     }
 
-    /// The next entry of a directory.
+    /// Returns the next entry of a directory.
     pub(super) fn next(&self, entries: &mut Entries) -> Option<Entry> {
         (entries.next < entries.end).then(|| {
             entries.next += 1;
@@ -111,14 +111,14 @@ impl Listing {
         })
     }
 
-    /// The name of an entry of a directory that was not forgotten.
+    /// Returns the name of an entry of a directory that was not forgotten.
     pub(super) fn name(&self, entry: Entry) -> &CStr {
         let start = entry.start as usize;
         let name = &self.names[start..start + usize::from(entry.length) + 1];
         CStr::from_bytes_with_nul(name).unwrap_or_default()
     }
 
-    /// Drops the listing of the directory that was read last.
+    /// Removes the listing of the directory that was read last.
     pub(super) fn forget(&mut self, entries: &Entries) {
         self.entries.truncate(entries.first);
         self.names.truncate(entries.names);

@@ -1,4 +1,4 @@
-//! Describes entries and hands them out.
+//! Describes entries and emits them.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -17,37 +17,37 @@ use crate::mode;
 use crate::name::shown;
 use crate::wire::{StatRef, Xattr};
 
-/// Where an entry is, its path being the beginning of the current path.
+/// The place of an entry, whose path is the beginning of the current path.
 pub(super) struct Place<'a> {
-    /// The directory that its name is in. For a directory with the name `.`, itself.
+    /// Directory that contains the name. For a directory with the name `.`, the directory itself.
     pub(super) directory: BorrowedFd<'a>,
-    /// Where the name begins in the path.
+    /// Start of the name in the path.
     pub(super) name_start: usize,
-    /// Where the path ends.
+    /// End of the path.
     pub(super) length: usize,
-    /// The number of the directory that the entry is in.
+    /// Number of the directory of the entry.
     pub(super) parent: Option<u32>,
 }
 
 pub(super) enum Emitted {
-    /// With this number.
+    /// The entry was emitted with this number.
     Entry(u32),
-    /// It does not exist any more.
+    /// The entry does not exist any more.
     Vanished,
-    /// The visitor wants no more.
+    /// The visitor stopped the walk.
     Last,
 }
 
-/// Describes entries and hands them out.
+/// Describes entries and emits them.
 pub(super) struct Emit<V> {
     options: WalkOptions,
-    /// The current path: the root, and behind `root_length` that of the current entry.
+    /// Current path: the root, and from `root_length` on the path of the current entry.
     pub(super) path: Vec<u8>,
     pub(super) root_length: usize,
     link: Vec<u8>,
     xattrs: Vec<Xattr>,
     xattr_names: Vec<u8>,
-    /// The file system that the last entry was on, if it has no extended attributes.
+    /// File system of the last entry, if it has no extended attributes.
     no_xattrs_on: Option<u64>,
     hard_links: HardLinks,
     next_id: u32,
@@ -55,7 +55,7 @@ pub(super) struct Emit<V> {
 }
 
 impl<V> Emit<V> {
-    /// For a walk of the directory at `root`.
+    /// Creates the state for a walk of the directory at `root`.
     pub(super) fn new(root: &Path, options: WalkOptions, visit: V) -> Self {
         let mut path = root.as_os_str().as_bytes().to_vec();
         if path.last() != Some(&b'/') {
@@ -75,7 +75,7 @@ impl<V> Emit<V> {
         }
     }
 
-    /// The path of the current entry, relative to the root.
+    /// Returns the path of the current entry, relative to the root.
     pub(super) fn relative(&self) -> &[u8] {
         &self.path[self.root_length..]
     }
@@ -90,7 +90,7 @@ impl<V> Emit<V> {
 }
 
 impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Emit<V> {
-    /// Describes an entry and hands it out. `name` is its name in `place.directory`.
+    /// Describes an entry and emits it. `name` is its name in `place.directory`.
     pub(super) fn entry(
         &mut self,
         stat: &Stat,
@@ -103,7 +103,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Emit<V> {
         if is_symlink {
             match read_link(place.directory, name, &mut self.link) {
                 Ok(()) => {}
-                // Vanished, or it is no link any more.
+                // The entry vanished, or is not a link any more.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::INVAL) => return Ok(Emitted::Vanished),
                 Err(error) => return Err(self.error("read link", error.into())),
             }
@@ -159,8 +159,8 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Emit<V> {
         })
     }
 
-    /// Reads the extended attributes of the entry at the beginning of the current path. False
-    /// when it does not exist any more.
+    /// Reads the extended attributes of the entry at the beginning of the current path. Returns
+    /// false if it does not exist any more.
     fn read_xattrs(&mut self, stat: &Stat, length: usize) -> Result<bool, WalkError> {
         self.xattrs.clear();
         if !self.options.xattrs || self.no_xattrs_on == Some(stat.st_dev) {
@@ -187,7 +187,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Emit<V> {
             if name.is_empty() || name.starts_with(b"com.apple.") {
                 continue;
             }
-            // One that cannot be read is left out: it may need rights that reading the file
+            // An attribute that cannot be read is left out: it may need permissions that the file
             // does not.
             if let Ok(value) = read_xattr(path, name) {
                 self.xattrs.push(Xattr {
@@ -214,7 +214,7 @@ fn read_xattr(path: &[u8], name: &[u8]) -> Result<Bytes, Errno> {
     }
 }
 
-/// Reads the target of a link, whole.
+/// Reads the whole target of a link.
 fn read_link(directory: BorrowedFd<'_>, name: &CStr, target: &mut Vec<u8>) -> Result<(), Errno> {
     target.resize(target.capacity().max(256), 0);
     loop {
@@ -227,23 +227,24 @@ fn read_link(directory: BorrowedFd<'_>, name: &CStr, target: &mut Vec<u8>) -> Re
     }
 }
 
-/// When the content changed, in nanoseconds since 1970, as far as 64 bits reach.
+/// Returns the time of the last change of the content, in nanoseconds since 1970, within the range
+/// of 64 bits.
 fn nanoseconds(stat: &Stat) -> i64 {
     let nanoseconds = i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec);
     nanoseconds.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 
-/// The first paths of files with several names. Only what is handed out counts, so a link never
-/// points to an entry that the filter dropped.
+/// The first paths of files with several names. Only emitted entries count, so a link never refers
+/// to an entry that the filter dropped.
 #[derive(Default)]
 struct HardLinks {
     paths: Vec<u8>,
-    /// By device and inode: where the path is in `paths`.
+    /// Position of the path in `paths`, by device and inode.
     seen: HashMap<(u64, u64), (usize, u32)>,
 }
 
 impl HardLinks {
-    /// The first path of a file; empty if this is it.
+    /// Returns the first path of a file; empty if this is the first.
     fn first(&mut self, stat: &Stat, path: &[u8]) -> &[u8] {
         use std::collections::hash_map::Entry;
         match self.seen.entry((stat.st_dev, stat.st_ino)) {
@@ -252,7 +253,7 @@ impl HardLinks {
                 &self.paths[start..start + length as usize]
             }
             Entry::Vacant(vacant) => {
-                // A path came through system calls: it is far shorter than 4 GiB.
+                // The path was used in system calls, so it is far shorter than 4 GiB.
                 vacant.insert((self.paths.len(), path.len() as u32));
                 self.paths.extend_from_slice(path);
                 b""

@@ -1,12 +1,12 @@
-//! What the filter's matchers said of the directories that a walk is in.
+//! The results of the filter's matchers for the directories that a walk is in.
 
 use crate::pattern::{PatternError, PatternMatcher};
 
-/// What one matcher said of the directories that the walk is in.
+/// The results of one matcher for the directories that the walk is in.
 pub(super) struct MatchStack<'a> {
     matcher: Option<&'a PatternMatcher>,
-    /// As many results as there are patterns for each level below the root, and at the end
-    /// those of the current entry.
+    /// One result for each pattern and each level below the root, followed by those of the current
+    /// entry.
     results: Vec<bool>,
     width: usize,
 }
@@ -21,7 +21,7 @@ impl<'a> MatchStack<'a> {
         }
     }
 
-    /// Whether the current entry matches; `None` without a matcher.
+    /// Returns whether the current entry matches, or `None` without a matcher.
     pub(super) fn matches(&mut self, path: &[u8]) -> Result<Option<bool>, PatternError> {
         let Some(matcher) = self.matcher else {
             return Ok(None);
@@ -38,7 +38,7 @@ impl<'a> MatchStack<'a> {
             .map(Some)
     }
 
-    /// The current entry becomes the directory that the walk is in.
+    /// Makes the current entry the directory that the walk is in.
     pub(super) fn enter(&mut self) {
         self.results.resize(self.results.len() + self.width, false);
     }

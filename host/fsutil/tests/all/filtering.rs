@@ -1,4 +1,4 @@
-//! What is sent is what the patterns say, however little of the tree is looked at.
+//! The sent entries are those that the patterns select, although only a part of the tree is read.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use crate::support::*;
 
-/// Path and link name of each entry.
+/// Returns path and link name of each entry.
 fn walked(root: &Path, filter: &Filter) -> Result<Vec<(String, String)>, WalkError> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut found = Vec::new();
@@ -50,7 +50,7 @@ fn filter(include: &[&str], exclude: &[&str], follow_paths: &[&str]) -> Filter {
     }
 }
 
-/// Looks at everything and asks for everything.
+/// Reads the whole tree and matches every path.
 fn naive(root: &Path, filter: &Filter) -> Vec<String> {
     fn matches(matcher: &PatternMatcher, path: &str) -> bool {
         let mut results = vec![false; matcher.patterns().len()];
@@ -269,12 +269,12 @@ fn wrong_filters() {
     assert!(matches!(error, WalkError::Pattern(_)), "{error}");
 }
 
-/// On a thread that is not root to the file system, even if the process is.
+/// Runs work on a thread without root's access to files, even if the process is root.
 fn unprivileged<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         scope
             .spawn(|| {
-                // SAFETY: changes the credentials of this thread alone, which ends here.
+                // SAFETY: changes the credentials of this thread only, which ends here.
                 unsafe { libc::setfsuid(65534) };
                 work()
             })
@@ -297,7 +297,7 @@ fn directories_that_may_not_be_read() {
         matches!(&error, WalkError::Entry { path, .. } if path == "bar/sub"),
         "{error}"
     );
-    // Not even opened, and opened for the exception.
+    // The directory is not even opened for the first, and opened for the exception.
     assert!(with(&["bar"]).is_ok());
     assert!(with(&["bar", "!bar/sub/other"]).is_ok());
     set_mode(&root.path().join("bar/sub"), 0o755);

@@ -1,4 +1,4 @@
-//! Transfers between both ends over channels, and each end against a scripted peer.
+//! Transfers between both sides over channels, and each side against a scripted peer.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod filtering;

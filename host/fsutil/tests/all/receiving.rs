@@ -1,4 +1,4 @@
-//! The receiving end against a sender that follows a script.
+//! The receiver against a sender that follows a script.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
@@ -14,7 +14,7 @@ use crate::support::*;
 
 const DIRECTORY: u32 = mode::DIRECTORY | 0o755;
 
-/// Runs both; the script gets the sender.
+/// Runs both sides. The script gets the sender.
 fn play(
     destination: &Path,
     options: ReceiveOptions,
@@ -96,7 +96,7 @@ fn merging() {
     assert_eq!(read("dir/new"), "new");
     assert_eq!(read("dir/old"), "replaced");
     assert_eq!(read("empty"), "");
-    // Replaced, not written to.
+    // The file is replaced, not written to.
     assert_eq!(read("other name of old"), "old");
     let metadata = fs::metadata(to.path().join("dir")).unwrap();
     assert_eq!((metadata.mode() & 0o7777, metadata.mtime()), (0o711, 0));
@@ -217,14 +217,14 @@ fn symlinks_that_were_there_are_replaced() {
     );
 }
 
-/// Someone turns a directory into a link while the content is on its way.
+/// A directory is replaced by a link while the content is being transferred.
 #[test]
 fn a_directory_that_is_swapped_meanwhile() {
     let outside = tree(&[]);
     let to = tree(&[]);
     let received = play_default(to.path(), async |peer| {
         peer.stat("dir", DIRECTORY).await;
-        // Enough directories that the first is closed again.
+        // Enough directories that the first one is closed again.
         peer.stat("dir/a", 0o644).await;
         for number in 0..40 {
             peer.stat(&format!("e{number:02}"), DIRECTORY).await;
@@ -282,7 +282,7 @@ fn directories_in_the_way() {
             .find(|path| path.starts_with(b".tmp"));
         assert_eq!(temporary, None);
     }
-    // The other way round.
+    // The reverse case.
     let to = tree(&[("x", b"a file")]);
     let received = play_default(to.path(), async |peer| {
         peer.stat("x", DIRECTORY).await;
@@ -297,7 +297,7 @@ fn hard_links() {
     let to = tree(&[("b", b"old")]);
     let received = play_default(to.path(), async |peer| {
         peer.stat("a", 0o640).await;
-        // Before its content is there.
+        // Before its content has arrived.
         peer.link("b", 0o640, "a").await;
         peer.expect(PacketKind::Request).await;
         peer.data(0, b"content").await;
@@ -357,7 +357,7 @@ fn special_files() {
     assert!(fifo.file_type().is_fifo());
     assert_eq!((fifo.mode() & 0o7777, fifo.mtime()), (0o620, 0));
     match received {
-        // FIN may have come too early for us, which is no matter here.
+        // FIN may have arrived too early, which does not matter here.
         Ok(_) | Err(ReceiveError::UnexpectedPacket { .. }) => {
             let null = fs::metadata(to.path().join("null")).unwrap();
             assert!(null.file_type().is_char_device());
@@ -417,7 +417,7 @@ fn content_that_was_not_requested() {
         matches!(received, Err(ReceiveError::InvalidContent { id: 0 })),
         "{received:?}"
     );
-    // What was complete stays.
+    // Complete files stay.
     assert_eq!(fs::read(to.path().join("file")).unwrap(), b"x");
 }
 
@@ -437,7 +437,7 @@ fn a_sender_that_talks_nonsense() {
             if early {
                 peer.finish().await;
             } else {
-                // An entry behind the end of them.
+                // An entry after the end of the entries.
                 peer.end().await;
                 peer.stat("x", 0o644).await;
             }
@@ -533,7 +533,7 @@ fn a_sender_that_closes_instead_of_answering() {
     assert_eq!(received.unwrap().entries, 1);
 }
 
-/// A sender that does not read requests while it writes must not be waited for.
+/// The receiver must not wait for a sender that does not read requests while it writes.
 #[test]
 fn requests_wait_for_the_sender() {
     let to = tree(&[]);
@@ -570,7 +570,7 @@ fn a_destination_that_is_a_file() {
     );
 }
 
-/// Directories that may not be written to are, for the time of the transfer.
+/// Directories without write permission can be written to during the transfer.
 #[test]
 fn read_only_directories() {
     let to = tree(&[("there/x", b"")]);
@@ -591,7 +591,7 @@ fn read_only_directories() {
     }
 }
 
-/// Packets that are always there, more than are taken at once.
+/// More packets are available at all times than are taken at once.
 #[test]
 fn packets_in_bulk() {
     const FILES: u32 = 2_000;
@@ -611,7 +611,7 @@ fn packets_in_bulk() {
     }
     run(async {
         let (mut peer, silence, outgoing) = peer();
-        // Slow enough for the thread to keep up, and yet never pending.
+        // Slow enough for the thread to keep up, but never pending.
         let payloads = payloads.into_iter().inspect(|_| {
             std::thread::sleep(Duration::from_micros(50));
         });

@@ -1,4 +1,4 @@
-//! Both ends together: what arrives is what was there.
+//! Both sides together: the result equals the source.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -14,7 +14,7 @@ enum Node {
     Directory,
     File(usize, u8),
     Symlink(Vec<u8>),
-    /// To the n-th file made before.
+    /// Hard link to the n-th file that was created before.
     HardLink(usize),
 }
 
@@ -122,7 +122,7 @@ proptest! {
         let to = tempfile::tempdir().unwrap();
         build(from.path(), &makes);
         let expected = snapshot(from.path());
-        // Twice: the second time everything is there already.
+        // Twice: the second time, everything exists already.
         for _ in 0..2 {
             let (sent, received) = run(transfer(
                 from.path(), Filter::default(), to.path(), ReceiveOptions::default(),
@@ -153,7 +153,7 @@ fn an_empty_directory() {
     assert_eq!(fs::metadata(&destination).unwrap().mode() & 0o777, 0o700);
 }
 
-/// Deeper than directories stay open on either end, and more than one batch of entries.
+/// Deeper than the number of open directories on either side, and more than one batch of entries.
 #[test]
 fn deep_and_wide() {
     let from = tempfile::tempdir().unwrap();
@@ -182,7 +182,7 @@ fn deep_and_wide() {
     assert_eq!(received.unwrap().files, 2300);
     assert_eq!(snapshot(to.path()), snapshot(from.path()));
 
-    // The same with every other entry dropped: the directories are handed out late.
+    // The same without every other entry: the directories are emitted late.
     let filter = Filter {
         include: vec!["**/z".to_owned()],
         ..Filter::default()
@@ -225,7 +225,7 @@ fn extended_attributes() {
         let path = from.path().join(path);
         match rustix::fs::setxattr(&path, "user.test", value, flags) {
             Ok(()) => {}
-            // Nothing to test on this file system.
+            // This file system does not support it.
             Err(rustix::io::Errno::OPNOTSUPP) => return,
             Err(error) => panic!("{error}"),
         }
@@ -285,11 +285,12 @@ fn a_full_failure_of_the_receiver_is_told_to_both() {
     );
 }
 
-/// Where all blocking threads are not root to the file system, even if the process is.
+/// Runs a test whose blocking threads do not have root's access to files, even if the process is
+/// root.
 fn run_unprivileged<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // SAFETY: changes the credentials of a thread of this runtime alone.
+        // SAFETY: changes the credentials of a thread of this runtime only.
         .on_thread_start(|| unsafe {
             libc::setfsuid(65534);
         })

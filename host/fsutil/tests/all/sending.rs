@@ -1,4 +1,4 @@
-//! The sending end against a receiver that follows a script.
+//! The sender against a receiver that follows a script.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +13,7 @@ use iechor_fsutil::{Filter, Progress, SendError, SendOptions, Sent, mode, send};
 
 use crate::support::*;
 
-/// Runs both; the script gets the receiver.
+/// Runs both sides. The script gets the receiver.
 fn play(root: &Path, script: impl AsyncFnOnce(&mut Peer)) -> Result<Sent, SendError> {
     run(async {
         let (mut peer, incoming, outgoing) = peer();
@@ -70,7 +70,7 @@ fn entries_are_described() {
         );
         assert_eq!(stats[1].modified, -1_500_000_000);
         assert_eq!(stats.len(), 4);
-        // A hard link may be requested as well.
+        // A hard link can be requested as well.
         peer.request(3).await;
         assert_eq!(peer.content(3).await, b"content");
         finish(peer).await;
@@ -121,7 +121,7 @@ fn requests_may_come_before_the_end_of_the_walk() {
         fs::write(root.path().join(name), format!("{number}")).unwrap();
     }
     let sent = play(root.path(), async |peer| {
-        // The channel is full of entries; the walk waits.
+        // The channel is full of entries, so the walk waits.
         assert!(peer.expect(PacketKind::Stat).await.stat.is_some());
         peer.request(0).await;
         let (mut entries, mut content, mut ended) = (1, Vec::new(), false);
@@ -228,7 +228,7 @@ fn a_receiver_that_talks_nonsense() {
         "{sent:?}"
     );
     let sent = play(root.path(), async |peer| {
-        // Kind 9.
+        // A packet of kind 9.
         peer.raw(&b"\x08\x09"[..]).await;
         assert!(peer.error().await.is_some());
     });
@@ -246,7 +246,7 @@ fn a_receiver_that_goes_away() {
     let sent = play(root.path(), async |peer| peer.fail().await);
     assert!(matches!(sent, Err(SendError::Stream(_))), "{sent:?}");
 
-    // It drops what comes to it, and keeps its own side open.
+    // The peer drops its receiving side and keeps its sending side open.
     let sent = run(async {
         let (peer, incoming, _) = peer();
         let (outgoing, from) = tokio::sync::mpsc::channel(1);
@@ -342,7 +342,7 @@ fn a_socket_is_an_empty_file() {
     sent.unwrap();
 }
 
-/// Files that pretend to be empty are read to their end.
+/// Files that claim to be empty are read to their end.
 #[test]
 fn a_file_without_a_size() {
     let root = Path::new("/proc/self/attr");
@@ -408,7 +408,8 @@ fn progress_counts_what_left() {
     assert_eq!(seen.iter().filter(|progress| progress.finished).count(), 1);
 }
 
-/// With a receiver that requests all and reads nothing, only what fits the channels is read.
+/// If the receiver requests all files and reads nothing, only as much as fits into the channels is
+/// read.
 #[test]
 fn memory_is_bounded() {
     let root = tempfile::tempdir().unwrap();
@@ -456,7 +457,7 @@ fn memory_is_bounded() {
         for _ in 0..100 {
             assert!(from.recv().await.unwrap().len() as u64 <= most);
         }
-        // Dropped in the middle: the threads end, and with them what they have open.
+        // The future is dropped in the middle: the threads end and close their files.
         sending.abort();
         drop(from);
         assert!(sending.await.unwrap_err().is_cancelled());
@@ -464,7 +465,7 @@ fn memory_is_bounded() {
     });
 }
 
-/// Dropping the future alone is enough, while the channel is full and nobody reads.
+/// Dropping the future is enough, even while the channel is full and not read.
 #[test]
 fn dropping_the_future_ends_the_threads() {
     let root = tempfile::tempdir().unwrap();

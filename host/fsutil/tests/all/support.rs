@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 pub type Incoming = Pin<Box<dyn Stream<Item = Result<Bytes, io::Error>> + Send>>;
 
-/// The packets in what an end has sent.
+/// Returns the packets in the frames that one side sent.
 pub fn packets(frames: mpsc::Receiver<Bytes>) -> Incoming {
     let next = |(mut frames, mut rest): (mpsc::Receiver<Bytes>, Bytes)| async move {
         loop {
@@ -35,7 +35,7 @@ pub fn packets(frames: mpsc::Receiver<Bytes>) -> Incoming {
     stream::unfold((frames, Bytes::new()), next).fuse().boxed()
 }
 
-/// A transfer from one directory to another.
+/// Transfers one directory to another.
 pub async fn transfer(
     from: &Path,
     filter: Filter,
@@ -72,18 +72,18 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     outcome
 }
 
-/// What matters of a file.
+/// The compared properties of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub mode: u32,
     pub modified: i128,
     /// Content, or target of a link.
     pub content: Vec<u8>,
-    /// The first path of the same file.
+    /// First path of the same file.
     pub first: Vec<u8>,
 }
 
-/// All files below a directory.
+/// Returns all files below a directory.
 pub fn snapshot(root: &Path) -> BTreeMap<Vec<u8>, Seen> {
     let mut seen = BTreeMap::new();
     let mut inodes = HashMap::new();
@@ -124,7 +124,7 @@ pub fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
-/// All paths below a directory, in the order of a transfer.
+/// Returns all paths below a directory, in the order of a transfer.
 pub fn paths(root: &Path) -> Vec<Vec<u8>> {
     fn visit(root: &Path, below: &Path, found: &mut Vec<Vec<u8>>) {
         let mut names: Vec<_> = fs::read_dir(root.join(below))
@@ -161,7 +161,7 @@ pub fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Writes files, with the directories above them.
+/// Writes files and the directories above them.
 pub fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for (path, content) in files {
@@ -172,13 +172,13 @@ pub fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     root
 }
 
-/// The other end of a transfer, played by a test.
+/// The other side of a transfer, played by a test.
 pub struct Peer {
     to: Option<mpsc::Sender<Result<Bytes, io::Error>>>,
     from: Incoming,
 }
 
-/// A peer, and what the end under test gets.
+/// Returns a peer, and the arguments for the side under test.
 pub fn peer() -> (Peer, Incoming, mpsc::Sender<Bytes>) {
     let (to, mut incoming) = mpsc::channel(64);
     let (outgoing, from) = mpsc::channel(4);
@@ -244,21 +244,21 @@ impl Peer {
         self.to = None;
     }
 
-    /// The next packet; `None` when the end under test has closed.
+    /// Returns the next packet, or `None` if the side under test has closed.
     pub async fn next(&mut self) -> Option<(PacketKind, Packet)> {
         let payload = self.from.next().await?.unwrap();
         let packet = Packet::decode(payload).unwrap();
         Some((PacketKind::try_from(packet.kind).unwrap(), packet))
     }
 
-    /// The next packet, which must be of this kind.
+    /// Returns the next packet, which must be of this kind.
     pub async fn expect(&mut self, kind: PacketKind) -> Packet {
         let (found, packet) = self.next().await.expect("no further packet");
         assert_eq!(found, kind, "{packet:?}");
         packet
     }
 
-    /// The text of the ERR that comes, whatever comes before it.
+    /// Returns the text of the next ERR. Skips other packets.
     pub async fn error(&mut self) -> Option<String> {
         while let Some((kind, packet)) = self.next().await {
             if kind == PacketKind::Error {
@@ -268,7 +268,7 @@ impl Peer {
         None
     }
 
-    /// All paths until the end of the entries.
+    /// Returns all paths until the end of the entries.
     pub async fn entries(&mut self) -> Vec<String> {
         let mut paths = Vec::new();
         while let Some(stat) = self.expect(PacketKind::Stat).await.stat {
@@ -277,7 +277,7 @@ impl Peer {
         paths
     }
 
-    /// The content of a file that was requested, alone.
+    /// Returns the content of a requested file. No other packets may arrive meanwhile.
     pub async fn content(&mut self, id: u32) -> Vec<u8> {
         let mut content = Vec::new();
         loop {
@@ -291,7 +291,7 @@ impl Peer {
     }
 }
 
-/// Waits until something holds that a thread has yet to do.
+/// Waits until a condition holds that a thread has yet to establish.
 pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..1000 {
         if holds() {
@@ -302,7 +302,7 @@ pub async fn eventually(what: &str, holds: impl Fn() -> bool) {
     panic!("it never came to: {what}");
 }
 
-/// Whether this process has anything open at or below a path.
+/// Returns whether this process has a file open at or below a path.
 pub fn has_open(path: &Path) -> bool {
     let path = path.canonicalize().unwrap();
     fs::read_dir("/proc/self/fd")

@@ -1,4 +1,4 @@
-//! What is known of one vertex.
+//! The state of one vertex.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -8,61 +8,63 @@ use iechor_text::Sanitizer;
 
 use crate::units;
 
-/// Log lines that are shown again at the end for a vertex that failed.
+/// Number of log lines that are shown again at the end for a vertex that failed.
 const KEPT_LINES: usize = 10;
 
-/// Bytes at which a line is broken, so that output without line ends takes no unlimited memory.
+/// Length at which a line is broken, in bytes, so that output without line ends does not need
+/// unlimited memory.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// Intervals of a vertex that are kept, the newest ones: each member of a group has one or two.
+/// Maximum number of intervals of a vertex that are kept, the newest ones. Each member of a group
+/// has one or two.
 const MOST_INTERVALS: usize = 2_000;
 
-/// Bytes that a line takes beside its text.
+/// Size of a line without its text, in bytes.
 const LINE: usize = 64;
 
 /// A vertex, or a group of vertexes that is shown as one.
 #[derive(Debug, Default)]
 pub(crate) struct Shown {
-    /// One line, nothing that steers the terminal.
+    /// Name as one line without control characters.
     pub(crate) name: String,
-    /// The number before its lines; given at the first print.
+    /// Number in front of its lines, assigned at the first print.
     pub(crate) number: Option<usize>,
     pub(crate) cached: bool,
-    /// Empty if there is none.
+    /// Error; empty if there is none.
     pub(crate) error: String,
     pub(crate) statuses: Vec<Status>,
-    /// Not printed yet.
+    /// Warnings that are not printed yet.
     pub(crate) warnings: Vec<String>,
-    /// Not printed yet; the first one perhaps in part.
+    /// Lines that are not printed yet, except for a part of the first one.
     pub(crate) lines: Vec<String>,
-    /// The last of `lines` goes on.
+    /// Whether the last of `lines` is not complete.
     pub(crate) last_line_is_open: bool,
-    /// How much of the first of `lines` is printed.
+    /// Length of the printed part of the first of `lines`.
     pub(crate) printed_of_first: usize,
     pub(crate) sanitizer: Sanitizer,
-    /// Its end is printed.
+    /// Whether the end is printed.
     pub(crate) closed: bool,
-    /// Events since it was last left, and when the first of them came.
+    /// Number of events since the vertex was last left, and the time of the first of them.
     pub(crate) events: u32,
     pub(crate) waiting_since: Option<Duration>,
-    /// The newest whole lines.
+    /// Newest complete lines.
     pub(super) recent: VecDeque<String>,
-    /// What `recent` takes, in bytes.
+    /// Size of `recent`, in bytes.
     pub(super) recent_bytes: usize,
-    /// What `lines` and `warnings` take, in bytes.
+    /// Size of `lines` and `warnings`, in bytes.
     pub(super) waiting_bytes: usize,
-    /// From start to end; the end of a running one is open.
+    /// Intervals from start to end. A running one has no end.
     pub(super) intervals: BTreeMap<SystemTime, Option<SystemTime>>,
-    /// Start and end as they were reported last.
+    /// Last reported start and end.
     pub(super) newest: Option<(SystemTime, Option<SystemTime>)>,
     pub(super) group: Option<Group>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    /// In the order of arrival.
+    /// Members in the order of arrival.
     pub(super) members: Vec<Member>,
-    /// Nothing but weak members has started: it is not shown.
+    /// Whether to hide the vertex, because only weak members have started.
     pub(super) hidden: bool,
 }
 
@@ -82,11 +84,11 @@ pub(super) struct Member {
 pub(crate) struct Status {
     pub(crate) id: String,
     pub(crate) shown_id: String,
-    /// Without its texts.
+    /// Last report, without its texts.
     pub(crate) newest: VertexStatus,
-    /// It changed since the last print.
+    /// Whether it changed since the last print.
     pub(crate) changed: bool,
-    /// What was printed last.
+    /// Last printed values.
     pub(crate) printed: Option<(i64, SystemTime)>,
 }
 
@@ -98,12 +100,12 @@ impl Shown {
         self.events = self.events.saturating_add(1);
     }
 
-    /// Intervals without overlaps, in order. One that has not ended is the last.
+    /// Returns the intervals without overlaps, in order. One that has not ended is the last.
     pub(crate) fn merged_intervals(&self) -> Vec<(SystemTime, Option<SystemTime>)> {
         let mut merged: Vec<(SystemTime, Option<SystemTime>)> = Vec::new();
         for (&start, &stop) in &self.intervals {
             match merged.last_mut() {
-                // It goes on: whatever starts later is part of it.
+                // This interval has not ended, so it includes all that start later.
                 Some((_, None)) => break,
                 Some((_, last @ Some(_))) if *last >= Some(start) => {
                     if stop.is_none() || stop > *last {
@@ -124,7 +126,7 @@ impl Shown {
         !self.intervals.is_empty()
     }
 
-    /// The end of the newest interval, if it has ended.
+    /// Returns the end of the newest interval, if it has ended.
     pub(crate) fn completed(&self) -> Option<SystemTime> {
         self.newest_interval().and_then(|(_, stop)| stop)
     }
@@ -137,7 +139,7 @@ impl Shown {
         self.error.ends_with("context canceled")
     }
 
-    /// The newest lines with their times, the one that goes on included.
+    /// Returns the newest lines with their times, including the incomplete one.
     pub(crate) fn recent_lines(&self) -> Vec<&str> {
         let open = self.lines.last().filter(|_| self.last_line_is_open);
         let mut lines: Vec<&str> = self.recent.iter().map(String::as_str).collect();
@@ -145,8 +147,8 @@ impl Shown {
         lines.split_off(lines.len().saturating_sub(KEPT_LINES))
     }
 
-    /// Takes in what is reported of a vertex that has started; returns whether it is news. The
-    /// texts are clean.
+    /// Adds a report of a vertex that has started, and returns whether it is news. The texts are
+    /// clean.
     pub(super) fn report(
         &mut self,
         vertex: &Vertex,
@@ -169,7 +171,7 @@ impl Shown {
         news
     }
 
-    /// Returns whether the interval is new, or has another end.
+    /// Adds an interval. Returns whether it is new, or has another end.
     fn add_interval(&mut self, start: SystemTime, end: Option<SystemTime>) -> bool {
         let changed = self.intervals.insert(start, end) != Some(end);
         if self.intervals.len() > MOST_INTERVALS {
@@ -178,7 +180,7 @@ impl Shown {
         changed
     }
 
-    /// Takes in a warning, which is clean.
+    /// Adds a warning, which is clean.
     pub(super) fn warn(&mut self, warning: String) {
         self.waiting_bytes += LINE + warning.len();
         self.warnings.push(warning);
@@ -207,7 +209,7 @@ impl Shown {
             let length = self.lines.last().map_or(0, String::len);
             self.last_line_is_open = !ends && length < LONGEST_LINE;
             if !self.last_line_is_open {
-                // A line feed ends the colours itself; only the last piece has none.
+                // A line feed ends the colours by itself. Only the last piece has none.
                 if !ends {
                     self.end_colours();
                 }
@@ -216,7 +218,7 @@ impl Shown {
         }
     }
 
-    /// Ends the colours of the last line, which the stream has not ended itself.
+    /// Ends the colours of the last line, if the stream has not done so.
     fn end_colours(&mut self) {
         let reset = self.sanitizer.interrupt();
         if let Some(last) = self.lines.last_mut() {
@@ -237,13 +239,14 @@ impl Shown {
         self.recent.extend(newest);
     }
 
-    /// Forgets the newest lines.
+    /// Drops the newest lines.
     pub(super) fn forget_recent(&mut self) {
         self.recent = VecDeque::new();
         self.recent_bytes = 0;
     }
 
-    /// What is printed is printed: the open line stays, since more of it will come.
+    /// Records that the lines are printed. An incomplete line stays, because more of it will
+    /// arrive.
     pub(crate) fn lines_are_printed(&mut self) {
         if self.last_line_is_open {
             self.lines.drain(..self.lines.len().saturating_sub(1));
@@ -255,7 +258,7 @@ impl Shown {
         self.count_waiting();
     }
 
-    /// Forgets what was not printed.
+    /// Drops everything that was not printed.
     pub(super) fn forget_waiting(&mut self) {
         self.lines = Vec::new();
         self.warnings = Vec::new();
@@ -269,7 +272,7 @@ impl Shown {
         self.waiting_bytes = waiting.map(|line| LINE + line.len()).sum();
     }
 
-    /// Ends a line that was left open, because the vertex has ended.
+    /// Ends an incomplete line, because the vertex has ended.
     pub(crate) fn end_open_line(&mut self) {
         self.end_colours();
         self.keep_last();
@@ -279,7 +282,7 @@ impl Shown {
         self.count_waiting();
     }
 
-    /// Takes the members of a group together. Returns whether there is anything to show.
+    /// Combines the members of a group. Returns whether there is anything to show.
     pub(super) fn refresh_group(&mut self) -> bool {
         let Some(mut group) = self.group.take() else {
             return false;

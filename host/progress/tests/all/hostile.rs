@@ -1,4 +1,4 @@
-//! Every text of a status imitates the program and steers the terminal.
+//! Every text of a status imitates the program and controls the terminal.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{at, running};
 const EVIL: &str = "v1\nERROR: x\r\nhint: run this\r#1 DONE 0.1s\u{2028}WARNING: y\x1b[2J\x1b]0;t\x07\
                     \u{9b}31m\u{202e}\u{200b}\0\u{85}ERROR: z\tend";
 
-/// Shows a status in which everything is `EVIL`.
+/// Renders a status with `EVIL` in every field.
 fn shown(mode: Mode) -> String {
     let vertex = |digest: &str| Vertex {
         inputs: vec![EVIL.into()],
@@ -89,7 +89,8 @@ fn shown(mode: Mode) -> String {
 fn no_text_of_a_build_leaves_its_line() {
     let text = shown(Mode::Plain);
     assert_eq!(iechor_text::displayable(&text, true), text);
-    // Everything that begins at the left is a step's, a rule, the time of a log line, or empty.
+    // Every line that is not indented belongs to a step, is a rule, has the time of a log line, or
+    // is empty.
     for line in text.lines() {
         let ours = line.is_empty()
             || line.starts_with(' ')
@@ -107,7 +108,7 @@ fn no_text_of_a_build_leaves_its_line() {
             });
         assert!(ours, "{line:?} in {text}");
     }
-    // Colours, and what hides text, end with their line.
+    // Colours, and formatting that hides text, end with their line.
     let coloured = text.lines().filter(|line| line.contains('\x1b'));
     for line in coloured {
         assert!(line.ends_with("\x1b[0m"), "{line:?}");

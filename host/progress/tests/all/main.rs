@@ -1,4 +1,4 @@
-//! Progress of builds that attack: `hostile` texts, and `memory` that a build may take.
+//! Progress of hostile builds: their texts (`hostile`), and the memory that they take (`memory`).
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use iechor_buildkit::status::Vertex;
 
-/// Milliseconds after the beginning.
+/// Returns the time so many milliseconds after the beginning.
 fn at(milliseconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + Duration::from_millis(milliseconds)
 }

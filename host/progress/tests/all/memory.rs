@@ -1,4 +1,4 @@
-//! How much memory the progress of a build takes, counted at the allocator.
+//! The memory that the progress of a build takes, counted at the allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -12,7 +12,7 @@ use iechor_progress::{Clock, Mode, Options, Printer};
 
 use crate::{at, running};
 
-/// Counts what the current thread holds.
+/// An allocator that counts the memory of the current thread.
 struct Counting;
 
 thread_local! {
@@ -21,24 +21,24 @@ thread_local! {
 }
 
 fn count(change: isize) {
-    // A thread that ends frees its last things without being counted.
+    // A thread that ends frees its last memory without being counted.
     let _ = HELD.try_with(|held| {
         held.set(held.get() + change);
         let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
     });
 }
 
-// SAFETY: everything is handed on to the system's allocator as it came.
+// SAFETY: all calls are passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size().cast_signed());
-        // SAFETY: the caller keeps the contract.
+        // SAFETY: the caller meets the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-layout.size().cast_signed());
-        // SAFETY: the caller keeps the contract.
+        // SAFETY: the caller meets the contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -46,10 +46,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The most that the progress of any build may take.
+/// Maximum memory of the progress of any build, in bytes.
 const MOST: isize = 96 << 20;
 
-/// A writer that counts.
+/// A writer that counts bytes, lines and notices.
 #[derive(Default)]
 struct Written {
     bytes: usize,
@@ -73,14 +73,14 @@ impl io::Write for Written {
     }
 }
 
-/// Shows statuses one after the other; returns the peak in bytes and what was written.
+/// Shows statuses one after the other. Returns the peak in bytes and what was written.
 fn show(statuses: impl Iterator<Item = SolveStatus>) -> (isize, Written) {
     let options = Options::default();
     let mut written = Written::default();
     let before = HELD.get();
     PEAK.set(before);
     let mut now = 0;
-    // Time passes, so that something is printed now and then.
+    // Time passes, so that text is printed now and then.
     let clock = Clock::new(move || {
         now += 100;
         Duration::from_micros(now)
@@ -107,7 +107,7 @@ fn digest(number: usize) -> String {
 
 #[test]
 fn vertexes_without_end_take_bounded_memory() {
-    // Each runs, is named, works, talks and fails.
+    // Each vertex runs, has a name, works, prints and fails.
     let statuses = (0..400_000).flat_map(|number| {
         let digest = digest(number);
         let name = format!("[{number}] {}", "RUN make ".repeat(20));
@@ -154,7 +154,7 @@ fn ten_thousand_vertexes_are_all_shown() {
     });
     let (peak, written) = show(statuses);
     assert_eq!(written.notices, 0);
-    // A blank line, a header and an end each; none before the first.
+    // Each has a blank line, a header and an end; there is no blank line before the first.
     assert_eq!(written.lines, 3 * 10_000 - 1);
     assert!(peak < MOST, "{} MiB", peak >> 20);
 }
