@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
+use iechor_catalog::CatalogError;
 use iechor_engine::EngineError;
 use iechor_engine::config::ConfigError;
 use iechor_engine::endpoint::EndpointError;
-use iechor_registry::RegistryError;
+use iechor_files::DirectoryError;
 use iechor_sandbox::DriverError;
 
 use crate::build::archive::ArchiveError;
 use crate::buildkitd_config;
 use crate::buildkitd_flags::FlagsError;
 use crate::driver_options::{CsvError, DriverOptionErrors};
-use crate::drivers::DriversError;
 use crate::name::NameError;
-use crate::policy::PolicyError;
 use crate::selection::SelectionError;
 use crate::store::{BrokenFile, EditError, PlatformError, Remnant, StoreError};
 
@@ -71,18 +70,9 @@ pub enum BuilderError {
     /// The driver.
     #[error(transparent)]
     Driver(#[from] DriverError),
-    /// Which driver, and what was installed.
+    /// Which driver, what was installed, what it is trusted with.
     #[error(transparent)]
-    Drivers(#[from] DriversError),
-    /// The way to a driver.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The organisation's policy cannot be known.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// The organisation's policy does not allow a driver.
-    #[error(transparent)]
-    Refused(#[from] iechor_sandbox::policy::Refusal),
+    Catalog(CatalogError),
     /// BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),
@@ -174,6 +164,23 @@ pub enum BuilderError {
     /// The user gave up.
     #[error("{0} was cancelled")]
     Cancelled(&'static str),
+}
+
+/// A failure of a driver and a cancellation are the same wherever they are from.
+impl From<CatalogError> for BuilderError {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Driver(error) => Self::Driver(error),
+            CatalogError::Cancelled(what) => Self::Cancelled(what),
+            other => Self::Catalog(other),
+        }
+    }
+}
+
+impl From<DirectoryError> for BuilderError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 fn first(error: &Option<Box<BuilderError>>) -> String {

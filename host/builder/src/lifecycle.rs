@@ -10,7 +10,6 @@ use iechor_sandbox::DriverError;
 use iechor_sandbox::contract::{Descriptor, Error, Status};
 
 use crate::boot_progress::StatusSender;
-use crate::drivers;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
@@ -86,7 +85,7 @@ impl Secrets {
         if group.nodes.iter().all(|node| node.driver_opts.is_empty()) {
             return Self(None);
         }
-        let Ok(loaded) = drivers::load(workspace, &group.driver).await else {
+        let Ok(loaded) = workspace.catalog.load(&group.driver).await else {
             return Self(None);
         };
         Self(loaded.driver.descriptor().await.ok().cloned())

@@ -3,6 +3,8 @@
 //! Exit codes are docker buildx's: 1 for most, 100 and 102 for an internal error of BuildKit and
 //! for one of its limits, 130 for what the user cancelled.
 
+mod drivers;
+
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -11,7 +13,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use iechor_builder::BuilderError;
 use iechor_buildkit::{Code, source_snippet};
+use iechor_catalog::CatalogError;
 use iechor_sandbox::DriverError;
+
+pub use drivers::catalog_hint;
 
 use crate::command::Iechor;
 use crate::console;
@@ -60,6 +65,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint(error) {
         console::hint(&hint);
     }
+    if catalog_error(error).is_some_and(CatalogError::is_cancelled) {
+        return ExitCode::from(CANCELLED);
+    }
     ExitCode::from(exit_code(builder_error))
 }
 
@@ -76,11 +84,25 @@ fn exit_code(error: Option<&BuilderError>) -> u8 {
     }
 }
 
+/// Returns the failure of the catalog of drivers that an error is.
+fn catalog_error(error: &anyhow::Error) -> Option<&CatalogError> {
+    match error
+        .downcast_ref::<BuilderError>()
+        .map(BuilderError::cause)
+    {
+        Some(BuilderError::Catalog(error)) => Some(error),
+        _ => error.downcast_ref(),
+    }
+}
+
 /// What to do about errors whose own words come from elsewhere.
 fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     // A daemon that builds can say anything: it does not choose what the user is advised to do.
     if let Some(BuilderError::Build(_) | BuilderError::BuildKit(_)) = error.downcast_ref() {
         return None;
+    }
+    if let Some(hint) = catalog_error(error).and_then(catalog_hint) {
+        return Some(hint.into());
     }
     let text = format!("{error:#}");
     if text.contains("unable to apply caps") || text.contains("Privileged mode is incompatible") {
@@ -105,12 +127,18 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         );
         return Some(hint.into());
     }
-    match builder_error {
-        Some(BuilderError::Driver(DriverError::Crashed { .. })) => {
+    let driver_error = match (builder_error, catalog_error(error)) {
+        (Some(BuilderError::Driver(error)), _) | (_, Some(CatalogError::Driver(error))) => {
+            Some(error)
+        }
+        _ => None,
+    };
+    match driver_error {
+        Some(DriverError::Crashed { .. }) => {
             Some("this is a fault of the driver; --debug shows where, for its author".into())
         }
         // What forbids it otherwise, nobody can grant.
-        Some(BuilderError::Driver(DriverError::Denied { driver, denial }))
+        Some(DriverError::Denied { driver, denial })
             if denial.detail.contains("nobody granted it") =>
         {
             let hint =

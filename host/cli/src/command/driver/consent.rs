@@ -3,11 +3,9 @@
 use std::io::{BufRead as _, IsTerminal as _};
 
 use anyhow::bail;
-use iechor_builder::drivers::Candidate;
-use iechor_builder::{BuilderError, Workspace};
-use iechor_sandbox::Grant;
-use iechor_sandbox::contract::CapabilityRequest;
-use iechor_sandbox::grant::find;
+use iechor_builder::Workspace;
+use iechor_catalog::view::Capability;
+use iechor_catalog::{Candidate, CatalogError, Grant};
 
 use super::{need, risk, scope, shown};
 use crate::console;
@@ -22,7 +20,7 @@ use crate::console;
 pub async fn ask(
     workspace: &Workspace,
     candidate: &Candidate,
-    requests: &[&CapabilityRequest],
+    requests: &[Capability],
     mut granted: Vec<Grant>,
 ) -> anyhow::Result<Vec<Grant>> {
     let open: Vec<_> = requests
@@ -48,7 +46,7 @@ pub async fn ask(
         shown(&candidate.descriptor().version)
     ));
     for request in open {
-        let risk = match risk(&request.name) {
+        let risk = match risk(request.high_risk) {
             "" => String::new(),
             risk => format!(", {}", risk.to_uppercase()),
         };
@@ -56,13 +54,16 @@ pub async fn ask(
         console::say(&format!(
             "\n  {} for {} ({}{risk})\n  With it: {}.\n  Its reason: {}",
             shown(&request.name),
-            scope(&request.name, &request.scope),
+            scope(request.any, &request.scope),
             need(request.required),
-            means(&request.name),
+            request.means.unwrap_or("nobody knows what"),
             shown(&request.reason)
         ));
         if answer(workspace, "  grant it? [y/N] ").await? {
-            granted.push(Grant::of(request));
+            granted.push(Grant {
+                name: request.name.clone(),
+                scope: request.scope.clone(),
+            });
         } else if request.required {
             bail!(
                 "{} needs {}, which was not granted; nothing is changed",
@@ -72,11 +73,6 @@ pub async fn ask(
         }
     }
     Ok(granted)
-}
-
-/// What someone who has the capability can do or see.
-fn means(name: &str) -> &'static str {
-    find(name).map_or("nobody knows what", |capability| capability.means)
 }
 
 /// Asks for yes or no; the end of the input is a no.
@@ -89,7 +85,7 @@ async fn answer(workspace: &Workspace, question: &str) -> anyhow::Result<bool> {
     let line = tokio::select! {
         () = workspace.cancel.cancelled() => {
             console::say("");
-            return Err(BuilderError::Cancelled("the question").into());
+            return Err(CatalogError::Cancelled("the question").into());
         }
         line = read => line??,
     };

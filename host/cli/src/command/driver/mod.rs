@@ -14,9 +14,14 @@ mod trust;
 mod update;
 mod verify;
 
-use clap::{Args, Subcommand};
+use std::collections::BTreeSet;
 
-/// Drivers: what they are, where they come from and what they may do
+use clap::{Args, Subcommand};
+use iechor_catalog::CatalogError;
+
+use crate::{console, failure};
+
+/// Manage drivers: list, install, check and trust them
 #[derive(Debug, Args)]
 pub struct Driver {
     #[command(subcommand)]
@@ -59,29 +64,43 @@ impl Driver {
     }
 }
 
-/// Characters of a driver's or a server's words that are shown.
+/// Characters of a text of a driver or a server that are shown.
 const WORDS: usize = 4 << 10;
 
-/// Words of a driver or a server on one line, without what would move the cursor.
+/// Returns a text of a driver or a server on one line, without what would move the cursor.
 fn shown(text: &str) -> String {
     iechor_text::clean_line(text, WORDS)
 }
 
-/// The patterns of a scope; `any` where that amounts to every subject.
-fn scope(capability: &str, patterns: &[String]) -> String {
-    shown(&iechor_sandbox::grant::scope(capability, patterns))
+/// Returns the patterns of a scope; `any` where that amounts to every subject.
+fn scope(any: bool, patterns: &[String]) -> String {
+    match any {
+        true => "any".to_owned(),
+        false => shown(&patterns.join(", ")),
+    }
 }
 
-/// Whether a driver can do without a request.
+/// Returns whether a driver can do without a request.
 fn need(required: bool) -> &'static str {
     if required { "required" } else { "optional" }
 }
 
-/// The mark of a request that gives away the engine's machine.
-fn risk(name: &str) -> &'static str {
-    if iechor_sandbox::grant::is_high_risk(name) {
-        "high risk"
-    } else {
-        ""
+/// Returns the beginning of a digest, for tables.
+fn short(digest: &str) -> String {
+    digest.chars().take("sha256:0123456789ab".len()).collect()
+}
+
+/// Returns the mark of a request that gives control over the engine's machine.
+fn risk(high_risk: bool) -> &'static str {
+    if high_risk { "high risk" } else { "" }
+}
+
+/// Says what to do about faults that a listing shows, each advice once.
+fn advise(faults: &[CatalogError]) {
+    let mut said = BTreeSet::new();
+    for hint in faults.iter().filter_map(failure::catalog_hint) {
+        if said.insert(hint.clone()) {
+            console::hint(&hint);
+        }
     }
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use iechor_builder::BuilderError;
-use iechor_builder::policy::{self, ORGANISATION, Places, VARIABLE};
-use iechor_sandbox::policy::Rules;
+use iechor_catalog::CatalogError;
+use iechor_catalog::policy::{ORGANISATION, VARIABLE};
+use iechor_catalog::view::{PolicyFile, PolicyRules};
 
 use crate::command::Format;
 use crate::text::Text;
@@ -24,28 +24,24 @@ pub struct Policy {
 impl Policy {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
-        let files = match &self.file {
-            Some(file) => vec![policy::read(file).map_err(BuilderError::from)?],
-            None => {
-                let policy = Places::from_process().load().map_err(BuilderError::from)?;
-                policy.files
-            }
-        };
+        let rules = match &self.file {
+            Some(file) => PolicyRules::check(file),
+            None => PolicyRules::in_force(),
+        }
+        .map_err(CatalogError::from)?;
+        let files = &rules.files;
         match self.format {
-            Format::Json => {
-                let files: Vec<_> = files.iter().map(json).collect();
-                console::pretty_json(&serde_json::json!({ "Files": files }))
-            }
+            Format::Json => console::pretty_json(&serde_json::to_value(&rules)?),
             Format::Table if files.is_empty() => console::line(&format!(
                 "no policy: there is no {ORGANISATION}, and {VARIABLE} names no file"
             )),
             Format::Table => {
                 let mut shown = Text::default();
-                for (number, rules) in files.iter().enumerate() {
+                for (number, file) in files.iter().enumerate() {
                     if number > 0 {
                         shown.line("");
                     }
-                    shown.append(&text(rules));
+                    shown.append(&text(file));
                 }
                 console::result(&shown)
             }
@@ -53,54 +49,22 @@ impl Policy {
     }
 }
 
-/// Each rule with its values.
-fn written(rules: &Rules) -> Vec<(String, Vec<String>)> {
-    fn list<T: ToString>(patterns: &[T]) -> Vec<String> {
-        patterns.iter().map(T::to_string).collect()
-    }
-    let mut written = Vec::new();
-    if let Some(drivers) = &rules.drivers {
-        written.push(("drivers.allow".to_owned(), list(drivers)));
-    }
-    if let Some(images) = &rules.images {
-        written.push(("images.allow".to_owned(), list(images)));
-    }
-    if !rules.forbidden.is_empty() {
-        written.push(("grants.forbid".to_owned(), list(&rules.forbidden)));
-    }
-    for (name, value) in rules.limits.written() {
-        written.push((format!("limits.{name}"), vec![value]));
-    }
-    written
-}
-
-fn text(rules: &Rules) -> Text {
+fn text(file: &PolicyFile) -> Text {
     let mut rows = Vec::new();
-    for (rule, values) in written(rules) {
+    for (rule, values) in file.rules.written() {
         let mut rule = format!("  {rule}");
         if values.is_empty() {
             rows.push(vec![rule, "none".to_owned()]);
             continue;
         }
         for value in values {
-            rows.push(vec![std::mem::take(&mut rule), value]);
+            rows.push(vec![std::mem::take(&mut rule), value.clone()]);
         }
     }
-    let mut text = Text::of_line(&rules.file.display().to_string());
+    let mut text = Text::of_line(&file.file.display().to_string());
     match rows.as_slice() {
         [] => text.line("  no rules"),
         rows => text.append(&table::render(rows)),
     }
     text
-}
-
-fn json(rules: &Rules) -> serde_json::Value {
-    let rules_of_file: serde_json::Map<_, _> = written(rules)
-        .into_iter()
-        .map(|(rule, values)| (rule, values.into()))
-        .collect();
-    serde_json::json!({
-        "File": rules.file,
-        "Rules": rules_of_file,
-    })
 }

@@ -2,7 +2,6 @@
 
 use anyhow::bail;
 use clap::Args;
-use iechor_builder::drivers::manage;
 
 use crate::console;
 use crate::session::{self, Common};
@@ -24,7 +23,7 @@ impl Rm {
         session::change(&Common::default(), |workspace| async move {
             let mut failures = Vec::new();
             for name in &self.names {
-                match manage::remove(&workspace.store, name, self.force) {
+                match workspace.catalog.remove(name, self.force) {
                     Ok(removed) => console::line(&removed)?,
                     Err(error) => failures.push(error),
                 }
@@ -37,6 +36,7 @@ impl Rm {
             }
             for failure in failures.iter().chain([&last]) {
                 console::error(&failure.to_string());
+                super::advise(std::slice::from_ref(failure));
             }
             bail!("failed to remove one or more drivers")
         })
