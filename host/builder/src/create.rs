@@ -93,10 +93,9 @@ pub async fn create(
         });
     }
     if existing.is_none() && request.append {
-        return Err(BuilderError::Usage(format!(
-            "failed to find instance {:?} for append; leave --append out to make it",
-            name.as_str()
-        )));
+        return Err(BuilderError::NothingToAppendTo {
+            name: name.to_string(),
+        });
     }
 
     let request = driver::with_buildkit_host(existing.as_ref(), request);
@@ -191,9 +190,7 @@ fn choose_name(
             .any(|(name, _)| name.eq_ignore_ascii_case(candidate))
     };
     match request.name.as_deref().filter(|name| !name.is_empty()) {
-        None if request.append => Err(BuilderError::Usage(
-            "append requires a builder name: --name".into(),
-        )),
+        None if request.append => Err(BuilderError::AppendWithoutName),
         None => Ok(name::generate(&mut rand::rng(), taken)?),
         Some(text) => {
             let name = Name::for_new_builder(text)?;

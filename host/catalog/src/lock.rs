@@ -1,6 +1,6 @@
 //! The lock file: which drivers are installed, from where, and what each component may do.
 //!
-//! This is its content; [`crate::storage`] reads and writes it.
+//! This is its content; the module `storage` reads and writes it.
 
 mod text;
 

@@ -3,9 +3,11 @@
 //! Exit codes are docker buildx's: 1 for most, 100 and 102 for an internal error of BuildKit and
 //! for one of its limits, 130 for what the user cancelled.
 
+mod builders;
 mod drivers;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::ExitCode;
@@ -15,8 +17,6 @@ use iechor_builder::BuilderError;
 use iechor_buildkit::{Code, source_snippet};
 use iechor_catalog::CatalogError;
 use iechor_sandbox::DriverError;
-
-pub use drivers::catalog_hint;
 
 use crate::command::Iechor;
 use crate::console;
@@ -65,7 +65,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint(error) {
         console::hint(&hint);
     }
-    if catalog_error(error).is_some_and(CatalogError::is_cancelled) {
+    let catalog_error = error.downcast_ref::<CatalogError>();
+    if catalog_error.is_some_and(CatalogError::is_cancelled) {
         return ExitCode::from(CANCELLED);
     }
     ExitCode::from(exit_code(builder_error))
@@ -84,14 +85,22 @@ fn exit_code(error: Option<&BuilderError>) -> u8 {
     }
 }
 
-/// Returns the failure of the catalog of drivers that an error is.
-fn catalog_error(error: &anyhow::Error) -> Option<&CatalogError> {
-    match error
-        .downcast_ref::<BuilderError>()
-        .map(BuilderError::cause)
-    {
-        Some(BuilderError::Catalog(error)) => Some(error),
-        _ => error.downcast_ref(),
+/// Prints what to do about failures that were shown already, each advice once.
+pub fn advise<'a>(failures: impl IntoIterator<Item = &'a BuilderError>) {
+    say_once(failures.into_iter().filter_map(builders::builder_hint));
+}
+
+/// Prints what to do about failures of drivers that were shown already, each advice once.
+pub fn advise_on_drivers<'a>(failures: impl IntoIterator<Item = &'a CatalogError>) {
+    say_once(failures.into_iter().filter_map(drivers::catalog_hint));
+}
+
+fn say_once(hints: impl Iterator<Item = String>) {
+    let mut said = BTreeSet::new();
+    for hint in hints {
+        if said.insert(hint.clone()) {
+            console::hint(&hint);
+        }
     }
 }
 
@@ -101,7 +110,9 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     if let Some(BuilderError::Build(_) | BuilderError::BuildKit(_)) = error.downcast_ref() {
         return None;
     }
-    if let Some(hint) = catalog_error(error).and_then(catalog_hint) {
+    let builder_hint = || error.downcast_ref().and_then(builders::builder_hint);
+    let catalog_hint = || error.downcast_ref().and_then(drivers::catalog_hint);
+    if let Some(hint) = builder_hint().or_else(catalog_hint) {
         return Some(hint.into());
     }
     let text = format!("{error:#}");
@@ -127,7 +138,7 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         );
         return Some(hint.into());
     }
-    let driver_error = match (builder_error, catalog_error(error)) {
+    let driver_error = match (builder_error, error.downcast_ref()) {
         (Some(BuilderError::Driver(error)), _) | (_, Some(CatalogError::Driver(error))) => {
             Some(error)
         }

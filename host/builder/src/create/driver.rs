@@ -72,11 +72,9 @@ pub(super) async fn choose_driver(
         Some(driver)
             if Embedded::find(driver).is_some_and(|found| found.name == CONTEXT_DRIVER) =>
         {
-            return Err(BuilderError::Usage(format!(
-                "additional instances of driver {driver:?} cannot be created: every context has a \
-                 builder of it already (`iechor buildx ls` lists them); leave --driver out for one \
-                 with a BuildKit of its own"
-            )));
+            return Err(BuilderError::DriverOfContexts {
+                driver: driver.to_owned(),
+            });
         }
         None => None,
         Some(driver) => {

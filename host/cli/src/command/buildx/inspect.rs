@@ -16,6 +16,7 @@ use time::format_description::well_known::Rfc3339;
 use super::{ls, parse_duration, platforms};
 use crate::command::Format;
 use crate::console::{self, Display};
+use crate::failure;
 use crate::session::{self, Common};
 use crate::table;
 use crate::text::Text;
@@ -56,7 +57,7 @@ impl Inspect {
             let nodes =
                 lifecycle::report(&workspace, &stored.group, Ask::Daemon, self.timeout).await;
             let unfinished = workspace.store.unfinished_of(&stored.group.name)?;
-            match self.format {
+            let shown = match self.format {
                 Format::Table => {
                     console::result(&text(&stored, &nodes, &unfinished))?;
                     for record in &unfinished {
@@ -65,7 +66,9 @@ impl Inspect {
                     Ok(())
                 }
                 Format::Json => console::pretty_json(&as_json(&stored, &nodes, &unfinished)),
-            }
+            };
+            failure::advise(nodes.iter().filter_map(|node| node.state.as_ref().err()));
+            shown
         })
     }
 }

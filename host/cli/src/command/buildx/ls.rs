@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{parse_duration, platforms};
 use crate::command::Format;
 use crate::session::{self, Common};
-use crate::{console, table};
+use crate::{console, failure, table};
 
 /// List builders
 #[derive(Debug, Args)]
@@ -240,6 +240,8 @@ fn write_table(mut listed: Vec<Listed>, whole: bool) -> anyhow::Result<()> {
     for complaint in complaints {
         console::say(&complaint);
     }
+    let reports = listed.iter().flat_map(|builder| &builder.nodes);
+    failure::advise(reports.filter_map(|report| report.state.as_ref().err()));
     Ok(())
 }
 

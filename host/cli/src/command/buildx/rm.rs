@@ -11,8 +11,8 @@ use iechor_builder::{BuilderError, Workspace};
 use iechor_sandbox::contract::Status;
 
 use super::parse_duration;
-use crate::console;
 use crate::session::{self, Common};
+use crate::{console, failure};
 
 /// Remove builders
 #[derive(Debug, Args)]
@@ -83,6 +83,7 @@ impl Rm {
                     }
                     Err(error) => {
                         console::say(&format!("failed to remove {name}: {error}"));
+                        failure::advise([&error]);
                         failures.push(error);
                     }
                 }

@@ -3,11 +3,11 @@
 use clap::Args;
 use iechor_catalog::view::{DriverSummary, Status};
 
-use super::{advise, short, shown};
+use super::{short, shown};
 use crate::command::ListFormat;
 use crate::session::{self, Common};
 use crate::text::Text;
-use crate::{console, table, template};
+use crate::{console, failure, table, template};
 
 /// List the drivers that are built in and installed
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ impl Ls {
                     console::result(&template::render(text, &serde_json::to_value(driver)?)?)
                 }),
             }?;
-            advise(&listing.faults);
+            failure::advise_on_drivers(&listing.faults);
             match listing.lock_fault {
                 Some(fault) => Err(fault.into()),
                 None => Ok(()),

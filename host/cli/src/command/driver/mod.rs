@@ -14,14 +14,9 @@ mod trust;
 mod update;
 mod verify;
 
-use std::collections::BTreeSet;
-
 use clap::{Args, Subcommand};
-use iechor_catalog::CatalogError;
 
-use crate::{console, failure};
-
-/// Manage drivers: list, install, check and trust them
+/// Drivers: what they are, where they come from and what they may do
 #[derive(Debug, Args)]
 pub struct Driver {
     #[command(subcommand)]
@@ -93,14 +88,4 @@ fn short(digest: &str) -> String {
 /// Returns the mark of a request that gives control over the engine's machine.
 fn risk(high_risk: bool) -> &'static str {
     if high_risk { "high risk" } else { "" }
-}
-
-/// Says what to do about faults that a listing shows, each advice once.
-fn advise(faults: &[CatalogError]) {
-    let mut said = BTreeSet::new();
-    for hint in faults.iter().filter_map(failure::catalog_hint) {
-        if said.insert(hint.clone()) {
-            console::hint(&hint);
-        }
-    }
 }

@@ -3,8 +3,8 @@
 use anyhow::bail;
 use clap::Args;
 
-use crate::console;
 use crate::session::{self, Common};
+use crate::{console, failure};
 
 /// Remove installed drivers, with what was granted to them
 #[derive(Debug, Args)]
@@ -34,9 +34,9 @@ impl Rm {
             if failures.is_empty() {
                 return Err(last.into());
             }
-            for failure in failures.iter().chain([&last]) {
-                console::error(&failure.to_string());
-                super::advise(std::slice::from_ref(failure));
+            for error in failures.iter().chain([&last]) {
+                console::error(&error.to_string());
+                failure::advise_on_drivers([error]);
             }
             bail!("failed to remove one or more drivers")
         })

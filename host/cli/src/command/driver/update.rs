@@ -9,8 +9,8 @@ use iechor_catalog::{Grant, Installed};
 
 use super::download::Download;
 use super::{consent, shown};
-use crate::console;
 use crate::session::{self, Common};
+use crate::{console, failure};
 
 /// Bring installed drivers up to date with their sources
 ///
@@ -35,7 +35,7 @@ impl Update {
             let mut failed = !broken.is_empty();
             for (_, error) in broken {
                 console::say(&format!("failed to update: {}", shown(&error.to_string())));
-                super::advise(&[error]);
+                failure::advise_on_drivers([&error]);
             }
             for entry in &entries {
                 match update(&workspace, entry, &self.grants).await {

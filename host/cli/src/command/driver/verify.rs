@@ -4,11 +4,11 @@ use anyhow::bail;
 use clap::Args;
 use iechor_catalog::view::Verification;
 
-use super::{advise, shown};
+use super::{short, shown};
 use crate::command::Format;
 use crate::session::{self, Common};
 use crate::text::Text;
-use crate::{console, table};
+use crate::{console, failure, table};
 
 /// Check installed drivers: their bytes, their contract, and what their source has
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ impl Verify {
                     .iter()
                     .try_for_each(|driver| console::json(&serde_json::to_value(driver)?))?,
             }
-            advise(&verified.faults);
+            failure::advise_on_drivers(&verified.faults);
             match verified.faulty() {
                 0 => Ok(()),
                 1 => bail!("1 driver failed verification"),
@@ -53,7 +53,7 @@ fn as_table(verified: &[Verification]) -> Text {
         let source = driver.source_err.as_ref().or(driver.source.as_ref());
         rows.push(vec![
             shown(&driver.name),
-            super::short(driver.digest.as_deref().unwrap_or_default()),
+            short(driver.digest.as_deref().unwrap_or_default()),
             shown(component),
             shown(source.map_or("", String::as_str)),
         ]);
