@@ -5,11 +5,11 @@ mod names;
 
 use std::path::PathBuf;
 
-use iechor_sandbox::{Driver, Grant};
+use iechor_catalog::{CatalogError, Grant, Loaded};
+use iechor_sandbox::Driver;
 
 use crate::boot_progress::StatusSender;
 use crate::driver_options;
-use crate::drivers::{self, Loaded};
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::name::{self, Name};
@@ -28,7 +28,7 @@ pub struct CreateRequest {
     pub node: Option<String>,
     /// `--append`
     pub append: bool,
-    /// `--driver`, see [`crate::drivers::reference`].
+    /// `--driver`, see [`iechor_catalog::reference`].
     pub driver: Option<String>,
     /// `--driver-opt`, each `key=value,...`.
     pub driver_options: Vec<String>,
@@ -93,21 +93,22 @@ pub async fn create(
         });
     }
     if existing.is_none() && request.append {
-        return Err(BuilderError::Usage(format!(
-            "failed to find instance {:?} for append; leave --append out to make it",
-            name.as_str()
-        )));
+        return Err(BuilderError::NothingToAppendTo {
+            name: name.to_string(),
+        });
     }
 
     let request = driver::with_buildkit_host(existing.as_ref(), request);
-    let policy = workspace.policy()?;
+    let policy = workspace.catalog.policy()?;
     let driver = driver::choose_driver(&policy, existing.as_ref(), &request).await?;
     let mut group = existing
         .clone()
         .unwrap_or_else(|| NodeGroup::new(&name, &driver));
-    let mut loaded = drivers::load(workspace, &driver).await?;
+    let mut loaded = workspace.catalog.load(&driver).await?;
     let descriptor = loaded.driver.descriptor().await?;
-    policy.check_requests(loaded.driver.name(), &descriptor.capabilities)?;
+    policy
+        .check_requests(loaded.driver.name(), &descriptor.capabilities)
+        .map_err(CatalogError::from)?;
     let mut change = node_change(workspace, existing.as_ref(), &request, &loaded.driver)?;
     if let Some(options) = &mut change.driver_opts {
         driver::make_files_absolute(descriptor, options)?;
@@ -189,9 +190,7 @@ fn choose_name(
             .any(|(name, _)| name.eq_ignore_ascii_case(candidate))
     };
     match request.name.as_deref().filter(|name| !name.is_empty()) {
-        None if request.append => Err(BuilderError::Usage(
-            "append requires a builder name: --name".into(),
-        )),
+        None if request.append => Err(BuilderError::AppendWithoutName),
         None => Ok(name::generate(&mut rand::rng(), taken)?),
         Some(text) => {
             let name = Name::for_new_builder(text)?;
@@ -315,10 +314,10 @@ fn save(
             .as_ref(),
         expected,
     )?;
-    let store = &workspace.store;
-    let given = loaded.give(&transaction, store, grants)?;
+    let catalog = &workspace.catalog;
+    let given = catalog.give(loaded, transaction.files(), grants)?;
     if let Err(error) = transaction.save(group) {
-        loaded.take_back(&transaction, store, &given)?;
+        catalog.take_back(loaded, transaction.files(), &given)?;
         return Err(error.into());
     }
     Ok(given)
@@ -344,7 +343,8 @@ fn restore(
 
 fn take_back(workspace: &Workspace, loaded: &Loaded, given: &[Grant]) -> Result<(), BuilderError> {
     let transaction = workspace.store.lock()?;
-    loaded.take_back(&transaction, &workspace.store, given)
+    let catalog = &workspace.catalog;
+    Ok(catalog.take_back(loaded, transaction.files(), given)?)
 }
 
 /// Removes what earlier boots of the builder left. A builder that is only there because of that, and is

@@ -7,7 +7,6 @@ use iechor_engine::endpoint;
 use iechor_engine::known::KnownEngines;
 use iechor_sandbox::{Driver, Embedded, Sandbox};
 
-use crate::drivers;
 use crate::workspace::Workspace;
 
 impl Workspace {
@@ -62,6 +61,6 @@ impl Workspace {
         if Embedded::find(name).is_some() {
             return !matches!(Sandbox::embedded(name), Ok(Some(driver)) if !driver.uses_engine());
         }
-        !matches!(drivers::load(self, name).await, Ok(loaded) if !loaded.driver.uses_engine())
+        !matches!(self.catalog.load(name).await, Ok(loaded) if !loaded.driver.uses_engine())
     }
 }

@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
+use iechor_catalog::CatalogError;
 use iechor_engine::EngineError;
 use iechor_engine::config::ConfigError;
 use iechor_engine::endpoint::EndpointError;
-use iechor_registry::RegistryError;
+use iechor_files::DirectoryError;
 use iechor_sandbox::DriverError;
 
 use crate::build::archive::ArchiveError;
 use crate::buildkitd_config;
 use crate::buildkitd_flags::FlagsError;
 use crate::driver_options::{CsvError, DriverOptionErrors};
-use crate::drivers::DriversError;
 use crate::name::NameError;
-use crate::policy::PolicyError;
 use crate::selection::SelectionError;
 use crate::store::{BrokenFile, EditError, PlatformError, Remnant, StoreError};
 
@@ -71,18 +70,9 @@ pub enum BuilderError {
     /// The driver.
     #[error(transparent)]
     Driver(#[from] DriverError),
-    /// Which driver, and what was installed.
+    /// Which driver, what was installed, what it is trusted with.
     #[error(transparent)]
-    Drivers(#[from] DriversError),
-    /// The way to a driver.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The organisation's policy cannot be known.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// The organisation's policy does not allow a driver.
-    #[error(transparent)]
-    Refused(#[from] iechor_sandbox::policy::Refusal),
+    Catalog(CatalogError),
     /// BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),
@@ -92,6 +82,30 @@ pub enum BuilderError {
     /// What the user asked for makes no sense, or is not supported.
     #[error("{0}")]
     Usage(String),
+    /// There is no builder to append a node to.
+    #[error("failed to find instance {name:?} for append")]
+    NothingToAppendTo {
+        /// The name.
+        name: String,
+    },
+    /// A node was to be appended to a builder that was not named.
+    #[error("append requires a builder name")]
+    AppendWithoutName,
+    /// A builder was to be created with the driver of the builders of contexts.
+    #[error(
+        "additional instances of driver {driver:?} cannot be created: every context has a builder of \
+         it already"
+    )]
+    DriverOfContexts {
+        /// The driver, as the user named it.
+        driver: String,
+    },
+    /// Something of a builder could not be removed, so the builder is kept.
+    #[error("{error}\nthe builder is kept")]
+    Kept {
+        /// What could not be removed.
+        error: Box<Self>,
+    },
     /// A builder of that name is there already.
     #[error(
         "existing instance for {name:?} but no append mode, specify the node name to make changes \
@@ -137,9 +151,17 @@ pub enum BuilderError {
         /// How long it had.
         seconds: u64,
     },
-    /// Several builders or nodes failed; each was reported.
+    /// Several nodes failed.
+    #[error("{}", failure_list(action, failures))]
+    Several {
+        /// What was tried: `stop`, `remove`.
+        action: &'static str,
+        /// The nodes that failed, each with its failure.
+        failures: Vec<(String, Self)>,
+    },
+    /// What a node has in its engine cannot be listed.
     #[error("{0}")]
-    Several(String),
+    Unlistable(String),
     /// Something of a boot that did not end well is left in an engine. The builder stays in the store
     /// until it is removed.
     #[error(
@@ -176,11 +198,35 @@ pub enum BuilderError {
     Cancelled(&'static str),
 }
 
+/// A failure of a driver and a cancellation are the same wherever they are from.
+impl From<CatalogError> for BuilderError {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Driver(error) => Self::Driver(error),
+            CatalogError::Cancelled(what) => Self::Cancelled(what),
+            other => Self::Catalog(other),
+        }
+    }
+}
+
+impl From<DirectoryError> for BuilderError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 fn first(error: &Option<Box<BuilderError>>) -> String {
     match error {
         Some(error) => format!("{error}\n"),
         None => String::new(),
     }
+}
+
+fn failure_list(action: &str, failures: &[(String, BuilderError)]) -> String {
+    let lines = failures
+        .iter()
+        .map(|(node, error)| format!("failed to {action} node {node}: {error}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn remnant_list(remnants: &[Remnant]) -> String {

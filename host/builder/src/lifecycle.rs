@@ -10,7 +10,6 @@ use iechor_sandbox::DriverError;
 use iechor_sandbox::contract::{Descriptor, Error, Status};
 
 use crate::boot_progress::StatusSender;
-use crate::drivers;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
@@ -86,7 +85,7 @@ impl Secrets {
         if group.nodes.iter().all(|node| node.driver_opts.is_empty()) {
             return Self(None);
         }
-        let Ok(loaded) = drivers::load(workspace, &group.driver).await else {
+        let Ok(loaded) = workspace.catalog.load(&group.driver).await else {
             return Self(None);
         };
         Self(loaded.driver.descriptor().await.ok().cloned())
@@ -238,27 +237,21 @@ pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderErro
 fn gather(
     group: &NodeGroup,
     results: Vec<Result<(), BuilderError>>,
-    what: &str,
+    action: &'static str,
 ) -> Result<(), BuilderError> {
     let mut failures: Vec<_> = group
         .nodes
         .iter()
         .zip(results)
-        .filter_map(|(node, result)| result.err().map(|error| (node, error)))
+        .filter_map(|(node, result)| result.err().map(|error| (node.name.clone(), error)))
         .collect();
-    // Who gave up is to be told that, whatever else failed.
+    // A user who cancelled is told that, whatever else failed.
     if let Some(given_up) = failures.iter().position(|(_, error)| error.is_cancelled()) {
         return Err(failures.remove(given_up).1);
     }
     match failures.len() {
         0 => Ok(()),
         1 => Err(failures.remove(0).1),
-        _ => {
-            let lines: Vec<_> = failures
-                .iter()
-                .map(|(node, error)| format!("failed to {what} node {}: {error}", node.name))
-                .collect();
-            Err(BuilderError::Several(lines.join("\n")))
-        }
+        _ => Err(BuilderError::Several { action, failures }),
     }
 }

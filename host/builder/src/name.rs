@@ -43,16 +43,14 @@ pub enum NameError {
     /// The name of a node has what stands between a node's name and the names of its objects.
     #[error(
         "invalid name of a node: {name} has {SEPARATOR:?} in it, which stands between a node and its \
-         further containers, volumes and networks; give another name with --node"
+         further containers, volumes and networks"
     )]
     Separator {
         /// The name.
         name: String,
     },
     /// Every generated name was taken.
-    #[error(
-        "failed to generate random name: {ATTEMPTS} attempts were all taken; give one with --name"
-    )]
+    #[error("failed to generate random name: {ATTEMPTS} attempts were all taken")]
     Exhausted,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_buildkit::{Client, Worker};
+use iechor_catalog::Loaded;
 use iechor_engine::Engine;
 use iechor_engine::known::KnownEngines;
 use iechor_sandbox::contract::{
@@ -20,7 +21,6 @@ use iechor_sandbox::{
 use crate::boot_progress::{StatusSender, VertexProgress};
 use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
-use crate::drivers::{self, Loaded};
 use crate::error::BuilderError;
 use crate::ledger::{NodeLedger, Uses};
 use crate::store::{Node, NodeGroup, Platform, Purpose, Store};
@@ -75,7 +75,7 @@ impl LiveNode {
         group: &NodeGroup,
         node: &Node,
     ) -> Result<Self, BuilderError> {
-        let loaded = drivers::load(workspace, &group.driver).await?;
+        let loaded = workspace.catalog.load(&group.driver).await?;
         Self::with(workspace, group, node, &loaded).await
     }
 

@@ -6,11 +6,11 @@
 //! in the folder `daemons` of the cache; without it everything works, slower.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use iechor_buildkit::{Platform, Worker};
+use iechor_files::{Replacement, replace};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -94,11 +94,8 @@ fn remember_in(directory: &Path, endpoint: &str, run: &str, said: &Said) -> std:
     fs::create_dir_all(directory)?;
     forget_old(directory);
     // Whole or not at all: another process may read it at any time.
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    serde_json::to_writer(&mut file, said)?;
-    file.flush()?;
-    file.persist(directory.join(file_name(endpoint, run)))?;
-    Ok(())
+    let path = directory.join(file_name(endpoint, run));
+    replace(&path, &serde_json::to_vec(said)?, Replacement::default())
 }
 
 fn forget_old(directory: &Path) {

@@ -7,11 +7,10 @@
 
 use std::fmt;
 
+use iechor_engine::endpoint::DEFAULT_CONTEXT;
+
 use crate::name::Name;
 use crate::store::{BrokenFile, Current, Node, NodeGroup, StoreState, StoredBuilder};
-
-/// The context that is always there.
-const DEFAULT_CONTEXT: &str = "default";
 
 /// The driver of the builders that contexts bring along: the engine's own BuildKit.
 pub const CONTEXT_DRIVER: &str = "iechor";

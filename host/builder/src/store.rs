@@ -12,30 +12,26 @@
 //! | `refs/<name>/` | local records of builds, removed with the builder |
 //! | `unfinished/<operation>` | what a boot created that has not ended well, see [`Unfinished`]; the peer has none |
 //! | `locks/<hash of a node>` | `flock(2)`, shared by who uses the node; the peer has none |
-//! | `drivers/` | installed drivers, see [`crate::drivers::lock`]; the peer has none |
+//! | `drivers/` | installed drivers, see `iechor_catalog::lock`; the peer has none |
 //!
-//! Files are 0600 and directories 0700, since builders may carry keys of registries. A file is
-//! replaced in one step, so a reader sees the old or the new one and needs no lock, and a process
-//! that is killed leaves at most a temporary file that the next writer removes.
+//! Files are private, since builders may carry keys of registries, and replaced in one step, see
+//! [`iechor_files::directory`].
 //!
 //! Reading never writes: [`Store::read`] leaves even a missing directory missing.
 
 mod edit;
-mod file;
 mod group;
 mod platform;
 mod unfinished;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
-use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use iechor_files::directory::LOCK_WAIT;
+use iechor_files::{Directory, DirectoryError, Locked};
 use iechor_sandbox::check_node_files;
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -47,9 +43,7 @@ pub use platform::{Platform, PlatformError};
 pub use unfinished::{NodeLock, Progress, Purpose, Record, Remnant, Unfinished};
 
 use crate::name::{Name, NameError};
-use file::Owner;
 
-const LOCK: &str = ".lock";
 const CURRENT: &str = "current";
 const INSTANCES: &str = "instances";
 const DEFAULTS: &str = "defaults";
@@ -62,12 +56,6 @@ const BUILDER_BYTES: u64 = 64 << 20;
 
 /// Largest of the other files that is read, in bytes. They have a name or a time each.
 const SMALL_BYTES: u64 = 64 << 10;
-
-/// How long [`Store::lock`] waits for another process.
-pub const LOCK_WAIT: Duration = Duration::from_secs(10);
-
-/// How long a lock that is held is left alone before the next try, at most.
-const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 /// A file that is there but cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,27 +73,9 @@ pub enum StoreError {
     /// Neither `BUILDX_CONFIG` nor `HOME` says where the store is.
     #[error("cannot tell where builders are kept: set BUILDX_CONFIG or HOME to a directory")]
     NoDirectory,
-    /// Another process writes and does not end.
-    #[error(
-        "another process has held the lock {} for more than {} s; wait for it or end it (`fuser {}` shows its id)",
-        path.display(), waited.as_secs_f64(), path.display()
-    )]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
-        /// How long it was waited for.
-        waited: Duration,
-    },
-    /// A file or directory cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    File {
-        /// What was tried: `read`, `write`, ...
-        action: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    /// A file or directory cannot be read or written, or another process holds the lock.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// A file of the store makes no sense.
     #[error(transparent)]
     Broken(#[from] BrokenFile),
@@ -239,8 +209,7 @@ fn hash(key: &str) -> String {
 /// Where builders are kept.
 #[derive(Debug, Clone)]
 pub struct Store {
-    directory: PathBuf,
-    owner: Option<Owner>,
+    directory: Directory,
 }
 
 impl Store {
@@ -265,13 +234,18 @@ impl Store {
 
     /// The store in that directory. Nothing is read or made yet.
     pub fn open(directory: impl Into<PathBuf>) -> Self {
-        let directory = directory.into();
-        let owner = Owner::behind_sudo(&directory);
-        Self { directory, owner }
+        Self {
+            directory: Directory::at(directory),
+        }
     }
 
-    /// The store's directory.
+    /// Returns the path of the store's directory.
     pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Returns the store's directory, for others who keep their files in it.
+    pub fn files(&self) -> &Directory {
         &self.directory
     }
 
@@ -280,9 +254,8 @@ impl Store {
     /// A builder's file that cannot be used is part of the answer and hides no other builder; only
     /// a directory that cannot be listed is an error.
     pub fn read(&self) -> Result<StoreState, StoreError> {
-        let instances = self.directory.join(INSTANCES);
         let mut builders = BTreeMap::new();
-        for file_name in file::list(&instances)? {
+        for file_name in self.directory.list(INSTANCES)? {
             // Temporary files of this tool, the peer and editors.
             if file_name.starts_with('.') {
                 continue;
@@ -292,9 +265,9 @@ impl Store {
             }
         }
         let mut defaults = BTreeMap::new();
-        for file_name in file::list(&self.directory.join(DEFAULTS))? {
-            let path = self.directory.join(DEFAULTS).join(&file_name);
-            let data = file::read(&path, SMALL_BYTES).ok().flatten();
+        for file_name in self.directory.list(DEFAULTS)? {
+            let path = Path::new(DEFAULTS).join(&file_name);
+            let data = self.directory.read(path, SMALL_BYTES).ok().flatten();
             if let Some(name) = data.and_then(|data| String::from_utf8(data).ok()) {
                 defaults.insert(file_name, name.trim_end().to_owned());
             }
@@ -307,12 +280,12 @@ impl Store {
     }
 
     fn read_builder(&self, file_name: &str) -> Result<Option<StoredBuilder>, BrokenFile> {
-        let path = self.directory.join(INSTANCES).join(file_name);
+        let path = self.directory().join(INSTANCES).join(file_name);
         let broken = |reason: String| BrokenFile {
             path: path.clone(),
             reason,
         };
-        let read = file::read(&path, BUILDER_BYTES);
+        let read = self.directory.read(&path, BUILDER_BYTES);
         let Some(data) = read.map_err(|error| broken(error.to_string()))? else {
             return Ok(None);
         };
@@ -340,12 +313,12 @@ impl Store {
     }
 
     fn read_current(&self) -> Result<Option<Current>, BrokenFile> {
-        let path = self.directory.join(CURRENT);
+        let path = self.directory().join(CURRENT);
         let broken = |reason: String| BrokenFile {
             path: path.clone(),
             reason,
         };
-        let read = file::read(&path, SMALL_BYTES);
+        let read = self.directory.read(&path, SMALL_BYTES);
         let Some(data) = read.map_err(|error| broken(error.to_string()))? else {
             return Ok(None);
         };
@@ -356,12 +329,11 @@ impl Store {
 
     /// A hint only: a file that makes no sense is none.
     fn last_activity(&self, name: &Name) -> Option<SystemTime> {
-        let directory = self.directory.join(ACTIVITY);
         let newest = [name.as_str().to_owned(), name.file_name()]
             .into_iter()
             .filter_map(|file_name| {
-                let path = directory.join(file_name);
-                file::read(&path, SMALL_BYTES).ok().flatten()
+                let path = Path::new(ACTIVITY).join(file_name);
+                self.directory.read(path, SMALL_BYTES).ok().flatten()
             })
             .filter_map(|data| {
                 let text = String::from_utf8(data).ok()?;
@@ -382,48 +354,13 @@ impl Store {
 
     /// As [`Store::lock`], with another limit.
     pub fn lock_within(&self, limit: Duration) -> Result<Transaction, StoreError> {
-        for directory in [
-            self.directory.clone(),
-            self.directory.join(INSTANCES),
-            self.directory.join(DEFAULTS),
-            self.directory.join(ACTIVITY),
-        ] {
-            file::make_directory(&directory, self.owner)?;
+        let files = self.directory.lock(limit)?;
+        for directory in [INSTANCES, DEFAULTS, ACTIVITY] {
+            self.directory.make(directory)?;
         }
-        let path = self.directory.join(LOCK);
-        let lock = file::open_lock(&path, self.owner)?;
-        let start = Instant::now();
-        let mut pause = Duration::from_millis(1);
-        loop {
-            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => break,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    let waited = start.elapsed();
-                    if waited >= limit {
-                        return Err(StoreError::Locked {
-                            path,
-                            waited: limit,
-                        });
-                    }
-                    std::thread::sleep(pause.min(limit - waited));
-                    pause = (pause * 2).min(LOCK_RETRY);
-                }
-                Err(error) => {
-                    return Err(StoreError::File {
-                        action: "lock",
-                        path,
-                        source: error.into(),
-                    });
-                }
-            }
-        }
-        // Writers write under the lock only, so whoever made these is dead.
-        file::remove_leftovers(&self.directory);
         Ok(Transaction {
             store: self.clone(),
-            _lock: lock,
-            _stays_here: PhantomData,
+            files,
         })
     }
 }
@@ -443,11 +380,16 @@ pub struct Edited<T> {
 #[derive(Debug)]
 pub struct Transaction {
     store: Store,
-    _lock: OwnedFd,
-    _stays_here: PhantomData<*const ()>,
+    files: Locked,
 }
 
 impl Transaction {
+    /// Returns the store's directory with the right to write to it, for others who keep their files
+    /// in it.
+    pub fn files(&self) -> &Locked {
+        &self.files
+    }
+
     /// Everything that is stored, as [`Store::read`].
     pub fn state(&self) -> Result<StoreState, StoreError> {
         self.store.read()
@@ -507,8 +449,6 @@ impl Transaction {
     /// Removes a builder with what belongs to it; one that cannot be read, too.
     pub fn remove(&mut self, name: &str) -> Result<(), StoreError> {
         let name = Name::parse(name)?;
-        let directory = self.store.directory.clone();
-        let instance = directory.join(INSTANCES).join(name.file_name());
         // What the file says may differ in case from what was asked for.
         let written = self
             .store
@@ -516,15 +456,19 @@ impl Transaction {
             .ok()
             .flatten()
             .and_then(|stored| Name::parse(&stored.group.name).ok());
-        if !file::remove(&instance)? {
+        if !self
+            .files
+            .remove(Path::new(INSTANCES).join(name.file_name()))?
+        {
             return Err(StoreError::NotFound {
                 name: name.to_string(),
             });
         }
         for name in [Some(&name), written.as_ref()].into_iter().flatten() {
             for spelling in [name.as_str(), &name.file_name()] {
-                file::remove(&directory.join(ACTIVITY).join(spelling))?;
-                file::remove_tree(&directory.join(REFERENCES).join(spelling))?;
+                self.files.remove(Path::new(ACTIVITY).join(spelling))?;
+                self.files
+                    .remove_tree(Path::new(REFERENCES).join(spelling))?;
             }
         }
         Ok(())
@@ -534,9 +478,9 @@ impl Transaction {
     pub fn forget_node(&mut self, builder: &str, node: &str) -> Result<(), StoreError> {
         let builder = Name::parse(builder)?;
         let node = Name::parse(node)?;
-        let records = self.store.directory.join(REFERENCES);
         for builder in [builder.as_str(), &builder.file_name()] {
-            file::remove_tree(&records.join(builder).join(node.as_str()))?;
+            let records = Path::new(REFERENCES).join(builder).join(node.as_str());
+            self.files.remove_tree(records)?;
         }
         Ok(())
     }
@@ -564,35 +508,13 @@ impl Transaction {
         if default {
             self.write(choice, current.name.as_bytes())
         } else {
-            file::remove(&self.store.directory.join(choice)).map(drop)
+            self.files.remove(choice)?;
+            Ok(())
         }
-    }
-
-    /// Replaces a file below a directory of the store's, which is made where it is missing.
-    pub(crate) fn write_in(
-        &self,
-        directory: &Path,
-        name: &str,
-        data: &[u8],
-    ) -> Result<(), StoreError> {
-        file::make_directory(&self.store.directory.join(directory), self.store.owner)?;
-        self.write(directory.join(name), data)
-    }
-
-    /// Removes all files of a directory of the store's but those of these names.
-    pub(crate) fn keep_only(&self, directory: &Path, names: &[String]) -> Result<(), StoreError> {
-        let directory = self.store.directory.join(directory);
-        for name in file::list(&directory)? {
-            if !names.contains(&name) {
-                file::remove(&directory.join(name))?;
-            }
-        }
-        Ok(())
     }
 
     fn write(&self, path: PathBuf, data: &[u8]) -> Result<(), StoreError> {
-        let Store { directory, owner } = &self.store;
-        file::replace(directory, &directory.join(path), data, *owner)
+        Ok(self.files.write(path, data)?)
     }
 }
 

@@ -2,22 +2,21 @@
 //! configuration and the user's wishes.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use iechor_catalog::Catalog;
 use iechor_engine::Engine;
 use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{self, Endpoint, Environment};
 use iechor_engine::model::EngineInfo;
-use iechor_sandbox::{Log, LogLevel, Policy};
+use iechor_sandbox::{Log, LogLevel};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
 use crate::ledger::Uses;
-use crate::policy::{Places, PolicyError};
-use crate::selection::{self, Chosen, Selection, Surroundings};
-use crate::store::{NodeGroup, Store, StoreState};
+use crate::store::Store;
 
 /// How long an engine has to say what it is.
 const ENGINE_ANSWER: Duration = Duration::from_secs(20);
@@ -26,6 +25,8 @@ const ENGINE_ANSWER: Duration = Duration::from_secs(20);
 pub struct Workspace {
     /// The builders.
     pub store: Store,
+    /// The drivers.
+    pub catalog: Catalog,
     /// The Docker CLI's configuration.
     pub config: Arc<DockerConfig>,
     /// Variables that name an engine.
@@ -40,7 +41,6 @@ pub struct Workspace {
     pub cancel: CancellationToken,
     engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
     said: Mutex<HashSet<String>>,
-    policy: OnceLock<Result<Arc<Policy>, PolicyError>>,
     uses: Arc<Uses>,
 }
 
@@ -56,9 +56,17 @@ impl Workspace {
         cancel: CancellationToken,
     ) -> Result<Self, BuilderError> {
         let environment = Environment::from_process();
+        let store = Store::from_environment()?;
+        let config = Arc::new(DockerConfig::load(&environment)?);
         Ok(Self {
-            store: Store::from_environment()?,
-            config: Arc::new(DockerConfig::load(&environment)?),
+            catalog: Catalog::new(
+                store.files().clone(),
+                Arc::new(store.clone()),
+                Arc::clone(&config),
+                cancel.clone(),
+            ),
+            store,
+            config,
             environment,
             builder_flag,
             builder_variable: std::env::var("BUILDX_BUILDER").ok(),
@@ -66,7 +74,6 @@ impl Workspace {
             cancel,
             engines: Mutex::default(),
             said: Mutex::default(),
-            policy: OnceLock::new(),
             uses: Arc::default(),
         })
     }
@@ -82,19 +89,6 @@ impl Workspace {
         if said.insert(format!("{driver}: {message}")) {
             self.log.write(level, driver, message, &[]);
         }
-    }
-
-    /// What the organisation allows drivers: read once, so that it is the same for all of a
-    /// command.
-    ///
-    /// # Errors
-    ///
-    /// Where a policy cannot be read or understood; nothing of a driver may run then.
-    pub fn policy(&self) -> Result<Arc<Policy>, BuilderError> {
-        let policy = self
-            .policy
-            .get_or_init(|| Places::from_process().load().map(Arc::new));
-        Ok(policy.clone()?)
     }
 
     /// The endpoint that the user's environment and configuration name.
@@ -173,91 +167,5 @@ impl Workspace {
             Arc::new(DockerEngine::connect(endpoint, Arc::clone(&self.config))?);
         engines.insert(key, Arc::clone(&engine));
         Ok(engine)
-    }
-
-    /// Runs `ask` with what a choice of builder depends on.
-    ///
-    /// # Errors
-    ///
-    /// Where the current endpoint or the contexts cannot be read, and what `ask` returns.
-    pub fn with_surroundings<T, E: Into<BuilderError>>(
-        &self,
-        ask: impl FnOnce(&Surroundings<'_>) -> Result<T, E>,
-    ) -> Result<T, BuilderError> {
-        let current = self.current_endpoint()?;
-        let contexts: Vec<String> = endpoint::list_contexts(&self.config)?
-            .into_iter()
-            .map(|context| context.name)
-            .collect();
-        ask(&Surroundings {
-            flag: self.builder_flag.as_deref(),
-            environment: self.builder_variable.as_deref(),
-            endpoint_key: &current.key(),
-            context: current.name.as_deref().unwrap_or("default"),
-            contexts: &contexts,
-        })
-        .map_err(Into::into)
-    }
-
-    /// The builder that a command works on: the one of that name, or the current one.
-    ///
-    /// # Errors
-    ///
-    /// Where there is none.
-    pub fn select(&self, name: Option<&str>) -> Result<Selection, BuilderError> {
-        let state = self.store.read()?;
-        self.with_surroundings(|surroundings| {
-            selection::select(
-                &state,
-                &Surroundings {
-                    flag: name.or(surroundings.flag),
-                    ..*surroundings
-                },
-            )
-        })
-    }
-
-    /// The builder that a command builds with: as [`Workspace::select`], but not that of a context
-    /// that is not the current one.
-    ///
-    /// # Errors
-    ///
-    /// Where there is none, or it is of another context.
-    pub fn builder(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
-        let chosen = self.select(name)?.chosen;
-        self.with_surroundings(|surroundings| chosen.check_context(surroundings))?;
-        Ok(chosen.group())
-    }
-
-    /// As [`Workspace::select`], where it must be one from the store.
-    ///
-    /// # Errors
-    ///
-    /// Where there is none, or it is that of a context.
-    pub fn stored(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
-        match self.select(name)?.chosen {
-            Chosen::Stored(stored) => Ok(stored.group),
-            Chosen::Context(name) => Err(BuilderError::OfContext { name }),
-        }
-    }
-
-    /// The builders that contexts bring along, but for those whose name a stored builder has: that
-    /// of the context `default` first, the others by name.
-    ///
-    /// # Errors
-    ///
-    /// Where the contexts cannot be read.
-    pub fn context_builders(&self, state: &StoreState) -> Result<Vec<NodeGroup>, BuilderError> {
-        let contexts = endpoint::list_contexts(&self.config)?;
-        let names = contexts.into_iter().map(|context| context.name);
-        Ok(std::iter::once(endpoint::DEFAULT_CONTEXT.to_owned())
-            .chain(names)
-            .filter(|name| {
-                !state
-                    .builders()
-                    .any(|(stored, _)| stored.eq_ignore_ascii_case(name))
-            })
-            .map(|name| Chosen::Context(name).group())
-            .collect())
     }
 }

@@ -3,7 +3,11 @@
 //! Exit codes are docker buildx's: 1 for most, 100 and 102 for an internal error of BuildKit and
 //! for one of its limits, 130 for what the user cancelled.
 
+mod builders;
+mod drivers;
+
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::ExitCode;
@@ -11,6 +15,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use iechor_builder::BuilderError;
 use iechor_buildkit::{Code, source_snippet};
+use iechor_catalog::CatalogError;
 use iechor_sandbox::DriverError;
 
 use crate::command::Iechor;
@@ -60,6 +65,10 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint(error) {
         terminal::hint(&hint);
     }
+    let catalog_error = error.downcast_ref::<CatalogError>();
+    if catalog_error.is_some_and(CatalogError::is_cancelled) {
+        return ExitCode::from(CANCELLED);
+    }
     ExitCode::from(exit_code(builder_error))
 }
 
@@ -76,11 +85,35 @@ fn exit_code(error: Option<&BuilderError>) -> u8 {
     }
 }
 
+/// Prints what to do about failures that were shown already, each advice once.
+pub fn advise<'a>(failures: impl IntoIterator<Item = &'a BuilderError>) {
+    say_once(failures.into_iter().filter_map(builders::builder_hint));
+}
+
+/// Prints what to do about failures of drivers that were shown already, each advice once.
+pub fn advise_on_drivers<'a>(failures: impl IntoIterator<Item = &'a CatalogError>) {
+    say_once(failures.into_iter().filter_map(drivers::catalog_hint));
+}
+
+fn say_once(hints: impl Iterator<Item = String>) {
+    let mut said = BTreeSet::new();
+    for hint in hints {
+        if said.insert(hint.clone()) {
+            terminal::hint(&hint);
+        }
+    }
+}
+
 /// What to do about errors whose own words come from elsewhere.
 fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     // A daemon that builds can say anything: it does not choose what the user is advised to do.
     if let Some(BuilderError::Build(_) | BuilderError::BuildKit(_)) = error.downcast_ref() {
         return None;
+    }
+    let builder_hint = || error.downcast_ref().and_then(builders::builder_hint);
+    let catalog_hint = || error.downcast_ref().and_then(drivers::catalog_hint);
+    if let Some(hint) = builder_hint().or_else(catalog_hint) {
+        return Some(hint.into());
     }
     let text = format!("{error:#}");
     if text.contains("unable to apply caps") || text.contains("Privileged mode is incompatible") {
@@ -105,12 +138,18 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         );
         return Some(hint.into());
     }
-    match builder_error {
-        Some(BuilderError::Driver(DriverError::Crashed { .. })) => {
+    let driver_error = match (builder_error, error.downcast_ref()) {
+        (Some(BuilderError::Driver(error)), _) | (_, Some(CatalogError::Driver(error))) => {
+            Some(error)
+        }
+        _ => None,
+    };
+    match driver_error {
+        Some(DriverError::Crashed { .. }) => {
             Some("this is a fault of the driver; --debug shows where, for its author".into())
         }
         // What forbids it otherwise, nobody can grant.
-        Some(BuilderError::Driver(DriverError::Denied { driver, denial }))
+        Some(DriverError::Denied { driver, denial })
             if denial.detail.contains("nobody granted it") =>
         {
             let hint =

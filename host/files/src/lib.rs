@@ -1,8 +1,8 @@
-//! Files that others name: a user, a lock file, a configuration.
+//! Reads files that a user, a lock file or a configuration names, and writes whole files.
 //!
-//! Whoever names a file may name something that never ends (`/dev/zero`), that waits for somebody (a
-//! named pipe), or that changes between two looks. So a file is opened without waiting, what was
-//! opened has to be a regular file, and reading stops at a bound.
+//! Such a name may lead to something endless (`/dev/zero`), to something that waits for a writer (a
+//! named pipe), or to something that changes between two looks. A file is therefore opened without
+//! waiting, must be a regular file once it is open, and is read up to a limit.
 //!
 //! ```
 //! # let directory = tempfile::tempdir()?;
@@ -10,14 +10,24 @@
 //! # std::fs::write(&path, b"bytes")?;
 //! let bytes = iechor_files::read(&path, 64 << 20)?;
 //!
-//! // For who needs more than the bytes:
+//! // Where more than the bytes is needed:
 //! let file = iechor_files::open(&path)?;
 //! let real = file.real_path()?;
 //! let bytes = file.read(64 << 20)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! - [`pem`] says what is in a file of certificates and keys.
+//! - [`replace()`] writes whole files; [`directory`] is a private directory with a lock for writers.
 
+pub mod directory;
+mod owner;
 pub mod pem;
+mod replace;
+
+pub use directory::{Directory, DirectoryError, Locked};
+pub use owner::Owner;
+pub use replace::{Replacement, replace};
 
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read as _};
@@ -27,7 +37,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-/// A reason why a file is not read. It does not name the file: the caller does, in its own words.
+/// A reason why a file is not read. It does not name the file; the caller does.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The operating system refuses.
@@ -45,7 +55,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Whether there is no such file.
+    /// Returns whether there is no such file.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::System(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -67,7 +77,7 @@ pub struct RegularFile {
     metadata: Metadata,
 }
 
-/// Opens a regular file without waiting for anybody; symbolic links are followed.
+/// Opens a regular file without waiting; symbolic links are followed.
 ///
 /// # Errors
 ///
@@ -106,7 +116,7 @@ pub fn read_to_string(path: &Path, limit: u64) -> Result<String, FileError> {
 }
 
 impl RegularFile {
-    /// The metadata of what was opened, as it was then.
+    /// Returns the metadata of the file, as it was when it was opened.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -143,7 +153,7 @@ impl RegularFile {
         Ok(bytes)
     }
 
-    /// The open file, for who streams it. Its reads do not wait, and nothing bounds them.
+    /// Returns the open file, for streaming. Its reads do not wait and have no limit.
     pub fn into_file(self) -> File {
         self.file
     }
@@ -171,7 +181,7 @@ fn kind(of: FileType) -> &'static str {
     }
 }
 
-/// A number of bytes in the largest unit that is exact.
+/// Returns a number of bytes in the largest unit that is exact.
 fn size(bytes: u64) -> String {
     match bytes {
         0 => "0 bytes".into(),

@@ -1,4 +1,4 @@
-//! What is in a file with certificates or keys.
+//! Checks files of certificates and keys.
 //!
 //! A user names such a file for one purpose. What is in it is checked before it goes anywhere, so that a
 //! wrong path does not hand over something else. No error repeats anything of the file.
@@ -106,7 +106,7 @@ pub fn check(contents: &[u8], purpose: Purpose) -> Result<(), PemError> {
     }
 }
 
-/// Whether there is a private key in a file, in any format of PEM.
+/// Returns whether there is a private key in a file, in any format of PEM.
 pub fn holds_private_key(contents: &[u8]) -> bool {
     has(contents, PRIVATE_KEY)
 }

@@ -1,4 +1,4 @@
-//! SHA-256 digests, as they are written: `sha256:` and 64 hexadecimal digits.
+//! SHA-256 digests, written as `sha256:` and 64 hexadecimal digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 const ALGORITHM: &str = "sha256:";
 const DIGITS: usize = 64;
-/// How many digits tell two digests apart for a person.
+/// Digits that are shown in tables.
 const SHORT: usize = 12;
 
 /// A SHA-256 digest.
@@ -16,13 +16,13 @@ const SHORT: usize = 12;
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
-/// A text is not a digest.
+/// A text that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a digest; one is sha256: and {DIGITS} hexadecimal digits")]
 pub struct DigestError(String);
 
 impl Digest {
-    /// The digest of some bytes.
+    /// Computes the digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let digits = Sha256::digest(bytes)
             .iter()
@@ -31,23 +31,23 @@ impl Digest {
         Self(format!("{ALGORITHM}{digits}"))
     }
 
-    /// The whole of it.
+    /// Returns the digest as it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The hexadecimal digits alone.
+    /// Returns the hexadecimal digits alone.
     pub fn digits(&self) -> &str {
         &self.0[ALGORITHM.len()..]
     }
 
-    /// Its beginning, for tables: `sha256:0123456789ab`.
+    /// Returns its beginning, for tables: `sha256:0123456789ab`.
     pub fn short(&self) -> &str {
         &self.0[..ALGORITHM.len() + SHORT]
     }
 
-    /// Takes `@sha256:...` off the end of a text, where it has one; before a `/` it is the name of
-    /// a directory. This alone says where a place ends and a digest begins.
+    /// Splits `@sha256:...` off the end of a text, where it has one; before a `/` it is part of the
+    /// name of a directory.
     ///
     /// # Errors
     ///

@@ -1,31 +1,12 @@
-//! What can go wrong on the way to a component.
+//! What can go wrong between this program and a server.
 
-use std::path::PathBuf;
+use std::fmt;
 
-use crate::digest::{Digest, DigestError};
+use crate::digest::Digest;
 
-/// A failure to fetch or push a component.
+/// A failure to fetch or push.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// The text is not a source.
-    #[error("{text:?} is not a source of a driver: {reason}")]
-    Source {
-        /// What the user wrote.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A digest is not one.
-    #[error(transparent)]
-    Digest(#[from] DigestError),
-    /// A file or directory cannot be read.
-    #[error("{}: {reason}", path.display())]
-    Disk {
-        /// The file or directory.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// Nothing answers there.
     #[error("cannot reach {host}: {reason}")]
     Unreachable {
@@ -35,20 +16,20 @@ pub enum RegistryError {
         reason: String,
     },
     /// The server does not answer, or not fast enough.
-    #[error("{host} is too slow: {reason}; try again later")]
+    #[error("{host} is too slow: {reason}")]
     Slow {
         /// The server.
         host: String,
         /// What it did not do in which time.
         reason: String,
     },
-    /// The server lets nobody in without credentials, or not with these.
-    #[error("{host} {reason}")]
+    /// The server denies access.
+    #[error("{host} {fault}")]
     Unauthorized {
         /// The server.
         host: String,
-        /// What it wants.
-        reason: String,
+        /// Why.
+        fault: AccessFault,
     },
     /// There is no such thing.
     #[error("{what} does not exist: {host} answers {answer}")]
@@ -68,19 +49,8 @@ pub enum RegistryError {
         /// What is wrong with the answer.
         reason: String,
     },
-    /// What is there is no component.
-    #[error("{what} is no driver: {reason}")]
-    NotAComponent {
-        /// What was asked for.
-        what: String,
-        /// What it is instead.
-        reason: String,
-    },
     /// What came is not what was asked for.
-    #[error(
-        "{what} is not what it should be: its digest is {found}, and {expected} was asked for; \
-         nothing of it is used"
-    )]
+    #[error("{what} has the digest {found}, but {expected} was asked for; it is not used")]
     Mismatch {
         /// What was asked for.
         what: String,
@@ -99,8 +69,36 @@ pub enum RegistryError {
     },
 }
 
+/// Why a server denies access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessFault {
+    /// A registry was asked without credentials.
+    NoCredentials,
+    /// A registry does not accept the credentials.
+    WrongCredentials,
+    /// A web server denies access; it is never shown credentials.
+    WebServer {
+        /// Its answer.
+        status: String,
+    },
+}
+
+impl fmt::Display for AccessFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCredentials => formatter.write_str("asks who you are"),
+            Self::WrongCredentials => formatter
+                .write_str("does not take the credentials of the Docker configuration for this"),
+            Self::WebServer { status } => write!(
+                formatter,
+                "answers {status}; this program has no credentials for web servers"
+            ),
+        }
+    }
+}
+
 impl RegistryError {
-    /// Whether nobody could be asked: nothing is known of what is there.
+    /// Returns whether the server could not be asked: nothing is known of what is there.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Slow { .. })
     }

@@ -1,27 +1,28 @@
-//! Where components of drivers come from: files, web servers and OCI registries.
+//! A client of OCI registries, and downloads from web servers.
 //!
-//! A [`Source`] is parsed from what the user wrote; [`fetch`] brings the component and says what
-//! exactly it was ([`Fetched::pinned`]); [`push`] puts one into a registry. Whatever a server says
-//! is checked here: size, digest, media types.
+//! Whatever a server says is checked here: size, digest, time. What the content means is the
+//! caller's business.
 //!
-//! - [`source`] has the grammar; [`digest`] what a source is pinned by.
-//! - `oci` speaks to registries, in the layout of the WebAssembly OCI tools (`oci::layout`).
-//! - `web` is every request that this crate makes.
+//! - [`Client`] reads and writes manifests and blobs of one repository; [`Artifact`] is a name in a
+//!   registry, [`manifest`] the form of manifests.
+//! - [`download`] fetches a file from a web server.
+//! - [`digest`] is what content is pinned by.
+//! - `web` makes every request.
 //!
-//! reqwest is used in this crate only. It knows nothing of builders, and runs
-//! nothing.
+//! reqwest is used in this crate only.
 
+pub mod artifact;
 pub mod digest;
-mod disk;
 mod error;
+pub mod manifest;
 mod oci;
-pub mod source;
 mod web;
 
+pub use artifact::{Artifact, ArtifactError};
 pub use digest::Digest;
-pub use error::RegistryError;
-pub use oci::{Contents, Pushed, push};
-pub use source::{Artifact, Location, Source};
+pub use error::{AccessFault, RegistryError};
+pub use oci::{Access, Client, Received};
+pub use web::{download, normal_address};
 
 /// User name and password, or token, for a registry.
 #[derive(Clone, Default)]
@@ -40,62 +41,5 @@ pub enum Credential {
     Token(String),
 }
 
-/// What a request may do, beside where it goes.
-pub struct Request<'a> {
-    /// For the registry of the source; other servers do not see it.
-    pub credential: Credential,
-    /// Most bytes of a component.
-    pub limit: u64,
-    /// Told how many bytes have come, and how many there will be where that is known.
-    pub progress: &'a (dyn Fn(u64, Option<u64>) + Sync),
-}
-
-/// A component that was fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetched {
-    /// The component.
-    pub bytes: Vec<u8>,
-    /// Its digest.
-    pub digest: Digest,
-    /// Where exactly it came from: the file of a directory, without symbolic links; the digest
-    /// behind a tag.
-    pub pinned: Source,
-}
-
-/// What a source leads to now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
-    /// Digest of the component there.
-    pub digest: Digest,
-    /// As [`Fetched::pinned`].
-    pub pinned: Source,
-}
-
-/// Fetches the component of a source.
-///
-/// # Errors
-///
-/// Where there is none, or it is not what the source's digest says.
-pub async fn fetch(source: &Source, request: &Request<'_>) -> Result<Fetched, RegistryError> {
-    match &source.location {
-        Location::Path(path) => disk::fetch(path, source.digest.as_ref(), request.limit),
-        Location::Web(url) => web::fetch(url, source.digest.as_ref(), request).await,
-        Location::Registry(artifact) => oci::fetch(artifact, source.digest.as_ref(), request).await,
-    }
-}
-
-/// Finds out what a source leads to, without fetching it where a registry can tell.
-///
-/// # Errors
-///
-/// As [`fetch`].
-pub async fn resolve(source: &Source, request: &Request<'_>) -> Result<Resolved, RegistryError> {
-    if let Location::Registry(artifact) = &source.location {
-        return oci::resolve(artifact, source.digest.as_ref(), request).await;
-    }
-    let fetched = fetch(source, request).await?;
-    Ok(Resolved {
-        digest: fetched.digest,
-        pinned: fetched.pinned,
-    })
-}
+/// Receives how many bytes have come, and how many there will be where that is known.
+pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Sync);

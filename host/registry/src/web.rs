@@ -1,8 +1,8 @@
-//! Requests to servers: bounded in size, in redirects, in time and in how slow they may be.
+//! Requests to servers, with limits on size, redirects, time and slowness.
 //!
-//! A server that sends a byte now and then keeps any limit on silence at bay for ever. So an answer has
-//! to begin within [`HEAD`], to come at [`SLOWEST`] bytes in each [`WINDOW`], and to end within a time
-//! that its reader sets.
+//! A server that sends a byte now and then never reaches a limit on silence. An answer must therefore
+//! begin within [`HEAD`], bring [`SLOWEST`] bytes in each [`WINDOW`], and end within a time that its
+//! reader sets.
 
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
@@ -11,31 +11,31 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::Progress;
+use crate::artifact::is_loopback;
 use crate::digest::Digest;
-use crate::error::{self, RegistryError};
-use crate::source::is_loopback;
-use crate::{Fetched, Location, Request, Source};
+use crate::error::{self, AccessFault, RegistryError};
 
 /// How long a server has to take a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(15);
-/// How long it takes until the head of an answer is here, with all redirects.
+/// How long the head of an answer may take, with all redirects.
 const HEAD: Duration = Duration::from_secs(30);
-/// How often the pace of an answer is looked at.
+/// How often the speed of an answer is checked.
 const WINDOW: Duration = Duration::from_secs(30);
-/// Fewest bytes that come in that time: 1 KiB a second, less than the slowest modems had.
+/// Fewest bytes that come in that time: 1 KiB a second.
 const SLOWEST: u64 = 30 << 10;
-/// How long the whole of a component may take. The largest takes ten minutes at 1 Mbit/s.
-pub(crate) const COMPONENT_TIME: Duration = Duration::from_secs(30 * 60);
+/// How long a file or a blob may take as a whole: 64 MiB take ten minutes at 1 Mbit/s.
+pub(crate) const TRANSFER_TIME: Duration = Duration::from_secs(30 * 60);
 /// How long any smaller answer may take.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(120);
-/// How long the words of an error may take: they are not worth waiting for.
+/// How long the text of an error may take.
 const WORDS_TIME: Duration = Duration::from_secs(5);
 /// Fewest bytes a second at which something is uploaded.
 const SLOWEST_UPLOAD: u64 = 16 << 10;
 const REDIRECTS: usize = 5;
-/// Most bytes of an error's own words that are repeated.
+/// Most bytes of the text of an error that are repeated.
 const WORDS: usize = 4 << 10;
-/// By what servers know this program.
+/// The name of this program in requests.
 const USER_AGENT: &str = concat!("iechor/", env!("CARGO_PKG_VERSION"));
 
 /// Makes ring the process's cryptography, which reqwest is built without.
@@ -47,8 +47,8 @@ pub(crate) fn install_cryptography() {
     });
 }
 
-/// The client of this process for that address. What is on this machine is reached directly, whatever
-/// proxies the environment names: there the way is short, and mostly without TLS.
+/// Returns the client of this process for that address. A server on this machine is reached directly,
+/// whatever proxies the environment names.
 pub(crate) fn client(url: &str) -> Result<&'static Client, RegistryError> {
     static DIRECT: OnceLock<Client> = OnceLock::new();
     static PROXIED: OnceLock<Client> = OnceLock::new();
@@ -74,7 +74,7 @@ pub(crate) fn client(url: &str) -> Result<&'static Client, RegistryError> {
     Ok(place.get_or_init(|| client))
 }
 
-/// A few, and none that gives up TLS.
+/// Follows a few redirects, and none from https to http.
 fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let had_tls = attempt.previous().iter().any(|url| url.scheme() == "https");
     if attempt.previous().len() > REDIRECTS {
@@ -86,11 +86,45 @@ fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     }
 }
 
-pub(crate) async fn fetch(
+/// Returns the address that is fetched for that text: the host in lower case, no `..`, no default
+/// port. It is also what is stored, shown and compared with policies, so an address that programs
+/// read differently is refused.
+///
+/// # Errors
+///
+/// Why it is refused.
+pub fn normal_address(text: &str) -> Result<String, String> {
+    const ENCODED: [&str; 3] = ["%2e", "%2f", "%5c"];
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    let (path, _) = text.split_once('?').unwrap_or((text, ""));
+    let path = path.to_ascii_lowercase();
+    let fault = if !url.username().is_empty() || url.password().is_some() {
+        "an address with a user or password would be kept and shown"
+    } else if text.contains(char::is_control) {
+        "an address has no control characters"
+    } else if text.contains('\\') {
+        "an address has / and never a backslash"
+    } else if url.fragment().is_some() {
+        "a fragment (behind #) is not sent to the server; write %23 for a # in a name"
+    } else if ENCODED.iter().any(|encoded| path.contains(encoded)) {
+        "dots and slashes in a path must not be encoded (%2e, %2f, %5c)"
+    } else {
+        return Ok(url.into());
+    };
+    Err(fault.into())
+}
+
+/// Fetches a file of at most `limit` bytes from a web server.
+///
+/// # Errors
+///
+/// Where there is none, or it does not have the expected digest.
+pub async fn download(
     url: &str,
     expected: Option<&Digest>,
-    request: &Request<'_>,
-) -> Result<Fetched, RegistryError> {
+    limit: u64,
+    progress: Progress<'_>,
+) -> Result<Vec<u8>, RegistryError> {
     let answer = send(client(url)?.get(url), url, 0).await?;
     match answer.status() {
         status if status.is_success() => {}
@@ -104,9 +138,9 @@ pub(crate) async fn fetch(
         status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
             return Err(RegistryError::Unauthorized {
                 host: host(url),
-                reason: format!(
-                    "answers {status}; this program has no credentials for web servers"
-                ),
+                fault: AccessFault::WebServer {
+                    status: status.to_string(),
+                },
             });
         }
         status => {
@@ -116,24 +150,16 @@ pub(crate) async fn fetch(
             });
         }
     }
-    let bytes = read(answer, url, request.limit, COMPONENT_TIME, request.progress).await?;
-    let digest = Digest::of(&bytes);
-    error::check(url, expected, &digest)?;
-    Ok(Fetched {
-        bytes,
-        pinned: Source {
-            location: Location::Web(url.to_owned()),
-            digest: Some(digest.clone()),
-        },
-        digest,
-    })
+    let bytes = read(answer, url, limit, TRANSFER_TIME, progress).await?;
+    error::check(url, expected, &Digest::of(&bytes))?;
+    Ok(bytes)
 }
 
 /// Sends a request with a body of so many bytes, and waits for the head of the answer.
 ///
 /// # Errors
 ///
-/// Where nobody answers in time.
+/// Where there is no answer in time.
 pub(crate) async fn send(
     request: RequestBuilder,
     url: &str,
@@ -159,7 +185,7 @@ pub(crate) async fn read(
     what: &str,
     limit: u64,
     time: Duration,
-    progress: &(dyn Fn(u64, Option<u64>) + Sync),
+    progress: Progress<'_>,
 ) -> Result<Vec<u8>, RegistryError> {
     let too_large = || RegistryError::TooLarge {
         what: what.to_owned(),
@@ -210,7 +236,7 @@ pub(crate) async fn read(
     }
 }
 
-/// The beginning of an answer's own words, on one line and fit to be shown.
+/// Reads the beginning of an answer, as one line that can be shown.
 pub(crate) async fn words(mut answer: Response) -> String {
     let end = Instant::now() + WORDS_TIME;
     let mut bytes = Vec::new();
@@ -224,7 +250,7 @@ pub(crate) async fn words(mut answer: Response) -> String {
     line(&String::from_utf8_lossy(&bytes))
 }
 
-/// A server's words on one line, without what would move the cursor.
+/// Returns a server's text on one line, without what would move the cursor.
 pub(crate) fn line(text: &str) -> String {
     const MOST: usize = 300;
     let plain: String = text
@@ -235,7 +261,7 @@ pub(crate) fn line(text: &str) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A request without an answer, in words.
+/// Turns a request without an answer into an error.
 pub(crate) fn failed(url: &str, error: &reqwest::Error) -> RegistryError {
     if error.is_connect() || error.is_timeout() || error.is_body() {
         RegistryError::Unreachable {
@@ -250,7 +276,7 @@ pub(crate) fn failed(url: &str, error: &reqwest::Error) -> RegistryError {
     }
 }
 
-/// The innermost cause: what stands around it only repeats the address.
+/// Returns the innermost cause; the outer ones only repeat the address.
 pub(crate) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it does not answer in time".into();
@@ -270,7 +296,7 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
     format!("{prefix}{}", line(&cause.to_string()))
 }
 
-/// The server of an address, as it is named in messages.
+/// Returns the server of an address, as messages name it.
 pub(crate) fn host(url: &str) -> String {
     let parsed = reqwest::Url::parse(url).ok();
     let named = parsed.as_ref().and_then(|url| {

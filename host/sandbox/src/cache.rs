@@ -6,11 +6,11 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use iechor_files::{Replacement, replace};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -36,7 +36,8 @@ impl Compiled {
             return;
         };
         // The cache saves time; without it everything works.
-        let _ = write(&place, &self.code);
+        // Another process may read it at any time.
+        let _ = replace(&place, &self.code, Replacement::default());
         if let Some(directory) = place.parent() {
             tidy(directory, SystemTime::now());
         }
@@ -154,23 +155,6 @@ fn is_safe_above(folder: &Path) -> bool {
         (mode & 0o022 == 0 || mode & STICKY != 0)
             && (owner == rustix::process::geteuid().as_raw() || owner == 0)
     })
-}
-
-/// Whole or not at all: another process may read it at any time.
-fn write(path: &Path, code: &[u8]) -> Result<(), ()> {
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(code))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(drop)
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use iechor_catalog::load::load_built_in;
+use iechor_catalog::{CatalogError, DriverReference};
 use iechor_sandbox::contract::{Descriptor, OptionKind};
-use iechor_sandbox::{EMBEDDED, Embedded, Policy, Sandbox};
+use iechor_sandbox::{EMBEDDED, Embedded, Policy};
 
 use super::CreateRequest;
-use crate::drivers::admission;
-use crate::drivers::reference::DriverReference;
 use crate::error::BuilderError;
 use crate::selection::CONTEXT_DRIVER;
 use crate::store::NodeGroup;
@@ -44,13 +44,11 @@ pub(super) fn with_buildkit_host(
 async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, BuilderError> {
     let mut best: Option<(u32, &str)> = None;
     for embedded in EMBEDDED.iter().filter(|found| found.name != CONTEXT_DRIVER) {
-        let Some(driver) = Sandbox::embedded(embedded.name)? else {
-            continue;
+        let driver = match load_built_in(policy, embedded.name, None) {
+            Ok(Some(driver)) => driver,
+            Ok(None) | Err(CatalogError::Refused(_)) => continue,
+            Err(error) => return Err(error.into()),
         };
-        let source = admission::built_in(embedded.name);
-        if admission::admit(policy, driver.name(), driver.digest(), &source, None).is_err() {
-            continue;
-        }
         if let Some(priority) = driver.priority(endpoint).await?
             && best.is_none_or(|(lowest, _)| priority < lowest)
         {
@@ -74,11 +72,9 @@ pub(super) async fn choose_driver(
         Some(driver)
             if Embedded::find(driver).is_some_and(|found| found.name == CONTEXT_DRIVER) =>
         {
-            return Err(BuilderError::Usage(format!(
-                "additional instances of driver {driver:?} cannot be created: every context has a \
-                 builder of it already (`iechor buildx ls` lists them); leave --driver out for one \
-                 with a BuildKit of its own"
-            )));
+            return Err(BuilderError::DriverOfContexts {
+                driver: driver.to_owned(),
+            });
         }
         None => None,
         Some(driver) => {

@@ -55,9 +55,9 @@ pub async fn remove(
             if error.is_cancelled() {
                 return error;
             }
-            BuilderError::Several(format!(
-                "{error}\nthe builder is kept; --force forgets it all the same"
-            ))
+            BuilderError::Kept {
+                error: Box::new(error),
+            }
         })?;
     }
     forget_records(workspace, &group.name, request.force).await?;
@@ -230,7 +230,7 @@ fn unknown(
         name,
         reason: String::new(),
     };
-    let error = error.unwrap_or(BuilderError::Several(reason));
+    let error = error.unwrap_or(BuilderError::Unlistable(reason));
     BuilderError::Incomplete {
         builder: group.name.clone(),
         endpoint: node.endpoint.clone(),

@@ -85,9 +85,7 @@ pub enum EditError {
     #[error("can not leave last node, do you want to rm instance instead?")]
     LastNode,
     /// Another node has that endpoint.
-    #[error(
-        "invalid duplicate endpoint {endpoint}: node {node} uses it already; give another endpoint, or change that node with --node {node}"
-    )]
+    #[error("invalid duplicate endpoint {endpoint}: node {node} uses it already")]
     DuplicateEndpoint {
         /// The endpoint.
         endpoint: String,
@@ -402,7 +400,7 @@ mod tests {
                     platforms: all.clone(),
                     ..NodeChange::default()
                 },
-                "invalid duplicate endpoint unix:///a: node myb0 uses it already; give another endpoint, or change that node with --node myb0",
+                "invalid duplicate endpoint unix:///a: node myb0 uses it already",
             ),
             (
                 NodeChange {
@@ -411,7 +409,7 @@ mod tests {
                     platforms: all.clone(),
                     ..NodeChange::default()
                 },
-                "invalid duplicate endpoint ssh://b: node other uses it already; give another endpoint, or change that node with --node other",
+                "invalid duplicate endpoint ssh://b: node other uses it already",
             ),
             (
                 NodeChange {

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use super::*;
 use std::collections::BTreeSet;
 use std::fs;

@@ -16,13 +16,15 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use iechor_engine::ObjectKind;
+use iechor_files::DirectoryError;
+use iechor_files::directory::remove;
 use iechor_sandbox::removal::{Left, Object};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Store, StoreError, file};
+use super::{Store, StoreError};
 
 /// The directory of the records.
 const RECORDS: &str = "unfinished";
@@ -169,7 +171,8 @@ impl Record {
 
     /// Removes the record: nothing is left.
     pub fn remove(self) -> Result<(), StoreError> {
-        file::remove(&self.path).map(drop)
+        remove(&self.path)?;
+        Ok(())
     }
 
     fn append(&mut self, lines: &[Line]) -> Result<(), StoreError> {
@@ -221,18 +224,20 @@ impl NodeLock {
     /// Removes the lock of a node that is gone, unless another process holds it.
     pub fn discard(&self) -> Result<(), StoreError> {
         if self.try_alone()? {
-            file::remove(&self.path)?;
+            remove(&self.path)?;
         }
         Ok(())
     }
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::File {
+    let path = path.to_owned();
+    DirectoryError::File {
         action,
-        path: path.to_owned(),
+        path,
         source,
     }
+    .into()
 }
 
 fn try_lock(file: &File, path: &Path, operation: FlockOperation) -> Result<bool, StoreError> {
@@ -254,8 +259,7 @@ impl Store {
         purpose: &Purpose,
         first: &Object,
     ) -> Result<Record, StoreError> {
-        let directory = self.directory.join(RECORDS);
-        file::make_directory(&directory, self.owner)?;
+        let directory = self.directory.make(RECORDS)?;
         let path = directory.join(operation);
         let since = OffsetDateTime::now_utc()
             .replace_nanosecond(0)
@@ -273,9 +277,7 @@ impl Store {
                 .mode(0o600)
                 .open(&path)
                 .map_err(|source| failed("write", &path, source))?;
-            if let Some(owner) = self.owner {
-                file::give(&file, owner);
-            }
+            self.directory.give(&file);
             // Who found it without a lock took it for one that is over, and removes it.
             if !try_lock(&file, &path, FlockOperation::NonBlockingLockExclusive)?
                 || is_removed(&file, &path)?
@@ -294,9 +296,9 @@ impl Store {
     /// Returns every operation that has not ended well, the oldest first. Makes nothing and waits
     /// for nobody.
     pub fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
-        let directory = self.directory.join(RECORDS);
+        let directory = self.directory().join(RECORDS);
         let mut found = Vec::new();
-        for operation in file::list(&directory)? {
+        for operation in self.directory.list(RECORDS)? {
             if !is_id(&operation) {
                 continue;
             }
@@ -335,7 +337,7 @@ impl Store {
     /// Takes the record of an operation that nobody is at work on; `None` where somebody is, or it
     /// is settled.
     pub fn take_record(&self, operation: &str) -> Result<Option<Record>, StoreError> {
-        let path = self.directory.join(RECORDS).join(operation);
+        let path = self.directory().join(RECORDS).join(operation);
         let file = match OpenOptions::new().append(true).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -356,11 +358,10 @@ impl Store {
         node: &str,
         endpoint: &str,
     ) -> Result<NodeLock, StoreError> {
-        let directory = self.directory.join(LOCKS);
-        file::make_directory(&directory, self.owner)?;
+        let directory = self.directory.make(LOCKS)?;
         let builder = builder.to_ascii_lowercase();
         let path = directory.join(super::hash(&format!("{builder}\n{node}\n{endpoint}")));
-        let file = file::open_lock(&path, self.owner)?.into();
+        let file = self.directory.open_lock(&path)?.into();
         Ok(NodeLock { file, path })
     }
 }

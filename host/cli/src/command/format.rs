@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::text::Text;
@@ -34,32 +35,34 @@ impl FromStr for Format {
 }
 
 impl Format {
-    /// Prints a listing: `table` makes it for people, and `rows` has a JSON object for each row.
-    pub fn list(
+    /// Prints a listing: `table` makes it for people, and `rows` has an object for each row.
+    pub fn list<R: Serialize>(
         &self,
         table: impl FnOnce() -> Text,
-        rows: impl IntoIterator<Item = Value>,
+        rows: impl IntoIterator<Item = R>,
     ) -> anyhow::Result<()> {
+        let rows = || rows.into_iter().map(serde_json::to_value);
         match self {
             Self::Table => terminal::result(&table()),
-            Self::Json => rows.into_iter().try_for_each(|row| terminal::json(&row)),
+            Self::Json => rows().try_for_each(|row| terminal::json(&row?)),
             Self::Template(template) => {
-                let rows: Vec<_> = rows.into_iter().collect();
+                let rows: Vec<Value> = rows().collect::<Result<_, _>>()?;
                 terminal::result(&template.rows(&rows)?)
             }
         }
     }
 
-    /// Prints an inspection: `text` makes it for people, and `object` as JSON.
-    pub fn show(
+    /// Prints an inspection: `text` makes it for people, and `object` for programs.
+    pub fn show<T: Serialize>(
         &self,
         text: impl FnOnce() -> Text,
-        object: impl FnOnce() -> Value,
+        object: impl FnOnce() -> T,
     ) -> anyhow::Result<()> {
+        let object = || serde_json::to_value(object());
         match self {
             Self::Table => terminal::result(&text()),
-            Self::Json => terminal::pretty_json(&object()),
-            Self::Template(template) => terminal::result(&template.object(&object())?),
+            Self::Json => terminal::pretty_json(&object()?),
+            Self::Template(template) => terminal::result(&template.object(&object()?)?),
         }
     }
 }

@@ -1,20 +1,17 @@
-//! Components in OCI registries, by the OCI distribution specification.
+//! One repository of an OCI registry, by the OCI distribution specification
+//! (<https://github.com/opencontainers/distribution-spec>).
 //!
 //! Whatever a registry answers is read within bounds of size and time, also where something is pushed.
 
-mod layout;
 mod token;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
-pub use layout::Contents;
-use token::Purpose;
-
 use crate::digest::Digest;
-use crate::error::{self, RegistryError};
-use crate::{Artifact, Credential, Fetched, Location, Request, Resolved, Source, web};
+use crate::error::{self, AccessFault, RegistryError};
+use crate::{Artifact, Credential, Progress, web};
 
 /// Most bytes of a manifest; registries commonly refuse larger ones.
 const MANIFEST_BYTES: u64 = 4 << 20;
@@ -24,97 +21,38 @@ const BYTES: &str = "application/octet-stream";
 /// What Docker calls its registry, and where that is.
 const DOCKER: (&str, &str) = ("docker.io", "index.docker.io");
 
-/// An artifact that was pushed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pushed {
-    /// Where it is, pinned to the digest of its manifest.
-    pub pinned: Source,
-    /// Digest of the component.
-    pub digest: Digest,
-}
+pub use token::Access;
 
-pub(crate) async fn fetch(
-    artifact: &Artifact,
-    pin: Option<&Digest>,
-    request: &Request<'_>,
-) -> Result<Fetched, RegistryError> {
-    let registry = Registry::new(artifact, &request.credential, Purpose::Pull).await?;
-    let found = registry.component(artifact, pin, request.limit).await?;
-    let path = format!("blobs/{}", found.digest);
-    let what = format!("the component of {artifact}");
-    let answer = registry.get(&path, &[], &what).await?;
-    let time = web::COMPONENT_TIME;
-    let bytes = web::read(answer, &what, request.limit, time, request.progress).await?;
-    error::check(&what, Some(&found.digest), &Digest::of(&bytes))?;
-    Ok(Fetched {
-        bytes,
-        digest: found.digest,
-        pinned: found.pinned,
-    })
-}
-
-pub(crate) async fn resolve(
-    artifact: &Artifact,
-    pin: Option<&Digest>,
-    request: &Request<'_>,
-) -> Result<Resolved, RegistryError> {
-    let registry = Registry::new(artifact, &request.credential, Purpose::Pull).await?;
-    registry.component(artifact, pin, request.limit).await
-}
-
-/// Pushes a component under the artifact's tag.
-///
-/// # Errors
-///
-/// Where the registry refuses it or cannot be reached.
-pub async fn push(
-    artifact: &Artifact,
-    component: Vec<u8>,
-    contents: &Contents,
-    credential: &Credential,
-) -> Result<Pushed, RegistryError> {
-    let parts = layout::parts(&component, contents).map_err(|error| RegistryError::Answer {
-        url: artifact.to_string(),
-        reason: error.to_string(),
-    })?;
-    let registry = Registry::new(artifact, credential, Purpose::Push).await?;
-    let digest = Digest::of(&component);
-    let manifest_digest = Digest::of(&parts.manifest);
-    registry.push_blob(component, &digest).await?;
-    let config_digest = Digest::of(&parts.config);
-    registry.push_blob(parts.config, &config_digest).await?;
-    registry
-        .push_manifest(parts.manifest, artifact.tag_or_latest())
-        .await?;
-    let tagged = Artifact {
-        tag: Some(artifact.tag_or_latest().to_owned()),
-        ..artifact.clone()
-    };
-    Ok(Pushed {
-        pinned: Source {
-            location: Location::Registry(tagged),
-            digest: Some(manifest_digest),
-        },
-        digest,
-    })
-}
-
-/// A registry that has said how it wants to be asked.
-struct Registry {
+/// A client of one repository, which the registry has told how it wants to be asked.
+pub struct Client {
     /// Scheme and host.
     root: String,
-    host: String,
-    repository: String,
+    artifact: Artifact,
     credential: Credential,
     /// What the registry's own authority gave for the credential.
     token: Option<String>,
 }
 
-impl Registry {
-    async fn new(
+/// Content of a registry, and its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The content.
+    pub bytes: Vec<u8>,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+impl Client {
+    /// Makes a client for the repository of an artifact: asks the registry how it wants to be
+    /// asked, and its authority for a token where it wants one.
+    ///
+    /// # Errors
+    ///
+    /// Where the registry cannot be reached, or denies access.
+    pub async fn connect(
         artifact: &Artifact,
         credential: &Credential,
-        purpose: Purpose,
+        access: Access,
     ) -> Result<Self, RegistryError> {
         let scheme = if artifact.is_local() { "http" } else { "https" };
         let address = match artifact.registry.as_str() {
@@ -123,45 +61,51 @@ impl Registry {
         };
         let root = format!("{scheme}://{address}");
         Ok(Self {
-            token: token::obtain(&root, artifact, credential, purpose).await?,
+            token: token::obtain(&root, artifact, credential, access).await?,
             root,
-            host: artifact.registry.clone(),
-            repository: artifact.repository.clone(),
+            artifact: artifact.clone(),
             credential: credential.clone(),
         })
     }
 
-    /// Finds the component of an artifact by its manifest.
-    async fn component(
+    /// Fetches the manifest of the artifact: that of the pinned digest, else that of its tag.
+    /// `accepted` are media types.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it does not have the pinned digest.
+    pub async fn manifest(
         &self,
-        artifact: &Artifact,
         pin: Option<&Digest>,
-        limit: u64,
-    ) -> Result<Resolved, RegistryError> {
-        let what = artifact.to_string();
-        let version = pin.map_or(artifact.tag_or_latest(), Digest::as_str);
+        accepted: &[&str],
+    ) -> Result<Received, RegistryError> {
+        let what = self.artifact.to_string();
+        let version = pin.map_or(self.artifact.tag_or_latest(), Digest::as_str);
         let answer = self
-            .get(&format!("manifests/{version}"), layout::ACCEPTED, &what)
+            .get(&format!("manifests/{version}"), accepted, &what)
             .await?;
-        let manifest =
-            web::read(answer, &what, MANIFEST_BYTES, web::ANSWER_TIME, &|_, _| {}).await?;
-        let manifest_digest = Digest::of(&manifest);
-        error::check(&format!("the manifest of {what}"), pin, &manifest_digest)?;
-        let found = layout::component(&manifest);
-        let (digest, size) = found.map_err(|reason| RegistryError::NotAComponent {
-            what: what.clone(),
-            reason: web::line(&reason),
-        })?;
-        if size > limit {
-            return Err(RegistryError::TooLarge { what, limit });
-        }
-        Ok(Resolved {
-            digest,
-            pinned: Source {
-                location: Location::Registry(artifact.clone()),
-                digest: Some(manifest_digest),
-            },
-        })
+        let bytes = web::read(answer, &what, MANIFEST_BYTES, web::ANSWER_TIME, &|_, _| {}).await?;
+        let digest = Digest::of(&bytes);
+        error::check(&format!("the manifest of {what}"), pin, &digest)?;
+        Ok(Received { bytes, digest })
+    }
+
+    /// Fetches a blob of at most `limit` bytes; `what` names it in messages.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it does not have that digest.
+    pub async fn blob(
+        &self,
+        digest: &Digest,
+        what: &str,
+        limit: u64,
+        progress: Progress<'_>,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let answer = self.get(&format!("blobs/{digest}"), &[], what).await?;
+        let bytes = web::read(answer, what, limit, web::TRANSFER_TIME, progress).await?;
+        error::check(what, Some(digest), &Digest::of(&bytes))?;
+        Ok(bytes)
     }
 
     async fn get(
@@ -179,8 +123,18 @@ impl Registry {
         self.successful(answer, &url, what).await
     }
 
-    /// Uploads some bytes, unless they are there already.
-    async fn push_blob(&self, bytes: Vec<u8>, digest: &Digest) -> Result<(), RegistryError> {
+    /// Uploads a blob, unless it is there already. Returns its digest.
+    ///
+    /// # Errors
+    ///
+    /// Where the registry refuses it or cannot be reached.
+    pub async fn push_blob(&self, bytes: Vec<u8>) -> Result<Digest, RegistryError> {
+        let digest = Digest::of(&bytes);
+        self.upload(bytes, &digest).await?;
+        Ok(digest)
+    }
+
+    async fn upload(&self, bytes: Vec<u8>, digest: &Digest) -> Result<(), RegistryError> {
         let there = self.url(&format!("blobs/{digest}"));
         let answer = web::send(self.request(Method::HEAD, &there)?, &there, 0).await?;
         if answer.status().is_success() {
@@ -189,7 +143,9 @@ impl Registry {
         let url = self.url("blobs/uploads/");
         let request = self.request(Method::POST, &url)?.body(Vec::new());
         let answer = web::send(request, &url, 0).await?;
-        let answer = self.successful(answer, &url, &self.repository).await?;
+        let answer = self
+            .successful(answer, &url, &self.artifact.repository)
+            .await?;
         let place = self.place(&answer, digest)?;
         let length = bytes.len() as u64;
         let mut request = web::client(place.as_str())?.put(place.clone());
@@ -199,11 +155,12 @@ impl Registry {
         }
         let request = request.header(CONTENT_TYPE, BYTES).body(bytes);
         let answer = web::send(request, place.as_str(), length).await?;
-        self.successful(answer, &url, &self.repository).await?;
+        self.successful(answer, &url, &self.artifact.repository)
+            .await?;
         Ok(())
     }
 
-    /// Where an upload that was begun goes on.
+    /// Returns where an upload that was begun goes on.
     fn place(&self, answer: &Response, digest: &Digest) -> Result<Url, RegistryError> {
         let wrong = |reason: String| RegistryError::Answer {
             url: answer.url().to_string(),
@@ -227,27 +184,38 @@ impl Registry {
         Ok(url)
     }
 
-    async fn push_manifest(&self, manifest: Vec<u8>, tag: &str) -> Result<(), RegistryError> {
-        let url = self.url(&format!("manifests/{tag}"));
+    /// Puts a manifest under the artifact's tag. Returns its digest.
+    ///
+    /// # Errors
+    ///
+    /// Where the registry refuses it or cannot be reached.
+    pub async fn push_manifest(
+        &self,
+        manifest: Vec<u8>,
+        media_type: &str,
+    ) -> Result<Digest, RegistryError> {
+        let digest = Digest::of(&manifest);
+        let url = self.url(&format!("manifests/{}", self.artifact.tag_or_latest()));
         let length = manifest.len() as u64;
         let request = self
             .request(Method::PUT, &url)?
-            .header(CONTENT_TYPE, layout::MANIFEST)
+            .header(CONTENT_TYPE, media_type)
             .body(manifest);
         let answer = web::send(request, &url, length).await?;
-        self.successful(answer, &url, &self.repository).await?;
-        Ok(())
+        self.successful(answer, &url, &self.artifact.repository)
+            .await?;
+        Ok(digest)
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}/v2/{}/{path}", self.root, self.repository)
+        format!("{}/v2/{}/{path}", self.root, self.artifact.repository)
     }
 
     fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, RegistryError> {
         Ok(self.introduced(web::client(url)?.request(method, url)))
     }
 
-    /// The request with what the registry wants to be shown.
+    /// Adds the credentials to a request.
     fn introduced(&self, request: RequestBuilder) -> RequestBuilder {
         match (&self.token, &self.credential) {
             (Some(token), _) => request.bearer_auth(token),
@@ -259,7 +227,7 @@ impl Registry {
         }
     }
 
-    /// The answer, where it is a good one.
+    /// Returns the answer where it is a success.
     async fn successful(
         &self,
         answer: Response,
@@ -269,7 +237,7 @@ impl Registry {
         match answer.status() {
             status if status.is_success() => Ok(answer),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(unauthorized(&self.host, &self.credential))
+                Err(unauthorized(&self.artifact.registry, &self.credential))
             }
             status => {
                 let words = complaint(&web::words(answer).await);
@@ -281,7 +249,7 @@ impl Registry {
                 Err(match status {
                     StatusCode::NOT_FOUND => RegistryError::NotFound {
                         what: what.to_owned(),
-                        host: self.host.clone(),
+                        host: self.artifact.registry.clone(),
                         answer: said,
                     },
                     _ => RegistryError::Answer {
@@ -294,7 +262,7 @@ impl Registry {
     }
 }
 
-/// What a registry complains about, without the JSON around it.
+/// Returns the messages of a registry's error, without the JSON around them.
 fn complaint(words: &str) -> String {
     #[derive(Deserialize)]
     struct Envelope {
@@ -316,15 +284,12 @@ fn complaint(words: &str) -> String {
 }
 
 fn unauthorized(host: &str, credential: &Credential) -> RegistryError {
-    let reason = match credential {
-        Credential::Anonymous => "asks who you are",
-        Credential::Password { .. } | Credential::Token(_) => {
-            "does not take the credentials of the Docker configuration for this"
-        }
-    };
     RegistryError::Unauthorized {
         host: host.to_owned(),
-        reason: format!("{reason}; `docker login {host}` stores credentials"),
+        fault: match credential {
+            Credential::Anonymous => AccessFault::NoCredentials,
+            Credential::Password { .. } | Credential::Token(_) => AccessFault::WrongCredentials,
+        },
     }
 }
 

@@ -1,22 +1,22 @@
-//! Tokens of registries: the authority that a registry names gives one to who may read there.
+//! Tokens of registries: a registry may name an authority that issues them.
 //! Source: the distribution project's "Token Authentication Specification".
 //!
-//! What such an authority answers is bounded as everything else that is read, and it is told the
-//! credential only over TLS: a registry could name any place.
+//! The answers of an authority have the same limits as everything else that is read, and it is sent
+//! the credential only over TLS: a registry could name any server.
 
 use http_auth::parse_challenges;
 use reqwest::header::WWW_AUTHENTICATE;
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
+use crate::artifact::is_loopback;
 use crate::error::RegistryError;
-use crate::source::is_loopback;
 use crate::{Artifact, Credential, web};
 
 /// Most bytes of an answer with a token.
 const ANSWER_BYTES: u64 = 1 << 20;
 
-/// What a registry wants to be shown.
+/// What a registry asks for.
 #[derive(Debug, PartialEq, Eq)]
 struct Challenge {
     realm: String,
@@ -32,14 +32,16 @@ struct Answer {
     access_token: String,
 }
 
-/// What a token is good for.
+/// What a client does in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub enum Access {
+    /// Reads.
     Pull,
+    /// Reads and writes.
     Push,
 }
 
-impl Purpose {
+impl Access {
     fn actions(self) -> &'static str {
         match self {
             Self::Pull => "pull",
@@ -48,7 +50,7 @@ impl Purpose {
     }
 }
 
-/// A token for the repository, where the registry wants one.
+/// Obtains a token for the repository, where the registry wants one.
 ///
 /// # Errors
 ///
@@ -57,7 +59,7 @@ pub(super) async fn obtain(
     registry: &str,
     artifact: &Artifact,
     credential: &Credential,
-    purpose: Purpose,
+    access: Access,
 ) -> Result<Option<String>, RegistryError> {
     if let Credential::Token(token) = credential {
         return Ok(Some(token.clone()));
@@ -86,7 +88,7 @@ pub(super) async fn obtain(
             "it wants a token from {realm:?}, which is asked without TLS"
         )));
     }
-    let scope = format!("repository:{}:{}", artifact.repository, purpose.actions());
+    let scope = format!("repository:{}:{}", artifact.repository, access.actions());
     {
         let mut query = asked.query_pairs_mut();
         query.append_pair("scope", &scope);

@@ -2,25 +2,35 @@
 
 use std::time::Duration;
 
-use iechor_registry::{
-    Contents, Credential, Digest, Location, Pushed, RegistryError, Source, push,
-};
+use iechor_registry::manifest::MANIFEST;
+use iechor_registry::{Access, Artifact, Client, Credential, Digest, RegistryError};
 
 use crate::server::{Server, drip, send};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Digests of what was pushed.
+#[derive(Debug)]
+struct Pushed {
+    blob: Digest,
+    config: Digest,
+    manifest: Digest,
+}
+
 async fn push_to(server: &Server) -> Result<Pushed, RegistryError> {
-    let source: Source = format!("oci://{}/a:1", server.address).parse().unwrap();
-    let Location::Registry(artifact) = source.location else {
-        panic!("{source}")
-    };
+    let artifact: Artifact = format!("{}/a:1", server.address).parse().unwrap();
     let credential = Credential::Password {
         username: "user".into(),
         password: "password".into(),
     };
-    let contents = Contents::default();
-    let pushing = push(&artifact, b"component".to_vec(), &contents, &credential);
+    let pushing = async {
+        let client = Client::connect(&artifact, &credential, Access::Push).await?;
+        Ok(Pushed {
+            blob: client.push_blob(b"component".to_vec()).await?,
+            config: client.push_blob(b"config".to_vec()).await?,
+            manifest: client.push_manifest(b"{}".to_vec(), MANIFEST).await?,
+        })
+    };
     tokio::time::timeout(Duration::from_secs(24 * 3600), pushing)
         .await
         .expect("it waits for ever")
@@ -44,7 +54,8 @@ fn taking(what: &str, place: &str) -> String {
 async fn a_component_is_uploaded_with_its_manifest() {
     let server = Server::start(|what| vec![send(&taking(what, "/upload/1?state=x"))]).await;
     let pushed = push_to(&server).await.unwrap();
-    assert_eq!(pushed.digest, Digest::of(b"component"));
+    assert_eq!(pushed.blob, Digest::of(b"component"));
+    assert_eq!(pushed.config, Digest::of(b"config"));
     let requests = server.requests();
     let digest = Digest::of(b"component").to_string().replace(':', "%3A");
     let upload = format!("PUT /upload/1?state=x&digest={digest} ");
@@ -57,11 +68,7 @@ async fn a_component_is_uploaded_with_its_manifest() {
     let manifest = requests.last().unwrap();
     assert!(manifest.starts_with("PUT /v2/a/manifests/1 "), "{manifest}");
     let body = manifest.split_once("\r\n\r\n").unwrap().1;
-    assert_eq!(
-        pushed.pinned.digest,
-        Some(Digest::of(body.as_bytes())),
-        "{manifest}"
-    );
+    assert_eq!(pushed.manifest, Digest::of(body.as_bytes()), "{manifest}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use iechor_registry::{Credential, Digest, Fetched, RegistryError, Request, Source};
+use iechor_registry::manifest::{MANIFEST, Manifest};
+use iechor_registry::{Access, Client, Credential, Digest, RegistryError, download};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -58,31 +59,31 @@ impl Server {
     }
 
     /// Fetches from the web server.
-    pub async fn fetch(&self, path: &str, limit: u64) -> Result<Fetched, RegistryError> {
+    pub async fn fetch(&self, path: &str, limit: u64) -> Result<Vec<u8>, RegistryError> {
         let digest = Digest::of(b"component");
-        self.fetch_source(&format!("http://{}{path}@{digest}", self.address), limit)
-            .await
+        let url = format!("http://{}{path}", self.address);
+        within_a_day(download(&url, Some(&digest), limit, &|_, _| {})).await
     }
 
-    /// Fetches from the registry.
-    pub async fn pull(&self) -> Result<Fetched, RegistryError> {
-        self.fetch_source(&format!("oci://{}/a:1", self.address), 64 << 20)
-            .await
+    /// Fetches a manifest and its layer from the registry.
+    pub async fn pull(&self) -> Result<Vec<u8>, RegistryError> {
+        let artifact = format!("{}/a:1", self.address).parse().unwrap();
+        within_a_day(async {
+            let client = Client::connect(&artifact, &Credential::Anonymous, Access::Pull).await?;
+            let manifest = client.manifest(None, &[MANIFEST]).await?;
+            let manifest: Manifest = serde_json::from_slice(&manifest.bytes).unwrap();
+            let layer = manifest.layers[0].digest.parse().unwrap();
+            client.blob(&layer, "the layer", 64 << 20, &|_, _| {}).await
+        })
+        .await
     }
+}
 
-    async fn fetch_source(&self, source: &str, limit: u64) -> Result<Fetched, RegistryError> {
-        let source: Source = source.parse().unwrap();
-        let request = Request {
-            credential: Credential::Anonymous,
-            limit,
-            progress: &|_, _| {},
-        };
-        let fetching = iechor_registry::fetch(&source, &request);
-        // A day of virtual time.
-        tokio::time::timeout(Duration::from_secs(24 * 3600), fetching)
-            .await
-            .expect("it waits for ever")
-    }
+/// Waits for a day of virtual time at most.
+async fn within_a_day<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(24 * 3600), work)
+        .await
+        .expect("it waits for ever")
 }
 
 async fn serve(

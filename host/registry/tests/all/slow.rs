@@ -232,7 +232,7 @@ async fn no_answer_of_a_registry_may_trickle() {
         match server.pull().await {
             Ok(fetched) => {
                 assert_eq!(slow, "", "it was waited for");
-                assert_eq!(fetched.bytes, b"component");
+                assert_eq!(fetched, b"component");
             }
             Err(error) => assert_slow(&server, &error, ""),
         }

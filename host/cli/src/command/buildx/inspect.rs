@@ -15,6 +15,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{ls, parse_duration, platforms};
 use crate::command::Format;
+use crate::failure;
 use crate::session::{self, Common};
 use crate::table;
 use crate::terminal::{self, Display};
@@ -65,6 +66,7 @@ impl Inspect {
                     terminal::warn(&ls::incomplete(&stored.group.name, record));
                 }
             }
+            failure::advise(nodes.iter().filter_map(|node| node.state.as_ref().err()));
             Ok(())
         })
     }

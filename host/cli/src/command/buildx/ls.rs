@@ -14,7 +14,7 @@ use super::{parse_duration, platforms};
 use crate::command::Format;
 use crate::session::{self, Common};
 use crate::text::Text;
-use crate::{table, terminal};
+use crate::{failure, table, terminal};
 
 /// List builders
 #[derive(Debug, Args)]
@@ -93,6 +93,10 @@ impl Ls {
             }
             for complaint in complaints {
                 terminal::say(&complaint);
+            }
+            if matches!(self.format, Format::Table) {
+                let reports = listed.iter().flat_map(|builder| &builder.nodes);
+                failure::advise(reports.filter_map(|report| report.state.as_ref().err()));
             }
             Ok(())
         })

@@ -11,7 +11,7 @@ use iechor_sandbox::contract::Status;
 
 use super::parse_duration;
 use crate::session::{self, Common};
-use crate::terminal;
+use crate::{failure, terminal};
 
 /// Remove one or more builders
 #[derive(Debug, Args)]
@@ -82,6 +82,7 @@ impl Rm {
                     }
                     Err(error) => {
                         terminal::say(&format!("failed to remove {name}: {error}"));
+                        failure::advise([&error]);
                         failures.push(error);
                     }
                 }

@@ -2,10 +2,8 @@
 
 use anyhow::bail;
 use iechor_builder::Workspace;
-use iechor_builder::drivers::Candidate;
-use iechor_sandbox::Grant;
-use iechor_sandbox::contract::CapabilityRequest;
-use iechor_sandbox::grant::find;
+use iechor_catalog::view::Capability;
+use iechor_catalog::{Candidate, Grant};
 
 use super::{need, risk, scope, shown};
 use crate::terminal;
@@ -20,7 +18,7 @@ use crate::terminal;
 pub async fn ask(
     workspace: &Workspace,
     candidate: &Candidate,
-    requests: &[&CapabilityRequest],
+    requests: &[Capability],
     mut granted: Vec<Grant>,
 ) -> anyhow::Result<Vec<Grant>> {
     let open: Vec<_> = requests
@@ -45,7 +43,7 @@ pub async fn ask(
         shown(&candidate.descriptor().version)
     ));
     for request in open {
-        let risk = match risk(&request.name) {
+        let risk = match risk(request.high_risk) {
             "" => String::new(),
             risk => format!(", {}", risk.to_uppercase()),
         };
@@ -53,13 +51,16 @@ pub async fn ask(
         terminal::say(&format!(
             "\n  {} for {} ({}{risk})\n  This allows: {}.\n  Reason given by the driver: {}",
             shown(&request.name),
-            scope(&request.name, &request.scope),
+            scope(request.any, &request.scope),
             need(request.required),
-            means(&request.name),
+            request.means.unwrap_or("unknown"),
             shown(&request.reason)
         ));
         if terminal::confirm("  Grant it? [y/N] ", &workspace.cancel).await? {
-            granted.push(Grant::of(request));
+            granted.push(Grant {
+                name: request.name.clone(),
+                scope: request.scope.clone(),
+            });
         } else if request.required {
             bail!(
                 "{} requires {}, which was not granted; nothing was changed",
@@ -69,9 +70,4 @@ pub async fn ask(
         }
     }
     Ok(granted)
-}
-
-/// Returns what the capability allows.
-fn means(name: &str) -> &'static str {
-    find(name).map_or("unknown", |capability| capability.means)
 }

@@ -1,9 +1,7 @@
 //! `iechor driver inspect`
 
 use clap::Args;
-use iechor_builder::drivers::{self, Loaded, Origin};
-use iechor_sandbox::contract::{Descriptor, OptionKind};
-use iechor_sandbox::grant::{is_everything, review_order};
+use iechor_catalog::view::{DriverDetails, DriverOption};
 
 use super::{need, risk, scope, shown};
 use crate::command::Format;
@@ -26,167 +24,82 @@ impl Inspect {
     pub fn run(self) -> anyhow::Result<()> {
         let Self { driver, format } = self;
         session::query(&Common::default(), |workspace| async move {
-            let loaded = drivers::load(&workspace, &driver).await?;
-            let descriptor = loaded
-                .driver
-                .descriptor()
-                .await
-                .map_err(iechor_builder::BuilderError::from)?;
-            format.show(|| text(&loaded, descriptor), || json(&loaded, descriptor))
+            let loaded = workspace.catalog.load(&driver).await?;
+            let details = DriverDetails::of(&loaded).await?;
+            format.show(|| text(&details), || &details)
         })
     }
 }
 
-fn text(loaded: &Loaded, descriptor: &Descriptor) -> Text {
-    let component = &loaded.driver;
+fn text(driver: &DriverDetails) -> Text {
     let field = |key: &str, value: &str| (key.to_owned(), shown(value));
     let mut fields = vec![
-        field("Name", &descriptor.name),
-        field("Version", &descriptor.version),
-        field("Summary", &descriptor.summary),
-        field("Vendor", descriptor.vendor.as_deref().unwrap_or("-")),
-        field("License", descriptor.license.as_deref().unwrap_or("-")),
-        field("Source", &loaded.origin.to_string()),
-        field("Digest", component.digest()),
-        field("Contract", component.contract()),
+        field("Name", &driver.name),
+        field("Version", &driver.version),
+        field("Summary", &driver.summary),
+        field("Vendor", driver.vendor.as_deref().unwrap_or("-")),
+        field("License", driver.license.as_deref().unwrap_or("-")),
+        field("Source", &driver.source),
+        field("Digest", &driver.digest),
+        field("Contract", &driver.contract),
     ];
-    if let Origin::Installed(entry) = &loaded.origin {
-        fields.push(field("Installed as", &entry.name));
-        fields.push(field("Installed at", &entry.installed_at));
-        fields.push(field("Pinned to", &entry.pinned));
+    for (key, value) in [
+        ("Installed as", &driver.installed_as),
+        ("Installed at", &driver.installed_at),
+        ("Pinned to", &driver.pinned),
+    ] {
+        if let Some(value) = value {
+            fields.push(field(key, value));
+        }
     }
     let mut text = table::fields(&fields);
     text.line("");
     text.line("Imports:");
-    for import in component.imports() {
+    for import in &driver.imports {
         text.line(&format!("  {import}"));
     }
     text.line("");
     text.line("Requested capabilities:");
     let mut rows = Vec::new();
-    for request in review_order(&descriptor.capabilities) {
+    let mut capabilities: Vec<_> = driver.capabilities.iter().collect();
+    capabilities.sort_by_key(|request| request.review_rank);
+    for request in capabilities {
         rows.push(vec![
             format!("  {}", shown(&request.name)),
-            scope(&request.name, &request.scope),
+            scope(request.any, &request.scope),
             need(request.required).to_owned(),
-            risk(&request.name).to_owned(),
+            risk(request.high_risk).to_owned(),
             shown(&request.reason),
         ]);
     }
     text.append(&table::render(&rows));
-    let forbidden = forbidden(loaded, descriptor);
-    if !forbidden.is_empty() {
+    if !driver.forbidden.is_empty() {
         text.line("");
         text.line("Forbidden by policy:");
-        for (file, rule) in forbidden {
-            text.line(&format!("  {rule} ({file})"));
+        for forbidden in &driver.forbidden {
+            text.line(&format!("  {} ({})", forbidden.rule, forbidden.file));
         }
     }
     text.line("");
     text.line("Options:");
-    let rows: Vec<_> = descriptor
-        .options
-        .iter()
-        .map(|option| {
-            let name = match option.kind {
-                OptionKind::Table => format!("{}.NAME", option.name),
-                _ => option.name.clone(),
-            };
-            let default = match (&option.default, option.required) {
-                (Some(default), _) => format!(" (default {default})"),
-                (None, true) => " (required)".to_owned(),
-                (None, false) => String::new(),
-            };
-            vec![
-                format!("  {}", shown(&name)),
-                kind(&option.kind),
-                shown(&format!("{}{default}", option.help)),
-            ]
-        })
-        .collect();
+    let rows: Vec<_> = driver.options.iter().map(option).collect();
     text.append(&table::render(&rows));
     text
 }
 
-/// Returns the file and the rule of each requested capability that the policy forbids.
-fn forbidden(loaded: &Loaded, descriptor: &Descriptor) -> Vec<(String, String)> {
-    descriptor
-        .capabilities
-        .iter()
-        .flat_map(|request| loaded.policy.forbidding(&request.name))
-        .map(|(file, rule)| (file.display().to_string(), rule.to_string()))
-        .collect()
-}
-
-fn kind(kind: &OptionKind) -> String {
-    match kind {
-        OptionKind::Text => "text".into(),
-        OptionKind::Boolean => "boolean".into(),
-        OptionKind::Integer => "integer".into(),
-        OptionKind::Size => "size".into(),
-        OptionKind::Duration => "duration".into(),
-        OptionKind::Choice(choices) => shown(&choices.join("|")),
-        OptionKind::Table => "table".into(),
-        OptionKind::File => "file".into(),
-    }
-}
-
-fn json(loaded: &Loaded, descriptor: &Descriptor) -> serde_json::Value {
-    let component = &loaded.driver;
-    let entry = match &loaded.origin {
-        Origin::Installed(entry) => Some(entry),
-        Origin::BuiltIn | Origin::File(_) => None,
+fn option(option: &DriverOption) -> Vec<String> {
+    let name = match option.is_table {
+        true => format!("{}.NAME", option.name),
+        false => option.name.clone(),
     };
-    let grants: Vec<_> = loaded.granted.iter().map(ToString::to_string).collect();
-    let options: Vec<_> = descriptor
-        .options
-        .iter()
-        .map(|option| {
-            serde_json::json!({
-                "Name": option.name,
-                "Kind": kind(&option.kind),
-                "Help": option.help,
-                "Default": option.default,
-                "Required": option.required,
-                "Secret": option.secret,
-                "Deprecated": option.deprecated,
-            })
-        })
-        .collect();
-    let forbidden: Vec<_> = forbidden(loaded, descriptor)
-        .into_iter()
-        .map(|(file, rule)| serde_json::json!({ "File": file, "Rule": rule }))
-        .collect();
-    let capabilities: Vec<_> = descriptor
-        .capabilities
-        .iter()
-        .map(|request| {
-            serde_json::json!({
-                "Name": request.name,
-                "Scope": request.scope,
-                "Any": is_everything(&request.name, &request.scope),
-                "Required": request.required,
-                "Reason": request.reason,
-            })
-        })
-        .collect();
-    serde_json::json!({
-        "Name": descriptor.name,
-        "Version": descriptor.version,
-        "Summary": descriptor.summary,
-        "Vendor": descriptor.vendor,
-        "Homepage": descriptor.homepage,
-        "License": descriptor.license,
-        "Source": loaded.origin.to_string(),
-        "Digest": component.digest(),
-        "Contract": component.contract(),
-        "InstalledAs": entry.map(|entry| &entry.name),
-        "InstalledAt": entry.map(|entry| &entry.installed_at),
-        "Pinned": entry.map(|entry| &entry.pinned),
-        "Grants": grants,
-        "Forbidden": forbidden,
-        "Imports": component.imports(),
-        "Options": options,
-        "Capabilities": capabilities,
-    })
+    let default = match (&option.default, option.required) {
+        (Some(default), _) => format!(" (default {default})"),
+        (None, true) => " (required)".to_owned(),
+        (None, false) => String::new(),
+    };
+    vec![
+        format!("  {}", shown(&name)),
+        shown(&option.kind),
+        shown(&format!("{}{default}", option.help)),
+    ]
 }

@@ -1,10 +1,7 @@
 //! `iechor driver install`
 
 use clap::Args;
-use iechor_builder::BuilderError;
-use iechor_builder::drivers::{Candidate, LockFile};
-use iechor_registry::Source;
-use iechor_sandbox::Grant;
+use iechor_catalog::{Candidate, Grant, Source};
 
 use super::consent;
 use super::download::Download;
@@ -34,18 +31,18 @@ impl Install {
     /// Installs the driver and prints its name.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
-            let source: Source = self.source.parse().map_err(BuilderError::from)?;
+            let catalog = &workspace.catalog;
+            let source: Source = self.source.parse()?;
             let download = Download::new();
             let progress = |received, total| download.show(received, total);
             let candidate =
-                Candidate::fetch(&workspace, source, self.name.as_deref(), &progress).await?;
+                Candidate::fetch(catalog, source, self.name.as_deref(), &progress).await?;
             drop(download);
-            // Do not ask about a driver that cannot be installed.
-            let lock = LockFile::read(&workspace.store)?;
-            candidate.check_free(&lock).map_err(BuilderError::from)?;
+            // Nobody is asked about what could not be installed anyway.
+            candidate.check_free(&catalog.storage().lock_file()?)?;
             let requests = candidate.requests();
             let grants = consent::ask(&workspace, &candidate, &requests, self.grants).await?;
-            let installed = candidate.install(&workspace, &grants, None).await?;
+            let installed = candidate.install(catalog, &grants, None).await?;
             terminal::say(&format!(
                 "installed {} {} from {} ({})",
                 installed.name, installed.version, installed.source, installed.digest

@@ -1,16 +1,13 @@
 //! `iechor driver ls`
 
 use clap::Args;
-use iechor_builder::drivers::Origin;
-use iechor_builder::drivers::manage::{self, Listed};
-use iechor_sandbox::Embedded;
-use serde_json::{Value, json};
+use iechor_catalog::view::{DriverSummary, Status};
 
-use super::shown;
+use super::{short, shown};
 use crate::command::Format;
 use crate::session::{self, Common};
-use crate::table;
 use crate::text::Text;
+use crate::{failure, table};
 
 /// List the built-in and installed drivers
 #[derive(Debug, Args)]
@@ -25,11 +22,11 @@ impl Ls {
     /// error, after the list of the other drivers.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
-            let listing = manage::list(&workspace).await;
-            let listed = &listing.drivers;
-            self.format
-                .list(|| as_table(listed), listed.iter().map(as_json))?;
-            match listing.fault {
+            let listing = workspace.catalog.list().await;
+            let drivers = &listing.drivers;
+            self.format.list(|| as_table(drivers), drivers)?;
+            failure::advise_on_drivers(&listing.faults);
+            match listing.lock_fault {
                 Some(fault) => Err(fault.into()),
                 None => Ok(()),
             }
@@ -37,69 +34,22 @@ impl Ls {
     }
 }
 
-fn as_table(listed: &[Listed]) -> Text {
+fn as_table(drivers: &[DriverSummary]) -> Text {
     let header = ["NAME", "VERSION", "SOURCE", "DIGEST", "STATUS"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for driver in listed {
-        let (version, digest) = match (&driver.state, &driver.origin) {
-            (Ok(state), _) => (state.version.clone(), state.digest.clone()),
-            (Err(_), Some(Origin::Installed(entry))) => {
-                (entry.version.clone(), entry.digest.to_string())
-            }
-            (Err(_), _) => (String::new(), String::new()),
-        };
-        let short = digest.chars().take("sha256:0123456789ab".len()).collect();
+    for driver in drivers {
+        let text = |text: &Option<String>| shown(text.as_deref().unwrap_or_default());
         rows.push(vec![
             shown(&driver.name),
-            shown(&version),
-            driver
-                .origin
-                .as_ref()
-                .map_or_else(String::new, |origin| shown(&origin.to_string())),
-            short,
-            match &driver.state {
-                Ok(state) if state.missing.is_empty() => "ok".to_owned(),
-                Ok(state) => shown(&format!("not granted: {}", state.missing.join(", "))),
-                Err(error) => shown(&error.to_string()),
+            text(&driver.version),
+            text(&driver.source),
+            short(driver.digest.as_deref().unwrap_or_default()),
+            match driver.status {
+                Status::Ok => "ok".to_owned(),
+                Status::Untrusted => shown(&format!("not granted: {}", driver.missing.join(", "))),
+                Status::Broken => text(&driver.err),
             },
         ]);
     }
     table::render(&rows)
-}
-
-fn as_json(driver: &Listed) -> Value {
-    let mut object = json!({
-        "Name": driver.name,
-        "Aliases": Embedded::find(&driver.name).map_or(&[][..], |embedded| embedded.aliases),
-        "Source": driver.origin.as_ref().map(ToString::to_string),
-        "Version": Value::Null,
-        "Digest": Value::Null,
-        "Pinned": Value::Null,
-        "InstalledAt": Value::Null,
-        "Missing": [],
-        "Err": Value::Null,
-    });
-    if let Some(Origin::Installed(entry)) = &driver.origin {
-        object["Version"] = json!(entry.version);
-        object["Digest"] = json!(entry.digest);
-        object["Pinned"] = json!(entry.pinned);
-        object["InstalledAt"] = json!(entry.installed_at);
-    }
-    object["Status"] = json!(match &driver.state {
-        Ok(state) => {
-            object["Version"] = json!(state.version);
-            object["Digest"] = json!(state.digest);
-            object["Missing"] = json!(state.missing);
-            if state.missing.is_empty() {
-                "ok"
-            } else {
-                "untrusted"
-            }
-        }
-        Err(error) => {
-            object["Err"] = json!(error.to_string());
-            "broken"
-        }
-    });
-    object
 }

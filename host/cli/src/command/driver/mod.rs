@@ -68,8 +68,11 @@ fn shown(text: &str) -> String {
 }
 
 /// Returns the patterns of a scope, or `any` if they match everything.
-fn scope(capability: &str, patterns: &[String]) -> String {
-    shown(&iechor_sandbox::grant::scope(capability, patterns))
+fn scope(any: bool, patterns: &[String]) -> String {
+    match any {
+        true => "any".to_owned(),
+        false => shown(&patterns.join(", ")),
+    }
 }
 
 /// Returns the label of a request that a driver requires, or does not.
@@ -77,11 +80,12 @@ fn need(required: bool) -> &'static str {
     if required { "required" } else { "optional" }
 }
 
+/// Returns the beginning of a digest, for tables.
+fn short(digest: &str) -> String {
+    digest.chars().take("sha256:0123456789ab".len()).collect()
+}
+
 /// Returns the label of a capability that gives control over the engine's machine.
-fn risk(name: &str) -> &'static str {
-    if iechor_sandbox::grant::is_high_risk(name) {
-        "high risk"
-    } else {
-        ""
-    }
+fn risk(high_risk: bool) -> &'static str {
+    if high_risk { "high risk" } else { "" }
 }

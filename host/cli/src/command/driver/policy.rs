@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use iechor_builder::BuilderError;
-use iechor_builder::policy::{self, ORGANISATION, Places, VARIABLE};
-use iechor_sandbox::policy::Rules;
+use iechor_catalog::CatalogError;
+use iechor_catalog::policy::{ORGANISATION, VARIABLE};
+use iechor_catalog::view::{PolicyFile, PolicyRules};
 
 use crate::command::Format;
 use crate::table;
@@ -24,85 +24,48 @@ pub struct Policy {
 impl Policy {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
-        let files = match &self.file {
-            Some(file) => vec![policy::read(file).map_err(BuilderError::from)?],
-            None => {
-                let policy = Places::from_process().load().map_err(BuilderError::from)?;
-                policy.files
-            }
-        };
-        self.format.show(
-            || {
-                let mut shown = Text::default();
-                if files.is_empty() {
-                    shown.line(&format!(
-                        "no policy: {ORGANISATION} does not exist, and {VARIABLE} is not set"
-                    ));
-                }
-                for (number, rules) in files.iter().enumerate() {
-                    if number > 0 {
-                        shown.line("");
-                    }
-                    shown.append(&text(rules));
-                }
-                shown
-            },
-            || {
-                let files: Vec<_> = files.iter().map(json).collect();
-                serde_json::json!({ "Files": files })
-            },
-        )
+        let rules = match &self.file {
+            Some(file) => PolicyRules::check(file),
+            None => PolicyRules::in_force(),
+        }
+        .map_err(CatalogError::from)?;
+        let files = &rules.files;
+        self.format.show(|| as_text(files), || &rules)
     }
 }
 
-/// Returns each rule with its values.
-fn written(rules: &Rules) -> Vec<(String, Vec<String>)> {
-    fn list<T: ToString>(patterns: &[T]) -> Vec<String> {
-        patterns.iter().map(T::to_string).collect()
+fn as_text(files: &[PolicyFile]) -> Text {
+    if files.is_empty() {
+        return Text::of_line(&format!(
+            "no policy: {ORGANISATION} does not exist, and {VARIABLE} is not set"
+        ));
     }
-    let mut written = Vec::new();
-    if let Some(drivers) = &rules.drivers {
-        written.push(("drivers.allow".to_owned(), list(drivers)));
+    let mut shown = Text::default();
+    for (number, file) in files.iter().enumerate() {
+        if number > 0 {
+            shown.line("");
+        }
+        shown.append(&text(file));
     }
-    if let Some(images) = &rules.images {
-        written.push(("images.allow".to_owned(), list(images)));
-    }
-    if !rules.forbidden.is_empty() {
-        written.push(("grants.forbid".to_owned(), list(&rules.forbidden)));
-    }
-    for (name, value) in rules.limits.written() {
-        written.push((format!("limits.{name}"), vec![value]));
-    }
-    written
+    shown
 }
 
-fn text(rules: &Rules) -> Text {
+fn text(file: &PolicyFile) -> Text {
     let mut rows = Vec::new();
-    for (rule, values) in written(rules) {
+    for (rule, values) in file.rules.written() {
         let mut rule = format!("  {rule}");
         if values.is_empty() {
             rows.push(vec![rule, "none".to_owned()]);
             continue;
         }
         for value in values {
-            rows.push(vec![std::mem::take(&mut rule), value]);
+            rows.push(vec![std::mem::take(&mut rule), value.clone()]);
         }
     }
-    let mut text = Text::of_line(&rules.file.display().to_string());
+    let mut text = Text::of_line(&file.file.display().to_string());
     match rows.as_slice() {
         [] => text.line("  no rules"),
         rows => text.append(&table::render(rows)),
     }
     text
-}
-
-fn json(rules: &Rules) -> serde_json::Value {
-    let rules_of_file: serde_json::Map<_, _> = written(rules)
-        .into_iter()
-        .map(|(rule, values)| (rule, values.into()))
-        .collect();
-    serde_json::json!({
-        "File": rules.file,
-        "Rules": rules_of_file,
-    })
 }

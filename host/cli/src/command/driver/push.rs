@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use iechor_builder::BuilderError;
-use iechor_builder::drivers::publish;
-use iechor_registry::Source;
+use iechor_catalog::Source;
 
 use crate::session::{self, Common};
 use crate::terminal;
@@ -26,8 +24,8 @@ impl Push {
     /// Pushes the component and prints its source, pinned to the digest.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
-            let destination: Source = self.destination.parse().map_err(BuilderError::from)?;
-            let pushed = publish::push(&workspace, &self.file, &destination).await?;
+            let destination: Source = self.destination.parse()?;
+            let pushed = workspace.catalog.push(&self.file, &destination).await?;
             terminal::say(&format!("pushed {}", pushed.digest));
             terminal::line(&pushed.pinned.to_string())
         })

@@ -2,10 +2,9 @@
 
 use anyhow::bail;
 use clap::Args;
-use iechor_builder::drivers::manage;
 
 use crate::session::{self, Common};
-use crate::terminal;
+use crate::{failure, terminal};
 
 /// Remove one or more installed drivers and their grants
 #[derive(Debug, Args)]
@@ -24,7 +23,7 @@ impl Rm {
         session::change(&Common::default(), |workspace| async move {
             let mut failures = Vec::new();
             for name in &self.names {
-                match manage::remove(&workspace.store, name, self.force) {
+                match workspace.catalog.remove(name, self.force) {
                     Ok(removed) => terminal::line(&removed)?,
                     Err(error) => failures.push(error),
                 }
@@ -35,8 +34,9 @@ impl Rm {
             if failures.is_empty() {
                 return Err(last.into());
             }
-            for failure in failures.iter().chain([&last]) {
-                terminal::error(&failure.to_string());
+            for error in failures.iter().chain([&last]) {
+                terminal::error(&error.to_string());
+                failure::advise_on_drivers([error]);
             }
             bail!("failed to remove one or more drivers")
         })

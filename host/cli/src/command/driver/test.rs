@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use iechor_builder::drivers::{self, Loaded, Origin};
 use iechor_builder::{BuildKitLink, BuilderError, Workspace};
-use iechor_sandbox::Grant;
+use iechor_catalog::{Grant, Loaded, Origin};
 use iechor_testkit::output::{junit, summary, tap};
 use iechor_testkit::{Event, Kit, KitError, RealEngine, Report, Run};
 
@@ -86,7 +85,7 @@ impl Test {
             return terminal::result(&list(&names));
         };
         session::change(&Common::default(), |workspace| async move {
-            let loaded = drivers::load(&workspace, &driver).await?;
+            let loaded = workspace.catalog.load(&driver).await?;
             let run = self.prepare(&workspace, loaded).await?;
             match run.names().await {
                 Ok(names) if self.list => return terminal::result(&list(&names)),
@@ -132,25 +131,13 @@ impl Test {
     /// Returns the engine that the Docker CLI uses, and the grants of the driver there. Prints what the
     /// test does to the engine.
     async fn real(&self, workspace: &Workspace, loaded: &Loaded) -> anyhow::Result<RealEngine> {
-        loaded.check_requested(&self.grants).await?;
-        let requests = &loaded
-            .driver
-            .descriptor()
-            .await
-            .map_err(BuilderError::from)?
-            .capabilities;
-        let granted = if loaded.origin == Origin::BuiltIn {
-            iechor_testkit::as_grants(requests)
-        } else {
-            let mut granted = loaded.granted.clone();
-            granted.extend(self.grants.iter().cloned());
-            // Fails before any effect, and names the flags that grant what is missing.
-            loaded
-                .driver
-                .grants(&granted)
-                .await
-                .map_err(BuilderError::from)?;
-            granted
+        // Refuses before anything happens.
+        let granted = match loaded.origin {
+            Origin::BuiltIn => {
+                loaded.check_requested(&self.grants).await?;
+                loaded.requested().await?
+            }
+            Origin::File(_) | Origin::Installed(_) => loaded.granted_with(&self.grants).await?,
         };
         let engine = workspace.current_engine()?;
         workspace.engine_info(engine.as_ref()).await?;

@@ -1,12 +1,9 @@
 //! `iechor driver trust`
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
-use iechor_builder::drivers::{self, Loaded};
-use iechor_sandbox::Grant;
-use iechor_sandbox::contract::CapabilityRequest;
-use iechor_sandbox::grant::is_everything;
-use serde_json::json;
+use iechor_catalog::Grant;
+use iechor_catalog::view::{self, TrustRequest};
 
 use super::{need, risk, scope, shown};
 use crate::command::Format;
@@ -36,74 +33,32 @@ impl Trust {
     /// Changes the grants, and prints them.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
-            let mut loaded = drivers::load(&workspace, &self.driver).await?;
+            let catalog = &workspace.catalog;
+            let mut loaded = catalog.load(&self.driver).await?;
             if !self.grants.is_empty() || !self.revoked.is_empty() {
-                if loaded.own_digest().is_none() {
-                    bail!(
-                        "driver {} is built in: it has the capabilities that it requests, and they \
-                         cannot be revoked",
-                        loaded.driver.name()
-                    );
-                }
-                loaded.check_requested(&self.grants).await?;
-                loaded
-                    .change_grants(&workspace.store, &self.revoked, &self.grants)
-                    .with_context(|| loaded.driver.name().to_owned())?;
+                let name = loaded.driver.name().to_owned();
+                catalog
+                    .change_grants(&mut loaded, &self.revoked, &self.grants)
+                    .await
+                    .context(name)?;
             }
-            show(&loaded, &self.format).await
+            show(&view::Trust::of(&loaded).await?, &self.format)
         })
     }
 }
 
-async fn show(loaded: &Loaded, format: &Format) -> anyhow::Result<()> {
-    let requests = &loaded
-        .driver
-        .descriptor()
-        .await
-        .map_err(iechor_builder::BuilderError::from)?
-        .capabilities;
-    let built_in = loaded.own_digest().is_none();
-    for (grant, why) in &loaded.useless {
+fn show(trust: &view::Trust, format: &Format) -> anyhow::Result<()> {
+    for (grant, why) in trust.useless.iter().zip(&trust.useless_reasons) {
         terminal::say(&format!(
             "WARNING: the grant {} has no effect: {}",
             shown(grant),
             shown(why)
         ));
     }
-    let object = || {
-        let requests: Vec<_> = requests
-            .iter()
-            .map(|request| {
-                let forbidden = loaded.policy.forbidding(&request.name);
-                let forbidden = forbidden.first().map(|(file, rule)| {
-                    json!({ "File": file.display().to_string(), "Rule": rule.to_string() })
-                });
-                json!({
-                    "Name": request.name,
-                    "Scope": request.scope,
-                    "Any": is_everything(&request.name, &request.scope),
-                    "Required": request.required,
-                    "HighRisk": !risk(&request.name).is_empty(),
-                    "Reason": request.reason,
-                    "Granted": built_in || !granted(loaded, &request.name).is_empty(),
-                    "Forbidden": forbidden,
-                })
-            })
-            .collect();
-        let grants: Vec<_> = loaded.granted.iter().map(ToString::to_string).collect();
-        json!({
-            "Name": loaded.driver.name(),
-            "Digest": loaded.driver.digest(),
-            "BuiltIn": built_in,
-            "Grants": grants,
-            "Useless": loaded.useless.iter().map(|(grant, _)| grant).collect::<Vec<_>>(),
-            "Requests": requests,
-        })
-    };
-    format.show(|| as_table(loaded, requests, built_in), object)
+    format.show(|| as_table(trust), || trust)
 }
 
-fn as_table(loaded: &Loaded, requests: &[CapabilityRequest], built_in: bool) -> Text {
+fn as_table(trust: &view::Trust) -> Text {
     let header = [
         "CAPABILITY",
         "REQUESTED",
@@ -113,32 +68,27 @@ fn as_table(loaded: &Loaded, requests: &[CapabilityRequest], built_in: bool) -> 
         "REASON",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for request in iechor_sandbox::grant::review_order(requests) {
-        let granted = match granted(loaded, &request.name) {
-            _ if let [(file, rule), ..] = loaded.policy.forbidding(&request.name).as_slice() => {
-                format!("{rule} is forbidden by {}", file.display())
-            }
-            _ if built_in => "built in".to_owned(),
-            patterns if patterns.is_empty() => "no".to_owned(),
-            patterns => patterns.join(", "),
-        };
+    let mut requests: Vec<_> = trust.requests.iter().collect();
+    requests.sort_by_key(|request| request.review_rank);
+    for request in requests {
         rows.push(vec![
             shown(&request.name),
-            scope(&request.name, &request.scope),
+            scope(request.any, &request.scope),
             need(request.required).to_owned(),
-            risk(&request.name).to_owned(),
-            granted,
+            risk(request.high_risk).to_owned(),
+            granted(request, trust.built_in),
             shown(&request.reason),
         ]);
     }
     table::render(&rows)
 }
 
-/// Returns the scopes of the grants of a capability.
-fn granted(loaded: &Loaded, capability: &str) -> Vec<String> {
-    let grants = loaded.granted.iter();
-    grants
-        .filter(|grant| grant.name == capability)
-        .map(|grant| scope(&grant.name, &grant.scope))
-        .collect()
+/// Returns for which subjects a capability may be used.
+fn granted(request: &TrustRequest, built_in: bool) -> String {
+    match &request.forbidden {
+        Some(forbidden) => format!("{} is forbidden by {}", forbidden.rule, forbidden.file),
+        None if built_in => "built in".to_owned(),
+        None if request.granted_scopes.is_empty() => "no".to_owned(),
+        None => shown(&request.granted_scopes.join(", ")),
+    }
 }

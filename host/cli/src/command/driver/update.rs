@@ -2,16 +2,15 @@
 
 use anyhow::bail;
 use clap::Args;
-use iechor_builder::drivers::manage::{self, Update as Found};
-use iechor_builder::drivers::{self, Installed, LockFile};
-use iechor_builder::{BuilderError, Workspace};
-use iechor_sandbox::Grant;
-use iechor_sandbox::grant::is_high_risk;
+use iechor_builder::Workspace;
+use iechor_catalog::update::Update as Found;
+use iechor_catalog::view::is_high_risk;
+use iechor_catalog::{Grant, Installed};
 
 use super::download::Download;
 use super::{consent, shown};
 use crate::session::{self, Common};
-use crate::terminal;
+use crate::{failure, terminal};
 
 /// Update installed drivers from their sources
 ///
@@ -29,13 +28,14 @@ impl Update {
     /// Updates the drivers, and prints those that changed. A failure does not stop the update of the others.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
-            let lock = LockFile::read(&workspace.store)?;
-            let entries = manage::chosen(&lock, &self.names).map_err(BuilderError::from)?;
-            let broken = manage::unusable(&lock, &self.names);
+            let lock = workspace.catalog.storage().lock_file()?;
+            let entries = lock.chosen(&self.names)?;
+            let broken = lock.unusable(&self.names);
             let several = entries.len() + broken.len() > 1;
             let mut failed = !broken.is_empty();
             for (_, error) in broken {
                 terminal::say(&format!("failed to update: {}", shown(&error.to_string())));
+                failure::advise_on_drivers([&error]);
             }
             for entry in &entries {
                 match update(&workspace, entry, &self.grants).await {
@@ -58,7 +58,7 @@ impl Update {
 async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> anyhow::Result<()> {
     let download = Download::new();
     let progress = |received, total| download.show(received, total);
-    let found = manage::look(workspace, entry, &progress).await?;
+    let found = workspace.catalog.look(entry, &progress).await?;
     drop(download);
     let newer = match found {
         Found::Same => {
@@ -80,12 +80,11 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
         let kept = dangerous_first(&newer.kept);
         terminal::say(&format!("{} keeps: {}", entry.name, kept.join(", ")));
     }
-    let asked: Vec<_> = newer.asked.iter().collect();
     let decided = [newer.kept, grants.to_vec()].concat();
-    let grants = consent::ask(workspace, &newer.candidate, &asked, decided).await?;
+    let grants = consent::ask(workspace, &newer.candidate, &newer.asked, decided).await?;
     let installed = newer
         .candidate
-        .install(workspace, &grants, Some(entry))
+        .install(&workspace.catalog, &grants, Some(entry))
         .await?;
     if installed.digest != entry.digest {
         say_who_uses(workspace, &installed)?;
@@ -95,7 +94,7 @@ async fn update(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> a
 
 /// Prints which builders use the new driver, and which keep an old one.
 fn say_who_uses(workspace: &Workspace, installed: &Installed) -> anyhow::Result<()> {
-    let users = manage::users(&workspace.store, &installed.name)?;
+    let users = workspace.catalog.storage().users_of(&installed.name)?;
     let (pinned, others): (Vec<_>, Vec<_>) = users.into_iter().partition(|user| {
         let pinned = user.pinned.as_ref();
         pinned.is_some_and(|pinned| *pinned != installed.digest)
@@ -122,9 +121,9 @@ async fn grant(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> an
     if grants.is_empty() {
         return Ok(());
     }
-    let mut loaded = drivers::load(workspace, &entry.name).await?;
-    loaded.check_requested(grants).await?;
-    loaded.change_grants(&workspace.store, &[], grants)?;
+    let catalog = &workspace.catalog;
+    let mut loaded = catalog.load(&entry.name).await?;
+    catalog.change_grants(&mut loaded, &[], grants).await?;
     let granted = dangerous_first(grants);
     terminal::say(&format!(
         "granted to {}: {}",
@@ -137,7 +136,7 @@ async fn grant(workspace: &Workspace, entry: &Installed, grants: &[Grant]) -> an
 /// Returns the grants as text, those with a high risk first.
 fn dangerous_first(grants: &[Grant]) -> Vec<String> {
     let mut grants: Vec<_> = grants.iter().collect();
-    grants.sort_by_key(|grant| !is_high_risk(&grant.name));
+    grants.sort_by_key(|grant| !is_high_risk(grant));
     grants
         .iter()
         .map(|grant| shown(&grant.to_string()))

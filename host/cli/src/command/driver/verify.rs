@@ -2,19 +2,13 @@
 
 use anyhow::bail;
 use clap::Args;
-use iechor_builder::drivers::{Installed, LockFile, manage};
-use iechor_builder::{BuilderError, Workspace};
-use iechor_registry::Digest;
-use serde_json::{Value, json};
+use iechor_catalog::view::Verification;
 
-use super::shown;
+use super::{short, shown};
 use crate::command::Format;
 use crate::session::{self, Common};
-use crate::table;
 use crate::text::Text;
-
-/// State of a source that was not checked.
-const NOT_ASKED: &str = "not checked";
+use crate::{failure, table};
 
 /// Verify installed drivers: digest, contract and source
 #[derive(Debug, Args)]
@@ -33,33 +27,11 @@ impl Verify {
     /// Verifies the drivers and prints the results. Any fault is an error.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
-            let lock = LockFile::read(&workspace.store)?;
-            let entries = manage::chosen(&lock, &self.names).map_err(BuilderError::from)?;
-            let mut checked = Vec::new();
-            for entry in &entries {
-                checked.push(Checked {
-                    name: entry.name.clone(),
-                    digest: Some(entry.digest.clone()),
-                    component: manage::verify(&workspace, entry).await,
-                    source: match self.offline {
-                        true => Ok(NOT_ASKED.to_owned()),
-                        false => source(&workspace, entry).await,
-                    },
-                });
-            }
-            for (name, error) in manage::unusable(&lock, &self.names) {
-                checked.push(Checked {
-                    name,
-                    digest: None,
-                    component: Err(error.into()),
-                    source: Ok(NOT_ASKED.to_owned()),
-                });
-            }
+            let verified = workspace.catalog.verify(&self.names, self.offline).await?;
             self.format
-                .list(|| as_table(&checked), checked.iter().map(as_json))?;
-            let faults = checked.iter().filter(|checked| checked.is_faulty());
-            let faults = faults.count();
-            match faults {
+                .list(|| as_table(&verified.drivers), &verified.drivers)?;
+            failure::advise_on_drivers(&verified.faults);
+            match verified.faulty() {
                 0 => Ok(()),
                 1 => bail!("1 driver failed verification"),
                 several => bail!("{several} drivers failed verification"),
@@ -68,59 +40,18 @@ impl Verify {
     }
 }
 
-/// The result for one driver.
-struct Checked {
-    name: String,
-    digest: Option<Digest>,
-    component: Result<(), BuilderError>,
-    source: Result<String, BuilderError>,
-}
-
-impl Checked {
-    fn is_faulty(&self) -> bool {
-        self.component.is_err() || self.source.is_err()
-    }
-}
-
-fn as_table(checked: &[Checked]) -> Text {
+fn as_table(verified: &[Verification]) -> Text {
     let header = ["NAME", "DIGEST", "COMPONENT", "SOURCE"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    for checked in checked {
-        let digest = checked.digest.as_ref();
+    for driver in verified {
+        let component = driver.component_err.as_deref().unwrap_or("ok");
+        let source = driver.source_err.as_ref().or(driver.source.as_ref());
         rows.push(vec![
-            shown(&checked.name),
-            digest.map_or_else(String::new, |digest| digest.short().to_owned()),
-            match &checked.component {
-                Ok(()) => "ok".to_owned(),
-                Err(error) => shown(&error.to_string()),
-            },
-            match &checked.source {
-                Ok(found) => found.clone(),
-                Err(error) => shown(&error.to_string()),
-            },
+            shown(&driver.name),
+            short(driver.digest.as_deref().unwrap_or_default()),
+            shown(component),
+            shown(source.map_or("", String::as_str)),
         ]);
     }
     table::render(&rows)
-}
-
-/// Returns a result as JSON. `Source` is the cell of the table, unless the source has a fault.
-fn as_json(checked: &Checked) -> Value {
-    json!({
-        "Name": checked.name,
-        "Digest": checked.digest,
-        "ComponentErr": checked.component.as_ref().err().map(ToString::to_string),
-        "Source": checked.source.as_ref().ok(),
-        "SourceErr": checked.source.as_ref().err().map(ToString::to_string),
-    })
-}
-
-async fn source(workspace: &Workspace, entry: &Installed) -> Result<String, BuilderError> {
-    match manage::verify_source(workspace, entry).await {
-        Ok(true) => Ok("ok".into()),
-        Ok(false) => Ok(NOT_ASKED.into()),
-        Err(BuilderError::Registry(error)) if error.is_unreachable() => {
-            Ok(format!("not checked: {}", shown(&error.to_string())))
-        }
-        Err(error) => Err(error),
-    }
 }

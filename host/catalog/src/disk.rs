@@ -4,33 +4,54 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use iechor_files::FileError;
+use iechor_registry::Digest;
 
-use crate::digest::Digest;
-use crate::error::{self, RegistryError};
+use crate::error::CatalogError;
 use crate::source::unreadable;
-use crate::{Fetched, Source};
 
 /// The file that is taken from a directory that holds several components.
 const PREFERRED: &str = "driver.wasm";
 const EXTENSION: &str = "wasm";
 
-pub(crate) fn fetch(
+/// A component that was read from a file.
+#[derive(Debug)]
+pub(crate) struct OnDisk {
+    /// The component.
+    pub(crate) bytes: Vec<u8>,
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// Its file, without symbolic links.
+    pub(crate) file: PathBuf,
+}
+
+/// Reads the component of a file or directory, of at most `limit` bytes.
+///
+/// # Errors
+///
+/// Where there is none, or it does not have the expected digest.
+pub(crate) fn read_component(
     path: &Path,
     expected: Option<&Digest>,
     limit: u64,
-) -> Result<Fetched, RegistryError> {
-    let (path, bytes) = read(&find(path)?, limit)?;
+) -> Result<OnDisk, CatalogError> {
+    let (file, bytes) = read(&find(path)?, limit)?;
     let digest = Digest::of(&bytes);
-    error::check(&path.display().to_string(), expected, &digest)?;
-    Ok(Fetched {
-        bytes,
-        pinned: Source::path(path).pinned_to(digest.clone()),
-        digest,
-    })
+    match expected {
+        Some(expected) if *expected != digest => Err(CatalogError::Mismatch {
+            path: file,
+            expected: expected.clone(),
+            found: digest,
+        }),
+        _ => Ok(OnDisk {
+            bytes,
+            digest,
+            file,
+        }),
+    }
 }
 
-/// The component's file: the path itself, or in the directory `driver.wasm` or the only component.
-fn find(path: &Path) -> Result<PathBuf, RegistryError> {
+/// Returns the file of the component: the path itself, or in the directory `driver.wasm` or the only component.
+fn find(path: &Path) -> Result<PathBuf, CatalogError> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !metadata.is_dir() {
         return Ok(path.to_owned());
@@ -49,7 +70,7 @@ fn find(path: &Path) -> Result<PathBuf, RegistryError> {
     components.sort();
     match components.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(RegistryError::Disk {
+        [] => Err(CatalogError::Unreadable {
             path: path.to_owned(),
             reason: "the directory holds no .wasm file; build the driver, or name the file".into(),
         }),
@@ -59,7 +80,7 @@ fn find(path: &Path) -> Result<PathBuf, RegistryError> {
                 .filter_map(|file| file.file_name())
                 .map(|name| name.to_string_lossy())
                 .collect();
-            Err(RegistryError::Disk {
+            Err(CatalogError::Unreadable {
                 path: path.to_owned(),
                 reason: format!(
                     "the directory holds several .wasm files and none is {PREFERRED}; name one \
@@ -71,15 +92,15 @@ fn find(path: &Path) -> Result<PathBuf, RegistryError> {
     }
 }
 
-/// The bytes of a file, and where it is without symbolic links.
-fn read(path: &Path, limit: u64) -> Result<(PathBuf, Vec<u8>), RegistryError> {
+/// Reads a file, and returns where it is without symbolic links.
+fn read(path: &Path, limit: u64) -> Result<(PathBuf, Vec<u8>), CatalogError> {
     let failed = |error| match error {
         FileError::System(error) => unreadable(path, &error),
-        FileError::TooLarge(limit) => RegistryError::TooLarge {
-            what: path.display().to_string(),
+        FileError::TooLarge(limit) => CatalogError::TooLarge {
+            path: path.to_owned(),
             limit,
         },
-        other => RegistryError::Disk {
+        other => CatalogError::Unreadable {
             path: path.to_owned(),
             reason: other.to_string(),
         },
@@ -98,7 +119,9 @@ mod tests {
     const LIMIT: u64 = 8;
 
     fn fails(path: &Path, expected: Option<&Digest>) -> String {
-        fetch(path, expected, LIMIT).expect_err("fails").to_string()
+        read_component(path, expected, LIMIT)
+            .expect_err("fails")
+            .to_string()
     }
 
     #[test]
@@ -112,17 +135,17 @@ mod tests {
         assert!(fails(directory.path(), None).contains("no .wasm file"));
         file("read.me");
         let a = file("a.wasm");
-        let fetched = fetch(directory.path(), None, LIMIT).expect("the only one");
+        let fetched = read_component(directory.path(), None, LIMIT).expect("the only one");
         assert_eq!(fetched.bytes, b"a.wasm");
         assert_eq!(fetched.digest, Digest::of(b"a.wasm"));
         let real = a.canonicalize().expect("there");
-        assert_eq!(fetched.pinned, Source::path(real).pinned_to(fetched.digest));
+        assert_eq!(fetched.file, real);
 
         file("b.wasm");
         let error = fails(directory.path(), None);
         assert!(error.contains("name one of: a.wasm, b.wasm"), "{error}");
         fs::write(directory.path().join(PREFERRED), "own").expect("written");
-        let fetched = fetch(directory.path(), None, LIMIT).expect("the preferred one");
+        let fetched = read_component(directory.path(), None, LIMIT).expect("the preferred one");
         assert_eq!(fetched.bytes, b"own");
     }
 
@@ -134,9 +157,9 @@ mod tests {
         fs::create_dir(root.join("sub")).expect("made");
         symlink("../real", root.join("sub/driver.wasm")).expect("linked");
         for path in ["sub", "sub/driver.wasm", "real"] {
-            let fetched = fetch(&root.join(path), None, LIMIT).expect("a file");
-            let real = Source::path(root.join("real"));
-            assert_eq!(fetched.pinned, real.pinned_to(Digest::of(b"a")), "{path}");
+            let fetched = read_component(&root.join(path), None, LIMIT).expect("a file");
+            assert_eq!(fetched.file, root.join("real"), "{path}");
+            assert_eq!(fetched.digest, Digest::of(b"a"), "{path}");
         }
     }
 
@@ -154,13 +177,15 @@ mod tests {
         let path = directory.path().join("a.wasm");
         fs::write(&path, "12345678").expect("written");
         let right = Digest::of(b"12345678");
-        assert!(fetch(&path, Some(&right), LIMIT).is_ok());
+        assert!(read_component(&path, Some(&right), LIMIT).is_ok());
         let error = fails(&path, Some(&Digest::of(b"")));
         assert!(error.contains(right.as_str()), "{error}");
         assert!(error.contains(Digest::of(b"").as_str()), "{error}");
         fs::write(&path, "123456789").expect("written");
         assert!(fails(&path, None).contains("too large"));
-        assert!(fails(&directory.path().join("none.wasm"), None).contains("oci://"));
+        let none = directory.path().join("none.wasm");
+        let error = read_component(&none, None, LIMIT).expect_err("there is none");
+        assert!(matches!(error, CatalogError::Missing { .. }), "{error}");
         assert!(fails(Path::new("/dev/null"), None).contains("not a regular file"));
     }
 }

@@ -1,4 +1,4 @@
-//! How the lock file is written, in TOML: its version, then its entries, each for itself.
+//! The text of the lock file, in TOML: its version, then its entries.
 
 use std::path::Path;
 
@@ -7,11 +7,9 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{Broken, Installed, LockFile, Trust};
-use crate::drivers::error::DriversError;
-use crate::error::BuilderError;
-use crate::store::BrokenFile;
+use crate::error::CatalogError;
 
-/// Of the form that this program reads and writes.
+/// The version of the file that this program reads and writes.
 const VERSION: i64 = 1;
 
 /// The lists of the file.
@@ -36,9 +34,9 @@ impl List {
 ///
 /// # Errors
 ///
-/// [`DriversError::NewerLock`], whatever else is in it; that it is no such file.
-pub(super) fn parse(path: &Path, text: &str) -> Result<LockFile, BuilderError> {
-    let broken = |reason: String| BrokenFile {
+/// [`CatalogError::NewerLock`], whatever else is in it, or [`CatalogError::BrokenLock`].
+pub(crate) fn parse(path: &Path, text: &str) -> Result<LockFile, CatalogError> {
+    let broken = |reason: String| CatalogError::BrokenLock {
         path: path.to_owned(),
         reason,
     };
@@ -48,17 +46,16 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<LockFile, BuilderError> {
     match table.remove("version") {
         Some(Value::Integer(VERSION)) => {}
         Some(Value::Integer(version)) if version > VERSION => {
-            return Err(DriversError::NewerLock {
+            return Err(CatalogError::NewerLock {
                 path: path.to_owned(),
                 version,
                 known: VERSION,
-            }
-            .into());
+            });
         }
         Some(other) => {
-            return Err(broken(format!("there is no version {other} of such files")).into());
+            return Err(broken(format!("there is no version {other} of such files")));
         }
-        None => return Err(broken("it does not say its version".into()).into()),
+        None => return Err(broken("it does not say its version".into())),
     }
     let mut lock = LockFile::default();
     lock.drivers =
@@ -95,12 +92,12 @@ fn entries<T: DeserializeOwned>(
     Ok(read)
 }
 
-/// Writes a lock file, with what this program does not understand as it was.
+/// Returns the text of a lock file; what this program does not understand stays as it was.
 ///
 /// # Errors
 ///
 /// What cannot be written in TOML.
-pub(super) fn render(lock: &LockFile) -> Result<String, toml::ser::Error> {
+pub(crate) fn render(lock: &LockFile) -> Result<String, toml::ser::Error> {
     #[derive(Serialize)]
     #[serde(untagged)]
     enum Entry<'a, T> {

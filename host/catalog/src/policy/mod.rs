@@ -1,9 +1,9 @@
-//! The files with an organisation's policy: what drivers may do, whatever their users grant.
+//! Reads the files of an organisation's policy: what drivers may do, whatever their users grant.
 //!
 //! [`ORGANISATION`] always applies, where it is there; no variable or flag of the user's switches
 //! it off. The file that [`VARIABLE`] names applies beside it. Of the two, the stricter rule
 //! decides each action. A file that cannot be understood stops every command that would run a
-//! driver: a rule that nobody reads must not mean that everything is allowed.
+//! driver: a rule that cannot be read must not mean that everything is allowed.
 
 mod parse;
 
@@ -30,7 +30,7 @@ pub struct Fault {
     pub line: usize,
     /// The character of that line, from 1.
     pub column: usize,
-    /// The key, what is wrong and how to mend it.
+    /// The key, what is wrong and how to correct it.
     pub message: String,
 }
 
@@ -38,14 +38,17 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The file cannot be read.
-    #[error("policy {}: {reason}; no driver runs while it cannot be read{hint}", .path.display())]
+    #[error(
+        "policy {}: {reason}; no driver runs while it cannot be read{}",
+        path.display(), named_by(*variable)
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the system says.
         reason: String,
-        /// Who names the file.
-        hint: &'static str,
+        /// The environment variable that names the file.
+        variable: Option<&'static str>,
     },
     /// The file cannot be understood.
     #[error("{}", render(.path, .faults))]
@@ -58,6 +61,10 @@ pub enum PolicyError {
     /// Both files are at fault.
     #[error("{0}\n{1}")]
     Both(Box<PolicyError>, Box<PolicyError>),
+}
+
+fn named_by(variable: Option<&'static str>) -> String {
+    variable.map_or_else(String::new, |variable| format!(" ({variable} names it)"))
 }
 
 fn render(path: &Path, faults: &[Fault]) -> String {
@@ -84,7 +91,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// The places as the process's environment says.
+    /// Returns the places, as the process's environment says.
     pub fn from_process() -> Self {
         Self {
             organisation: ORGANISATION.into(),
@@ -94,7 +101,7 @@ impl Places {
         }
     }
 
-    /// The rules in force.
+    /// Reads the rules in force.
     ///
     /// # Errors
     ///
@@ -102,15 +109,12 @@ impl Places {
     pub fn load(&self) -> Result<Policy, PolicyError> {
         let organisation = match iechor_files::read(&self.organisation, LARGEST) {
             Err(error) if error.is_not_found() => None,
-            contents => Some(rules(&self.organisation, contents, "")),
+            contents => Some(rules(&self.organisation, contents, None)),
         };
-        let named = self.named.as_deref().map(|path| {
-            rules(
-                path,
-                iechor_files::read(path, LARGEST),
-                " (IECHOR_POLICY names it)",
-            )
-        });
+        let named = self
+            .named
+            .as_deref()
+            .map(|path| rules(path, iechor_files::read(path, LARGEST), Some(VARIABLE)));
         match (organisation, named) {
             (Some(Err(one)), Some(Err(other))) => {
                 Err(PolicyError::Both(Box::new(one), Box::new(other)))
@@ -125,24 +129,24 @@ impl Places {
     }
 }
 
-/// The rules of one file.
+/// Reads the rules of one file.
 ///
 /// # Errors
 ///
 /// Where it cannot be read or understood, with all that is wrong with it.
-pub fn read(path: &Path) -> Result<Rules, PolicyError> {
-    rules(path, iechor_files::read(path, LARGEST), "")
+pub(crate) fn read(path: &Path) -> Result<Rules, PolicyError> {
+    rules(path, iechor_files::read(path, LARGEST), None)
 }
 
 fn rules(
     path: &Path,
     contents: Result<Vec<u8>, FileError>,
-    hint: &'static str,
+    variable: Option<&'static str>,
 ) -> Result<Rules, PolicyError> {
     let bytes = contents.map_err(|error| PolicyError::Unreadable {
         path: path.to_owned(),
         reason: error.to_string(),
-        hint,
+        variable,
     })?;
     parse::parse(path, &bytes).map_err(|faults| PolicyError::Broken {
         path: path.to_owned(),

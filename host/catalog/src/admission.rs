@@ -1,48 +1,47 @@
-//! The one gate for drivers: whatever is to run or to be installed passes [`admit`].
+//! The check of drivers: every driver that runs or is installed passes [`admit`].
 
 use std::path::Path;
 
-use iechor_registry::{Digest, Location, Source};
+use iechor_registry::Digest;
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::policy::Origin;
-use iechor_sandbox::{Embedded, Grant, Policy};
+use iechor_sandbox::{Driver, DriverError, Embedded, Grant, Grants, Policy};
 
-use super::error::DriversError;
-use crate::error::BuilderError;
+use crate::error::{CatalogError, GrantsFrom, MissingGrant};
+use crate::source::{Location, Source};
 
-/// Decides whether the driver of that name and digest may be used at all, before anything of it is
-/// parsed, compiled or run and before anybody is asked what to grant it. `source` is where it comes
+/// Checks whether the driver of that name and digest may be used at all, before anything of it is
+/// parsed, compiled or run and before the user is asked what to grant it. `source` is where it comes
 /// from, as policies name it, and `pinned` the digest that the user asked for.
 ///
 /// # Errors
 ///
-/// Why not.
+/// The rule of the policy that does not allow it, or [`CatalogError::Pinned`].
 pub fn admit(
     policy: &Policy,
     name: &str,
     digest: &str,
     source: &str,
     pinned: Option<&Digest>,
-) -> Result<(), BuilderError> {
+) -> Result<(), CatalogError> {
     policy.check_driver(name, &Origin { digest, source })?;
     match pinned {
-        Some(pinned) if pinned.as_str() != digest => Err(DriversError::Pinned {
+        Some(pinned) if pinned.as_str() != digest => Err(CatalogError::Pinned {
             name: name.to_owned(),
             expected: pinned.clone(),
             found: digest.to_owned(),
-        }
-        .into()),
+        }),
         _ => Ok(()),
     }
 }
 
-/// What policies call the built-in driver that goes by `name`.
+/// Returns what policies call the built-in driver that goes by `name`.
 pub fn built_in(name: &str) -> String {
     let name = Embedded::find(name).map_or(name, |found| found.name);
     format!("built-in:{name}")
 }
 
-/// What policies call a driver from there: the exact place that its bytes were fetched from, and
+/// Returns what policies call a driver from there: the exact place that its bytes were fetched from, and
 /// not what the user wrote, which may have led elsewhere then and may lead elsewhere now.
 pub fn fetched(pinned: &Source) -> String {
     match &pinned.location {
@@ -52,22 +51,22 @@ pub fn fetched(pinned: &Source) -> String {
     }
 }
 
-/// What policies call a driver in that file, which is named without symbolic links.
+/// Returns what policies call a driver in that file, which is named without symbolic links.
 pub fn file(real: &Path) -> String {
     format!("file:{}", real.display())
 }
 
 /// Checks that a driver asks for all that is to be granted: a grant for anything else is a mistake,
-/// and would come to life unasked when a later version asks for it.
+/// and would take effect without a question when a later version asks for it.
 ///
 /// # Errors
 ///
-/// [`DriversError::NotRequested`].
+/// [`CatalogError::NotRequested`].
 pub fn check_requested(
     driver: &str,
     requests: &[CapabilityRequest],
     grants: &[Grant],
-) -> Result<(), DriversError> {
+) -> Result<(), CatalogError> {
     let unasked: Vec<_> = grants
         .iter()
         .filter(|grant| !requests.iter().any(|request| request.name == grant.name))
@@ -76,13 +75,46 @@ pub fn check_requested(
     if unasked.is_empty() {
         return Ok(());
     }
-    Err(DriversError::NotRequested {
+    Err(CatalogError::NotRequested {
         driver: driver.to_owned(),
         unasked,
         requested: requests
             .iter()
             .map(|request| request.name.clone())
             .collect(),
+    })
+}
+
+/// Checks that a driver has all that it needs, and returns what it may do.
+///
+/// # Errors
+///
+/// [`CatalogError::Untrusted`] with what is missing, or what went wrong in the driver.
+pub(crate) async fn check_trusted(
+    driver: &Driver,
+    granted: &[Grant],
+    from: GrantsFrom,
+) -> Result<Grants, CatalogError> {
+    let requests = match driver.grants(granted).await {
+        Err(DriverError::Untrusted { requests, .. }) => requests,
+        grants => return Ok(grants?),
+    };
+    let asked = &driver.descriptor().await?.capabilities;
+    let patterns = |name: &str| {
+        let request = asked.iter().find(|request| request.name == name);
+        request.map_or_else(Vec::new, |request| request.scope.clone())
+    };
+    Err(CatalogError::Untrusted {
+        driver: driver.name().to_owned(),
+        missing: requests
+            .into_iter()
+            .map(|(capability, reason)| MissingGrant {
+                patterns: patterns(&capability),
+                capability,
+                reason,
+            })
+            .collect(),
+        from,
     })
 }
 

@@ -1,75 +1,41 @@
-//! How a component lies in a registry, by the WebAssembly OCI artifact layout
-//! (<https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/>), so that `wkg` and other
-//! tools read what is written here, and the other way round: an image manifest with a config of a
-//! type of its own and one layer, the component.
+//! The form of a component in a registry: the WebAssembly OCI artifact layout
+//! (<https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/>), which `wkg` and other
+//! tools read and write as well: an image manifest with a config of a type of its own and one layer,
+//! the component.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use iechor_registry::Digest;
+use iechor_registry::digest::DigestError;
+use iechor_registry::manifest::{
+    DOCKER_MANIFEST, Descriptor, IMAGE_CONFIGS, INDEXES, MANIFEST, Manifest,
+};
+use serde::Serialize;
 
-use crate::digest::Digest;
-
-/// Type of the manifest.
-pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Type of the manifest of a component.
+pub(crate) const MEDIA_TYPE: &str = MANIFEST;
 /// Type of the config.
-pub(crate) const CONFIG: &str = "application/vnd.wasm.config.v0+json";
+const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 /// Type of the layer.
-pub(crate) const LAYER: &str = "application/wasm";
+const LAYER: &str = "application/wasm";
 const ARCHITECTURE: &str = "wasm";
 const OS: &str = "wasip2";
 
-/// What registries are asked for: beside components what is often found in their place, so that
-/// the answer can be named.
-pub(crate) const ACCEPTED: &[&str] = &[
-    MANIFEST,
-    "application/vnd.docker.distribution.manifest.v2+json",
-    INDEXES[0],
-    INDEXES[1],
-];
-const INDEXES: [&str; 2] = [
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-];
-const IMAGES: [&str; 2] = [
-    "application/vnd.oci.image.config.v1+json",
-    "application/vnd.docker.container.image.v1+json",
-];
+/// The media types that registries are asked for: beside components what is often found in their
+/// place, so that the answer can be named.
+pub(crate) const ACCEPTED: &[&str] = &[MANIFEST, DOCKER_MANIFEST, INDEXES[0], INDEXES[1]];
 
-/// What is in a component, for those who look for one in a registry.
+/// What a component contains, as its manifest and config describe it.
 #[derive(Debug, Clone, Default)]
-pub struct Contents {
+pub(crate) struct Contents {
     /// The interfaces that it imports.
-    pub imports: Vec<String>,
+    pub(crate) imports: Vec<String>,
     /// The interfaces that it exports.
-    pub exports: Vec<String>,
+    pub(crate) exports: Vec<String>,
     /// When it is pushed, in RFC 3339.
-    pub created: String,
+    pub(crate) created: String,
     /// Annotations of the manifest, by the keys of the OCI (`org.opencontainers.image.*`).
-    pub annotations: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest {
-    schema_version: u32,
-    #[serde(default)]
-    media_type: Option<String>,
-    #[serde(default)]
-    config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<String, String>,
-}
-
-/// A part of an artifact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Descriptor {
-    pub(crate) media_type: String,
-    pub(crate) digest: String,
-    /// Bytes.
-    pub(crate) size: u64,
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -94,7 +60,7 @@ struct Component<'a> {
 /// # Errors
 ///
 /// What the manifest describes instead.
-pub(crate) fn component(manifest: &[u8]) -> Result<(Digest, u64), String> {
+pub(crate) fn find(manifest: &[u8]) -> Result<(Digest, u64), String> {
     let manifest: Manifest = serde_json::from_slice(manifest)
         .map_err(|error| format!("its manifest is not one: {error}"))?;
     if let Some(kind) = &manifest.media_type
@@ -105,7 +71,7 @@ pub(crate) fn component(manifest: &[u8]) -> Result<(Digest, u64), String> {
     let Some(config) = &manifest.config else {
         return Err("its manifest has no config".into());
     };
-    if IMAGES.contains(&config.media_type.as_str()) {
+    if IMAGE_CONFIGS.contains(&config.media_type.as_str()) {
         return Err("it is a container image, not a WebAssembly component".into());
     }
     if config.media_type != CONFIG {
@@ -127,7 +93,7 @@ pub(crate) fn component(manifest: &[u8]) -> Result<(Digest, u64), String> {
         ));
     }
     let digest = layer.digest.parse();
-    let digest = digest.map_err(|error: crate::digest::DigestError| error.to_string())?;
+    let digest = digest.map_err(|error: DigestError| error.to_string())?;
     Ok((digest, layer.size))
 }
 
@@ -186,7 +152,7 @@ mod tests {
             annotations: [("a".to_owned(), "b".to_owned())].into(),
         };
         let written = parts(b"component", &contents).expect("written");
-        let found = component(&written.manifest);
+        let found = find(&written.manifest);
         assert_eq!(found, Ok((Digest::of(b"component"), 9)));
 
         let config: serde_json::Value = serde_json::from_slice(&written.config).expect("JSON");
@@ -232,16 +198,22 @@ mod tests {
             ("<html>".to_owned(), "its manifest is not one"),
             (r#"{"schemaVersion":1}"#.into(), "no config"),
             (index, "a list of container images"),
-            (manifest(IMAGES[0], &["x"]), "it is a container image"),
-            (manifest(IMAGES[1], &["x"]), "it is a container image"),
+            (
+                manifest(IMAGE_CONFIGS[0], &["x"]),
+                "it is a container image",
+            ),
+            (
+                manifest(IMAGE_CONFIGS[1], &["x"]),
+                "it is a container image",
+            ),
             (manifest("other", &[LAYER]), r#"media type "other""#),
             (manifest(CONFIG, &[]), "it has 0 layers"),
             (manifest(CONFIG, &[LAYER, LAYER]), "it has 2 layers"),
             (manifest(CONFIG, &["tar"]), r#"media type "tar""#),
         ] {
-            let error = component(text.as_bytes()).expect_err(&text);
+            let error = find(text.as_bytes()).expect_err(&text);
             assert!(error.contains(words), "{text}: {error}");
         }
-        assert!(component(manifest(CONFIG, &[LAYER]).as_bytes()).is_ok());
+        assert!(find(manifest(CONFIG, &[LAYER]).as_bytes()).is_ok());
     }
 }

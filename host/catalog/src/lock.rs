@@ -1,34 +1,16 @@
 //! The lock file: which drivers are installed, from where, and what each component may do.
 //!
-//! | path in the store | content |
-//! |---|---|
-//! | `drivers/drivers.lock` | a [`LockFile`], in TOML |
-//! | `drivers/components/<digits of the digest>.wasm` | the components |
-//!
-//! It is written under the store's lock and replaced in one step. A component is written before
-//! the lock file names it, and removed after it no longer does, so that whoever is killed between
-//! leaves a file too many at most, which the next writer removes.
+//! This is its content; the module `storage` reads and writes it.
 
-#[cfg(test)]
-mod tests;
 mod text;
 
-use std::path::{Path, PathBuf};
-
 use iechor_registry::Digest;
-use iechor_sandbox::Grant;
+use iechor_sandbox::{Embedded, Grant};
 use serde::{Deserialize, Serialize};
 
-use super::error::DriversError;
-use super::manage;
-use crate::error::BuilderError;
-use crate::store::{BrokenFile, Store, StoreError, Transaction};
+use crate::error::CatalogError;
 
-const DIRECTORY: &str = "drivers";
-const FILE: &str = "drivers.lock";
-const COMPONENTS: &str = "components";
-/// The largest lock file that is read, in bytes: some ten thousand drivers.
-const LARGEST: u64 = 8 << 20;
+pub(crate) use text::{parse, render};
 
 /// The content of the lock file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,28 +25,29 @@ pub struct LockFile {
 /// An installed driver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Installed {
-    /// What `--driver` takes.
+    /// The name that builders are created with.
     pub name: String,
     /// Its own version.
     pub version: String,
     /// The source as it was given; a path is absolute.
     pub source: String,
-    /// What that led to: a file, or a manifest by its digest.
+    /// What the source led to: a file, or a manifest by its digest.
     pub pinned: String,
     /// Digest of the component.
     pub digest: Digest,
-    /// When, in RFC 3339.
+    /// When it was installed, in RFC 3339.
     pub installed_at: String,
-    /// What another program wrote beside that; it stays.
+    /// What another program wrote in addition; it stays.
     #[serde(flatten)]
-    pub(super) others: toml::Table,
+    pub(crate) others: toml::Table,
 }
 
 /// What was granted to a component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Trust {
     digest: Digest,
-    /// As on the command line. Those that this program does not know grant nothing, and stay.
+    /// Texts that [`Grant::parse`] reads. Those that this program does not know grant nothing, and
+    /// stay.
     grants: Vec<String>,
     #[serde(flatten)]
     others: toml::Table,
@@ -88,66 +71,107 @@ impl Broken {
 }
 
 impl LockFile {
-    /// What is installed; nothing where there is no file. An entry that cannot be used is among
-    /// the [broken](Self::broken_drivers) ones, and spares the others.
-    ///
-    /// # Errors
-    ///
-    /// Where the file cannot be used at all.
-    pub fn read(store: &Store) -> Result<Self, BuilderError> {
-        let path = path(store);
-        match iechor_files::read_to_string(&path, LARGEST) {
-            Ok(text) => text::parse(&path, &text),
-            Err(error) if error.is_not_found() => Ok(Self::default()),
-            Err(error) => {
-                let reason = error.to_string();
-                Err(BrokenFile { path, reason }.into())
-            }
-        }
-    }
-
-    /// The installed driver of that name.
+    /// Returns the installed driver of that name.
     pub fn driver(&self, name: &str) -> Option<&Installed> {
         self.drivers
             .iter()
             .find(|driver| driver.name.eq_ignore_ascii_case(name))
     }
 
-    /// The drivers whose entries cannot be used: their names, where they say one, and the reason.
-    pub fn broken_drivers(&self) -> impl Iterator<Item = (Option<&str>, DriversError)> {
+    /// Returns whether every entry can be used.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.broken.is_empty()
+    }
+
+    /// Returns the drivers whose entries cannot be used: their names, where they say one, and the reason.
+    pub fn broken_drivers(&self) -> impl Iterator<Item = (Option<&str>, CatalogError)> {
         let broken = self.broken.iter();
         broken
             .filter(|broken| broken.list == text::List::Drivers)
             .map(|broken| {
                 let reason = broken.reason.clone();
                 let error = match broken.name() {
-                    Some(name) => DriversError::BrokenEntry {
+                    Some(name) => CatalogError::BrokenEntry {
                         name: name.to_owned(),
                         reason,
                     },
-                    None => DriversError::NamelessEntry { reason },
+                    None => CatalogError::NamelessEntry { reason },
                 };
                 (broken.name(), error)
             })
     }
 
-    /// Why the entry of the driver of that name cannot be used.
-    pub fn broken_driver(&self, name: &str) -> Option<DriversError> {
+    /// Returns why the entry of the driver of that name cannot be used.
+    pub fn broken_driver(&self, name: &str) -> Option<CatalogError> {
         self.broken_drivers()
             .find(|(broken, _)| broken.is_some_and(|broken| broken.eq_ignore_ascii_case(name)))
             .map(|(_, error)| error)
     }
 
-    /// Why grants cannot be used; they grant nothing.
-    pub fn broken_grants(&self) -> Option<DriversError> {
+    /// Returns the entry of an installed driver.
+    ///
+    /// # Errors
+    ///
+    /// That there is none of that name, and which there are; that its entry cannot be used.
+    pub fn known(&self, name: &str) -> Result<Installed, CatalogError> {
+        if let Some(entry) = self.driver(name) {
+            return Ok(entry.clone());
+        }
+        Err(self
+            .broken_driver(name)
+            .unwrap_or_else(|| CatalogError::Unknown {
+                name: name.to_owned(),
+                built_in: Embedded::names().collect(),
+                installed: self.drivers.iter().map(|d| d.name.clone()).collect(),
+            }))
+    }
+
+    /// Returns the entry of an installed driver that is to be changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::known`], or that the driver is built in.
+    pub fn managed(&self, name: &str) -> Result<Installed, CatalogError> {
+        if self.driver(name).is_none() && Embedded::find(name).is_some() {
+            let name = name.to_owned();
+            return Err(CatalogError::NotManaged { name });
+        }
+        self.known(name)
+    }
+
+    /// Returns the entries of the installed drivers of those names; all where no name is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::managed`], for the first name.
+    pub fn chosen(&self, names: &[String]) -> Result<Vec<Installed>, CatalogError> {
+        if names.is_empty() {
+            return Ok(self.drivers.clone());
+        }
+        names.iter().map(|name| self.managed(name)).collect()
+    }
+
+    /// Returns the names of the drivers that [`Self::chosen`] leaves out where no name is given,
+    /// since their entries cannot be used, with the reasons.
+    pub fn unusable(&self, names: &[String]) -> Vec<(String, CatalogError)> {
+        if !names.is_empty() {
+            return Vec::new();
+        }
+        self.broken_drivers()
+            .map(|(name, error)| (name.unwrap_or_default().to_owned(), error))
+            .collect()
+    }
+
+    /// Returns why an entry of grants cannot be used; it grants nothing.
+    pub fn broken_grants(&self) -> Option<CatalogError> {
         let broken = self.broken.iter();
         let mut broken = broken.filter(|broken| broken.list == text::List::Trust);
-        broken.next().map(|broken| DriversError::BrokenGrants {
+        broken.next().map(|broken| CatalogError::BrokenGrants {
             reason: broken.reason.clone(),
         })
     }
 
-    /// What was granted to the component of that digest.
+    /// Returns what was granted to the component of that digest.
     pub fn grants(&self, digest: &str) -> Vec<Grant> {
         self.trust
             .iter()
@@ -157,8 +181,8 @@ impl LockFile {
             .collect()
     }
 
-    /// The grants of a component that count for nothing, since their patterns are none: as they are
-    /// written, with what is wrong. They are never taken for more than they say.
+    /// Returns the grants of a component that have no effect since their patterns are invalid: as
+    /// they are written, with what is wrong. They are never read as more than they say.
     pub fn useless_grants(&self, digest: &str) -> Vec<(&str, String)> {
         self.trust
             .iter()
@@ -169,7 +193,7 @@ impl LockFile {
             .collect()
     }
 
-    /// Grants to a component exactly that, and nothing else that this program knows.
+    /// Sets the grants of a component. Grants that this program does not know stay.
     pub fn set_grants(&mut self, digest: &Digest, grants: &[Grant]) {
         self.withdraw(digest, |_| true);
         self.grant(digest, grants);
@@ -196,13 +220,13 @@ impl LockFile {
         new
     }
 
-    /// Takes from a component the grant of one pattern, or all of a name where `revoked` has no
+    /// Revokes the grant of one pattern from a component, or all of a name where `revoked` has no
     /// pattern.
     ///
     /// # Errors
     ///
-    /// [`DriversError::NotGranted`] where there is nothing to take.
-    pub fn revoke(&mut self, digest: &Digest, revoked: &Grant) -> Result<(), DriversError> {
+    /// [`CatalogError::NotGranted`] where there is nothing to revoke.
+    pub fn revoke(&mut self, digest: &Digest, revoked: &Grant) -> Result<(), CatalogError> {
         let taken = self.withdraw(digest, |grant| {
             grant.name == revoked.name && (revoked.scope.is_empty() || grant.scope == revoked.scope)
         });
@@ -210,14 +234,14 @@ impl LockFile {
             return Ok(());
         }
         let granted = self.grants(digest.as_str());
-        Err(DriversError::NotGranted {
+        Err(CatalogError::NotGranted {
             revoked: revoked.to_string(),
             granted: granted.iter().map(ToString::to_string).collect(),
         })
     }
 
-    /// Takes away those of the grants that this program knows; whether there were any.
-    pub(super) fn withdraw(&mut self, digest: &Digest, which: impl Fn(&Grant) -> bool) -> bool {
+    /// Removes those of the grants that this program knows; returns whether there were any.
+    pub(crate) fn withdraw(&mut self, digest: &Digest, which: impl Fn(&Grant) -> bool) -> bool {
         let mut any = false;
         for trust in self.trust.iter_mut().filter(|t| t.digest == *digest) {
             trust.grants.retain(|text| {
@@ -232,14 +256,14 @@ impl LockFile {
         any
     }
 
-    /// Installs a driver, in the place of one of its name.
+    /// Adds an installed driver, in the place of one of its name.
     pub fn put(&mut self, driver: Installed) {
         self.take(&driver.name);
         self.drivers.push(driver);
         self.drivers.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
-    /// Takes a driver out, and entries of its name that cannot be used.
+    /// Removes and returns a driver, with entries of its name that cannot be used.
     pub fn take(&mut self, name: &str) -> Option<Installed> {
         let is_it = |found: &str| found.eq_ignore_ascii_case(name);
         self.broken
@@ -248,7 +272,7 @@ impl LockFile {
         Some(self.drivers.remove(at))
     }
 
-    /// Forgets the grants of a component that is neither installed nor in use.
+    /// Removes the grants of a component that is neither installed nor in use.
     pub fn forget(&mut self, digest: &Digest, in_use: bool) {
         if !in_use && !self.drivers.iter().any(|driver| driver.digest == *digest) {
             self.trust.retain(|trust| trust.digest != *digest);
@@ -256,7 +280,7 @@ impl LockFile {
     }
 }
 
-/// The same grants with one pattern each, as they are written.
+/// Splits a grant into grants with one pattern each, as they are written.
 fn one_by_one(grant: &Grant) -> Vec<Grant> {
     let with = |scope| Grant {
         name: grant.name.clone(),
@@ -266,69 +290,4 @@ fn one_by_one(grant: &Grant) -> Vec<Grant> {
         [] => vec![with(Vec::new())],
         patterns => patterns.iter().map(|p| with(vec![p.clone()])).collect(),
     }
-}
-
-fn path(store: &Store) -> PathBuf {
-    store.directory().join(DIRECTORY).join(FILE)
-}
-
-fn components() -> PathBuf {
-    Path::new(DIRECTORY).join(COMPONENTS)
-}
-
-fn file_name(digest: &Digest) -> String {
-    format!("{}.wasm", digest.digits())
-}
-
-/// Where the component of an installed driver is.
-pub fn component_path(store: &Store, digest: &Digest) -> PathBuf {
-    store.directory().join(components()).join(file_name(digest))
-}
-
-/// Changes the lock file, and adds a component. Nothing changes where `change` fails.
-///
-/// # Errors
-///
-/// Where the file cannot be used or written, and what `change` returns.
-pub fn edit<T>(
-    store: &Store,
-    component: Option<(&Digest, &[u8])>,
-    change: impl FnOnce(&mut LockFile) -> Result<T, BuilderError>,
-) -> Result<T, BuilderError> {
-    edit_in(&store.lock()?, store, component, change)
-}
-
-/// As [`edit`], under a lock that is held already.
-///
-/// # Errors
-///
-/// The same.
-pub fn edit_in<T>(
-    transaction: &Transaction,
-    store: &Store,
-    component: Option<(&Digest, &[u8])>,
-    change: impl FnOnce(&mut LockFile) -> Result<T, BuilderError>,
-) -> Result<T, BuilderError> {
-    let before = LockFile::read(store)?;
-    let mut lock = before.clone();
-    let value = change(&mut lock)?;
-    if let Some((digest, bytes)) = component {
-        transaction.write_in(&components(), &file_name(digest), bytes)?;
-    }
-    if lock != before {
-        let text = text::render(&lock).map_err(|error| StoreError::File {
-            action: "write",
-            path: path(store),
-            source: std::io::Error::other(error),
-        })?;
-        transaction.write_in(Path::new(DIRECTORY), FILE, text.as_bytes())?;
-    }
-    // An entry that cannot be used may name any of the components.
-    if lock.broken.is_empty() {
-        let pinned = manage::pinned(store)?;
-        let installed = lock.drivers.iter().map(|driver| &driver.digest);
-        let named: Vec<_> = installed.chain(&pinned).map(file_name).collect();
-        transaction.keep_only(&components(), &named)?;
-    }
-    Ok(value)
 }

@@ -1,4 +1,4 @@
-//! What is written in a policy file. All faults are found at once.
+//! Parses a policy file, and finds all faults at once.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -126,7 +126,7 @@ impl Reading<'_> {
         self.fault(value.span().start, message);
     }
 
-    /// The patterns of a list. `None` where there is none.
+    /// Returns the patterns of a list; `None` where there is no list.
     fn patterns<T>(
         &mut self,
         table: &DeTable<'_>,
@@ -202,7 +202,7 @@ impl Reading<'_> {
 
 const SIZE: &str = "a size: bytes, or a whole number with a unit such as \"512m\" or \"4g\"";
 
-/// Engines refuse to run a container with less.
+/// Least memory of a container, in bytes; engines refuse less.
 const LEAST_MEMORY: u64 = 6 << 20;
 
 fn integer(value: &DeValue<'_>) -> Option<i64> {
@@ -210,7 +210,7 @@ fn integer(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(written.as_str(), written.radix()).ok()
 }
 
-/// Bytes of a size as `--memory` of the Docker CLI takes it.
+/// Returns the bytes of a size, as `--memory` of the Docker CLI takes it.
 fn size(value: &DeValue<'_>) -> Option<u64> {
     let bytes = match value.as_str() {
         None => u64::try_from(integer(value)?).ok()?,

@@ -1,5 +1,5 @@
-//! What `--driver` takes: a name, or the path of a component, each with `@sha256:...` behind it
-//! where it has to be that one and no other.
+//! How a user names a driver: a name, or the path of a component, each followed by `@sha256:...`
+//! where it must be that component.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,8 +7,7 @@ use std::str::FromStr;
 
 use iechor_registry::Digest;
 
-use super::error::DriversError;
-use crate::error::BuilderError;
+use crate::error::CatalogError;
 
 /// A driver as the user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +28,12 @@ pub enum Place {
 }
 
 impl FromStr for DriverReference {
-    type Err = DriversError;
+    type Err = CatalogError;
 
-    fn from_str(text: &str) -> Result<Self, DriversError> {
+    fn from_str(text: &str) -> Result<Self, CatalogError> {
         let (place, digest) = Digest::split_from(text)?;
         if place.contains("://") {
-            return Err(DriversError::NotInstalled {
+            return Err(CatalogError::NotInstalled {
                 source_text: text.to_owned(),
             });
         }
@@ -48,20 +47,21 @@ impl FromStr for DriverReference {
 }
 
 impl DriverReference {
-    /// The same wherever the process works: a path is made absolute.
+    /// Returns the same reference with an absolute path.
     ///
     /// # Errors
     ///
     /// Where there is no such file.
-    pub fn absolute(self) -> Result<Self, BuilderError> {
+    pub fn absolute(self) -> Result<Self, CatalogError> {
         let Place::File(path) = self.place else {
             return Ok(self);
         };
-        let absolute = path.canonicalize().map_err(|error| BuilderError::File {
-            what: "driver",
-            path,
-            reason: error.to_string(),
-        })?;
+        let absolute = path
+            .canonicalize()
+            .map_err(|error| CatalogError::Unreadable {
+                path,
+                reason: error.to_string(),
+            })?;
         Ok(Self {
             place: Place::File(absolute),
             digest: self.digest,
@@ -106,9 +106,8 @@ mod tests {
     #[test]
     fn what_has_to_be_installed_first() {
         let error = "oci://h/a:1".parse::<DriverReference>().expect_err("no");
-        let error = error.to_string();
         assert!(
-            error.contains("iechor driver install oci://h/a:1"),
+            matches!(&error, CatalogError::NotInstalled { source_text } if source_text == "oci://h/a:1"),
             "{error}"
         );
         assert!("team@sha256:1".parse::<DriverReference>().is_err());

@@ -1,4 +1,4 @@
-//! What a user writes to say where a driver is.
+//! The source of a driver, as a user writes it.
 //!
 //! | source | digest |
 //! |---|---|
@@ -6,19 +6,18 @@
 //! | `https://host/driver.wasm@sha256:...` | must be given; of the component |
 //! | `oci://registry/repository:tag` | may be given; of the manifest, as registries do |
 //!
-//! `@sha256:...` stands behind all of them, and means the same everywhere: this and nothing else.
+//! `@sha256:...` may follow each of them: only this content is accepted.
 //! A tag that is left out is `latest`.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::digest::Digest;
-use crate::error::RegistryError;
+use iechor_registry::{Artifact, ArtifactError, Digest, normal_address};
+
+use crate::error::CatalogError;
 
 const OCI: &str = "oci://";
-const LATEST: &str = "latest";
 
 /// Where a driver is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,87 +33,14 @@ pub struct Source {
 pub enum Location {
     /// A file, or a directory with one component in it.
     Path(PathBuf),
-    /// The address of a file at a web server, as it is asked for: a source that is parsed has its
-    /// host in small letters, and no `..` or port that goes without saying.
+    /// The address of a file at a web server, see [`normal_address`].
     Web(String),
     /// An artifact of an OCI registry.
     Registry(Artifact),
 }
 
-/// A name in an OCI registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Artifact {
-    /// Host, and port where it has one.
-    pub registry: String,
-    /// Path of the repository.
-    pub repository: String,
-    /// The tag, where one was given.
-    pub tag: Option<String>,
-}
-
-impl Artifact {
-    /// The tag, or the one that a name without a tag means.
-    pub fn tag_or_latest(&self) -> &str {
-        self.tag.as_deref().unwrap_or(LATEST)
-    }
-
-    /// Whether the registry is on this machine: `localhost`, `127.0.0.0/8` or `[::1]`. Such a one
-    /// is spoken to without TLS, all others only with it.
-    pub fn is_local(&self) -> bool {
-        is_loopback(&self.registry)
-    }
-
-    fn parse(rest: &str) -> Result<Self, String> {
-        let (registry, path) = rest
-            .split_once('/')
-            .ok_or("it has no repository; write oci://REGISTRY/REPOSITORY:TAG")?;
-        let (repository, tag) = match path.split_once(':') {
-            Some((repository, tag)) => (repository, Some(tag)),
-            None => (path, None),
-        };
-        let of_host = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
-        if registry.is_empty() || !registry.chars().all(of_host) {
-            return Err(format!("{registry:?} is not the name of a registry"));
-        }
-        let of_path = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-        let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let right = |part: &str| {
-            part.starts_with(edge) && part.ends_with(edge) && part.chars().all(of_path)
-        };
-        if !repository.split('/').all(right) {
-            return Err(format!(
-                "{repository:?} is not the name of a repository (small letters, digits, and \
-                 . _ - / between them)"
-            ));
-        }
-        let of_tag = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if let Some(tag) = tag
-            && (tag.is_empty()
-                || tag.len() > 128
-                || tag.starts_with(['.', '-'])
-                || !tag.chars().all(of_tag))
-        {
-            return Err(format!("{tag:?} is not a tag"));
-        }
-        Ok(Self {
-            registry: registry.to_owned(),
-            repository: repository.to_owned(),
-            tag: tag.map(str::to_owned),
-        })
-    }
-}
-
-/// Whether that host, with a port or without, is this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split(':').next().unwrap_or(host),
-    };
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 impl Source {
-    /// A file or directory.
+    /// Returns the source of a file or directory.
     pub fn path(path: impl Into<PathBuf>) -> Self {
         Self {
             location: Location::Path(path.into()),
@@ -122,7 +48,7 @@ impl Source {
         }
     }
 
-    /// The registry that it is in, by the name that credentials are filed under.
+    /// Returns the registry that it is in, by the name that credentials are stored under.
     pub fn registry(&self) -> Option<&str> {
         match &self.location {
             Location::Registry(artifact) => Some(&artifact.registry),
@@ -130,7 +56,7 @@ impl Source {
         }
     }
 
-    /// The same source, pinned to that digest.
+    /// Returns the same source, pinned to that digest.
     #[must_use]
     pub fn pinned_to(&self, digest: Digest) -> Self {
         Self {
@@ -139,12 +65,12 @@ impl Source {
         }
     }
 
-    /// The same source wherever the process works: a path is made absolute.
+    /// Returns the same source with an absolute path.
     ///
     /// # Errors
     ///
     /// Where there is no such path.
-    pub fn absolute(self) -> Result<Self, RegistryError> {
+    pub fn absolute(self) -> Result<Self, CatalogError> {
         let Location::Path(path) = &self.location else {
             return Ok(self);
         };
@@ -158,46 +84,20 @@ impl Source {
     }
 }
 
-/// The address that is fetched for that text, so that it is also what is kept, shown and held
-/// against policies. What readers of addresses disagree about is refused.
-fn address(text: &str) -> Result<String, String> {
-    const ENCODED: [&str; 3] = ["%2e", "%2f", "%5c"];
-    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
-    let (path, _) = text.split_once('?').unwrap_or((text, ""));
-    let path = path.to_ascii_lowercase();
-    let fault = if !url.username().is_empty() || url.password().is_some() {
-        "an address with a user or password would be kept and shown"
-    } else if text.contains(char::is_control) {
-        "an address has no control characters"
-    } else if text.contains('\\') {
-        "an address has / and never a backslash"
-    } else if url.fragment().is_some() {
-        "a fragment (behind #) is not sent to the server; write %23 for a # in a name"
-    } else if ENCODED.iter().any(|encoded| path.contains(encoded)) {
-        "dots and slashes in a path must not be encoded (%2e, %2f, %5c)"
-    } else {
-        return Ok(url.into());
-    };
-    Err(fault.into())
-}
-
-/// What the system says of a path, with what may have been meant.
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> RegistryError {
-    let mut reason = error.to_string();
-    if error.kind() == std::io::ErrorKind::NotFound {
-        reason += "; a driver in a registry is written oci://REGISTRY/REPOSITORY:TAG";
-    }
-    RegistryError::Disk {
-        path: path.to_owned(),
-        reason,
+/// Turns what the system says of a path into an error.
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CatalogError {
+    let (path, reason) = (path.to_owned(), error.to_string());
+    match error.kind() {
+        std::io::ErrorKind::NotFound => CatalogError::Missing { path, reason },
+        _ => CatalogError::Unreadable { path, reason },
     }
 }
 
 impl FromStr for Source {
-    type Err = RegistryError;
+    type Err = CatalogError;
 
-    fn from_str(text: &str) -> Result<Self, RegistryError> {
-        let wrong = |reason: String| RegistryError::Source {
+    fn from_str(text: &str) -> Result<Self, CatalogError> {
+        let wrong = |reason: String| CatalogError::Source {
             text: text.to_owned(),
             reason,
         };
@@ -205,9 +105,17 @@ impl FromStr for Source {
         let location = match place.split_once("://") {
             None if place.is_empty() => return Err(wrong("it is empty".into())),
             None => Location::Path(place.into()),
-            Some(("oci", rest)) => Location::Registry(Artifact::parse(rest).map_err(wrong)?),
+            Some(("oci", rest)) => {
+                let artifact = rest.parse().map_err(|error: ArtifactError| match error {
+                    ArtifactError::NoRepository => wrong(format!(
+                        "it has no repository; write {OCI}REGISTRY/REPOSITORY:TAG"
+                    )),
+                    other => wrong(other.to_string()),
+                });
+                Location::Registry(artifact?)
+            }
             Some(("http" | "https", _)) => {
-                let url = address(place).map_err(wrong)?;
+                let url = normal_address(place).map_err(wrong)?;
                 if digest.is_none() {
                     return Err(wrong(
                         "a web server may answer with anything: add @sha256:... (sha256sum shows \
@@ -224,16 +132,6 @@ impl FromStr for Source {
             }
         };
         Ok(Self { location, digest })
-    }
-}
-
-impl fmt::Display for Artifact {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.registry, self.repository)?;
-        match &self.tag {
-            Some(tag) => write!(formatter, ":{tag}"),
-            None => Ok(()),
-        }
     }
 }
 
@@ -348,28 +246,6 @@ mod tests {
         ] {
             let error = text.parse::<Source>().expect_err(&text).to_string();
             assert!(error.contains(words), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn only_this_machine_is_spoken_to_without_tls() {
-        for host in [
-            "localhost",
-            "localhost:5000",
-            "127.0.0.1:1",
-            "127.9.9.9",
-            "[::1]:5000",
-        ] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "ghcr.io",
-            "localhost.example",
-            "10.0.0.1:5000",
-            "[::2]:1",
-            "128.0.0.1",
-        ] {
-            assert!(!is_loopback(host), "{host}");
         }
     }
 }

@@ -1,0 +1,106 @@
+//! Finds builders for a command: the rules of [`selection`], applied to the command's store,
+//! contexts and environment.
+
+use iechor_engine::endpoint;
+
+use crate::error::BuilderError;
+use crate::selection::{self, Chosen, Selection, Surroundings};
+use crate::store::{NodeGroup, StoreState};
+use crate::workspace::Workspace;
+
+impl Workspace {
+    /// Runs `ask` with what a choice of builder depends on.
+    ///
+    /// # Errors
+    ///
+    /// Where the current endpoint or the contexts cannot be read, and what `ask` returns.
+    pub fn with_surroundings<T, E: Into<BuilderError>>(
+        &self,
+        ask: impl FnOnce(&Surroundings<'_>) -> Result<T, E>,
+    ) -> Result<T, BuilderError> {
+        let current = self.current_endpoint()?;
+        let contexts: Vec<String> = endpoint::list_contexts(&self.config)?
+            .into_iter()
+            .map(|context| context.name)
+            .collect();
+        ask(&Surroundings {
+            flag: self.builder_flag.as_deref(),
+            environment: self.builder_variable.as_deref(),
+            endpoint_key: &current.key(),
+            context: current.name.as_deref().unwrap_or(endpoint::DEFAULT_CONTEXT),
+            contexts: &contexts,
+        })
+        .map_err(Into::into)
+    }
+
+    /// Returns the builder that a command works on: the one of that name, or the current one.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub fn select(&self, name: Option<&str>) -> Result<Selection, BuilderError> {
+        self.find(name, |_, _| Ok(()))
+    }
+
+    /// Returns the builder that a command builds with: as [`Workspace::select`], but not that of a
+    /// context that is not the current one.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it is of another context.
+    pub fn builder(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
+        let found = self.find(name, |chosen, surroundings| {
+            Ok(chosen.check_context(surroundings)?)
+        })?;
+        Ok(found.chosen.group())
+    }
+
+    /// Returns a builder of the store, else as [`Workspace::select`].
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it is that of a context.
+    pub fn stored(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
+        match self.select(name)?.chosen {
+            Chosen::Stored(stored) => Ok(stored.group),
+            Chosen::Context(name) => Err(BuilderError::OfContext { name }),
+        }
+    }
+
+    /// Returns the builders of contexts, but for those whose name a stored builder has: that of the
+    /// context `default` first, the others by name.
+    ///
+    /// # Errors
+    ///
+    /// Where the contexts cannot be read.
+    pub fn context_builders(&self, state: &StoreState) -> Result<Vec<NodeGroup>, BuilderError> {
+        let contexts = endpoint::list_contexts(&self.config)?;
+        let names = contexts.into_iter().map(|context| context.name);
+        Ok(std::iter::once(endpoint::DEFAULT_CONTEXT.to_owned())
+            .chain(names)
+            .filter(|name| {
+                !state
+                    .builders()
+                    .any(|(stored, _)| stored.eq_ignore_ascii_case(name))
+            })
+            .map(|name| Chosen::Context(name).group())
+            .collect())
+    }
+
+    fn find(
+        &self,
+        name: Option<&str>,
+        check: impl FnOnce(&Chosen, &Surroundings<'_>) -> Result<(), BuilderError>,
+    ) -> Result<Selection, BuilderError> {
+        let state = self.store.read()?;
+        self.with_surroundings(|surroundings| {
+            let named = Surroundings {
+                flag: name.or(surroundings.flag),
+                ..*surroundings
+            };
+            let found = selection::select(&state, &named)?;
+            check(&found.chosen, surroundings)?;
+            Ok::<_, BuilderError>(found)
+        })
+    }
+}

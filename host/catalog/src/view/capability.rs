@@ -1,0 +1,83 @@
+//! Capabilities that drivers ask for.
+
+use iechor_sandbox::contract::CapabilityRequest;
+use iechor_sandbox::grant::{self, find, is_everything, review_order};
+use iechor_sandbox::{Grant, Policy};
+use serde::Serialize;
+
+/// A rule that forbids something, and its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ForbiddenBy {
+    /// The file of the policy.
+    pub file: String,
+    /// The rule.
+    pub rule: String,
+}
+
+/// A capability that a driver asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Capability {
+    /// Its name.
+    pub name: String,
+    /// Patterns of the subjects; empty: any.
+    pub scope: Vec<String>,
+    /// The scope amounts to every subject.
+    pub any: bool,
+    /// The driver does not work without it.
+    pub required: bool,
+    /// Why the driver asks for it, in its own words.
+    pub reason: String,
+    /// It gives control over the machine of the engine.
+    #[serde(skip)]
+    pub high_risk: bool,
+    /// What a driver with it can do or see; `None` for one that this program does not have.
+    #[serde(skip)]
+    pub means: Option<&'static str>,
+    /// Its place in the order in which to decide about grants.
+    #[serde(skip)]
+    pub review_rank: usize,
+}
+
+/// Returns whether a grant gives control over the machine of the engine.
+pub fn is_high_risk(grant: &Grant) -> bool {
+    grant::is_high_risk(&grant.name)
+}
+
+impl ForbiddenBy {
+    pub(super) fn all(policy: &Policy, capability: &str) -> Vec<Self> {
+        let rules = policy.forbidding(capability).into_iter();
+        rules
+            .map(|(file, rule)| Self {
+                file: file.display().to_string(),
+                rule: rule.to_string(),
+            })
+            .collect()
+    }
+}
+
+impl Capability {
+    /// Returns the capabilities of requests, in their order.
+    pub(crate) fn all(requests: &[CapabilityRequest]) -> Vec<Self> {
+        let ordered = review_order(requests);
+        let rank = |request: &CapabilityRequest| {
+            let mut ordered = ordered.iter();
+            let place = ordered.position(|ranked| std::ptr::eq(*ranked, request));
+            place.unwrap_or(usize::MAX)
+        };
+        requests
+            .iter()
+            .map(|request| Self {
+                name: request.name.clone(),
+                scope: request.scope.clone(),
+                any: is_everything(&request.name, &request.scope),
+                required: request.required,
+                reason: request.reason.clone(),
+                high_risk: grant::is_high_risk(&request.name),
+                means: find(&request.name).ok().map(|known| known.means),
+                review_rank: rank(request),
+            })
+            .collect()
+    }
+}

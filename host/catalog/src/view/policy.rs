@@ -1,0 +1,121 @@
+//! The organisation's policy.
+
+use std::path::{Path, PathBuf};
+
+use iechor_sandbox::policy::Rules;
+use serde::Serialize;
+
+use crate::policy::{Places, PolicyError, read};
+
+/// The rules of the organisation's policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PolicyRules {
+    /// One for each file that applies.
+    pub files: Vec<PolicyFile>,
+}
+
+/// The rules of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PolicyFile {
+    /// The file.
+    pub file: PathBuf,
+    /// Its rules.
+    pub rules: FileRules,
+}
+
+/// Each rule of a file with its values; a rule that the file does not have is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FileRules {
+    /// The drivers that may run.
+    #[serde(rename = "drivers.allow", skip_serializing_if = "Option::is_none")]
+    pub drivers_allow: Option<Vec<String>>,
+    /// The images that containers of drivers may run from.
+    #[serde(rename = "images.allow", skip_serializing_if = "Option::is_none")]
+    pub images_allow: Option<Vec<String>>,
+    /// What no driver may do.
+    #[serde(rename = "grants.forbid", skip_serializing_if = "Option::is_none")]
+    pub grants_forbid: Option<Vec<String>>,
+    /// Memory of containers, one value.
+    #[serde(rename = "limits.memory", skip_serializing_if = "Option::is_none")]
+    pub limits_memory: Option<Vec<String>>,
+    /// Memory and swap of containers, one value.
+    #[serde(rename = "limits.memory-swap", skip_serializing_if = "Option::is_none")]
+    pub limits_memory_swap: Option<Vec<String>>,
+    /// Processors of containers, one value.
+    #[serde(rename = "limits.cpus", skip_serializing_if = "Option::is_none")]
+    pub limits_cpus: Option<Vec<String>>,
+    /// Processes of containers, one value.
+    #[serde(rename = "limits.pids", skip_serializing_if = "Option::is_none")]
+    pub limits_pids: Option<Vec<String>>,
+}
+
+impl PolicyRules {
+    /// Returns the rules in force, as the process's environment says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Places::load`].
+    pub fn in_force() -> Result<Self, PolicyError> {
+        Ok(Self::of(&Places::from_process().load()?.files))
+    }
+
+    /// Checks a file, and returns its rules.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read or understood, with all that is wrong with it.
+    pub fn check(file: &Path) -> Result<Self, PolicyError> {
+        Ok(Self::of(&[read(file)?]))
+    }
+
+    fn of(files: &[Rules]) -> Self {
+        Self {
+            files: files.iter().map(PolicyFile::of).collect(),
+        }
+    }
+}
+
+impl PolicyFile {
+    fn of(rules: &Rules) -> Self {
+        fn list<T: ToString>(patterns: &[T]) -> Vec<String> {
+            patterns.iter().map(T::to_string).collect()
+        }
+        let limits = rules.limits.written();
+        let limit = |name: &str| {
+            let found = limits.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| vec![value.clone()])
+        };
+        Self {
+            file: rules.file.clone(),
+            rules: FileRules {
+                drivers_allow: rules.drivers.as_deref().map(list),
+                images_allow: rules.images.as_deref().map(list),
+                grants_forbid: (!rules.forbidden.is_empty()).then(|| list(&rules.forbidden)),
+                limits_memory: limit("memory"),
+                limits_memory_swap: limit("memory-swap"),
+                limits_cpus: limit("cpus"),
+                limits_pids: limit("pids"),
+            },
+        }
+    }
+}
+
+impl FileRules {
+    /// Returns the rules that the file has, by their names, each with its values.
+    pub fn written(&self) -> Vec<(&'static str, &[String])> {
+        [
+            ("drivers.allow", &self.drivers_allow),
+            ("images.allow", &self.images_allow),
+            ("grants.forbid", &self.grants_forbid),
+            ("limits.memory", &self.limits_memory),
+            ("limits.memory-swap", &self.limits_memory_swap),
+            ("limits.cpus", &self.limits_cpus),
+            ("limits.pids", &self.limits_pids),
+        ]
+        .into_iter()
+        .filter_map(|(name, values)| Some((name, values.as_deref()?)))
+        .collect()
+    }
+}

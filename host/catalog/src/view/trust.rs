@@ -1,0 +1,106 @@
+//! What a driver is trusted with.
+
+use iechor_sandbox::grant::scope;
+use serde::Serialize;
+
+use super::capability::{Capability, ForbiddenBy};
+use crate::error::CatalogError;
+use crate::loaded::Loaded;
+
+/// What a driver is trusted with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Trust {
+    /// The driver, as the user named it.
+    pub name: String,
+    /// Digest of its component.
+    pub digest: String,
+    /// It may do whatever it asks for.
+    pub built_in: bool,
+    /// What was granted to its digest.
+    pub grants: Vec<String>,
+    /// Grants of its digest that have no effect.
+    pub useless: Vec<String>,
+    /// What it asks for.
+    pub requests: Vec<TrustRequest>,
+    /// What is wrong with each of the grants in `useless`.
+    #[serde(skip)]
+    pub useless_reasons: Vec<String>,
+}
+
+/// A capability that a driver asks for, and whether it may use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TrustRequest {
+    /// Its name.
+    pub name: String,
+    /// Patterns of the subjects; empty: any.
+    pub scope: Vec<String>,
+    /// The scope amounts to every subject.
+    pub any: bool,
+    /// The driver does not work without it.
+    pub required: bool,
+    /// It gives control over the machine of the engine.
+    pub high_risk: bool,
+    /// Why the driver asks for it, in its own words.
+    pub reason: String,
+    /// It is granted, for some subjects at least.
+    pub granted: bool,
+    /// A rule of the policy about it.
+    pub forbidden: Option<ForbiddenBy>,
+    /// The scopes that it is granted for, in words.
+    #[serde(skip)]
+    pub granted_scopes: Vec<String>,
+    /// Its place in the order in which to decide about grants.
+    #[serde(skip)]
+    pub review_rank: usize,
+}
+
+impl Trust {
+    /// Asks a driver what it is to be trusted with.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong in the driver.
+    pub async fn of(loaded: &Loaded) -> Result<Self, CatalogError> {
+        let requests = Capability::all(&loaded.driver.descriptor().await?.capabilities);
+        let built_in = loaded.own_digest().is_none();
+        let (useless, useless_reasons) = loaded.useless.iter().cloned().unzip();
+        Ok(Self {
+            name: loaded.driver.name().to_owned(),
+            digest: loaded.driver.digest().to_owned(),
+            built_in,
+            grants: loaded.granted.iter().map(ToString::to_string).collect(),
+            useless,
+            requests: requests
+                .into_iter()
+                .map(|request| TrustRequest::of(loaded, built_in, request))
+                .collect(),
+            useless_reasons,
+        })
+    }
+}
+
+impl TrustRequest {
+    fn of(loaded: &Loaded, built_in: bool, request: Capability) -> Self {
+        let grants = loaded.granted.iter();
+        let granted_scopes: Vec<_> = grants
+            .filter(|grant| grant.name == request.name)
+            .map(|grant| scope(&grant.name, &grant.scope))
+            .collect();
+        Self {
+            granted: built_in || !granted_scopes.is_empty(),
+            forbidden: ForbiddenBy::all(&loaded.policy, &request.name)
+                .into_iter()
+                .next(),
+            granted_scopes,
+            name: request.name,
+            scope: request.scope,
+            any: request.any,
+            required: request.required,
+            high_risk: request.high_risk,
+            reason: request.reason,
+            review_rank: request.review_rank,
+        }
+    }
+}
