@@ -148,7 +148,8 @@ fn field(arguments: &[Value]) -> Result<Value> {
 
 /// Returns the header of a column: the name of the field, with a space where a word begins.
 fn header(arguments: &[Value]) -> Result<Value> {
-    let name = arguments.iter().skip(1).filter_map(Value::as_str).last();
+    let mut names = arguments.iter().skip(1).filter_map(Value::as_str);
+    let name = names.next_back();
     let mut header = String::new();
     let mut is_lower = false;
     for character in name.unwrap_or_default().chars() {
