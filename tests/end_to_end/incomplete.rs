@@ -222,7 +222,7 @@ fn giving_up_twice_leaves_what_ls_shows() {
     create
         .finish()
         .failure(130)
-        .says("`iechor buildx ls` shows");
+        .says("run `iechor buildx ls` to list what is left");
     assert_eq!(left(&sandbox, &name).len(), 2);
     engine.set_delay(Duration::ZERO);
     sandbox.buildx(&format!("rm {name}")).success();

@@ -52,7 +52,7 @@ impl Meter {
 /// Adds the functions to a template.
 pub fn add(template: Template, over: Over, meter: &Arc<Meter>) -> Template {
     let (argument, format, value) = (Arc::clone(meter), Arc::clone(meter), Arc::clone(meter));
-    let (pieces, padding) = (Arc::clone(meter), Arc::clone(meter));
+    let (pieces, padding, joined) = (Arc::clone(meter), Arc::clone(meter), Arc::clone(meter));
     let of_header = over == Over::Header;
     template
         .func(FIELD, move |arguments| match of_header {
@@ -85,7 +85,7 @@ pub fn add(template: Template, over: Over, meter: &Arc<Meter>) -> Template {
             let json = to_json(of).to_string();
             Ok(Value::String(iechor_text::json(&json).into()))
         })
-        .func("join", join)
+        .func("join", move |arguments| join(arguments, &joined))
         .func("lower", |arguments| {
             let [of] = take("lower", arguments)?;
             Ok(text(of)?.to_lowercase().into_value())
@@ -148,7 +148,8 @@ fn field(arguments: &[Value]) -> Result<Value> {
 
 /// Returns the header of a column: the name of the field, with a space where a word begins.
 fn header(arguments: &[Value]) -> Result<Value> {
-    let name = arguments.iter().skip(1).filter_map(Value::as_str).last();
+    let mut names = arguments.iter().skip(1).filter_map(Value::as_str);
+    let name = names.next_back();
     let mut header = String::new();
     let mut is_lower = false;
     for character in name.unwrap_or_default().chars() {
@@ -180,7 +181,7 @@ fn index(arguments: &[Value]) -> Result<Value> {
     Ok(found)
 }
 
-fn join(arguments: &[Value]) -> Result<Value> {
+fn join(arguments: &[Value], meter: &Meter) -> Result<Value> {
     let [of, separator] = take("join", arguments)?;
     let Value::List(items) = of else {
         return Err(wrong(format!(
@@ -188,6 +189,9 @@ fn join(arguments: &[Value]) -> Result<Value> {
             of.type_name()
         )));
     };
+    // Two texts of which neither is long make a very long one.
+    let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
+    meter.charge(count.saturating_mul(size(separator)))?;
     let items: Vec<_> = items.iter().map(ToString::to_string).collect();
     Ok(items.join(text(separator)?).into_value())
 }
