@@ -29,7 +29,7 @@ pub fn split(flags: &str) -> Result<Vec<String>, FlagsError> {
     })
 }
 
-/// The entitlements that flags allow, wherever they stand among the others.
+/// Returns the entitlements that flags allow, wherever they stand among the others.
 pub fn entitlements(flags: &[String]) -> Vec<&str> {
     let mut found = Vec::new();
     let mut flags = flags.iter();

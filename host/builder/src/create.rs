@@ -1,4 +1,4 @@
-//! Makes builders, and changes their nodes.
+//! Creates builders, and changes their nodes.
 
 mod driver;
 mod names;
@@ -60,7 +60,7 @@ pub struct Created {
     pub warnings: Vec<String>,
 }
 
-/// Makes a builder, or changes a node of one. Everything is checked before anything is saved; a
+/// Creates a builder, or changes a node of one. Everything is checked before anything is saved; a
 /// builder that cannot be booted is not kept, unless something of it is left in the engine.
 ///
 /// # Errors
@@ -198,9 +198,9 @@ fn choose_name(
                 Ok::<_, BuilderError>(surroundings.contexts.iter().any(|context| context == text))
             })?;
             if is_context && !taken(text) {
-                return Err(BuilderError::Usage(format!(
-                    "instance name {text:?} already exists as context builder; choose another"
-                )));
+                return Err(BuilderError::NameOfContext {
+                    name: text.to_owned(),
+                });
             }
             Ok(name)
         }
@@ -323,7 +323,7 @@ fn save(
     Ok(given)
 }
 
-/// Makes the store what it was. What another process made of the builder meanwhile stays.
+/// Restores the builder in the store. A change that another process made in the meantime stays.
 fn restore(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -371,7 +371,5 @@ fn unchanged(found: Option<&NodeGroup>, expected: Option<&NodeGroup>) -> Result<
     if found == expected {
         return Ok(());
     }
-    Err(BuilderError::Usage(
-        "another process changed this builder at the same time; try again".into(),
-    ))
+    Err(BuilderError::Raced)
 }

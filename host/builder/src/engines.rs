@@ -51,7 +51,7 @@ impl Workspace {
         Arc::new(known)
     }
 
-    /// Whether a driver uses an engine, as far as can be told; `present` is loaded already.
+    /// Returns whether a driver uses an engine, as far as can be told; `present` is loaded already.
     async fn uses_engine(&self, name: &str, present: Option<&Driver>) -> bool {
         if let Some(present) = present
             && present.name() == name

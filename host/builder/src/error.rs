@@ -1,4 +1,4 @@
-//! What can go wrong with builders and builds.
+//! Failures of builders and builds.
 
 use std::path::PathBuf;
 
@@ -88,6 +88,15 @@ pub enum BuilderError {
         /// The name.
         name: String,
     },
+    /// A new builder was to have the name of the builder of a context.
+    #[error("instance name {name:?} already exists as context builder")]
+    NameOfContext {
+        /// The name.
+        name: String,
+    },
+    /// Another process changed the builder at the same time.
+    #[error("another process changed this builder at the same time")]
+    Raced,
     /// A node was to be appended to a builder that was not named.
     #[error("append requires a builder name")]
     AppendWithoutName,
@@ -193,7 +202,7 @@ pub enum BuilderError {
         /// The node.
         node: String,
     },
-    /// The user gave up.
+    /// The user cancelled.
     #[error("{0} was cancelled")]
     Cancelled(&'static str),
 }
@@ -242,7 +251,7 @@ fn remnant_list(remnants: &[Remnant]) -> String {
 }
 
 impl BuilderError {
-    /// Returns what went wrong first, where more came of it.
+    /// Returns the first failure, where others followed from it.
     pub fn cause(&self) -> &Self {
         match self {
             Self::Incomplete {
@@ -252,7 +261,7 @@ impl BuilderError {
         }
     }
 
-    /// Whether the user gave up.
+    /// Returns whether the user cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(
             self.cause(),

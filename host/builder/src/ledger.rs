@@ -1,4 +1,4 @@
-//! Notes in the store what a node's boots create, and who uses the node.
+//! Records in the store what the boots of a node create, and which processes use the node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +18,8 @@ const CLEAN_UP: Duration = iechor_sandbox::limits::CHANGE;
 /// Pause between two looks whether it is done.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// The locks of the nodes that this process uses, kept until it ends: what it uses no other process
-/// removes meanwhile.
+/// The locks of the nodes that this process uses, kept until it ends: no other process removes what
+/// it uses.
 #[derive(Debug, Default)]
 pub(crate) struct Uses(Mutex<HashMap<String, Arc<NodeLock>>>);
 
@@ -47,7 +47,7 @@ impl Uses {
 ///
 /// # Errors
 ///
-/// Where that takes too long, or the user gives up.
+/// If that takes too long, or the user cancels.
 pub(crate) async fn share(
     lock: &NodeLock,
     node: &str,
@@ -71,7 +71,7 @@ pub(crate) async fn share(
     }
 }
 
-/// Notes what the operations of one node create.
+/// Records what the operations of one node create.
 pub(crate) struct NodeLedger {
     store: Store,
     purpose: Purpose,

@@ -34,7 +34,7 @@ pub(crate) enum Settled {
     Left(Vec<Remnant>),
 }
 
-/// Where operations are noted, and who uses nodes.
+/// Where operations and the users of nodes are recorded.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) store: &'a Store,
@@ -42,12 +42,12 @@ pub(crate) struct Place<'a> {
     pub(crate) cancel: &'a CancellationToken,
 }
 
-/// Removes what an operation left, where nobody uses the node. With `keep_state` the state of BuildKit
+/// Removes what an operation left, unless the node is in use. With `keep_state` the state of BuildKit
 /// stays.
 ///
 /// # Errors
 ///
-/// Where the store cannot be used or the user gives up; the record stays.
+/// If the store cannot be used or the user cancels; the record stays.
 pub(crate) async fn settle(
     place: Place<'_>,
     engine: Result<Arc<dyn Engine>, BuilderError>,
@@ -233,7 +233,7 @@ pub(crate) async fn remove_node(
     remove(engine, labels, Vec::new(), keep_state, limits::CHANGE).await
 }
 
-/// Returns what carries the labels of the node, or why nobody can tell.
+/// Returns the objects with the labels of the node, or why they cannot be listed.
 pub(crate) async fn of_node(
     engine: &dyn Engine,
     builder: &str,
@@ -310,7 +310,8 @@ async fn remove(
     Ok(removal.run(objects, limit).await)
 }
 
-/// The containers of the node that the labels name, which may be in a network that is to go.
+/// Returns the containers of the node that the labels name, which may be in a network that is to
+/// go.
 async fn node_containers(engine: &dyn Engine, labels: &BTreeMap<String, String>) -> Vec<String> {
     let node = labels
         .iter()

@@ -1,4 +1,4 @@
-//! What becomes of builders after they are made: how they are, stop and removal.
+//! The life of builders after they are created: status, boot, stop and removal.
 
 mod removal;
 
@@ -19,21 +19,21 @@ use crate::workspace::Workspace;
 
 pub use removal::{RemoveRequest, remove, remove_unlisted};
 
-/// How a node is.
+/// The state of a node, with its configuration.
 #[derive(Debug)]
 pub struct NodeReport {
     /// The node as it is stored.
     pub node: Node,
     /// Its options; `None` is the value of one that is not to be shown.
     pub options: Vec<(String, Option<String>)>,
-    /// Its state, or why there is no telling.
+    /// Its state, or why it is not known.
     pub state: Result<NodeState, BuilderError>,
 }
 
 /// The state of a node.
 #[derive(Debug)]
 pub struct NodeState {
-    /// As the driver says.
+    /// The status that the driver reports.
     pub status: Status,
     /// The version of BuildKit, where it runs.
     pub version: Option<String>,
@@ -41,7 +41,7 @@ pub struct NodeState {
     pub workers: Vec<Worker>,
 }
 
-/// Whom to ask how a node is.
+/// What to ask about the state of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// BuildKit itself.
@@ -50,7 +50,7 @@ pub enum Ask {
     DriverIfKnown,
 }
 
-/// How all nodes of a builder are, asked at the same time.
+/// Returns the state of all nodes of a builder, which are asked at the same time.
 pub async fn report(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -76,8 +76,8 @@ pub async fn report(
     .await
 }
 
-/// What the driver of a builder says of its options, asked once for all nodes; `None` where no node
-/// has any, or the driver cannot be asked.
+/// What the driver of a builder says about its options, asked once for all nodes; `None` if no node
+/// has options, or the driver cannot be asked.
 struct Secrets(Option<Descriptor>);
 
 impl Secrets {
@@ -91,8 +91,8 @@ impl Secrets {
         Self(loaded.driver.descriptor().await.ok().cloned())
     }
 
-    /// The options of a node without what its driver calls secret. Where the driver cannot be asked
-    /// everything may be one, and so may be what it does not know any more.
+    /// Returns the options of a node without what its driver calls secret. Where the driver cannot
+    /// be asked everything may be one, and so may be what it does not know any more.
     fn shown(&self, node: &Node) -> Vec<(String, Option<String>)> {
         let is_shown = |name: &str| {
             self.0
@@ -222,7 +222,7 @@ pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), Builde
     settled.map(drop)
 }
 
-/// Notes that a builder was used.
+/// Records that a builder was used.
 ///
 /// # Errors
 ///

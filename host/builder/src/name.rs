@@ -102,12 +102,13 @@ impl Name {
         Ok(name)
     }
 
-    /// The name as it was typed.
+    /// Returns the name as it was typed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name in lower case: the name of the store's file, and what two names are compared by.
+    /// Returns the name in lower case: the name of the store's file, and what two names are
+    /// compared by.
     pub fn file_name(&self) -> String {
         self.0.to_ascii_lowercase()
     }

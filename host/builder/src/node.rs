@@ -118,7 +118,7 @@ impl LiveNode {
         })
     }
 
-    /// As the node of a builder that the same command makes.
+    /// Marks it as the node of a builder that the same command creates.
     pub(crate) fn of_new_builder(self) -> Self {
         Self {
             is_new: true,
@@ -126,7 +126,7 @@ impl LiveNode {
         }
     }
 
-    /// The engine behind it, where its driver uses one.
+    /// Returns the engine behind it, where its driver uses one.
     pub fn engine(&self) -> Option<&Arc<dyn Engine>> {
         self.engine.as_ref()
     }
@@ -155,7 +155,7 @@ impl LiveNode {
         self.bound(Arc::new(NoProgress), Arc::new(NoLedger))
     }
 
-    /// Whether it runs.
+    /// Returns whether it runs.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl LiveNode {
         Ok(self.quiet().info().await?)
     }
 
-    /// Whether results are loaded into the engine by default, and what else it can do.
+    /// Returns whether results are loaded into the engine by default, and what else it can do.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl LiveNode {
             .try_for_each(|name| self.grants.check(LOAD, name))
     }
 
-    /// The version of BuildKit, where BuildKit itself does not say.
+    /// Returns the version of BuildKit, where BuildKit itself does not say.
     ///
     /// # Errors
     ///
@@ -344,8 +344,8 @@ impl LiveNode {
     }
 }
 
-/// Says, once a command, that the driver is another one than the builder was made with. Whoever
-/// updates a driver means that, and is not kept from working; whoever did not should know.
+/// Warns, once for a command, that the driver is another one than the builder was made with. This is
+/// no error: the user may have updated the driver.
 fn remark_change(workspace: &Workspace, group: &NodeGroup, node: &Node, loaded: &Loaded) {
     if let Some(before) = group.driver_digest.as_deref()
         && let Some(now) = loaded.own_digest()

@@ -48,7 +48,7 @@ impl Said {
         }
     }
 
-    /// Its workers, as far as a listing needs them.
+    /// Returns its workers, as far as a listing needs them.
     pub(crate) fn workers(&self) -> Vec<Worker> {
         let worker = |said: &SaidWorker| Worker {
             id: said.id.clone(),
@@ -68,7 +68,7 @@ impl Said {
     }
 }
 
-/// What the daemon said in that run.
+/// Returns what the daemon said in that run.
 pub(crate) fn recall(endpoint: &str, run: &str) -> Option<Said> {
     recall_in(&directory()?, endpoint, run)
 }

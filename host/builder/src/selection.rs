@@ -5,8 +5,6 @@
 //! current context brings along. Choosing reads only: no command but `use`, `create --use` and the
 //! like writes a choice, so looking at builders from another context forgets nothing.
 
-use std::fmt;
-
 use iechor_engine::endpoint::DEFAULT_CONTEXT;
 
 use crate::name::Name;
@@ -48,7 +46,7 @@ pub enum Chosen {
 }
 
 impl Chosen {
-    /// The builder's name.
+    /// Returns the builder's name.
     pub fn name(&self) -> &str {
         match self {
             Self::Stored(stored) => &stored.group.name,
@@ -56,7 +54,7 @@ impl Chosen {
         }
     }
 
-    /// The builder; that of a context has one node, both named like the context.
+    /// Returns the builder; that of a context has one node, both named like the context.
     pub fn group(&self) -> NodeGroup {
         match self {
             Self::Stored(stored) => stored.group.clone(),
@@ -100,19 +98,6 @@ pub enum Reason {
     Default,
     /// Nothing was chosen.
     Context,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Flag => "chosen with --builder",
-            Self::Environment => "chosen with BUILDX_BUILDER",
-            Self::Global => "chosen with `use --global`",
-            Self::Current => "chosen with `use`",
-            Self::Default => "chosen with `use --default`",
-            Self::Context => "the builder of the current context",
-        })
-    }
 }
 
 /// The answer of [`select`].
@@ -330,7 +315,7 @@ pub fn choose(
     })
 }
 
-/// The choice that `create --use` writes for a builder that was just made.
+/// Returns the choice that `create --use` writes for a builder that was just made.
 pub fn choose_created(name: &Name, surroundings: &Surroundings<'_>) -> UseChange {
     UseChange {
         current: Current {

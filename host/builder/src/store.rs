@@ -4,14 +4,14 @@
 //!
 //! | path | content |
 //! |---|---|
-//! | `.lock` | `flock(2)`, exclusive, held by who writes |
+//! | `.lock` | `flock(2)`, exclusive, held by a writer |
 //! | `instances/<name in lower case>` | a [`NodeGroup`] |
 //! | `current` | the builder in use, see [`Current`] |
 //! | `defaults/<hash of the endpoint>` | name of the builder in use at that endpoint |
 //! | `activity/<name>` | when the builder was last used |
 //! | `refs/<name>/` | local records of builds, removed with the builder |
 //! | `unfinished/<operation>` | what a boot created that has not ended well, see [`Unfinished`]; the peer has none |
-//! | `locks/<hash of a node>` | `flock(2)`, shared by who uses the node; the peer has none |
+//! | `locks/<hash of a node>` | `flock(2)`, shared by the users of the node; the peer has none |
 //! | `drivers/` | installed drivers, see `iechor_catalog::lock`; the peer has none |
 //!
 //! Files are private, since builders may carry keys of registries, and replaced in one step, see
@@ -88,7 +88,7 @@ pub enum StoreError {
         /// The name as it was given.
         name: String,
     },
-    /// The builder was changed by somebody else since it was read.
+    /// Another process changed the builder since it was read.
     #[error(
         "builder {name} was changed by another process meanwhile; it is left as that one wrote it"
     )]
@@ -149,14 +149,14 @@ pub struct StoreState {
 }
 
 impl StoreState {
-    /// All builders, sorted by name, with the files that cannot be used among them.
+    /// Returns all builders, sorted by name, with the files that cannot be used among them.
     pub fn builders(&self) -> impl Iterator<Item = (&str, Result<&StoredBuilder, &BrokenFile>)> {
         self.builders
             .iter()
             .map(|(name, builder)| (name.as_str(), builder.as_ref()))
     }
 
-    /// The builder of that name. No name at all is no builder.
+    /// Returns the builder of that name. No name at all is no builder.
     pub fn builder(&self, name: &str) -> Result<Option<&StoredBuilder>, &BrokenFile> {
         Name::parse(name)
             .ok()
@@ -165,12 +165,12 @@ impl StoreState {
             .transpose()
     }
 
-    /// The content of `current`.
+    /// Returns the content of `current`.
     pub fn current(&self) -> Result<Option<&Current>, &BrokenFile> {
         self.current.as_ref().map(Result::as_ref).transpose()
     }
 
-    /// The builder that was chosen for this endpoint with `use --default`.
+    /// Returns the builder that was chosen for this endpoint with `use --default`.
     pub fn default_at(&self, key: &str) -> Option<&str> {
         self.defaults.get(&hash(key)).map(String::as_str)
     }
@@ -197,7 +197,7 @@ impl StoreState {
     }
 }
 
-/// The file name below `defaults` for an endpoint.
+/// Returns the file name below `defaults` for an endpoint.
 fn hash(key: &str) -> String {
     let digest = Sha256::digest(key.as_bytes());
     digest[..10]
@@ -213,7 +213,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store's directory: `BUILDX_CONFIG`, else `.iechor/buildx` in the home directory.
+    /// Returns the store's directory: `BUILDX_CONFIG`, else `.iechor/buildx` in the home directory.
     pub fn directory_from(
         buildx_config: Option<OsString>,
         home: Option<OsString>,
@@ -225,14 +225,14 @@ impl Store {
             .ok_or(StoreError::NoDirectory)
     }
 
-    /// The store of this process, see [`Store::directory_from`].
+    /// Returns the store of this process, see [`Store::directory_from`].
     pub fn from_environment() -> Result<Self, StoreError> {
         let directory =
             Self::directory_from(std::env::var_os("BUILDX_CONFIG"), std::env::var_os("HOME"))?;
         Ok(Self::open(directory))
     }
 
-    /// The store in that directory. Nothing is read or made yet.
+    /// Returns the store in that directory. Nothing is read or made yet.
     pub fn open(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: Directory::at(directory),
@@ -244,12 +244,12 @@ impl Store {
         self.directory.path()
     }
 
-    /// Returns the store's directory, for others who keep their files in it.
+    /// Returns the store's directory, for other files that are kept in it.
     pub fn files(&self) -> &Directory {
         &self.directory
     }
 
-    /// Everything that is stored. Takes no lock, makes nothing.
+    /// Returns everything that is stored. Takes no lock, makes nothing.
     ///
     /// A builder's file that cannot be used is part of the answer and hides no other builder; only
     /// a directory that cannot be listed is an error.
@@ -384,18 +384,18 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// Returns the store's directory with the right to write to it, for others who keep their files
-    /// in it.
+    /// Returns the store's directory with the right to write to it, for other files that are kept in
+    /// it.
     pub fn files(&self) -> &Locked {
         &self.files
     }
 
-    /// Everything that is stored, as [`Store::read`].
+    /// Returns everything that is stored, as [`Store::read`].
     pub fn state(&self) -> Result<StoreState, StoreError> {
         self.store.read()
     }
 
-    /// The builder of that name.
+    /// Returns the builder of that name.
     pub fn builder(&self, name: &str) -> Result<Option<StoredBuilder>, StoreError> {
         let name = Name::parse(name)?;
         Ok(self.store.read_builder(&name.file_name())?)
@@ -433,7 +433,7 @@ impl Transaction {
     }
 
     /// Takes an edit back, perhaps in a later transaction: what was there before is there again.
-    /// Refused if somebody changed the builder since.
+    /// Refused if another process changed the builder since.
     pub fn undo<T>(&mut self, edited: &Edited<T>) -> Result<(), StoreError> {
         let name = &edited.new.name;
         let now = self.builder(name)?.map(|stored| stored.group);

@@ -1,5 +1,4 @@
-//! Everything around builders that a command needs: the store, the engine's endpoint, the
-//! configuration and the user's wishes.
+//! What a command on builders needs: the store, the catalog of drivers, engines, the configuration.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +17,10 @@ use crate::error::BuilderError;
 use crate::ledger::Uses;
 use crate::store::Store;
 
-/// How long an engine has to say what it is.
+/// How long an engine may take to describe itself.
 const ENGINE_ANSWER: Duration = Duration::from_secs(20);
 
-/// The surroundings of one command.
+/// The context of one command.
 pub struct Workspace {
     /// The builders.
     pub store: Store,
@@ -31,13 +30,13 @@ pub struct Workspace {
     pub config: Arc<DockerConfig>,
     /// Variables that name an engine.
     pub environment: Environment,
-    /// `--builder`.
+    /// Value of `--builder`.
     pub builder_flag: Option<String>,
-    /// `BUILDX_BUILDER`.
+    /// Value of `BUILDX_BUILDER`.
     pub builder_variable: Option<String>,
-    /// Where drivers' diagnostics go.
+    /// Log for the diagnostics of drivers.
     pub log: Arc<dyn Log>,
-    /// Ends what is in progress.
+    /// Cancels what is in progress.
     pub cancel: CancellationToken,
     engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
     said: Mutex<HashSet<String>>,
@@ -45,11 +44,11 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// The surroundings as the process's environment says.
+    /// Returns the context, as the process's environment says.
     ///
     /// # Errors
     ///
-    /// Where a configuration file is broken, or there is no place for the store.
+    /// If a configuration file is broken, or there is no directory for the store.
     pub fn from_process(
         builder_flag: Option<String>,
         log: Arc<dyn Log>,
@@ -78,12 +77,12 @@ impl Workspace {
         })
     }
 
-    /// The nodes that this process uses.
+    /// Returns the nodes that this process uses.
     pub(crate) fn uses(&self) -> Arc<Uses> {
         Arc::clone(&self.uses)
     }
 
-    /// Says something about a driver in the log, unless it was said before.
+    /// Writes a message about a driver to the log, unless it was written before.
     pub fn say_once(&self, level: LogLevel, driver: &str, message: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.insert(format!("{driver}: {message}")) {
@@ -91,25 +90,25 @@ impl Workspace {
         }
     }
 
-    /// The endpoint that the user's environment and configuration name.
+    /// Returns the endpoint that the user's environment and configuration name.
     ///
     /// # Errors
     ///
-    /// Where it cannot be told.
+    /// If it cannot be determined.
     pub fn current_endpoint(&self) -> Result<Endpoint, BuilderError> {
         Ok(endpoint::resolve(&self.environment, &self.config)?)
     }
 
-    /// The engine at the current endpoint.
+    /// Returns the engine at the current endpoint.
     ///
     /// # Errors
     ///
-    /// Where it cannot be told which, or its TLS material is unusable.
+    /// If the endpoint cannot be determined, or its TLS material is unusable.
     pub fn current_engine(&self) -> Result<Arc<dyn Engine>, BuilderError> {
         self.connect(&self.current_endpoint()?)
     }
 
-    /// The engine of a node, by its endpoint or the name of a context.
+    /// Returns the engine of a node, by its endpoint or the name of a context.
     ///
     /// # Errors
     ///
@@ -122,11 +121,11 @@ impl Workspace {
         )?)
     }
 
-    /// What an engine says of itself: shows that it is there.
+    /// Asks an engine to describe itself, which shows that it is reachable.
     ///
     /// # Errors
     ///
-    /// Where it does not answer in time, or the user gives up.
+    /// If it does not answer in time, or the user cancels.
     pub async fn engine_info(&self, engine: &dyn Engine) -> Result<EngineInfo, BuilderError> {
         tokio::select! {
             () = self.cancel.cancelled() => Err(BuilderError::Cancelled("asking the engine")),
@@ -140,11 +139,11 @@ impl Workspace {
         }
     }
 
-    /// Waits for work that has no effect yet, but no longer than the user does; `what` names it.
+    /// Waits for work that has no effect yet, until the user cancels; `what` names the work.
     ///
     /// # Errors
     ///
-    /// That of the work, or that the user gave up.
+    /// The error of the work, or that the user cancelled.
     pub async fn unless_cancelled<T, E: Into<BuilderError>>(
         &self,
         what: &'static str,

@@ -182,3 +182,37 @@ pub(crate) fn useless(lock: &LockFile, digest: &str) -> Vec<(String, String)> {
     let useless = lock.useless_grants(digest).into_iter();
     useless.map(|(text, why)| (text.to_owned(), why)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use iechor_engine::config::DockerConfig;
+    use iechor_files::Directory;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::users::{Use, Users};
+
+    struct NoUsers;
+
+    impl Users for NoUsers {
+        fn list(&self) -> Result<Vec<Use>, Box<dyn std::error::Error + Send + Sync>> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_is_loaded_once_until_something_changes() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let catalog = Catalog::new(
+            Directory::at(directory.path()),
+            Arc::new(NoUsers),
+            Arc::new(DockerConfig::default()),
+            CancellationToken::new(),
+        );
+        let load = async || catalog.load("remote").await.expect("built in").driver;
+        let (one, other) = tokio::join!(load(), load());
+        assert!(Arc::ptr_eq(&one, &other));
+        catalog.edit(None, |_| Ok(())).expect("written");
+        assert!(!Arc::ptr_eq(&one, &load().await));
+    }
+}

@@ -61,7 +61,7 @@ impl Catalog {
         })
     }
 
-    /// Takes back what [`Self::give`] gave, as far as nobody else has done so.
+    /// Takes back what [`Self::give`] gave, unless another process has done so.
     ///
     /// # Errors
     ///

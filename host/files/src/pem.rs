@@ -119,8 +119,9 @@ fn has(contents: &[u8], mark: &[u8]) -> bool {
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 
-/// The tag of the first element of a sequence that has no more and no less bytes than it says. A
-/// certificate begins with a sequence, a private key of any format with the number of its version.
+/// Returns the tag of the first element of a sequence that has no more and no less bytes than it
+/// says. A certificate begins with a sequence, a private key of any format with the number of its
+/// version.
 fn first_tag(der: &[u8]) -> Option<u8> {
     let [SEQUENCE, length, rest @ ..] = der else {
         return None;

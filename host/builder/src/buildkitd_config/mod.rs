@@ -55,8 +55,8 @@ impl std::fmt::Debug for ConfigFiles {
     }
 }
 
-/// The configuration to use: the one that is given, else `buildkitd.default.toml` in the store's
-/// directory if there is one.
+/// Returns the configuration to use: the one that is given, else `buildkitd.default.toml` in the
+/// store's directory if there is one.
 pub fn find(given: Option<&Path>, store_directory: &Path) -> Option<PathBuf> {
     let default = || Some(store_directory.join(DEFAULT_FILE)).filter(|path| path.exists());
     given.map(Path::to_owned).or_else(default)
@@ -107,8 +107,8 @@ pub fn load(path: &Path, directory: &Path) -> Result<ConfigFiles, ConfigError> {
     })
 }
 
-/// The permissions of a file of a node: 0600 where it holds a private key, 0644 otherwise. What it
-/// holds decides, and how the configuration names it; no driver does.
+/// Returns the permissions of a file of a node: 0600 where it holds a private key, 0644 otherwise.
+/// What it holds decides, and how the configuration names it; no driver does.
 pub fn mode(files: &BTreeMap<String, Vec<u8>>, path: &str) -> u32 {
     mode_of(&private(files), path)
 }
@@ -122,7 +122,7 @@ pub fn mode_of(private: &BTreeSet<&str>, path: &str) -> u32 {
     }
 }
 
-/// The files of a node that hold a private key.
+/// Returns the files of a node that hold a private key.
 pub fn private(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<&str> {
     let named = named_keys(files);
     let holds_key = |(path, data): &(&String, &Vec<u8>)| {
@@ -132,7 +132,7 @@ pub fn private(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<&str> {
     found.map(|(path, _)| path.as_str()).collect()
 }
 
-/// The files that a stored configuration names as private keys.
+/// Returns the files that a stored configuration names as private keys.
 fn named_keys(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     let text = files

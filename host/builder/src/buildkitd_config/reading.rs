@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Location};
 use super::{CONFIG_FILE, DAEMON_DIRECTORY};
 
-/// The line of a place in a text, from 1.
+/// Returns the line of a place in a text, from 1.
 pub(super) fn line_of(text: &[u8], offset: usize) -> usize {
     let before = &text[..offset.min(text.len())];
     before.iter().filter(|byte| **byte == b'\n').count() + 1
@@ -41,7 +41,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The files that were taken in, with the configuration as it names them now.
+    /// Returns the files that were taken in, with the configuration as it names them now.
     pub(super) fn finish(mut self) -> BTreeMap<String, Vec<u8>> {
         // From the end, so that the places before stay where they are.
         self.replacements
@@ -245,7 +245,8 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The path of a file: `certs/<host>/<name>`, numbered where another file has it already.
+    /// Returns the path of a file: `certs/<host>/<name>`, numbered where another file has it
+    /// already.
     fn free_path(&self, host: &str, base: &str, data: &[u8]) -> String {
         let host = directory_name(host);
         let base: String = base
@@ -272,8 +273,8 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The directory of a registry: whatever is no letter, digit, `.` or `-` becomes `_`, one for
-/// several in a row.
+/// Returns the directory of a registry: whatever is no letter, digit, `.` or `-` becomes `_`, one
+/// for several in a row.
 pub(super) fn directory_name(host: &str) -> String {
     let mut name = String::new();
     for character in host.chars() {

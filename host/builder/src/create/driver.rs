@@ -39,8 +39,8 @@ pub(super) fn with_buildkit_host(
     }
 }
 
-/// The driver that suits an endpoint best, of those that the policy allows. That of contexts makes
-/// no further builders.
+/// Returns the driver that suits an endpoint best, of those that the policy allows. That of
+/// contexts makes no further builders.
 async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, BuilderError> {
     let mut best: Option<(u32, &str)> = None;
     for embedded in EMBEDDED.iter().filter(|found| found.name != CONTEXT_DRIVER) {
@@ -58,7 +58,7 @@ async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, Builde
     Ok(best.map_or(DEFAULT_DRIVER, |(_, name)| name).to_owned())
 }
 
-/// The driver as it is stored: a path is made absolute, so that it holds everywhere.
+/// Returns the driver as it is stored: a path is made absolute, so that it holds everywhere.
 pub(super) async fn choose_driver(
     policy: &Policy,
     existing: Option<&NodeGroup>,

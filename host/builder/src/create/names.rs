@@ -8,7 +8,7 @@ use crate::leftovers;
 use crate::store::{Node, NodeGroup, StoreState};
 use crate::workspace::Workspace;
 
-/// Checks that what derives from the node's name belongs to nobody else: no other builder in the store
+/// Checks that what derives from the node's name does not belong to another builder: no other builder in the store
 /// has such a node on that engine, and the engine has no object of that name with labels of another
 /// node. It may be a builder of another user, or of another store.
 ///
@@ -106,7 +106,8 @@ fn place(workspace: &Workspace, endpoint: &str) -> String {
     found.map_or_else(|_| endpoint.to_owned(), |found| found.key())
 }
 
-/// Whether a builder has a node of that name on that engine, by whatever name for the engine.
+/// Returns whether a builder has a node of that name on that engine, by whatever name for the
+/// engine.
 fn has(workspace: &Workspace, group: &NodeGroup, node: &Node) -> bool {
     let here = place(workspace, &node.endpoint);
     group

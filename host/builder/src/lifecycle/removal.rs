@@ -29,7 +29,7 @@ pub struct RemoveRequest {
 ///
 /// # Errors
 ///
-/// What could not be removed, and why; or that the user gave up. The entry stays.
+/// What could not be removed, and why; or that the user cancelled. The entry stays.
 pub async fn remove(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -106,7 +106,7 @@ fn check_idle(workspace: &Workspace, builder: &str) -> Result<(), BuilderError> 
     }
 }
 
-/// Turns a failure into what is forgotten, where the user wants that and did not give up.
+/// Turns a failure into a record of what is left, if the user forces the removal and did not cancel.
 fn forgive(
     result: Result<(), BuilderError>,
     request: RemoveRequest,
@@ -217,7 +217,7 @@ fn say_failure(workspace: &Workspace, group: &NodeGroup, error: &BuilderError) {
     log.write(LogLevel::Warn, &group.driver, &message, &[]);
 }
 
-/// What nobody can list: the names that the node's objects have.
+/// Returns the failure of a node whose objects cannot be listed: it has the names that they have.
 fn unknown(
     group: &NodeGroup,
     node: &Node,

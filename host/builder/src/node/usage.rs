@@ -51,7 +51,7 @@ impl LiveNode {
         Ok(())
     }
 
-    /// Notes that the node runs, whoever began to boot it.
+    /// Notes that the node runs, whichever process began to boot it.
     pub(super) async fn confirm(&self) -> Result<(), BuilderError> {
         if self.engine.is_none() {
             return Ok(());

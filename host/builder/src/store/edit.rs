@@ -121,7 +121,7 @@ impl NodeGroup {
         }
     }
 
-    /// The node of that name; names that differ in case only are the same.
+    /// Returns the node of that name; names that differ in case only are the same.
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.position(name).map(|index| &self.nodes[index])
     }
@@ -139,7 +139,8 @@ impl NodeGroup {
         self.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
-    /// The name that the next node gets if none is given: the builder's, and the first free number.
+    /// Returns the name that the next node gets if none is given: the builder's, and the first free
+    /// number.
     pub fn next_node_name(&self) -> String {
         let base = self.name.to_ascii_lowercase();
         (0..)

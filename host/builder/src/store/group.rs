@@ -104,7 +104,7 @@ impl fmt::Debug for Node {
     }
 }
 
-/// The peer writes an empty slice or map as `null` as often as not.
+/// Reads `null` as empty: the peer writes an empty slice or map as `null` as often as not.
 pub(super) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -94,7 +94,7 @@ impl Platform {
         }
     }
 
-    /// The platform of this process, where `local` is asked for.
+    /// Returns the platform of this process, where `local` is asked for.
     pub fn local() -> Self {
         Self::new(std::env::consts::OS, std::env::consts::ARCH, "")
     }

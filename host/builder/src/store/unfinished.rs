@@ -2,7 +2,7 @@
 //!
 //! A record is a file `unfinished/<id of the operation>`. It is written before the first object is
 //! created and removed once the boot succeeded or everything is undone. The process that boots holds
-//! a lock on it: a record that nobody holds is of a process that ended too early, or that could not
+//! a lock on it: a record that no process holds is of a process that ended too early, or that could not
 //! undo what it did. It says what may be left, where, and for which builder, so that `ls` can show it
 //! without asking the engine, and the next command can remove it.
 //!
@@ -35,7 +35,7 @@ const RECORD_BYTES: u64 = 256 << 10;
 /// Longest id of an operation, in characters.
 const ID: usize = 64;
 
-/// For whom an operation creates something.
+/// The node that an operation creates something for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Purpose {
@@ -127,7 +127,7 @@ pub enum Progress {
 pub struct Unfinished {
     /// The id of the operation, which its objects are labelled with.
     pub operation: String,
-    /// For whom.
+    /// The node that it was for.
     pub purpose: Purpose,
     /// When it began, in RFC 3339.
     pub since: String,
@@ -327,14 +327,14 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns what is left of operations for that builder that nobody is at work on.
+    /// Returns what is left of operations for that builder that no process works on.
     pub fn unfinished_of(&self, builder: &str) -> Result<Vec<Unfinished>, StoreError> {
         let mut found = self.unfinished()?;
         found.retain(|record| record.is_of(builder) && record.progress != Progress::Underway);
         Ok(found)
     }
 
-    /// Takes the record of an operation that nobody is at work on; `None` where somebody is, or it
+    /// Takes the record of an operation that no process works on; `None` if one does, or it
     /// is settled.
     pub fn take_record(&self, operation: &str) -> Result<Option<Record>, StoreError> {
         let path = self.directory().join(RECORDS).join(operation);
@@ -370,7 +370,7 @@ fn is_id(name: &str) -> bool {
     !name.is_empty() && name.len() <= ID && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether the file that is open is not the one that has the name any more.
+/// Returns whether the file that is open is not the one that has the name any more.
 fn is_removed(file: &File, path: &Path) -> Result<bool, StoreError> {
     let open = file
         .metadata()

@@ -19,6 +19,8 @@ pub fn builder_hint(error: &BuilderError) -> Option<String> {
             return (!hints.is_empty()).then(|| hints.join("\n"));
         }
         BuilderError::NothingToAppendTo { .. } => "leave --append out to create it".to_owned(),
+        BuilderError::NameOfContext { .. } => "choose another name".to_owned(),
+        BuilderError::Raced => "try again".to_owned(),
         BuilderError::AppendWithoutName => "name the builder with --name".to_owned(),
         BuilderError::DriverOfContexts { .. } => {
             "run `iechor buildx ls` to list these builders; leave --driver out to create a builder \
