@@ -1,36 +1,9 @@
 //! Credentials of registries, from the Docker CLI's configuration.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use iechor_buildkit::{Credential, CredentialSource};
 use iechor_engine::config::DockerConfig;
 use iechor_registry::{RegistryError, Source};
 
 use crate::error::BuilderError;
-
-/// Answers the daemon's questions for credentials.
-pub struct DockerCredentials(pub Arc<DockerConfig>);
-
-#[async_trait]
-impl CredentialSource for DockerCredentials {
-    async fn credentials(&self, host: &str) -> Result<Option<Credential>, String> {
-        let found = self
-            .0
-            .credentials(host)
-            .await
-            .map_err(|error| error.to_string())?;
-        Ok(found.map(|found| Credential {
-            // As the protocol has it: an identity token comes without a user.
-            username: if found.is_identity_token {
-                String::new()
-            } else {
-                found.username
-            },
-            secret: found.secret,
-        }))
-    }
-}
 
 /// What the registry of a source is shown when a driver is fetched or pushed.
 ///

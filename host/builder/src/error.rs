@@ -1,4 +1,4 @@
-//! What can go wrong with builders and builds.
+//! What can go wrong with builders.
 
 use std::path::PathBuf;
 
@@ -8,17 +8,16 @@ use iechor_engine::endpoint::EndpointError;
 use iechor_registry::RegistryError;
 use iechor_sandbox::DriverError;
 
-use crate::build::archive::ArchiveError;
 use crate::buildkitd_config;
 use crate::buildkitd_flags::FlagsError;
-use crate::driver_options::{CsvError, DriverOptionErrors};
+use crate::driver_options::DriverOptionErrors;
 use crate::drivers::DriversError;
 use crate::name::NameError;
 use crate::policy::PolicyError;
 use crate::selection::SelectionError;
 use crate::store::{BrokenFile, EditError, PlatformError, Remnant, StoreError};
 
-/// A failure of a builder or build.
+/// A failure of a builder.
 #[derive(Debug, thiserror::Error)]
 pub enum BuilderError {
     /// The store.
@@ -45,17 +44,6 @@ pub enum BuilderError {
     /// `--buildkitd-flags`.
     #[error(transparent)]
     Flags(#[from] FlagsError),
-    /// `--output`.
-    #[error("{value:?}: {error}")]
-    Output {
-        /// The value.
-        value: String,
-        /// What is wrong with it.
-        error: CsvError,
-    },
-    /// What BuildKit sent is not loaded into the engine.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
     /// `--buildkitd-config`.
     #[error(transparent)]
     ConfigFile(#[from] buildkitd_config::ConfigError),
@@ -86,9 +74,6 @@ pub enum BuilderError {
     /// BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),
-    /// A build failed on the daemon.
-    #[error("failed to build: {0}")]
-    Build(iechor_buildkit::Error),
     /// What the user asked for makes no sense, or is not supported.
     #[error("{0}")]
     Usage(String),
@@ -213,7 +198,6 @@ impl BuilderError {
             Self::Cancelled(_)
                 | Self::Driver(DriverError::Cancelled { .. })
                 | Self::BuildKit(iechor_buildkit::Error::Cancelled)
-                | Self::Build(iechor_buildkit::Error::Cancelled)
         )
     }
 }

@@ -17,7 +17,7 @@ use iechor_sandbox::{
     Progress, ValidConfig, limits,
 };
 
-use crate::boot_progress::{StatusSender, VertexProgress};
+use crate::boot_progress::{DriverProgress, StatusSender};
 use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
 use crate::drivers::{self, Loaded};
@@ -222,7 +222,7 @@ impl LiveNode {
             Arc::clone(&self.workspace_log),
         ));
         let (vertex, forwarder) =
-            VertexProgress::begin("[internal] booting buildkit", status.clone());
+            DriverProgress::begin("[internal] booting buildkit", status.clone());
         let vertex = Arc::new(vertex);
         let result = self
             .bound(

@@ -3,12 +3,15 @@
 //! Exit codes are docker buildx's: 1 for most, 100 and 102 for an internal error of BuildKit and
 //! for one of its limits, 130 for what the user cancelled.
 
+mod build;
+
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use iechor_build::BuildError;
 use iechor_builder::BuilderError;
 use iechor_buildkit::{Code, source_snippet};
 use iechor_sandbox::DriverError;
@@ -47,7 +50,8 @@ fn one_line(argument: &OsStr) -> OsString {
 /// Prints an error with what belongs to it, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let builder_error = error.downcast_ref::<BuilderError>();
-    if let Some(BuilderError::Build(error) | BuilderError::BuildKit(error)) = builder_error {
+    let build_error = error.downcast_ref::<BuildError>();
+    if let Some(error) = of_daemon(error) {
         for source in error.sources() {
             let mut snippet = Text::default();
             for line in source_snippet(source) {
@@ -60,26 +64,35 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint(error) {
         console::hint(&hint);
     }
-    ExitCode::from(exit_code(builder_error))
+    let is_cancelled = builder_error.is_some_and(BuilderError::is_cancelled)
+        || build_error.is_some_and(BuildError::is_cancelled);
+    ExitCode::from(match of_daemon(error).and_then(|error| error.code()) {
+        _ if is_cancelled => CANCELLED,
+        Some(Code::Canceled) => CANCELLED,
+        Some(Code::Internal) => INTERNAL,
+        Some(Code::ResourceExhausted) => RESOURCE_EXHAUSTED,
+        _ => GENERAL,
+    })
 }
 
-fn exit_code(error: Option<&BuilderError>) -> u8 {
-    match error {
-        Some(error) if error.is_cancelled() => CANCELLED,
-        Some(BuilderError::Build(error) | BuilderError::BuildKit(error)) => match error.code() {
-            Some(Code::Canceled) => CANCELLED,
-            Some(Code::Internal) => INTERNAL,
-            Some(Code::ResourceExhausted) => RESOURCE_EXHAUSTED,
-            _ => GENERAL,
-        },
-        _ => GENERAL,
+/// Returns the error of the daemon that an error is, where it is one.
+fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
+    if let Some(BuildError::Solve(error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    match error.downcast_ref() {
+        Some(BuilderError::BuildKit(error)) => Some(error),
+        _ => None,
     }
 }
 
 /// What to do about errors whose own words come from elsewhere.
 fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
-    // A daemon that builds can say anything: it does not choose what the user is advised to do.
-    if let Some(BuilderError::Build(_) | BuilderError::BuildKit(_)) = error.downcast_ref() {
+    // A daemon that builds can say anything: its text does not choose what the user is advised to do.
+    if let Some(error) = error.downcast_ref::<BuildError>() {
+        return build::hint(error).map(Cow::Owned);
+    }
+    if let Some(BuilderError::BuildKit(_)) = error.downcast_ref() {
         return None;
     }
     let text = format!("{error:#}");

@@ -4,6 +4,8 @@
 //! thread and reads no environment: who owns it calls [`Printer::tick`] whenever nothing arrived
 //! for [`TICK`], and [`Printer::finish`] at the end.
 //!
+//! [`vertex`] reports work that this program does itself (boot, load, push) in the same model.
+//!
 //! ```
 //! use iechor_buildkit::status::{SolveStatus, Vertex};
 //! use iechor_progress::{Clock, Mode, Options, Printer};
@@ -39,6 +41,7 @@
 mod plain;
 mod trace;
 mod units;
+pub mod vertex;
 
 use std::fmt;
 use std::io::{self, Write};

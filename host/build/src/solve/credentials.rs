@@ -1,0 +1,30 @@
+//! Credentials of registries, for the daemon.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use iechor_buildkit::{Credential, CredentialSource};
+use iechor_engine::config::DockerConfig;
+
+/// Answers the daemon's questions from the configuration of the Docker CLI.
+pub struct DockerCredentials(pub Arc<DockerConfig>);
+
+#[async_trait]
+impl CredentialSource for DockerCredentials {
+    async fn credentials(&self, host: &str) -> Result<Option<Credential>, String> {
+        let found = self
+            .0
+            .credentials(host)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(found.map(|found| Credential {
+            // As the protocol has it: an identity token comes without a user.
+            username: if found.is_identity_token {
+                String::new()
+            } else {
+                found.username
+            },
+            secret: found.secret,
+        }))
+    }
+}
