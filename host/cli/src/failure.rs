@@ -49,8 +49,6 @@ fn one_line(argument: &OsStr) -> OsString {
 
 /// Prints an error with what belongs to it, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    let builder_error = error.downcast_ref::<BuilderError>();
-    let build_error = error.downcast_ref::<BuildError>();
     if let Some(error) = of_daemon(error) {
         for source in error.sources() {
             let mut snippet = Text::default();
@@ -64,15 +62,22 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint(error) {
         console::hint(&hint);
     }
-    let is_cancelled = builder_error.is_some_and(BuilderError::is_cancelled)
-        || build_error.is_some_and(BuildError::is_cancelled);
-    ExitCode::from(match of_daemon(error).and_then(|error| error.code()) {
+    ExitCode::from(exit_code(error))
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let is_cancelled = match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(error), _) => BuilderError::is_cancelled(error),
+        (None, Some(error)) => BuildError::is_cancelled(error),
+        (None, None) => false,
+    };
+    match of_daemon(error).and_then(iechor_buildkit::Error::code) {
         _ if is_cancelled => CANCELLED,
         Some(Code::Canceled) => CANCELLED,
         Some(Code::Internal) => INTERNAL,
         Some(Code::ResourceExhausted) => RESOURCE_EXHAUSTED,
         _ => GENERAL,
-    })
+    }
 }
 
 /// Returns the error of the daemon that an error is, where it is one.
@@ -131,5 +136,40 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
             Some(hint.into())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iechor_build::plan::PlanError;
+    use iechor_buildkit::{Error, SolveError};
+
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_the_peer() {
+        let solve = |code| {
+            BuildError::Solve(Error::Solve(Box::new(SolveError {
+                code,
+                message: "no".into(),
+                vertex: None,
+                sources: vec![],
+            })))
+        };
+        let builder = || BuilderError::Cancelled("the command");
+        for (error, expected) in [
+            (solve(Code::Unknown).into(), 1),
+            (solve(Code::Internal).into(), 100),
+            (solve(Code::ResourceExhausted).into(), 102),
+            (solve(Code::Canceled).into(), 130),
+            (BuildError::Solve(Error::Cancelled).into(), 130),
+            (BuildError::Builder(builder()).into(), 130),
+            (builder().into(), 130),
+            (BuilderError::BuildKit(Error::Cancelled).into(), 130),
+            (BuildError::Plan(PlanError::NoTag).into(), 1),
+            (anyhow::anyhow!("anything"), 1),
+        ] {
+            assert_eq!(exit_code(&error), expected, "{error}");
+        }
     }
 }

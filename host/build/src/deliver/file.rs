@@ -17,7 +17,7 @@ pub(super) type Stream = Box<dyn AsyncWrite + Send + Unpin>;
     clippy::disallowed_methods,
     reason = "a result is a stream of bytes, which goes out as it is"
 )]
-pub(super) fn stdout() -> Stream {
+pub(super) fn standard_output() -> Stream {
     Box::new(tokio::io::stdout()) // a stream of bytes
 }
 

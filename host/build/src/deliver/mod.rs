@@ -56,7 +56,7 @@ impl<'a> Deliveries<'a> {
         let target = match &export.delivery {
             Delivery::None => ExportTarget::None,
             Delivery::Directory(path) => ExportTarget::Directory(path.clone()),
-            Delivery::Stdout => ExportTarget::Stream(file::stdout()),
+            Delivery::Stdout => ExportTarget::Stream(file::standard_output()),
             Delivery::File(path) => {
                 let (temporary, stream) = Temporary::beside(path)?;
                 self.pending.push(Pending::File(temporary));

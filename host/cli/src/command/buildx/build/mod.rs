@@ -86,8 +86,8 @@ fn lifted(error: BuildError) -> anyhow::Error {
 fn text_of(warning: &Warning) -> String {
     match warning {
         Warning::LoadDenied { driver, reason } => format!(
-            "Driver {driver} may not load results into the engine by itself: {reason}. --load loads \
-             this one; `iechor driver trust {driver}` shows what it may do, and changes that"
+            "Driver {driver} may not load results into the engine by itself: {reason}. Use --load to \
+             load this result; run `iechor driver trust {driver}` to list and change its grants"
         ),
         // docker buildx prints the same.
         Warning::NoOutput { driver } => format!(
