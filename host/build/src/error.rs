@@ -20,7 +20,7 @@ pub enum BuildError {
     Plan(#[from] PlanError),
     /// The builder, one of its nodes or an engine.
     #[error(transparent)]
-    Builder(#[from] BuilderError),
+    Builder(Box<BuilderError>),
     /// The build failed on the daemon, or the daemon could not be reached any more.
     #[error("failed to build: {0}")]
     Solve(iechor_buildkit::Error),
@@ -39,7 +39,16 @@ pub enum BuildError {
         /// Why it ended.
         reason: String,
     },
-    /// A file cannot be read or written.
+    /// The ID of this machine, which transfers of directories are compared by, cannot be read or
+    /// written.
+    #[error("cannot use the ID of this machine in {}: {reason}", .path.display())]
+    MachineId {
+        /// The file with the ID.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file cannot be written.
     #[error("cannot write {kind} {}: {reason}", .path.display())]
     File {
         /// What the file is for.
@@ -51,6 +60,12 @@ pub enum BuildError {
     },
 }
 
+impl From<BuilderError> for BuildError {
+    fn from(error: BuilderError) -> Self {
+        Self::Builder(Box::new(error))
+    }
+}
+
 /// What a file of a build is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -60,8 +75,6 @@ pub enum FileKind {
     Metadata,
     /// The ID of an image.
     ImageId,
-    /// The ID of this machine, which transfers of directories are compared by.
-    MachineId,
 }
 
 impl fmt::Display for FileKind {
@@ -70,7 +83,6 @@ impl fmt::Display for FileKind {
             Self::Output => "output",
             Self::Metadata => "metadata file",
             Self::ImageId => "image ID file",
-            Self::MachineId => "the ID of this machine",
         })
     }
 }

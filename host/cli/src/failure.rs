@@ -163,7 +163,7 @@ mod tests {
             (solve(Code::ResourceExhausted).into(), 102),
             (solve(Code::Canceled).into(), 130),
             (BuildError::Solve(Error::Cancelled).into(), 130),
-            (BuildError::Builder(builder()).into(), 130),
+            (BuildError::from(builder()).into(), 130),
             (builder().into(), 130),
             (BuilderError::BuildKit(Error::Cancelled).into(), 130),
             (BuildError::Plan(PlanError::NoTag).into(), 1),

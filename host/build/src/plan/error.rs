@@ -20,7 +20,7 @@ pub enum PlanError {
         path: PathBuf,
     },
     /// The Dockerfile cannot be read.
-    #[error("Dockerfile {}: {reason}", .path.display())]
+    #[error("cannot read Dockerfile {}: {reason}", .path.display())]
     Dockerfile {
         /// The Dockerfile.
         path: PathBuf,

@@ -7,9 +7,9 @@ pub mod exports;
 mod nodes;
 pub mod source;
 
+use iechor_builder::Workspace;
 use iechor_builder::node::LiveNode;
 use iechor_builder::store::NodeGroup;
-use iechor_builder::{BuilderError, Workspace};
 use iechor_platform::Platform;
 
 pub use abilities::Abilities;
@@ -138,7 +138,7 @@ async fn plan_node(
 
 /// Returns the proxies that the user has configured for the engine of a node. A node without an
 /// engine has those of the current one.
-fn proxies(workspace: &Workspace, node: &LiveNode) -> Result<Vec<(String, String)>, BuilderError> {
+fn proxies(workspace: &Workspace, node: &LiveNode) -> Result<Vec<(String, String)>, BuildError> {
     let endpoint = match node.engine() {
         Some(engine) => engine.endpoint().to_owned(),
         None => workspace.current_endpoint()?.host.to_string(),

@@ -102,7 +102,7 @@ mod tests {
         let context = Context::Directory(path.to_owned());
         let error = Source::find(&context, None).expect_err("no Dockerfile");
         let said = format!(
-            "Dockerfile {}: there is no such file",
+            "cannot read Dockerfile {}: there is no such file",
             path.join("Dockerfile").display()
         );
         assert_eq!(error.to_string(), said);

@@ -7,7 +7,7 @@ use iechor_buildkit::{Credential, CredentialSource};
 use iechor_engine::config::DockerConfig;
 
 /// Answers the daemon's questions from the configuration of the Docker CLI.
-pub struct DockerCredentials(pub Arc<DockerConfig>);
+pub(super) struct DockerCredentials(pub(super) Arc<DockerConfig>);
 
 #[async_trait]
 impl CredentialSource for DockerCredentials {
@@ -18,7 +18,7 @@ impl CredentialSource for DockerCredentials {
             .await
             .map_err(|error| error.to_string())?;
         Ok(found.map(|found| Credential {
-            // As the protocol has it: an identity token comes without a user.
+            // In the protocol, an identity token has no user.
             username: if found.is_identity_token {
                 String::new()
             } else {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use crate::error::{BuildError, FileKind};
+use crate::error::BuildError;
 
 /// Maximum size of the file with the ID of this machine, in bytes. docker buildx writes 26.
 const ID_BYTES: u64 = 4096;
@@ -30,8 +30,7 @@ pub(super) fn shared_key(context: &Path, store: &Path) -> Result<String, BuildEr
 /// missing.
 fn machine_id(store: &Path) -> Result<String, BuildError> {
     let path = store.join(".buildNodeID");
-    let unusable = |reason: String| BuildError::File {
-        kind: FileKind::MachineId,
+    let unusable = |reason: String| BuildError::MachineId {
         path: path.clone(),
         reason,
     };

@@ -20,13 +20,14 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
         }
         // The name comes from BuildKit, which does not choose what the user is advised to do.
         BuildError::Archive(ArchiveError::Unasked { asked, .. }) => match asked.as_slice() {
-            [] => "the build asks for no name: give the image one with --tag".into(),
-            asked => format!("--tag asks for: {}", asked.join(", ")),
+            [] => "no name is given with --tag".into(),
+            asked => format!("the names given with --tag are {}", asked.join(", ")),
         },
         BuildError::Archive(ArchiveError::Malformed(_))
         | BuildError::Builder(_)
         | BuildError::Solve(_)
         | BuildError::Load { .. }
+        | BuildError::MachineId { .. }
         | BuildError::File { .. } => return None,
     })
 }
@@ -58,7 +59,7 @@ fn output_hint(problem: &OutputProblem) -> String {
 
 fn plan_hint(error: &PlanError) -> Option<String> {
     Some(match error {
-        PlanError::Dockerfile { .. } => "name another Dockerfile with --file FILE".into(),
+        PlanError::Dockerfile { .. } => "name the Dockerfile with --file FILE".into(),
         PlanError::NoTag => "name the image with --tag".into(),
         PlanError::ToConsole { kind } => {
             format!("write it to a file with --output type={kind},dest=FILE, or to a pipe")
@@ -99,7 +100,10 @@ mod tests {
             };
             hint(&BuildError::Archive(error)).expect("a hint")
         };
-        assert_eq!(refused(&["demo:1", "b"]), "--tag asks for: demo:1, b");
+        assert_eq!(
+            refused(&["demo:1", "b"]),
+            "the names given with --tag are demo:1, b"
+        );
         assert!(refused(&[]).contains("no name"));
     }
 

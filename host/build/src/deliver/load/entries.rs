@@ -97,7 +97,7 @@ impl Entries {
                 }
                 State::Ended => {
                     if data.iter().any(|byte| *byte != 0) {
-                        return malformed("there is something behind its end");
+                        return malformed("data follows its end");
                     }
                     data.clear();
                 }
@@ -113,7 +113,7 @@ impl Entries {
                 ready.push_back(Bytes::from_static(&[0; 2 * BLOCK]));
                 Ok(())
             }
-            _ => malformed("it is cut short"),
+            _ => malformed("it is incomplete"),
         }
     }
 
@@ -137,10 +137,10 @@ impl Entries {
         }
         let header = Header::from_byte_slice(block);
         if !header.cksum().is_ok_and(|sum| sum == checksum(block)) {
-            return malformed("a header of it is damaged");
+            return malformed("a header is damaged");
         }
         let Ok(own_size) = header.entry_size() else {
-            return malformed("an entry of it has no size");
+            return malformed("an entry has no size");
         };
         let entry_type = header.entry_type();
         if entry_type == EntryType::XHeader && self.size.is_none() && own_size <= RECORDS_BYTES {
@@ -188,7 +188,7 @@ impl Entries {
             // A link could be another name of a file with names.
             other => {
                 return malformed(format!(
-                    "{name:?} is neither file nor directory ({other:?})"
+                    "{name:?} is neither a file nor a directory ({other:?})"
                 ));
             }
         }
@@ -217,7 +217,7 @@ fn plain_name(path: &[u8]) -> Result<String, ArchiveError> {
         name.chars().all(usual) && name.split('/').all(|part| !matches!(part, "" | "." | ".."));
     match is_plain {
         true => Ok(name.to_owned()),
-        false => malformed(format!("it has an entry {name:?}")),
+        false => malformed(format!("an entry has the invalid name {name:?}")),
     }
 }
 
@@ -244,7 +244,7 @@ fn written(name: &str, entry_type: EntryType, size: u64) -> Result<Bytes, Archiv
 /// Reads the records before an entry, and returns the size in them. Times and owners are ignored;
 /// records that give the entry another name are refused.
 fn records(mut text: &[u8]) -> Result<Option<u64>, ArchiveError> {
-    let broken = || ArchiveError::Malformed("records of it are damaged".into());
+    let broken = || ArchiveError::Malformed("its records are damaged".into());
     let mut found = None;
     while !text.is_empty() {
         let space = text
@@ -262,7 +262,7 @@ fn records(mut text: &[u8]) -> Result<Option<u64>, ArchiveError> {
         match record.split_once('=').ok_or_else(broken)? {
             ("size", digits) => found = Some(digits.parse().map_err(|_| broken())?),
             ("mtime" | "atime" | "ctime" | "uid" | "gid" | "uname" | "gname", _) => {}
-            (key, _) => return malformed(format!("it has the record {key:?}")),
+            (key, _) => return malformed(format!("it has the unsupported record {key:?}")),
         }
         text = rest;
     }

@@ -14,11 +14,11 @@ pub enum ArchiveError {
         asked: Vec<String>,
     },
     /// It is not written as archives of images are.
-    #[error("BuildKit sent no archive of images that can be loaded: {0}; nothing was loaded")]
+    #[error("BuildKit sent an archive that cannot be loaded: {0}; nothing was loaded")]
     Malformed(String),
 }
 
-/// Returns that an archive is not written as archives of images are.
+/// Returns the error of an archive that is not written as archives of images are.
 pub(super) fn malformed<T>(why: impl Into<String>) -> Result<T, ArchiveError> {
     Err(ArchiveError::Malformed(why.into()))
 }

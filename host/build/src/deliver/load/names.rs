@@ -57,11 +57,11 @@ impl Names {
                 for manifest in manifests {
                     match manifest {
                         Value::Object(manifest) => self.check_described(manifest)?,
-                        _ => return malformed("index.json has a manifest that is none"),
+                        _ => return malformed("index.json has a manifest that is not an object"),
                     }
                 }
             }
-            Some(_) => return malformed("index.json has no list of manifests"),
+            Some(_) => return malformed("the manifests of index.json are not a list"),
         }
         write(&index)
     }
@@ -103,6 +103,7 @@ impl Names {
         write(&images)
     }
 
+    /// Checks that an image may have this name.
     fn check_name(&self, name: &str) -> Result<(), ArchiveError> {
         match canonical(name) {
             Some(name) if self.allowed.contains(&name) => Ok(()),
@@ -113,6 +114,7 @@ impl Names {
         }
     }
 
+    /// Returns whether this is the tag of a name that an image may have.
     fn is_tag(&self, tag: &str) -> bool {
         let tags = self.allowed.iter().filter_map(|name| name.rsplit_once(':'));
         tags.map(|(_, tag)| tag).any(|known| known == tag)
@@ -146,6 +148,7 @@ fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, ArchiveError> {
     serde_json::to_vec(value).map_err(|error| ArchiveError::Malformed(error.to_string()))
 }
 
+/// Returns the canonical form of a name; `None` where it is not a name of an image.
 pub(super) fn canonical(name: &str) -> Option<String> {
     Reference::check(name)
         .ok()

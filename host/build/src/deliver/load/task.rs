@@ -77,11 +77,14 @@ async fn load(
     };
     let (loaded, ()) = tokio::join!(engine.load_images(body, sender), show);
     // What the engine says about an archive that ends with an error is not the reason.
-    let loaded = match refusal.get() {
+    let loaded: Result<(), BuildError> = match refusal.get() {
         Some(refusal) => Err(ArchiveError::clone(refusal).into()),
         None => loaded.map_err(|error| BuilderError::from(error).into()),
     };
-    vertex.end(loaded.as_ref().map(|()| ()).map_err(BuildError::to_string));
+    vertex.end(match &loaded {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    });
     drop(vertex);
     forwarder.finish().await;
     loaded

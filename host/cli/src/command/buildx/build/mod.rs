@@ -77,7 +77,7 @@ fn forget_id(path: &Path) -> anyhow::Result<()> {
 /// every command.
 fn lifted(error: BuildError) -> anyhow::Error {
     match error {
-        BuildError::Builder(error) => error.into(),
+        BuildError::Builder(error) => (*error).into(),
         other => other.into(),
     }
 }
