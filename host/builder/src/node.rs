@@ -380,15 +380,7 @@ fn config(node: &Node) -> Config {
                 contents: contents.clone(),
             })
             .collect(),
-        platforms: node
-            .platforms
-            .iter()
-            .map(|platform| iechor_sandbox::contract::Platform {
-                os: platform.os.clone(),
-                architecture: platform.architecture.clone(),
-                cpu_variant: (!platform.variant.is_empty()).then(|| platform.variant.clone()),
-            })
-            .collect(),
+        platforms: node.platforms.iter().cloned().map(Into::into).collect(),
         extra: Vec::new(),
     }
 }
