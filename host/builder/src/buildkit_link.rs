@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use iechor_buildkit::Client;
 use iechor_engine::BoxByteStream;
-use iechor_engine::model::Platform;
 use iechor_sandbox::{BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker};
 
 /// BuildKit's protocol as this program speaks it.
@@ -43,15 +42,7 @@ impl BuildKitClient for Connected {
             .map(|worker| BuildKitWorker {
                 id: worker.id,
                 labels: worker.labels.into_iter().collect(),
-                platforms: worker
-                    .platforms
-                    .into_iter()
-                    .map(|platform| Platform {
-                        os: platform.os,
-                        architecture: platform.architecture,
-                        variant: (!platform.variant.is_empty()).then_some(platform.variant),
-                    })
-                    .collect(),
+                platforms: worker.platforms,
             })
             .collect())
     }

@@ -9,15 +9,14 @@ use iechor_engine::endpoint::EndpointError;
 use iechor_files::DirectoryError;
 use iechor_sandbox::DriverError;
 
-use crate::build::archive::ArchiveError;
 use crate::buildkitd_config;
 use crate::buildkitd_flags::FlagsError;
-use crate::driver_options::{CsvError, DriverOptionErrors};
+use crate::driver_options::DriverOptionErrors;
 use crate::name::NameError;
 use crate::selection::SelectionError;
 use crate::store::{BrokenFile, EditError, PlatformError, Remnant, StoreError};
 
-/// A failure of a builder or build.
+/// A failure of a builder.
 #[derive(Debug, thiserror::Error)]
 pub enum BuilderError {
     /// The store.
@@ -44,17 +43,6 @@ pub enum BuilderError {
     /// `--buildkitd-flags`.
     #[error(transparent)]
     Flags(#[from] FlagsError),
-    /// `--output`.
-    #[error("{value:?}: {error}")]
-    Output {
-        /// The value.
-        value: String,
-        /// What is wrong with it.
-        error: CsvError,
-    },
-    /// What BuildKit sent is not loaded into the engine.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
     /// `--buildkitd-config`.
     #[error(transparent)]
     ConfigFile(#[from] buildkitd_config::ConfigError),
@@ -76,9 +64,6 @@ pub enum BuilderError {
     /// BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),
-    /// A build failed on the daemon.
-    #[error("failed to build: {0}")]
-    Build(iechor_buildkit::Error),
     /// What the user asked for makes no sense, or is not supported.
     #[error("{0}")]
     Usage(String),
@@ -268,7 +253,6 @@ impl BuilderError {
             Self::Cancelled(_)
                 | Self::Driver(DriverError::Cancelled { .. })
                 | Self::BuildKit(iechor_buildkit::Error::Cancelled)
-                | Self::Build(iechor_buildkit::Error::Cancelled)
         )
     }
 }

@@ -1,4 +1,4 @@
-//! Builders: store, selection, nodes, life cycle and builds over nodes.
+//! Builders: store, selection, nodes and life cycle.
 //!
 //! - [`store`] keeps builders where docker buildx keeps them; [`name`] says what they may be
 //!   called, [`selection`] which one a command works on.
@@ -7,15 +7,12 @@
 //!   [`buildkitd_flags`].
 //! - [`node`] is a node that can be worked with, through its driver; [`lifecycle`] asks, boots,
 //!   stops and removes whole builders.
-//! - [`build`] builds.
 
 pub mod boot_progress;
-pub mod build;
 mod buildkit_link;
 pub mod buildkitd_config;
 pub mod buildkitd_flags;
 pub mod create;
-mod credentials;
 pub mod driver_options;
 mod engines;
 mod error;

@@ -18,7 +18,7 @@ use iechor_sandbox::{
     Progress, ValidConfig, limits,
 };
 
-use crate::boot_progress::{StatusSender, VertexProgress};
+use crate::boot_progress::{DriverProgress, StatusSender};
 use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
 use crate::error::BuilderError;
@@ -222,7 +222,7 @@ impl LiveNode {
             Arc::clone(&self.workspace_log),
         ));
         let (vertex, forwarder) =
-            VertexProgress::begin("[internal] booting buildkit", status.clone());
+            DriverProgress::begin("[internal] booting buildkit", status.clone());
         let vertex = Arc::new(vertex);
         let result = self
             .bound(
@@ -380,15 +380,7 @@ fn config(node: &Node) -> Config {
                 contents: contents.clone(),
             })
             .collect(),
-        platforms: node
-            .platforms
-            .iter()
-            .map(|platform| iechor_sandbox::contract::Platform {
-                os: platform.os.clone(),
-                architecture: platform.architecture.clone(),
-                cpu_variant: (!platform.variant.is_empty()).then(|| platform.variant.clone()),
-            })
-            .collect(),
+        platforms: node.platforms.iter().cloned().map(Into::into).collect(),
         extra: Vec::new(),
     }
 }

@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use iechor_buildkit::{Platform, Worker};
+use iechor_buildkit::Worker;
 use iechor_files::{Replacement, replace};
+use iechor_platform::Platform;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -28,19 +29,14 @@ pub(crate) struct Said {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SaidWorker {
     id: String,
-    /// Operating system, architecture, variant.
-    platforms: Vec<(String, String, String)>,
+    platforms: Vec<Platform>,
 }
 
 impl Said {
     pub(crate) fn new(version: String, workers: &[Worker]) -> Self {
         let workers = workers.iter().map(|worker| SaidWorker {
             id: worker.id.clone(),
-            platforms: worker
-                .platforms
-                .iter()
-                .map(|p| (p.os.clone(), p.architecture.clone(), p.variant.clone()))
-                .collect(),
+            platforms: worker.platforms.clone(),
         });
         Self {
             version,
@@ -52,16 +48,7 @@ impl Said {
     pub(crate) fn workers(&self) -> Vec<Worker> {
         let worker = |said: &SaidWorker| Worker {
             id: said.id.clone(),
-            platforms: said
-                .platforms
-                .iter()
-                .map(|(os, architecture, variant)| Platform {
-                    os: os.clone(),
-                    architecture: architecture.clone(),
-                    variant: variant.clone(),
-                    ..Platform::default()
-                })
-                .collect(),
+            platforms: said.platforms.clone(),
             ..Worker::default()
         };
         self.workers.iter().map(worker).collect()
@@ -129,10 +116,8 @@ mod tests {
         let worker = Worker {
             id: "w".into(),
             platforms: vec![Platform {
-                os: "linux".into(),
-                architecture: "arm64".into(),
-                variant: "v8".into(),
-                ..Platform::default()
+                os_version: "10.0.17763".into(),
+                ..Platform::new("windows", "arm", "v7")
             }],
             ..Worker::default()
         };

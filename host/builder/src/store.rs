@@ -21,7 +21,6 @@
 
 mod edit;
 mod group;
-mod platform;
 mod unfinished;
 
 use std::collections::BTreeMap;
@@ -39,7 +38,7 @@ use time::format_description::well_known::Rfc3339;
 
 pub use edit::{Changed, EditError, NodeChange};
 pub use group::{Node, NodeGroup};
-pub use platform::{Platform, PlatformError};
+pub use iechor_platform::{Platform, PlatformError};
 pub use unfinished::{NodeLock, Progress, Purpose, Record, Remnant, Unfinished};
 
 use crate::name::{Name, NameError};

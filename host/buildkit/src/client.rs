@@ -10,6 +10,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::types;
 use bollard_buildkit_proto::pb;
 use http::Uri;
+use iechor_platform::Platform;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{Code, Error};
@@ -220,7 +221,7 @@ impl From<types::WorkerRecord> for Worker {
         Self {
             id: record.id,
             labels: record.labels.into_iter().collect(),
-            platforms: record.platforms.into_iter().map(Into::into).collect(),
+            platforms: record.platforms.into_iter().map(platform).collect(),
             gc_policy: record.gc_policy.into_iter().map(Into::into).collect(),
             version: record.buildkit_version.map(Into::into),
             devices: record.cdi_devices.into_iter().map(Into::into).collect(),
@@ -228,42 +229,16 @@ impl From<types::WorkerRecord> for Worker {
     }
 }
 
-/// A platform in OCI's terms. Displayed as `linux/arm64/v8`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Platform {
-    /// Operating system, for example `linux`.
-    pub os: String,
-    /// Architecture, for example `arm64`.
-    pub architecture: String,
-    /// Variant, for example `v8`; usually empty.
-    pub variant: String,
-    /// Version of the operating system; only used for Windows.
-    pub os_version: String,
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.os)?;
-        if !self.os_version.is_empty() {
-            write!(formatter, "({})", self.os_version)?;
-        }
-        write!(formatter, "/{}", self.architecture)?;
-        if !self.variant.is_empty() {
-            write!(formatter, "/{}", self.variant)?;
-        }
-        Ok(())
+fn platform(platform: pb::Platform) -> Platform {
+    Platform {
+        os: platform.os,
+        architecture: platform.architecture,
+        variant: platform.variant,
+        os_version: platform.os_version,
+        os_features: platform.os_features,
+        ..Platform::default()
     }
-}
-
-impl From<pb::Platform> for Platform {
-    fn from(platform: pb::Platform) -> Self {
-        Self {
-            os: platform.os,
-            architecture: platform.architecture,
-            variant: platform.variant,
-            os_version: platform.os_version,
-        }
-    }
+    .normalised()
 }
 
 /// A rule of the garbage collection. Zero means that the rule has no such limit.

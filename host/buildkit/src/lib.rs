@@ -45,7 +45,7 @@ mod tunnel;
 mod usage;
 mod wire;
 
-pub use client::{Client, Device, GcPolicy, Platform, Version, Worker};
+pub use client::{Client, Device, GcPolicy, Version, Worker};
 pub use error::{Code, Error, SolveError, SourceError, source_snippet};
 pub use session::{Credential, CredentialSource, Session, SessionBuilder, new_id};
 pub use solve::{CacheEntry, ExportTarget, Exporter, SolveRequest, SolveResponse};

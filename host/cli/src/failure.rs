@@ -3,6 +3,7 @@
 //! Exit codes are docker buildx's: 1 for most, 100 and 102 for an internal error of BuildKit and
 //! for one of its limits, 130 for what the user cancelled.
 
+mod build;
 mod builders;
 mod drivers;
 
@@ -13,6 +14,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use iechor_build::BuildError;
 use iechor_builder::BuilderError;
 use iechor_buildkit::{Code, source_snippet};
 use iechor_catalog::CatalogError;
@@ -51,8 +53,7 @@ fn one_line(argument: &OsStr) -> OsString {
 
 /// Prints an error with what belongs to it, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    let builder_error = error.downcast_ref::<BuilderError>();
-    if let Some(BuilderError::Build(error) | BuilderError::BuildKit(error)) = builder_error {
+    if let Some(error) = of_daemon(error) {
         for source in error.sources() {
             let mut snippet = Text::default();
             for line in source_snippet(source) {
@@ -69,18 +70,20 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if catalog_error.is_some_and(CatalogError::is_cancelled) {
         return ExitCode::from(CANCELLED);
     }
-    ExitCode::from(exit_code(builder_error))
+    ExitCode::from(exit_code(error))
 }
 
-fn exit_code(error: Option<&BuilderError>) -> u8 {
-    match error {
-        Some(error) if error.is_cancelled() => CANCELLED,
-        Some(BuilderError::Build(error) | BuilderError::BuildKit(error)) => match error.code() {
-            Some(Code::Canceled) => CANCELLED,
-            Some(Code::Internal) => INTERNAL,
-            Some(Code::ResourceExhausted) => RESOURCE_EXHAUSTED,
-            _ => GENERAL,
-        },
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let is_cancelled = match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(error), _) => BuilderError::is_cancelled(error),
+        (None, Some(error)) => BuildError::is_cancelled(error),
+        (None, None) => false,
+    };
+    match of_daemon(error).and_then(iechor_buildkit::Error::code) {
+        _ if is_cancelled => CANCELLED,
+        Some(Code::Canceled) => CANCELLED,
+        Some(Code::Internal) => INTERNAL,
+        Some(Code::ResourceExhausted) => RESOURCE_EXHAUSTED,
         _ => GENERAL,
     }
 }
@@ -104,10 +107,24 @@ fn say_once(hints: impl Iterator<Item = String>) {
     }
 }
 
+/// Returns the error of the daemon that an error is, where it is one.
+fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
+    if let Some(BuildError::Solve(error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    match error.downcast_ref() {
+        Some(BuilderError::BuildKit(error)) => Some(error),
+        _ => None,
+    }
+}
+
 /// What to do about errors whose own words come from elsewhere.
 fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
-    // A daemon that builds can say anything: it does not choose what the user is advised to do.
-    if let Some(BuilderError::Build(_) | BuilderError::BuildKit(_)) = error.downcast_ref() {
+    // A daemon that builds can say anything: its text does not choose what the user is advised to do.
+    if let Some(error) = error.downcast_ref::<BuildError>() {
+        return build::hint(error).map(Cow::Owned);
+    }
+    if let Some(BuilderError::BuildKit(_)) = error.downcast_ref() {
         return None;
     }
     let builder_hint = || error.downcast_ref().and_then(builders::builder_hint);
@@ -157,5 +174,40 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
             Some(hint.into())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iechor_build::plan::PlanError;
+    use iechor_buildkit::{Error, SolveError};
+
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_the_peer() {
+        let solve = |code| {
+            BuildError::Solve(Error::Solve(Box::new(SolveError {
+                code,
+                message: "no".into(),
+                vertex: None,
+                sources: vec![],
+            })))
+        };
+        let builder = || BuilderError::Cancelled("the command");
+        for (error, expected) in [
+            (solve(Code::Unknown).into(), 1),
+            (solve(Code::Internal).into(), 100),
+            (solve(Code::ResourceExhausted).into(), 102),
+            (solve(Code::Canceled).into(), 130),
+            (BuildError::Solve(Error::Cancelled).into(), 130),
+            (BuildError::from(builder()).into(), 130),
+            (builder().into(), 130),
+            (BuilderError::BuildKit(Error::Cancelled).into(), 130),
+            (BuildError::Plan(PlanError::NoTag).into(), 1),
+            (anyhow::anyhow!("anything"), 1),
+        ] {
+            assert_eq!(exit_code(&error), expected, "{error}");
+        }
     }
 }

@@ -4,17 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-
-/// An operating system and processor, as OCI spells them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Platform {
-    /// For example `linux`.
-    pub os: String,
-    /// For example `amd64`.
-    pub architecture: String,
-    /// For example `v8`.
-    pub variant: Option<String>,
-}
+pub use iechor_platform::Platform;
 
 /// The engine as it describes itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

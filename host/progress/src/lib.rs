@@ -4,6 +4,8 @@
 //! starts no thread and reads no environment: its owner calls [`Printer::tick`] whenever nothing
 //! has arrived for [`TICK`], and [`Printer::finish`] at the end.
 //!
+//! [`vertex`] reports work that this program does itself (boot, load, push) in the same model.
+//!
 //! ```
 //! use iechor_buildkit::status::{SolveStatus, Vertex};
 //! use iechor_progress::{Clock, Mode, Options, Printer};
@@ -39,6 +41,7 @@
 mod plain;
 mod trace;
 mod units;
+pub mod vertex;
 
 use std::fmt;
 use std::io::{self, Write};

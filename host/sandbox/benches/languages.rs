@@ -161,11 +161,7 @@ impl BuildKitClient for Ready {
         Ok(vec![BuildKitWorker {
             id: "worker".into(),
             labels: Vec::new(),
-            platforms: vec![Platform {
-                os: "linux".into(),
-                architecture: "amd64".into(),
-                variant: None,
-            }],
+            platforms: vec![Platform::new("linux", "amd64", "")],
         }])
     }
 }

@@ -343,13 +343,23 @@ fn cleaned_feature(feature: Feature) -> Feature {
     }
 }
 
-/// The contract's platform in the engine's words.
 impl From<crate::bindings::contract::Platform> for Platform {
     fn from(platform: crate::bindings::contract::Platform) -> Self {
         Self {
             os: platform.os,
             architecture: platform.architecture,
-            variant: platform.cpu_variant,
+            variant: platform.cpu_variant.unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Platform> for crate::bindings::contract::Platform {
+    fn from(platform: Platform) -> Self {
+        Self {
+            os: platform.os,
+            architecture: platform.architecture,
+            cpu_variant: Some(platform.variant).filter(|variant| !variant.is_empty()),
         }
     }
 }

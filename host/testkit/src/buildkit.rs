@@ -183,11 +183,7 @@ impl BuildKitClient for FakeClient {
         let worker = BuildKitWorker {
             id: "worker".into(),
             labels: Vec::new(),
-            platforms: vec![Platform {
-                os: "linux".into(),
-                architecture: "amd64".into(),
-                variant: None,
-            }],
+            platforms: vec![Platform::new("linux", "amd64", "")],
         };
         Ok(self.workers.then_some(worker).into_iter().collect())
     }

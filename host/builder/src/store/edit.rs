@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use iechor_platform::Platform;
+
 use super::group::{Node, NodeGroup};
-use super::platform::Platform;
 use crate::name::{Name, NameError};
 
 /// Files that come from a daemon configuration, and that a new configuration replaces.

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use iechor_platform::Platform;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-
-use super::platform::Platform;
 
 /// A builder: a name, a driver and its nodes. What happened to it is not in here, only what the
 /// user asked for.

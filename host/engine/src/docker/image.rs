@@ -48,7 +48,8 @@ pub(super) async fn inspect(
             platform: Platform {
                 os: seen.os,
                 architecture: seen.architecture,
-                variant: seen.variant.filter(|v| !v.is_empty()),
+                variant: seen.variant.unwrap_or_default(),
+                ..Platform::default()
             },
             labels: config.labels.unwrap_or_default(),
             startup: config.startup.read(),

@@ -105,7 +105,7 @@ fn read(version: Version, info: Info) -> EngineInfo {
         platform: Platform {
             os: version.os,
             architecture: version.arch,
-            variant: None,
+            ..Platform::default()
         },
         cgroup_driver: info.cgroup_driver.filter(|d| !d.is_empty() && d != "none"),
         rootless: secured("rootless"),
@@ -164,11 +164,7 @@ mod tests {
                 name: "docker".into(),
                 version: "28.5".into(),
                 api_version: "1.51".into(),
-                platform: Platform {
-                    os: "linux".into(),
-                    architecture: "arm64".into(),
-                    variant: None
-                },
+                platform: Platform::new("linux", "arm64", ""),
                 cgroup_driver: Some("systemd".into()),
                 rootless: true,
                 user_namespaces: true,

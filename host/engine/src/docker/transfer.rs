@@ -27,10 +27,7 @@ pub(super) async fn pull(
         name,
         version,
     } = Reference::parse(reference);
-    let platform = platform.map(|p| match &p.variant {
-        Some(variant) => format!("{}/{}/{variant}", p.os, p.architecture),
-        None => format!("{}/{}", p.os, p.architecture),
-    });
+    let platform = platform.map(Platform::to_string);
     let mut query = vec![("fromImage", name), ("tag", version)];
     if let Some(platform) = &platform {
         query.push(("platform", platform));

@@ -69,7 +69,7 @@ pub(super) fn read(archive: &[u8]) -> Result<Vec<(String, Image)>, EngineError> 
             platform: Platform {
                 os: config.os,
                 architecture: config.architecture,
-                variant: None,
+                ..Platform::default()
             },
             labels: config.config.labels.unwrap_or_default(),
             startup: Startup::default(),

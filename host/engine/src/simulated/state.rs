@@ -66,11 +66,7 @@ pub(super) fn plain_image(reference: &str) -> Image {
     Image {
         id: format!("sha256:{}", hex(&Sha256::digest(reference))),
         repo_digests: Vec::new(),
-        platform: Platform {
-            os: "linux".into(),
-            architecture: "amd64".into(),
-            variant: None,
-        },
+        platform: Platform::new("linux", "amd64", ""),
         labels: BTreeMap::new(),
         startup: Startup {
             entrypoint: vec!["buildkitd".into()],
@@ -162,11 +158,7 @@ impl State {
                 name: "docker".into(),
                 version: "20.10.24".into(),
                 api_version: "1.41".into(),
-                platform: Platform {
-                    os: "linux".into(),
-                    architecture: "amd64".into(),
-                    variant: None,
-                },
+                platform: Platform::new("linux", "amd64", ""),
                 cgroup_driver: Some("cgroupfs".into()),
                 rootless: false,
                 user_namespaces: false,

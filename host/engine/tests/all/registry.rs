@@ -197,11 +197,7 @@ async fn pulls_with_credentials() {
     let _pulled = Pulled(digest(&image.config));
     let registry = serve(image).await;
     let reference = format!("{registry}/iechor/pulled:1");
-    let amd64 = Platform {
-        os: "linux".into(),
-        architecture: "amd64".into(),
-        variant: None,
-    };
+    let amd64 = Platform::new("linux", "amd64", "");
     let with = engine(&registry, Some(PASSWORD));
     let fails = async |engine: &DockerEngine, reference: &str| {
         let (events, _) = mpsc::channel(100);

@@ -216,11 +216,7 @@ async fn the_journal_tells_what_was_asked() {
         iechor_engine::model::Image {
             id: format!("sha256:{}", "0".repeat(64)),
             repo_digests: Vec::new(),
-            platform: iechor_engine::model::Platform {
-                os: "linux".into(),
-                architecture: "amd64".into(),
-                variant: None,
-            },
+            platform: iechor_engine::model::Platform::new("linux", "amd64", ""),
             labels: Default::default(),
             startup: Default::default(),
         },

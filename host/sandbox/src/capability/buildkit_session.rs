@@ -83,15 +83,7 @@ impl buildkit_session::HostClient for Host {
             .map(|worker| buildkit_session::Worker {
                 id: worker.id,
                 labels: worker.labels,
-                platforms: worker
-                    .platforms
-                    .into_iter()
-                    .map(|platform| Platform {
-                        os: platform.os,
-                        architecture: platform.architecture,
-                        cpu_variant: platform.variant,
-                    })
-                    .collect(),
+                platforms: worker.platforms.into_iter().map(Platform::from).collect(),
             })
             .collect())
     }

@@ -5,7 +5,6 @@ use wasmtime::component::Resource;
 
 use super::transport::Connection;
 use super::{HostError, check_texts};
-use crate::bindings::contract::Platform;
 use crate::bindings::iechor::driver::engine;
 use crate::operation::Host;
 
@@ -16,11 +15,7 @@ impl engine::Host for Host {
             name: info.name,
             version: info.version,
             api_version: info.api_version,
-            platform: Platform {
-                os: info.platform.os,
-                architecture: info.platform.architecture,
-                cpu_variant: info.platform.variant,
-            },
+            platform: info.platform.into(),
             cgroup_driver: info.cgroup_driver,
             rootless: info.rootless,
             user_namespaces: info.user_namespaces,

@@ -34,11 +34,7 @@ impl image::Host for Host {
         check_image(&operation, &reference)?;
         operation.grants.check("image.pull", &reference)?;
         let engine = operation.engine()?;
-        let wanted = platform.map(|platform| model::Platform {
-            os: platform.os,
-            architecture: platform.architecture,
-            variant: platform.cpu_variant,
-        });
+        let wanted = platform.map(model::Platform::from);
         let mut found = match pull {
             image::Pull::Always => None,
             image::Pull::IfMissing | image::Pull::Never => engine.inspect_image(&reference).await?,
@@ -79,11 +75,7 @@ impl image::Host for Host {
                 .first()
                 .and_then(|digest| digest.split_once('@').map(|(_, digest)| digest.to_owned())),
             reference,
-            platform: Some(Platform {
-                os: found.platform.os,
-                architecture: found.platform.architecture,
-                cpu_variant: found.platform.variant,
-            }),
+            platform: Some(found.platform.into()),
             labels: super::labels_to_pairs(found.labels),
         })
     }

@@ -31,11 +31,7 @@ fn image(reference: &str) -> Image {
     Image {
         id: format!("sha256:{reference}"),
         repo_digests: Vec::new(),
-        platform: iechor_engine::model::Platform {
-            os: "linux".into(),
-            architecture: "amd64".into(),
-            variant: None,
-        },
+        platform: iechor_engine::model::Platform::new("linux", "amd64", ""),
         labels: Default::default(),
         startup: Default::default(),
     }

@@ -26,11 +26,7 @@ async fn bench_granting(granted: &[&str]) -> (Stage, Arc<Driver>) {
     let image = Image {
         id: "sha256:1".into(),
         repo_digests: Vec::new(),
-        platform: Platform {
-            os: "linux".into(),
-            architecture: "amd64".into(),
-            variant: None,
-        },
+        platform: Platform::new("linux", "amd64", ""),
         labels: Default::default(),
         startup: Default::default(),
     };

@@ -1,7 +1,7 @@
 //! Lists of platforms.
 
-use iechor_builder::store::Platform;
 use iechor_buildkit::Worker;
+use iechor_platform::Platform;
 
 /// Groups of a shortened list, in this order.
 const GROUPS: &[&str] = &[
@@ -23,8 +23,7 @@ pub fn list(declared: &[Platform], workers: &[Worker]) -> Vec<String> {
         .map(|platform| format!("{platform}*"))
         .collect();
     for platform in workers.iter().flat_map(|worker| &worker.platforms) {
-        let name =
-            Platform::new(&platform.os, &platform.architecture, &platform.variant).to_string();
+        let name = platform.to_string();
         if !names
             .iter()
             .any(|known| known.trim_end_matches('*') == name)
@@ -103,13 +102,10 @@ mod tests {
     #[test]
     fn declared_platforms_come_first_and_once() {
         let declared = [Platform::new("linux", "arm64", "")];
-        let platform = |architecture: &str| iechor_buildkit::Platform {
-            os: "linux".into(),
-            architecture: architecture.into(),
-            ..Default::default()
-        };
         let worker = Worker {
-            platforms: vec![platform("amd64"), platform("arm64")],
+            platforms: ["amd64", "arm64"]
+                .map(|architecture| Platform::new("linux", architecture, ""))
+                .to_vec(),
             ..Worker::default()
         };
         assert_eq!(list(&declared, &[worker]), ["linux/arm64*", "linux/amd64"]);

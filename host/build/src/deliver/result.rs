@@ -1,18 +1,25 @@
-//! What a build gave, and the files that say so.
+//! The result of a build, and the files that describe it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use crate::error::BuilderError;
+use super::file::write_whole;
+use crate::error::{BuildError, FileKind};
 
-/// What a build gave.
+/// The result of a build.
 #[derive(Debug, Clone, Default)]
 pub struct BuildResult {
-    /// `<builder>/<node>/<ref>`: the build's name in the daemon's history.
+    /// What each node built, in the order of the plan.
+    pub nodes: Vec<NodeResult>,
+}
+
+/// What one node built.
+#[derive(Debug, Clone, Default)]
+pub struct NodeResult {
+    /// `<builder>/<node>/<ref>`: the name of the build in the history of the daemon.
     pub reference: String,
     /// What the exporters reported.
     pub response: BTreeMap<String, String>,
@@ -21,29 +28,36 @@ pub struct BuildResult {
 }
 
 impl BuildResult {
-    /// The image's id, as `--iidfile` and `--quiet` have it: the digest of its configuration, or of
-    /// its manifest where there is none (several platforms).
+    /// Returns what the user should know, of every node.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        let nodes = self.nodes.iter();
+        nodes.flat_map(|node| node.warnings.iter().map(String::as_str))
+    }
+
+    /// Returns the ID of the image: the digest of its configuration, or of its manifest where it has
+    /// several platforms.
     pub fn image_id(&self) -> Option<&str> {
+        let response = &self.nodes.first()?.response;
         ["containerimage.config.digest", "containerimage.digest"]
             .iter()
-            .find_map(|key| self.response.get(*key))
+            .find_map(|key| response.get(*key))
             .map(String::as_str)
     }
 
-    /// The content of `--metadata-file`: what the exporters reported, base64 JSON decoded.
+    /// Returns the metadata of the result: what the exporters reported, with JSON in base64 decoded.
     pub fn metadata(&self) -> Value {
         let mut metadata = Map::new();
-        for (key, value) in &self.response {
-            metadata.insert(key.clone(), decoded(value));
+        if let Some(node) = self.nodes.first() {
+            for (key, value) in &node.response {
+                metadata.insert(key.clone(), decoded(value));
+            }
+            let reference = Value::String(node.reference.clone());
+            metadata.insert("buildx.build.ref".into(), reference);
         }
-        metadata.insert(
-            "buildx.build.ref".into(),
-            Value::String(self.reference.clone()),
-        );
         Value::Object(metadata)
     }
 
-    /// Writes `--metadata-file` and `--iidfile`.
+    /// Writes the metadata and the ID of the image into files.
     ///
     /// # Errors
     ///
@@ -52,23 +66,20 @@ impl BuildResult {
         &self,
         metadata_file: Option<&Path>,
         iid_file: Option<&Path>,
-    ) -> Result<(), BuilderError> {
+    ) -> Result<(), BuildError> {
         if let Some(path) = metadata_file {
             let text = format!("{:#}\n", self.metadata());
-            write_whole("metadata file", path, text.as_bytes())?;
+            write_whole(FileKind::Metadata, path, text.as_bytes())?;
         }
         if let Some(path) = iid_file {
-            write_whole(
-                "image ID file",
-                path,
-                self.image_id().unwrap_or_default().as_bytes(),
-            )?;
+            let id = self.image_id().unwrap_or_default();
+            write_whole(FileKind::ImageId, path, id.as_bytes())?;
         }
         Ok(())
     }
 }
 
-/// A JSON object in base64, decoded; anything else as it is.
+/// Returns a JSON object or list in base64 decoded, and every other text as it is.
 fn decoded(value: &str) -> Value {
     base64::engine::general_purpose::STANDARD
         .decode(value)
@@ -78,35 +89,13 @@ fn decoded(value: &str) -> Value {
         .unwrap_or_else(|| Value::String(value.to_owned()))
 }
 
-/// Whole or not at all.
-fn write_whole(what: &'static str, path: &Path, contents: &[u8]) -> Result<(), BuilderError> {
-    let failed = |reason: String| BuilderError::File {
-        what,
-        path: path.to_owned(),
-        reason,
-    };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(directory)
-        .map_err(|error| failed(error.to_string()))?;
-    file.write_all(contents)
-        .map_err(|error| failed(error.to_string()))?;
-    file.persist(path)
-        .map_err(|error| failed(error.error.to_string()))?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn metadata_decodes_json_and_keeps_the_rest() {
-        let result = BuildResult {
+        let node = NodeResult {
             reference: "b/b0/xyz".into(),
             response: BTreeMap::from([
                 ("containerimage.digest".to_owned(), "sha256:1".to_owned()),
@@ -114,11 +103,12 @@ mod tests {
                     "containerimage.descriptor".to_owned(),
                     "eyJzaXplIjoxfQ==".to_owned(),
                 ),
-                // Base64 by chance, of something that is no JSON.
+                // By chance this is base64 too, but not of JSON.
                 ("image.name".to_owned(), "demo".to_owned()),
             ]),
             warnings: vec![],
         };
+        let result = BuildResult { nodes: vec![node] };
         assert_eq!(
             result.metadata(),
             serde_json::json!({

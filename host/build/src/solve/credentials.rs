@@ -1,4 +1,4 @@
-//! Credentials of registries, from the Docker CLI's configuration, for BuildKit.
+//! Credentials of registries, for the daemon.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use iechor_buildkit::{Credential, CredentialSource};
 use iechor_engine::config::DockerConfig;
 
-/// Answers the daemon's questions for credentials.
-pub struct DockerCredentials(pub Arc<DockerConfig>);
+/// Answers the daemon's questions from the configuration of the Docker CLI.
+pub(super) struct DockerCredentials(pub(super) Arc<DockerConfig>);
 
 #[async_trait]
 impl CredentialSource for DockerCredentials {
@@ -18,7 +18,7 @@ impl CredentialSource for DockerCredentials {
             .await
             .map_err(|error| error.to_string())?;
         Ok(found.map(|found| Credential {
-            // As the protocol has it: an identity token comes without a user.
+            // In the protocol, an identity token has no user.
             username: if found.is_identity_token {
                 String::new()
             } else {

@@ -1,12 +1,15 @@
-//! Platforms that a node is declared to build for.
+//! Platforms: an operating system and a processor, as OCI and containerd write them.
+//!
+//! [`Platform`] is parsed from text such as `linux/arm/v7` or `windows(10.0.17763)/amd64`, spelled
+//! in the one usual way, and written back by `Display`. Every other crate uses this type.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// A platform, with the field names of the OCI image specification.
+/// A platform. Serialised with the field names of the OCI image specification.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Platform {
     /// For example `amd64`.
@@ -15,46 +18,48 @@ pub struct Platform {
     /// For example `linux`.
     #[serde(default)]
     pub os: String,
-    /// For example `10.0.17763.1234`; of Windows only.
+    /// Version of the operating system, for example `10.0.17763.1234`; Windows only.
     #[serde(
         rename = "os.version",
         default,
         skip_serializing_if = "String::is_empty"
     )]
     pub os_version: String,
-    /// For example `win32k`; of Windows only.
+    /// Features of the operating system, for example `win32k`; Windows only.
     #[serde(
         rename = "os.features",
         default,
-        deserialize_with = "super::group::null_is_empty",
+        deserialize_with = "null_is_empty",
         skip_serializing_if = "Vec::is_empty"
     )]
     pub os_features: Vec<String>,
     /// For example `v7`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
-    /// Fields that a newer peer wrote.
+    /// Fields that are not known here. They are written back as they were read.
     #[serde(flatten)]
-    unknown: Map<String, Value>,
+    pub unknown: Map<String, Value>,
 }
 
 /// Why a text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
-    /// The text has empty or strange parts, or more than three.
+    /// The text has empty parts, parts with other characters, or more than three parts.
     #[error(
-        "invalid platform {text:?}: write os/architecture or os/architecture/variant, for example linux/arm64 or linux/arm/v7"
+        "invalid platform {text:?}: write os/architecture or os/architecture/variant, for example \
+         linux/arm64 or linux/arm/v7"
     )]
     Form {
-        /// The text as it was given.
+        /// The text.
         text: String,
     },
-    /// One word that is neither a known system nor a known architecture.
+    /// The text is one word that is neither a known system nor a known architecture.
     #[error(
-        "unknown operating system or architecture {text:?}: write os/architecture, for example linux/arm64"
+        "unknown operating system or architecture {text:?}: write os/architecture, for example \
+         linux/arm64"
     )]
     Unknown {
-        /// The text as it was given.
+        /// The text.
         text: String,
     },
 }
@@ -82,24 +87,40 @@ const ARCHITECTURES: [&str; 17] = [
 ];
 
 impl Platform {
-    /// A platform of these three parts (`variant` may be empty), spelled as they are written by
-    /// everybody else: `x86_64` becomes `amd64`.
+    /// Makes a platform of these three parts, normalised; `variant` may be empty.
     pub fn new(os: &str, architecture: &str, variant: &str) -> Self {
-        let (architecture, variant) = canonical(architecture, variant);
         Self {
-            architecture,
-            os: canonical_system(os),
-            variant,
+            architecture: architecture.to_owned(),
+            os: os.to_owned(),
+            variant: variant.to_owned(),
             ..Self::default()
         }
+        .normalised()
     }
 
-    /// Returns the platform of this process, where `local` is asked for.
+    /// Returns the platform of this process, which the text `local` means.
     pub fn local() -> Self {
         Self::new(std::env::consts::OS, std::env::consts::ARCH, "")
     }
 
-    /// Reads the values of `--platform`: each may hold several, separated by commas.
+    /// Spells each part in the usual way: `x86_64` becomes `amd64`, and a variant that is the
+    /// default of its architecture is left out.
+    #[must_use]
+    pub fn normalised(self) -> Self {
+        let (architecture, variant) = canonical(&self.architecture, &self.variant);
+        Self {
+            architecture,
+            os: canonical_system(&self.os),
+            variant,
+            ..self
+        }
+    }
+
+    /// Parses texts that each hold one or several platforms, separated by commas.
+    ///
+    /// # Errors
+    ///
+    /// The first text that is not a platform.
     pub fn parse_list<S: AsRef<str>>(values: &[S]) -> Result<Vec<Self>, PlatformError> {
         values
             .iter()
@@ -109,7 +130,8 @@ impl Platform {
     }
 }
 
-/// Lower case, the usual name for each architecture, and no variant where it is the plain one.
+/// Returns an architecture and its variant in lower case and in the usual spelling, as
+/// containerd's `platforms` package does.
 fn canonical(architecture: &str, variant: &str) -> (String, String) {
     let architecture = architecture.to_ascii_lowercase();
     let variant = variant.to_ascii_lowercase();
@@ -152,44 +174,67 @@ impl FromStr for Platform {
             return Ok(Self::local());
         }
         let parts: Vec<&str> = text.split('/').collect();
-        let plain = |part: &&str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-        };
-        if !parts.iter().all(plain) {
+        let (os, os_version) = split_version(parts[0]).ok_or_else(form)?;
+        let is_plain = |part: &&str| !part.is_empty() && part.bytes().all(is_usual);
+        if !is_plain(&os) || !parts[1..].iter().all(is_plain) {
             return Err(form());
         }
-        match parts.as_slice() {
-            [one] => {
-                let system = canonical_system(one);
-                let (architecture, variant) = canonical(one, "");
+        let platform = match parts[1..] {
+            [] => {
+                let system = canonical_system(os);
+                let (architecture, variant) = canonical(os, "");
                 if SYSTEMS.contains(&system.as_str()) {
-                    Ok(Self::new(&system, std::env::consts::ARCH, ""))
-                } else if ARCHITECTURES.contains(&architecture.as_str()) {
-                    Ok(Self::new(std::env::consts::OS, &architecture, &variant))
+                    Self::new(&system, std::env::consts::ARCH, "")
+                } else if ARCHITECTURES.contains(&architecture.as_str()) && os_version.is_empty() {
+                    Self::new(std::env::consts::OS, &architecture, &variant)
                 } else {
-                    Err(PlatformError::Unknown {
+                    return Err(PlatformError::Unknown {
                         text: text.to_owned(),
-                    })
+                    });
                 }
             }
-            [os, architecture] => Ok(Self::new(os, architecture, "")),
-            [os, architecture, variant] => Ok(Self::new(os, architecture, variant)),
-            _ => Err(form()),
-        }
+            [architecture] => Self::new(os, architecture, ""),
+            [architecture, variant] => Self::new(os, architecture, variant),
+            _ => return Err(form()),
+        };
+        Ok(Self {
+            os_version: os_version.to_owned(),
+            ..platform
+        })
     }
+}
+
+/// Splits `windows(10.0.17763)` into the system and its version, which is empty without
+/// parentheses. Returns `None` where the parentheses are not in order.
+fn split_version(text: &str) -> Option<(&str, &str)> {
+    let Some((os, rest)) = text.split_once('(') else {
+        return Some((text, ""));
+    };
+    let version = rest.strip_suffix(')')?;
+    version.bytes().all(is_usual).then_some((os, version))
+}
+
+fn is_usual(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.os, self.architecture)?;
+        formatter.write_str(&self.os)?;
+        if !self.os_version.is_empty() {
+            write!(formatter, "({})", self.os_version)?;
+        }
+        write!(formatter, "/{}", self.architecture)?;
         if !self.variant.is_empty() {
             write!(formatter, "/{}", self.variant)?;
         }
         Ok(())
     }
+}
+
+/// Reads `null` as an empty list: Go writes an empty slice in both ways.
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -211,6 +256,9 @@ mod tests {
             ("linux/i386", "linux/386"),
             ("macos/arm64", "darwin/arm64"),
             ("linux/made-up", "linux/made-up"),
+            ("windows(10.0.17763)/amd64", "windows(10.0.17763)/amd64"),
+            ("Windows(10.0.17763)/arm/7", "windows(10.0.17763)/arm/v7"),
+            ("windows()/amd64", "windows/amd64"),
         ] {
             assert_eq!(
                 text.parse::<Platform>().unwrap().to_string(),
@@ -231,10 +279,27 @@ mod tests {
             "/amd64",
             "a/b/c/d",
             "linux/am d64",
+            "windows(10/amd64",
+            "windows(10)x/amd64",
+            "windows(1 0)/amd64",
+            "(10)/amd64",
+            "amd64(10)",
+            "windows/amd64(10)",
             "nonsense",
         ] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn json_is_that_of_oci_and_keeps_what_is_not_known() {
+        let text = r#"{"architecture":"amd64","os":"windows","os.version":"10.0.17763","os.features":["win32k"],"new":1}"#;
+        let platform: Platform = serde_json::from_str(text).unwrap();
+        assert_eq!(platform.to_string(), "windows(10.0.17763)/amd64");
+        assert_eq!(serde_json::to_string(&platform).unwrap(), text);
+        let null = r#"{"architecture":"amd64","os":"linux","os.features":null}"#;
+        let platform: Platform = serde_json::from_str(null).unwrap();
+        assert_eq!(platform, Platform::new("linux", "amd64", ""));
     }
 
     #[test]

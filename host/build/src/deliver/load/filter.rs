@@ -1,0 +1,60 @@
+//! An archive as a stream that ends where it may not be loaded.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt, try_unfold};
+
+use super::entries::Entries;
+use super::error::ArchiveError;
+use super::names::Names;
+
+/// Passes an archive on. Ends with an error where it may not be loaded, and puts the reason into
+/// `refusal`.
+pub(super) fn filter(
+    archive: BoxStream<'static, io::Result<Bytes>>,
+    asked: Vec<String>,
+    refusal: Arc<OnceLock<ArchiveError>>,
+) -> BoxStream<'static, io::Result<Bytes>> {
+    struct Passing {
+        archive: BoxStream<'static, io::Result<Bytes>>,
+        entries: Entries,
+        ready: VecDeque<Bytes>,
+        ended: bool,
+    }
+    let start = Passing {
+        archive,
+        entries: Entries::new(Names::new(asked)),
+        ready: VecDeque::new(),
+        ended: false,
+    };
+    try_unfold(start, move |mut passing| {
+        let refusal = Arc::clone(&refusal);
+        async move {
+            loop {
+                if let Some(data) = passing.ready.pop_front() {
+                    return Ok(Some((data, passing)));
+                }
+                if passing.ended {
+                    return Ok(None);
+                }
+                let done = match passing.archive.next().await {
+                    Some(data) => passing.entries.push(data?, &mut passing.ready),
+                    None => {
+                        passing.ended = true;
+                        passing.entries.finish(&mut passing.ready)
+                    }
+                };
+                if let Err(error) = done {
+                    let words = io::Error::other(error.to_string());
+                    // There is only one.
+                    let _ = refusal.set(error);
+                    return Err(words);
+                }
+            }
+        }
+    })
+    .boxed()
+}

@@ -1,0 +1,186 @@
+//! What BuildKit of a node exports, and where each result goes on this side.
+
+use std::path::PathBuf;
+
+use super::abilities::Abilities;
+use super::check::{check, check_console};
+use super::error::PlanError;
+use crate::spec::exporter::{Destination, Docker, Exporter, Image};
+use crate::spec::{Attributes, BuildSpec, Tag};
+
+/// An exporter as BuildKit of one node is asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// Its name, for example `image`; `moby` for the engine's own.
+    pub kind: &'static str,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// Where the result goes on this side.
+    pub delivery: Delivery,
+    /// Names of images that the engine pushes after the build, since its exporter does not.
+    pub engine_pushes: Vec<String>,
+}
+
+/// Where a result goes on this side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// Nowhere: it stays with BuildKit or goes to a registry.
+    None,
+    /// Into a directory, beside what is there.
+    Directory(PathBuf),
+    /// To standard output.
+    Stdout,
+    /// Into a file.
+    File(PathBuf),
+    /// Into the engine, under these names.
+    Load(Vec<String>),
+}
+
+/// Plans the exports of a node, which builds for so many platforms. `loads` says whether the result
+/// is loaded into the engine where there is no exporter.
+///
+/// # Errors
+///
+/// The first mistake, or what the node cannot do.
+pub(super) fn exports(
+    spec: &BuildSpec,
+    platforms: usize,
+    abilities: &Abilities,
+    loads: bool,
+) -> Result<Vec<Export>, PlanError> {
+    let mut exporters = spec.exporters.clone();
+    if exporters.is_empty() && loads {
+        exporters.push(Exporter::to_load());
+    }
+    if !spec.tags.is_empty() {
+        for names in exporters.iter_mut().filter_map(Exporter::names_mut) {
+            *names = spec.tags.iter().map(Tag::to_string).collect();
+        }
+    }
+    check(&exporters, spec.iid_file.is_some())?;
+    abilities.check(&exporters, platforms)?;
+    check_console(&exporters)?;
+    let mut exports: Vec<Export> = Vec::new();
+    for exporter in exporters {
+        let Some(export) = export(exporter, abilities) else {
+            continue;
+        };
+        // Loading beside pushing: what is pushed is in the engine already.
+        let twin = exports.iter_mut().find(|twin| {
+            let name = |export: &Export| export.attributes.get("name").cloned();
+            export.kind == MOBY && twin.kind == MOBY && name(twin) == name(&export)
+        });
+        match twin {
+            Some(twin) => {
+                twin.attributes.extend(export.attributes);
+                twin.engine_pushes.extend(export.engine_pushes);
+            }
+            None => exports.push(export),
+        }
+    }
+    Ok(exports)
+}
+
+/// The exporter of an engine that builds into its own images.
+const MOBY: &str = "moby";
+
+/// Returns how BuildKit of a node is asked for an exporter; `None` where it is not asked.
+fn export(exporter: Exporter, abilities: &Abilities) -> Option<Export> {
+    let to_engine = abilities.moby_exporter;
+    Some(match exporter {
+        Exporter::Local(local) => Export {
+            kind: "local",
+            attributes: local.attributes,
+            delivery: Delivery::Directory(local.directory),
+            engine_pushes: Vec::new(),
+        },
+        Exporter::Tar(tar) => archive("tar", tar.attributes, &[], tar.destination),
+        Exporter::Oci(oci) => archive("oci", oci.attributes, &oci.names, oci.destination),
+        Exporter::Docker(docker) => docker_export(docker, to_engine),
+        Exporter::Image(image) if to_engine => moby(image, abilities.direct_push),
+        Exporter::Image(image) => Export {
+            kind: "image",
+            attributes: image_attributes(&image),
+            delivery: Delivery::None,
+            engine_pushes: Vec::new(),
+        },
+        Exporter::CacheOnly => return None,
+    })
+}
+
+fn docker_export(docker: Docker, to_engine: bool) -> Export {
+    let Docker {
+        destination,
+        names,
+        attributes,
+    } = docker;
+    match destination {
+        Some(destination) => archive("docker", attributes, &names, destination),
+        None => Export {
+            kind: if to_engine { MOBY } else { "docker" },
+            attributes: named(attributes, &names),
+            delivery: match to_engine {
+                true => Delivery::None,
+                false => Delivery::Load(names),
+            },
+            engine_pushes: Vec::new(),
+        },
+    }
+}
+
+fn archive(
+    kind: &'static str,
+    attributes: Attributes,
+    names: &[String],
+    destination: Destination,
+) -> Export {
+    Export {
+        kind,
+        attributes: named(attributes, names),
+        delivery: match destination {
+            Destination::Stdout => Delivery::Stdout,
+            Destination::File(path) => Delivery::File(path),
+        },
+        engine_pushes: Vec::new(),
+    }
+}
+
+/// Makes an image among those of the engine, which pushes it where the exporter does not.
+fn moby(mut image: Image, direct_push: bool) -> Export {
+    let engine_pushes = match image.push && !direct_push {
+        true => {
+            image.push = false;
+            image.names.clone()
+        }
+        false => Vec::new(),
+    };
+    Export {
+        kind: MOBY,
+        attributes: image_attributes(&image),
+        delivery: Delivery::None,
+        engine_pushes,
+    }
+}
+
+fn image_attributes(image: &Image) -> Attributes {
+    let mut attributes = named(image.attributes.clone(), &image.names);
+    for (key, is_set) in [
+        ("push", image.push),
+        ("push-by-digest", image.push_by_digest),
+    ] {
+        if is_set {
+            attributes.insert(key.to_owned(), "true".to_owned());
+        }
+    }
+    attributes
+}
+
+fn named(mut attributes: Attributes, names: &[String]) -> Attributes {
+    if !names.is_empty() {
+        attributes.insert("name".to_owned(), names.join(","));
+    }
+    attributes
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! What the Dockerfile frontend of BuildKit is given of a build.
+
+use std::collections::BTreeMap;
+
+use iechor_platform::Platform;
+
+use crate::plan::source::Source;
+use crate::spec::BuildSpec;
+
+/// What differs from node to node.
+pub(super) struct OfNode<'a> {
+    /// The platforms that it builds for.
+    pub(super) platforms: &'a [Platform],
+    /// Build arguments where the build sets none of that name.
+    pub(super) proxies: &'a [(String, String)],
+    /// Whether images of the engine take precedence over those of registries.
+    pub(super) prefers_local_images: bool,
+}
+
+/// Returns the attributes of the frontend, by name.
+pub(super) fn attributes(
+    spec: &BuildSpec,
+    source: &Source,
+    node: &OfNode<'_>,
+) -> BTreeMap<String, String> {
+    let mut attributes = BTreeMap::new();
+    let mut set = |key: String, value: String| drop(attributes.insert(key, value));
+    let is_given = |name: &str| {
+        let mut names = spec.build_args.keys();
+        names.any(|given| given.eq_ignore_ascii_case(name))
+    };
+    for (name, value) in node.proxies.iter().filter(|(name, _)| !is_given(name)) {
+        set(format!("build-arg:{name}"), value.clone());
+    }
+    for (name, value) in &spec.build_args {
+        set(format!("build-arg:{name}"), value.clone());
+    }
+    for (name, value) in &spec.labels {
+        set(format!("label:{name}"), value.clone());
+    }
+    if let Some(target) = &spec.target {
+        set("target".into(), target.clone());
+    }
+    if spec.no_cache {
+        set("no-cache".into(), String::new());
+    }
+    match (spec.pull, node.prefers_local_images) {
+        (true, _) => set("image-resolve-mode".into(), "pull".into()),
+        (false, true) => set("image-resolve-mode".into(), "local".into()),
+        (false, false) => {}
+    }
+    if !node.platforms.is_empty() {
+        let names: Vec<_> = node.platforms.iter().map(Platform::to_string).collect();
+        set("platform".into(), names.join(","));
+    }
+    match source {
+        Source::Local { dockerfile, .. } => set("filename".into(), dockerfile.clone()),
+        Source::Remote { url, dockerfile } => {
+            set("context".into(), url.clone());
+            if let Some(dockerfile) = dockerfile {
+                set("filename".into(), dockerfile.clone());
+            }
+        }
+    }
+    attributes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Context;
+
+    fn pairs(list: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        list.iter().map(owned).collect()
+    }
+
+    fn source() -> Source {
+        Source::Local {
+            context: ".".into(),
+            dockerfile_directory: ".".into(),
+            dockerfile: "Dockerfile".into(),
+        }
+    }
+
+    #[test]
+    fn settings_become_attributes() {
+        let spec = BuildSpec {
+            build_args: pairs(&[("A", "1"), ("http_proxy", "mine")]),
+            labels: pairs(&[("l", "v"), ("bare", "")]),
+            target: Some("stage".into()),
+            no_cache: true,
+            pull: true,
+            ..BuildSpec::new(Context::Directory(".".into()))
+        };
+        let platforms = Platform::parse_list(&["linux/amd64,windows(10.0.1)/amd64"]).expect("two");
+        let proxies = [
+            ("HTTP_PROXY".to_owned(), "configured".to_owned()),
+            ("NO_PROXY".to_owned(), "none".to_owned()),
+        ];
+        let node = OfNode {
+            platforms: &platforms,
+            proxies: &proxies,
+            prefers_local_images: true,
+        };
+        let expected = pairs(&[
+            ("build-arg:A", "1"),
+            ("build-arg:NO_PROXY", "none"),
+            ("build-arg:http_proxy", "mine"),
+            ("filename", "Dockerfile"),
+            ("image-resolve-mode", "pull"),
+            ("label:bare", ""),
+            ("label:l", "v"),
+            ("no-cache", ""),
+            ("platform", "linux/amd64,windows(10.0.1)/amd64"),
+            ("target", "stage"),
+        ]);
+        assert_eq!(attributes(&spec, &source(), &node), expected);
+    }
+
+    #[test]
+    fn a_build_without_settings_has_few_attributes() {
+        let spec = BuildSpec::new(Context::Directory(".".into()));
+        let mut node = OfNode {
+            platforms: &[],
+            proxies: &[],
+            prefers_local_images: false,
+        };
+        let expected = pairs(&[("filename", "Dockerfile")]);
+        assert_eq!(attributes(&spec, &source(), &node), expected);
+        node.prefers_local_images = true;
+        let remote = Source::Remote {
+            url: "https://example.com/a.git".into(),
+            dockerfile: None,
+        };
+        let expected = pairs(&[
+            ("context", "https://example.com/a.git"),
+            ("image-resolve-mode", "local"),
+        ]);
+        assert_eq!(attributes(&spec, &remote, &node), expected);
+    }
+}

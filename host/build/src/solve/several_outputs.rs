@@ -1,0 +1,52 @@
+//! Whether a daemon exports several results of a build.
+
+use iechor_buildkit::{Client, Error, Worker};
+
+/// The first version of BuildKit 0.x that exports several results.
+const FIRST: u32 = 13;
+
+/// Returns whether BuildKit takes several exporters. One before 0.13, or one that does not report
+/// its version, takes the first and ignores the others.
+///
+/// # Errors
+///
+/// The daemon does not answer.
+pub(super) async fn are_supported(client: &Client, workers: &[Worker]) -> Result<bool, Error> {
+    let of_worker = workers.iter().find_map(|worker| worker.version.clone());
+    let version = match of_worker {
+        Some(version) => Some(version),
+        None => client.version().await?,
+    };
+    Ok(version.is_some_and(|version| is_supported_by(&version.version)))
+}
+
+fn is_supported_by(version: &str) -> bool {
+    let mut numbers = version
+        .trim_start_matches('v')
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|digits| digits.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(0), Some(minor)) => minor >= FIRST,
+        // A version of another form is taken for a new one.
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        for (version, expected) in [
+            ("v0.12.5", false),
+            ("0.9.0-rc1", false),
+            ("v0.13.0", true),
+            ("v0.25.2", true),
+            ("v1.0.0", true),
+            ("master-2026", true),
+        ] {
+            assert_eq!(is_supported_by(version), expected, "{version}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a text is not a setting of a build.
+
+use iechor_builder::driver_options::CsvError;
+use iechor_platform::PlatformError;
+
+/// Why a text is not a setting of a build.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// No context is given.
+    // docker buildx prints the same.
+    #[error("please specify build context (e.g. \".\" for the current directory)")]
+    NoContext,
+    /// The context or the Dockerfile is standard input.
+    #[error("reading the context or the Dockerfile from standard input is not supported")]
+    StandardInput,
+    /// A pair begins with `=`.
+    // docker buildx prints the same.
+    #[error("invalid key-value pair {text:?}: empty key")]
+    EmptyKey {
+        /// The text.
+        text: String,
+    },
+    /// A tag is not a name of an image.
+    // docker buildx prints the same.
+    #[error("invalid tag {text:?}: invalid reference format")]
+    Tag {
+        /// The text.
+        text: String,
+    },
+    /// A platform.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// An output.
+    #[error("{problem}")]
+    Output {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        problem: OutputProblem,
+    },
+}
+
+/// What is wrong with an output. Begins with what docker buildx prints, where it has a text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutputProblem {
+    /// The output is not a line of CSV.
+    #[error("invalid output: {0}")]
+    Csv(CsvError),
+    /// A field is not `KEY=VALUE`.
+    #[error("invalid value {field:?}, expecting KEY=VALUE")]
+    NoValue {
+        /// The field.
+        field: String,
+    },
+    /// There is no type.
+    #[error("type is required for output")]
+    NoType,
+    /// There is no such type.
+    #[error("unknown type {kind:?} of output")]
+    UnknownType {
+        /// The type.
+        kind: String,
+    },
+    /// The exporter takes a destination and has none.
+    #[error("dest is required for {kind} exporter")]
+    NoDestination {
+        /// The exporter.
+        kind: &'static str,
+    },
+    /// The exporter does not write to standard output.
+    #[error("dest cannot be stdout for {kind} exporter")]
+    ToStdout {
+        /// The exporter.
+        kind: &'static str,
+    },
+    /// The exporter takes no destination.
+    #[error("dest is not supported for {kind} exporter")]
+    Destination {
+        /// The exporter.
+        kind: &'static str,
+    },
+    /// A directory is requested of an exporter that writes one file.
+    #[error("tar=false is not supported for {kind} exporter")]
+    NoTar {
+        /// The exporter.
+        kind: &'static str,
+    },
+    /// An option is neither true nor false.
+    #[error("invalid value {value:?} of {key} for {kind} exporter, expecting true or false")]
+    NotBoolean {
+        /// The exporter.
+        kind: &'static str,
+        /// The option.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
+}

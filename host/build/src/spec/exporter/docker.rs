@@ -1,0 +1,27 @@
+//! `type=docker`: the image, loaded into the engine or in an archive for it.
+
+use super::Destination;
+use super::fields::Fields;
+use crate::spec::error::OutputProblem;
+use crate::spec::value::Attributes;
+
+/// Loads the image into the engine, or writes it into an archive for `docker load`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Docker {
+    /// Where to; `None` for the engine.
+    pub destination: Option<Destination>,
+    /// Names of the image; those of the build take their place.
+    pub names: Vec<String>,
+    /// Other options.
+    pub attributes: Attributes,
+}
+
+impl Docker {
+    pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
+        Ok(Self {
+            destination: fields.take_archive(),
+            names: fields.take_names(),
+            attributes: fields.rest(),
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! The options of an exporter as they are written, before its type reads them.
+
+use std::path::PathBuf;
+
+use super::{Destination, Exporter, TYPES};
+use crate::spec::error::OutputProblem;
+use crate::spec::value::{Attributes, boolean};
+
+/// The options of an exporter as they are written.
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    kind: Option<String>,
+    destination: Option<String>,
+    attributes: Attributes,
+}
+
+impl Fields {
+    /// Makes the options of an output that is a place only: `-` is a tar archive on standard output,
+    /// everything else a directory.
+    pub fn of_place(place: &str) -> Self {
+        Self {
+            kind: Some(if place == "-" { "tar" } else { "local" }.to_owned()),
+            destination: Some(place.to_owned()),
+            attributes: Attributes::new(),
+        }
+    }
+
+    /// Makes options of `KEY=VALUE` each.
+    ///
+    /// # Errors
+    ///
+    /// The first field that is not `KEY=VALUE`.
+    pub fn of_pairs(pairs: &[String]) -> Result<Self, OutputProblem> {
+        let mut fields = Self::default();
+        for pair in pairs {
+            let (key, value) = pair.split_once('=').ok_or_else(|| OutputProblem::NoValue {
+                field: pair.clone(),
+            })?;
+            let value = value.to_owned();
+            match key.trim().to_ascii_lowercase() {
+                key if key == "type" => fields.kind = Some(value),
+                key if key == "dest" => fields.destination = Some(value),
+                key => drop(fields.attributes.insert(key, value)),
+            }
+        }
+        Ok(fields)
+    }
+
+    /// Reads the options as those of their type.
+    ///
+    /// # Errors
+    ///
+    /// There is no such type, or what is wrong with the options.
+    pub fn read(mut self) -> Result<Exporter, OutputProblem> {
+        let kind = self.kind.take().ok_or(OutputProblem::NoType)?;
+        match TYPES.iter().find(|(name, _)| *name == kind) {
+            Some((_, read)) => read(self),
+            None => Err(OutputProblem::UnknownType { kind }),
+        }
+    }
+
+    /// Takes the directory out that the exporter `kind` must have.
+    pub(super) fn take_directory(&mut self, kind: &'static str) -> Result<PathBuf, OutputProblem> {
+        match self.destination.take().as_deref() {
+            None | Some("") => Err(OutputProblem::NoDestination { kind }),
+            Some("-") => Err(OutputProblem::ToStdout { kind }),
+            Some(path) => Ok(path.into()),
+        }
+    }
+
+    /// Takes the destination of an archive out, if there is one.
+    pub(super) fn take_archive(&mut self) -> Option<Destination> {
+        Some(match self.destination.take()?.as_str() {
+            "-" | "" => Destination::Stdout,
+            path => Destination::File(path.into()),
+        })
+    }
+
+    /// Refuses a directory instead of an archive.
+    pub(super) fn check_tar(&self, kind: &'static str) -> Result<(), OutputProblem> {
+        match self.attributes.get("tar").and_then(|tar| boolean(tar)) {
+            Some(false) => Err(OutputProblem::NoTar { kind }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a destination.
+    pub(super) fn check_no_destination(&self, kind: &'static str) -> Result<(), OutputProblem> {
+        match self.destination {
+            Some(_) => Err(OutputProblem::Destination { kind }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the names of the image out.
+    pub(super) fn take_names(&mut self) -> Vec<String> {
+        let names = self.attributes.remove("name").unwrap_or_default();
+        let names = names.split(',').filter(|name| !name.is_empty());
+        names.map(str::to_owned).collect()
+    }
+
+    /// Takes a switch out. BuildKit takes one without a value for true.
+    pub(super) fn take_switch(
+        &mut self,
+        kind: &'static str,
+        key: &'static str,
+    ) -> Result<Option<bool>, OutputProblem> {
+        match self.attributes.remove(key) {
+            None => Ok(None),
+            Some(value) if value.is_empty() => Ok(Some(true)),
+            Some(value) => match boolean(&value) {
+                Some(switch) => Ok(Some(switch)),
+                None => Err(OutputProblem::NotBoolean { kind, key, value }),
+            },
+        }
+    }
+
+    /// Returns what is left: options that are passed on as they are.
+    pub(super) fn rest(self) -> Attributes {
+        self.attributes
+    }
+}

@@ -1,0 +1,50 @@
+//! `type=image` and `type=registry`: the image, in BuildKit's store or in a registry.
+
+use super::fields::Fields;
+use crate::spec::error::OutputProblem;
+use crate::spec::value::Attributes;
+
+/// Makes an image in BuildKit's store, or pushes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Image {
+    /// Names of the image; those of the build take their place.
+    pub names: Vec<String>,
+    /// Whether the image is pushed to the registries of its names.
+    pub push: bool,
+    /// Whether it is pushed without tags.
+    pub push_by_digest: bool,
+    /// Other options.
+    pub attributes: Attributes,
+}
+
+impl Image {
+    /// Makes the exporter of an image that is for its registry only.
+    pub fn only_to_push() -> Self {
+        Self {
+            push: true,
+            attributes: Attributes::from([("unpack".to_owned(), "false".to_owned())]),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn read(fields: Fields) -> Result<Self, OutputProblem> {
+        Self::read_as("image", fields, false)
+    }
+
+    /// Reads `type=registry`: an image that is pushed unless it says otherwise.
+    pub(super) fn read_registry(fields: Fields) -> Result<Self, OutputProblem> {
+        Self::read_as("registry", fields, true)
+    }
+
+    fn read_as(kind: &'static str, mut fields: Fields, push: bool) -> Result<Self, OutputProblem> {
+        fields.check_no_destination(kind)?;
+        Ok(Self {
+            names: fields.take_names(),
+            push: fields.take_switch(kind, "push")?.unwrap_or(push),
+            push_by_digest: fields
+                .take_switch(kind, "push-by-digest")?
+                .unwrap_or_default(),
+            attributes: fields.rest(),
+        })
+    }
+}

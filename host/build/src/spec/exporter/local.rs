@@ -1,0 +1,25 @@
+//! `type=local`: the files of the result, in a directory.
+
+use std::path::PathBuf;
+
+use super::fields::Fields;
+use crate::spec::error::OutputProblem;
+use crate::spec::value::Attributes;
+
+/// Writes the files of the result into a directory, beside what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Other options.
+    pub attributes: Attributes,
+}
+
+impl Local {
+    pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
+        Ok(Self {
+            directory: fields.take_directory("local")?,
+            attributes: fields.rest(),
+        })
+    }
+}

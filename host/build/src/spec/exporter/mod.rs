@@ -1,0 +1,104 @@
+//! Exporters: what to do with the result of a build. One file for each, and one line in [`TYPES`].
+
+mod docker;
+mod fields;
+mod image;
+mod local;
+mod oci;
+mod tar;
+
+use std::path::PathBuf;
+
+pub use docker::Docker;
+pub use fields::Fields;
+pub use image::Image;
+pub use local::Local;
+pub use oci::Oci;
+pub use tar::Tar;
+
+use super::error::OutputProblem;
+
+/// What to do with the result of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exporter {
+    /// Writes the files of the result into a directory.
+    Local(Local),
+    /// Writes the files of the result into a tar archive.
+    Tar(Tar),
+    /// Writes the image into an archive with an OCI layout.
+    Oci(Oci),
+    /// Writes the image into an archive for `docker load`, or loads it.
+    Docker(Docker),
+    /// Makes an image in BuildKit's store, or pushes it.
+    Image(Image),
+    /// Leaves the result in the cache of the build.
+    CacheOnly,
+}
+
+/// Where an archive is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Reads the options of a type.
+pub type Read = fn(Fields) -> Result<Exporter, OutputProblem>;
+
+/// The types of exporters by name, with what reads their options.
+pub const TYPES: &[(&str, Read)] = &[
+    ("local", |fields| Local::read(fields).map(Exporter::Local)),
+    ("tar", |fields| Tar::read(fields).map(Exporter::Tar)),
+    ("oci", |fields| Oci::read(fields).map(Exporter::Oci)),
+    ("docker", |fields| {
+        Docker::read(fields).map(Exporter::Docker)
+    }),
+    ("image", |fields| Image::read(fields).map(Exporter::Image)),
+    ("registry", |fields| {
+        Image::read_registry(fields).map(Exporter::Image)
+    }),
+    ("cacheonly", |_| Ok(Exporter::CacheOnly)),
+];
+
+impl Exporter {
+    /// Returns the exporter that loads the image into the engine.
+    pub fn to_load() -> Self {
+        Self::Docker(Docker::default())
+    }
+
+    /// Returns whether the exporter loads the image into the engine.
+    pub fn is_loaded(&self) -> bool {
+        matches!(
+            self,
+            Self::Docker(Docker {
+                destination: None,
+                ..
+            })
+        )
+    }
+
+    /// Returns the names of the image that the exporter makes; `None` where it makes none.
+    pub fn names_mut(&mut self) -> Option<&mut Vec<String>> {
+        match self {
+            Self::Oci(oci) => Some(&mut oci.names),
+            Self::Docker(docker) => Some(&mut docker.names),
+            Self::Image(image) => Some(&mut image.names),
+            Self::Local(_) | Self::Tar(_) | Self::CacheOnly => None,
+        }
+    }
+
+    /// Returns where the exporter writes an archive to, where it does.
+    pub fn archive(&self) -> Option<&Destination> {
+        match self {
+            Self::Tar(tar) => Some(&tar.destination),
+            Self::Oci(oci) => Some(&oci.destination),
+            Self::Docker(docker) => docker.destination.as_ref(),
+            Self::Local(_) | Self::Image(_) | Self::CacheOnly => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! `type=oci`: the image, in an archive with an OCI layout.
+
+use super::Destination;
+use super::fields::Fields;
+use crate::spec::error::OutputProblem;
+use crate::spec::value::Attributes;
+
+/// Writes the image into an archive with an OCI layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oci {
+    /// Where to.
+    pub destination: Destination,
+    /// Names of the image; those of the build take their place.
+    pub names: Vec<String>,
+    /// Other options.
+    pub attributes: Attributes,
+}
+
+impl Oci {
+    pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
+        fields.check_tar("oci")?;
+        Ok(Self {
+            destination: fields.take_archive().unwrap_or(Destination::Stdout),
+            names: fields.take_names(),
+            attributes: fields.rest(),
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! `type=tar`: the files of the result, in a tar archive.
+
+use super::Destination;
+use super::fields::Fields;
+use crate::spec::error::OutputProblem;
+use crate::spec::value::Attributes;
+
+/// Writes the files of the result into a tar archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tar {
+    /// Where to.
+    pub destination: Destination,
+    /// Other options.
+    pub attributes: Attributes,
+}
+
+impl Tar {
+    pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
+        fields.check_tar("tar")?;
+        Ok(Self {
+            destination: fields.take_archive().unwrap_or(Destination::Stdout),
+            attributes: fields.rest(),
+        })
+    }
+}

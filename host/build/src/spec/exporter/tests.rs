@@ -1,0 +1,156 @@
+//! Outputs as they are written, and the exporters that they mean.
+
+use super::*;
+use crate::spec::parse::output;
+use crate::spec::{Attributes, BuildSpec, Context, SpecError};
+
+fn attributes(pairs: &[(&str, &str)]) -> Attributes {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+fn problem(text: &str) -> OutputProblem {
+    match output(text) {
+        Err(SpecError::Output { problem, .. }) => problem,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn outputs_are_read_as_the_peer_reads_them() {
+    let directory = Exporter::Local(Local {
+        directory: "out".into(),
+        attributes: Attributes::new(),
+    });
+    let to_file = || Destination::File("o.tar".into());
+    let image = Image {
+        names: vec!["a".into(), "b:1".into()],
+        ..Image::default()
+    };
+    for (text, expected) in [
+        ("out", directory.clone()),
+        ("type=local,dest=out", directory),
+        (
+            "-",
+            Exporter::Tar(Tar {
+                destination: Destination::Stdout,
+                attributes: Attributes::new(),
+            }),
+        ),
+        (
+            "type=tar,dest=o.tar",
+            Exporter::Tar(Tar {
+                destination: to_file(),
+                attributes: Attributes::new(),
+            }),
+        ),
+        (
+            "type=oci,Name=a,compression=zstd",
+            Exporter::Oci(Oci {
+                destination: Destination::Stdout,
+                names: vec!["a".into()],
+                attributes: attributes(&[("compression", "zstd")]),
+            }),
+        ),
+        ("type=docker", Exporter::to_load()),
+        (
+            "type=docker,dest=-",
+            Exporter::Docker(Docker {
+                destination: Some(Destination::Stdout),
+                ..Docker::default()
+            }),
+        ),
+        (
+            "type=image,\"name=a,b:1\",push=false",
+            Exporter::Image(image.clone()),
+        ),
+        (
+            "type=registry,\"name=a,b:1\"",
+            Exporter::Image(Image {
+                push: true,
+                ..image.clone()
+            }),
+        ),
+        (
+            "type=image,\"name=a,b:1\",push=,push-by-digest=1,store=x",
+            Exporter::Image(Image {
+                push: true,
+                push_by_digest: true,
+                attributes: attributes(&[("store", "x")]),
+                ..image
+            }),
+        ),
+        ("type=cacheonly", Exporter::CacheOnly),
+    ] {
+        assert_eq!(output(text), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    for (text, words) in [
+        ("type=banana", "unknown type \"banana\""),
+        ("dest=x", "type is required for output"),
+        ("type=local", "dest is required for local exporter"),
+        (
+            "type=local,dest=-",
+            "dest cannot be stdout for local exporter",
+        ),
+        (
+            "type=oci,tar=false,dest=x",
+            "tar=false is not supported for oci exporter",
+        ),
+        (
+            "type=image,dest=x",
+            "dest is not supported for image exporter",
+        ),
+        (
+            "type=registry,dest=x",
+            "dest is not supported for registry exporter",
+        ),
+        (
+            "type=image,push",
+            "invalid value \"push\", expecting KEY=VALUE",
+        ),
+        (
+            "type=image,push=no",
+            "invalid value \"no\" of push for image exporter",
+        ),
+        (
+            "type=tar,\"dest=x",
+            "invalid output: the \" that opens a field",
+        ),
+    ] {
+        let said = problem(text).to_string();
+        assert!(said.starts_with(words), "{said}");
+    }
+}
+
+#[test]
+fn load_and_push_add_what_is_missing() {
+    let with = |texts: &[&str]| BuildSpec {
+        exporters: texts.iter().map(|text| output(text).expect(text)).collect(),
+        ..BuildSpec::new(Context::Directory(".".into()))
+    };
+    let mut nothing = with(&[]);
+    nothing.push();
+    nothing.load();
+    let pushed = Exporter::Image(Image::only_to_push());
+    assert_eq!(nothing.exporters, [pushed.clone(), Exporter::to_load()]);
+
+    let mut loaded = with(&["type=docker"]);
+    loaded.load();
+    assert_eq!(loaded.exporters, [Exporter::to_load()]);
+
+    let mut image = with(&["type=image", "type=cacheonly"]);
+    image.push();
+    let own = Exporter::Image(Image {
+        push: true,
+        ..Image::default()
+    });
+    assert_eq!(image.exporters, [own, Exporter::CacheOnly]);
+
+    let mut cache = with(&["type=cacheonly"]);
+    cache.push();
+    assert_eq!(cache.exporters, [Exporter::CacheOnly, pushed]);
+}

@@ -1,0 +1,149 @@
+//! Settings from text: what command lines and definition files have in common. Pure functions.
+
+use std::path::{Path, PathBuf};
+
+use iechor_builder::driver_options;
+use iechor_platform::Platform;
+
+use super::error::{OutputProblem, SpecError};
+use super::exporter::{Exporter, Fields};
+pub use super::value::boolean;
+use super::{Context, Tag};
+
+/// How a context that is a URL begins.
+const URL_PREFIXES: [&str; 6] = [
+    "http://",
+    "https://",
+    "git://",
+    "ssh://",
+    "git@",
+    "github.com/",
+];
+
+/// Parses a context: a directory or a URL.
+///
+/// # Errors
+///
+/// There is none, or it is standard input.
+pub fn context(text: &str) -> Result<Context, SpecError> {
+    match text {
+        "" => Err(SpecError::NoContext),
+        "-" => Err(SpecError::StandardInput),
+        url if URL_PREFIXES.iter().any(|prefix| url.starts_with(prefix)) => {
+            Ok(Context::Remote(url.to_owned()))
+        }
+        directory => Ok(Context::Directory(directory.into())),
+    }
+}
+
+/// Parses the path of a Dockerfile.
+///
+/// # Errors
+///
+/// It is standard input.
+pub fn dockerfile(path: &Path) -> Result<PathBuf, SpecError> {
+    match path == Path::new("-") {
+        true => Err(SpecError::StandardInput),
+        false => Ok(path.to_owned()),
+    }
+}
+
+/// Parses `KEY=VALUE`, or `KEY` with no value.
+///
+/// # Errors
+///
+/// The key is empty.
+pub fn pair(text: &str) -> Result<(&str, Option<&str>), SpecError> {
+    match text.split_once('=') {
+        Some(("", _)) => Err(SpecError::EmptyKey {
+            text: text.to_owned(),
+        }),
+        Some((key, value)) => Ok((key, Some(value))),
+        None if text.is_empty() => Err(SpecError::EmptyKey {
+            text: String::new(),
+        }),
+        None => Ok((text, None)),
+    }
+}
+
+/// Parses a tag.
+///
+/// # Errors
+///
+/// It is not a name of an image.
+pub fn tag(text: &str) -> Result<Tag, SpecError> {
+    Tag::new(text).ok_or_else(|| SpecError::Tag {
+        text: text.to_owned(),
+    })
+}
+
+/// Parses platforms; each text may hold several, separated by commas. Each platform is returned
+/// once.
+///
+/// # Errors
+///
+/// The first text that is not a platform.
+pub fn platforms<S: AsRef<str>>(texts: &[S]) -> Result<Vec<Platform>, SpecError> {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for platform in Platform::parse_list(texts)? {
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    Ok(platforms)
+}
+
+/// Parses an output: a directory, `-` for a tar stream on standard output, or
+/// `type=TYPE,KEY=VALUE,...` as a line of CSV.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn output(text: &str) -> Result<Exporter, SpecError> {
+    let read = || {
+        let fields = driver_options::fields(text).map_err(OutputProblem::Csv)?;
+        match fields.as_slice() {
+            [place] if !place.contains('=') => Fields::of_place(place).read(),
+            fields => Fields::of_pairs(fields)?.read(),
+        }
+    };
+    read().map_err(|problem| SpecError::Output {
+        text: text.to_owned(),
+        problem,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_are_directories_or_urls() {
+        let url = "https://example.com/repo.git#main:sub";
+        assert_eq!(context(url), Ok(Context::Remote(url.into())));
+        assert_eq!(context("a/b"), Ok(Context::Directory("a/b".into())));
+        assert_eq!(context(""), Err(SpecError::NoContext));
+        assert_eq!(context("-"), Err(SpecError::StandardInput));
+        assert_eq!(dockerfile(Path::new("-")), Err(SpecError::StandardInput));
+        assert_eq!(dockerfile(Path::new("a")), Ok("a".into()));
+    }
+
+    #[test]
+    fn pairs_have_a_key() {
+        assert_eq!(pair("A=1"), Ok(("A", Some("1"))));
+        assert_eq!(pair("B=x=y"), Ok(("B", Some("x=y"))));
+        assert_eq!(pair("C="), Ok(("C", Some(""))));
+        assert_eq!(pair("D"), Ok(("D", None)));
+        let error = pair("=X").expect_err("no key").to_string();
+        assert_eq!(error, "invalid key-value pair \"=X\": empty key");
+        assert!(pair("").is_err());
+    }
+
+    #[test]
+    fn platforms_are_returned_once() {
+        let parsed = platforms(&["linux/amd64,linux/arm64", "linux/x86_64"]).expect("well-formed");
+        let texts: Vec<_> = parsed.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["linux/amd64", "linux/arm64"]);
+        assert!(platforms(&["banana"]).is_err());
+    }
+}
