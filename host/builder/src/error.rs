@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use iechor_engine::EngineError;
 use iechor_engine::config::ConfigError;
 use iechor_engine::endpoint::EndpointError;
+use iechor_engine::{EngineError, EngineErrorKind};
 use iechor_registry::RegistryError;
 use iechor_sandbox::DriverError;
 
@@ -138,8 +138,13 @@ pub enum BuilderError {
         seconds: u64,
     },
     /// Several builders or nodes failed; each was reported.
-    #[error("{0}")]
-    Several(String),
+    #[error("{text}")]
+    Several {
+        /// All failures.
+        text: String,
+        /// Kind of the first failure, if it is one of the engine.
+        engine: Option<EngineErrorKind>,
+    },
     /// Something of a boot that did not end well is left in an engine. The builder stays in the store
     /// until it is removed.
     #[error(
@@ -203,6 +208,17 @@ impl BuilderError {
                 error: Some(error), ..
             } => error.cause(),
             other => other,
+        }
+    }
+
+    /// Returns the kind of the engine's failure that is the cause, also where a driver passed it on.
+    pub fn engine_failure(&self) -> Option<EngineErrorKind> {
+        match self.cause() {
+            Self::Engine(error) => Some(error.kind()),
+            Self::Driver(DriverError::Failed { engine, .. }) | Self::Several { engine, .. } => {
+                *engine
+            }
+            _ => None,
         }
     }
 

@@ -258,7 +258,12 @@ fn gather(
                 .iter()
                 .map(|(node, error)| format!("failed to {what} node {}: {error}", node.name))
                 .collect();
-            Err(BuilderError::Several(lines.join("\n")))
+            Err(BuilderError::Several {
+                text: lines.join("\n"),
+                engine: failures
+                    .iter()
+                    .find_map(|(_, error)| error.engine_failure()),
+            })
         }
     }
 }

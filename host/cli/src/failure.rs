@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use iechor_builder::BuilderError;
+use iechor_builder::{BuilderError, EngineError, EngineErrorKind};
 use iechor_buildkit::{Code, source_snippet};
 use iechor_sandbox::DriverError;
 
@@ -76,28 +76,38 @@ fn exit_code(error: Option<&BuilderError>) -> u8 {
     }
 }
 
+/// Returns what to do about a failure of the engine.
+fn engine_hint(failure: EngineErrorKind) -> Option<&'static str> {
+    match failure {
+        EngineErrorKind::PrivilegedRefused => Some(
+            "the engine refuses privileged containers, which BuildKit needs: it lacks a capability \
+             itself, or maps users. Start the engine with all capabilities, or name another one \
+             with DOCKER_HOST or as the endpoint of `iechor buildx create`",
+        ),
+        EngineErrorKind::Unreachable => {
+            Some("check that the engine runs, and that DOCKER_HOST or the Docker context names it")
+        }
+        EngineErrorKind::NoBuildKit => {
+            Some("run `iechor buildx create --use` to create a builder with its own BuildKit")
+        }
+        _ => None,
+    }
+}
+
 /// What to do about errors whose own words come from elsewhere.
 fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     // A daemon that builds can say anything: it does not choose what the user is advised to do.
     if let Some(BuilderError::Build(_) | BuilderError::BuildKit(_)) = error.downcast_ref() {
         return None;
     }
-    let text = format!("{error:#}");
-    if text.contains("unable to apply caps") || text.contains("Privileged mode is incompatible") {
-        return Some(
-            "the engine refuses privileged containers, which BuildKit needs: it lacks a capability \
-             itself, or maps users. Start the engine with all capabilities, or name another one \
-             with DOCKER_HOST or as the endpoint of `iechor buildx create`"
-                .into(),
-        );
-    }
-    if text.contains("cannot reach the engine") {
-        return Some(
-            "check that the engine runs, and that DOCKER_HOST or the Docker context names it"
-                .into(),
-        );
-    }
     let builder_error = error.downcast_ref::<BuilderError>();
+    let engine_failure = match builder_error {
+        Some(error) => error.engine_failure(),
+        None => error.downcast_ref().map(EngineError::kind),
+    };
+    if let Some(hint) = engine_failure.and_then(engine_hint) {
+        return Some(hint.into());
+    }
     if let Some(BuilderError::Incomplete { builder, .. }) = builder_error {
         let hint = format!(
             "`iechor buildx rm {builder}` removes what is left, and so does the next command that \

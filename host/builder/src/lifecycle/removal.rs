@@ -55,9 +55,10 @@ pub async fn remove(
             if error.is_cancelled() {
                 return error;
             }
-            BuilderError::Several(format!(
-                "{error}\nthe builder is kept; --force forgets it all the same"
-            ))
+            BuilderError::Several {
+                text: format!("{error}\nthe builder is kept; --force forgets it all the same"),
+                engine: error.engine_failure(),
+            }
         })?;
     }
     forget_records(workspace, &group.name, request.force).await?;
@@ -230,7 +231,10 @@ fn unknown(
         name,
         reason: String::new(),
     };
-    let error = error.unwrap_or(BuilderError::Several(reason));
+    let error = error.unwrap_or(BuilderError::Several {
+        text: reason,
+        engine: None,
+    });
     BuilderError::Incomplete {
         builder: group.name.clone(),
         endpoint: node.endpoint.clone(),
