@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use iechor_catalog::CatalogError;
-use iechor_engine::EngineError;
 use iechor_engine::config::ConfigError;
 use iechor_engine::endpoint::EndpointError;
+use iechor_engine::{EngineError, EngineErrorKind};
 use iechor_files::DirectoryError;
 use iechor_sandbox::DriverError;
 
@@ -243,6 +243,19 @@ impl BuilderError {
                 error: Some(error), ..
             } => error.cause(),
             other => other,
+        }
+    }
+
+    /// Returns the kind of the engine's failure that is the cause, also if a driver passed it on.
+    pub fn engine_failure(&self) -> Option<EngineErrorKind> {
+        match self.cause() {
+            Self::Engine(error) => Some(error.kind()),
+            Self::Driver(DriverError::Failed { engine, .. }) => *engine,
+            Self::Several { failures, .. } => failures
+                .iter()
+                .find_map(|(_, error)| error.engine_failure()),
+            Self::Kept { error } => error.engine_failure(),
+            _ => None,
         }
     }
 

@@ -30,4 +30,5 @@ pub mod workspace;
 
 pub use buildkit_link::BuildKitLink;
 pub use error::BuilderError;
+pub use iechor_engine::{EngineError, EngineErrorKind};
 pub use workspace::Workspace;

@@ -314,6 +314,7 @@ impl LiveNode {
                 driver: self.driver.name().to_owned(),
                 operation: "dial",
                 error: Error::NotRunning,
+                engine: None,
             }
             .into()
         })

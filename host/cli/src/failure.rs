@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use iechor_build::BuildError;
-use iechor_builder::BuilderError;
+use iechor_builder::{BuilderError, EngineError, EngineErrorKind};
 use iechor_buildkit::{Code, source_snippet};
 use iechor_catalog::CatalogError;
 use iechor_sandbox::DriverError;
@@ -88,12 +88,12 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// Prints what to do about failures that were shown already, each advice once.
+/// Prints what to do about failures that were shown already, each hint once.
 pub fn advise<'a>(failures: impl IntoIterator<Item = &'a BuilderError>) {
     say_once(failures.into_iter().filter_map(builders::builder_hint));
 }
 
-/// Prints what to do about failures of drivers that were shown already, each advice once.
+/// Prints what to do about failures of drivers that were shown already, each hint once.
 pub fn advise_on_drivers<'a>(failures: impl IntoIterator<Item = &'a CatalogError>) {
     say_once(failures.into_iter().filter_map(drivers::catalog_hint));
 }
@@ -104,6 +104,24 @@ fn say_once(hints: impl Iterator<Item = String>) {
         if said.insert(hint.clone()) {
             terminal::hint(&hint);
         }
+    }
+}
+
+/// Returns what to do about a failure of the engine.
+fn engine_hint(failure: EngineErrorKind) -> Option<&'static str> {
+    match failure {
+        EngineErrorKind::PrivilegedRefused => Some(
+            "the engine refuses privileged containers, which BuildKit needs: it lacks a capability \
+             itself, or maps users. Start the engine with all capabilities, or name another one \
+             with DOCKER_HOST or as the endpoint of `iechor buildx create`",
+        ),
+        EngineErrorKind::Unreachable => {
+            Some("check that the engine runs, and that DOCKER_HOST or the Docker context names it")
+        }
+        EngineErrorKind::NoBuildKit => {
+            Some("run `iechor buildx create --use` to create a builder with its own BuildKit")
+        }
+        _ => None,
     }
 }
 
@@ -132,22 +150,14 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     if let Some(hint) = builder_hint().or_else(catalog_hint) {
         return Some(hint.into());
     }
-    let text = format!("{error:#}");
-    if text.contains("unable to apply caps") || text.contains("Privileged mode is incompatible") {
-        return Some(
-            "the engine refuses privileged containers, which BuildKit needs: it lacks a capability \
-             itself, or maps users. Start the engine with all capabilities, or name another one \
-             with DOCKER_HOST or as the endpoint of `iechor buildx create`"
-                .into(),
-        );
-    }
-    if text.contains("cannot reach the engine") {
-        return Some(
-            "check that the engine runs, and that DOCKER_HOST or the Docker context names it"
-                .into(),
-        );
-    }
     let builder_error = error.downcast_ref::<BuilderError>();
+    let engine_failure = match builder_error {
+        Some(error) => error.engine_failure(),
+        None => error.downcast_ref().map(EngineError::kind),
+    };
+    if let Some(hint) = engine_failure.and_then(engine_hint) {
+        return Some(hint.into());
+    }
     if let Some(BuilderError::Incomplete { builder, .. }) = builder_error {
         let hint = format!(
             "`iechor buildx rm {builder}` removes what is left, and so does the next command that \

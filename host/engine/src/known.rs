@@ -1,11 +1,11 @@
-//! The engines of this machine's configuration, so that nobody is let to them by accident.
+//! All engines that this machine's configuration names, to prevent accidental access to them.
 //!
-//! Whoever speaks to an engine can do all that its machine can. So a connection that is opened for
-//! somebody else is compared with every engine that is named anywhere: with what is connected to,
-//! not with how it was written.
+//! Access to an engine is access to everything on its machine. So a connection that is opened for a
+//! driver is compared with every engine that is named anywhere. The comparison uses the actual
+//! address of the connection, not its spelling.
 //!
-//! What cannot be known from here: that an engine listens at a further address which no
-//! configuration names, or that another program passes on to an engine what it is sent.
+//! This module cannot detect an engine at an address that no configuration names, or a program that
+//! forwards connections to an engine.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::DockerConfig;
-use crate::endpoint::{self, Environment, Host};
+use crate::endpoint::{self, Host};
+use crate::environment::Environment;
 
-/// Wall time of finding the addresses of an engine's name.
+/// Maximum wall time to resolve an engine's host name.
 const LOOKUP: Duration = Duration::from_secs(5);
 
-/// Sockets at which engines listen where nobody configures another. Those of containerd and CRI-O
-/// start any container, too.
+/// Sockets at which engines listen by default. containerd and CRI-O can start any container, too.
 const SOCKETS: [&str; 6] = [
     "/var/run/docker.sock",
     "/run/docker.sock",
@@ -29,7 +29,7 @@ const SOCKETS: [&str; 6] = [
     "/run/crio/crio.sock",
 ];
 
-/// The same below the directory of a user's sockets, for engines without root.
+/// The same for rootless engines, relative to the directory of a user's sockets.
 const USER_SOCKETS: [&str; 4] = [
     "docker.sock",
     "podman/podman.sock",
@@ -37,7 +37,7 @@ const USER_SOCKETS: [&str; 4] = [
     "containerd-rootless/api.sock",
 ];
 
-/// The same below the user's home, for engines in a virtual machine.
+/// The same for engines in a virtual machine, relative to the user's home directory.
 const HOME_SOCKETS: [&str; 6] = [
     ".docker/run/docker.sock",
     ".docker/desktop/docker.sock",
@@ -47,33 +47,33 @@ const HOME_SOCKETS: [&str; 6] = [
     ".lima/docker/sock/docker.sock",
 ];
 
-/// An engine, and where it is named.
+/// An engine, and the setting that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownEngine {
     /// Where it listens.
     pub host: Host,
-    /// What names it, in words: `DOCKER_HOST`, `the Docker context "x"`.
+    /// The setting that names it: `DOCKER_HOST`, `the Docker context "x"`.
     pub named_by: String,
 }
 
-/// The endpoint, and behind it what names it.
+/// Displays the endpoint and the setting that names it.
 impl fmt::Display for KnownEngine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} ({})", self.host, self.named_by)
     }
 }
 
-/// What tells one file from all others, by whatever name it is reached: device and inode.
+/// The identity of a file, independent of its path: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileIdentity {
-    /// The device that the file is on.
+    /// Device of the file.
     pub device: u64,
-    /// Its number there.
+    /// Inode number on the device.
     pub inode: u64,
 }
 
 impl FileIdentity {
-    /// That of the file which a path leads to; `None` where it leads nowhere.
+    /// Returns the identity of the file at a path, following links; `None` if there is none.
     pub fn of(path: &Path) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         let found = std::fs::metadata(path).ok()?;
@@ -84,19 +84,20 @@ impl FileIdentity {
     }
 }
 
-/// All engines that are named on this machine.
+/// All engines that this machine's configuration names.
 #[derive(Debug, Clone, Default)]
 pub struct KnownEngines(Vec<KnownEngine>);
 
 impl KnownEngines {
-    /// Those that the environment, the Docker CLI's configuration with all its contexts, and the
-    /// habits of engines name. What cannot be read names none: with it no engine is reached either.
+    /// Finds the engines that the environment and the Docker CLI's configuration with all its contexts
+    /// name, and those at default addresses. A setting that cannot be read names no engine, because no
+    /// engine can be reached through it either.
     pub fn find(env: &Environment, config: &DockerConfig) -> Self {
         let mut known = Self::default();
         if let Some(host) = &env.docker_host {
             known.add_text(host, "DOCKER_HOST");
         }
-        // With what the TLS variables change about it.
+        // The TLS variables may change its port.
         if let Ok(default) = endpoint::by_name(endpoint::DEFAULT_CONTEXT, env, config) {
             known.add(default.host, "the Docker context \"default\"");
         }
@@ -128,7 +129,7 @@ impl KnownEngines {
         known
     }
 
-    /// Adds an engine, unless it is known already.
+    /// Adds an engine, unless it is already known.
     pub fn add(&mut self, host: Host, named_by: impl Into<String>) {
         if !self.0.iter().any(|known| known.host == host) {
             let named_by = named_by.into();
@@ -136,20 +137,20 @@ impl KnownEngines {
         }
     }
 
-    /// Adds the engine of an endpoint such as `tcp://host:port`; of another text none.
+    /// Adds the engine of an endpoint such as `tcp://host:port`. Ignores any other text.
     pub fn add_text(&mut self, endpoint: &str, named_by: impl Into<String>) {
         if let Ok(host) = endpoint::parse(endpoint) {
             self.add(host, named_by);
         }
     }
 
-    /// All of them.
+    /// Returns all engines.
     pub fn iter(&self) -> impl Iterator<Item = &KnownEngine> {
         self.0.iter()
     }
 
-    /// The engine whose socket a path is, or the file that it leads to: by links of both kinds, by
-    /// mounts, or by another spelling.
+    /// Returns the engine whose socket is at a path, or is the file of that identity: reached by hard
+    /// or symbolic links, by mounts, or by another spelling.
     pub fn at_socket(&self, path: &Path, identity: Option<FileIdentity>) -> Option<&KnownEngine> {
         self.0.iter().find(|known| match &known.host {
             Host::Unix(own) => {
@@ -159,11 +160,11 @@ impl KnownEngines {
         })
     }
 
-    /// The engine that is reached at one of these addresses, which `host` stands for.
+    /// Returns the engine that is reached at one of these addresses, to which `host` resolves.
     ///
-    /// All addresses of this machine are one: an engine that listens at one of them may listen at
-    /// all. An engine whose own addresses cannot be found counts as reached where its port is: there
-    /// is no telling that it is another.
+    /// All addresses of this machine count as one: an engine that listens at one of them may listen
+    /// at all of them. An engine whose addresses cannot be resolved counts as reached if the port is
+    /// the same, because it cannot be excluded.
     pub async fn at_addresses(&self, host: &str, addresses: &[SocketAddr]) -> Option<&KnownEngine> {
         for known in &self.0 {
             let Host::Tcp { host: own, port } = &known.host else {
@@ -195,7 +196,7 @@ impl KnownEngines {
     }
 }
 
-/// Where a user's sockets are: as the environment says, and where they are anyway.
+/// Returns the directories of a user's sockets: the default one, and that of the environment.
 fn user_directories(env: &Environment) -> Vec<PathBuf> {
     let own = PathBuf::from(format!("/run/user/{}", rustix::process::getuid().as_raw()));
     let mut directories = vec![own];
@@ -208,8 +209,8 @@ fn user_directories(env: &Environment) -> Vec<PathBuf> {
     directories
 }
 
-/// The IPv4 address that an IPv6 address leads to, where it does: by mapping, or by the well-known
-/// prefix of translators (RFC 6052).
+/// Returns the IPv4 address that an IPv6 address stands for, by mapping or by the well-known prefix of
+/// translators (RFC 6052). Returns any other address unchanged.
 fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(long) = address else {
         return address;
@@ -226,7 +227,7 @@ fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether an address is one of this machine's: only such can be listened at.
+/// Checks whether an address is one of this machine: only those can be bound.
 fn is_local(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
 }
@@ -365,9 +366,9 @@ mod tests {
     #[test]
     fn everything_that_names_an_engine_is_asked() {
         let directory = tempfile::tempdir().expect("a directory");
-        endpoint::tests::add_context(directory.path(), "far", r#"{"Host":"tcp://far:1"}"#, &[]);
-        endpoint::tests::add_context(directory.path(), "near", r#"{"Host":"unix:///near"}"#, &[]);
-        endpoint::tests::add_context(directory.path(), "ssh", r#"{"Host":"ssh://u@h"}"#, &[]);
+        endpoint::add_context(directory.path(), "far", r#"{"Host":"tcp://far:1"}"#, &[]);
+        endpoint::add_context(directory.path(), "near", r#"{"Host":"unix:///near"}"#, &[]);
+        endpoint::add_context(directory.path(), "ssh", r#"{"Host":"ssh://u@h"}"#, &[]);
         let env = Environment {
             docker_config: Some(directory.path().display().to_string()),
             docker_host: Some("tcp://10.0.0.1".into()),

@@ -1,4 +1,4 @@
-//! Plain data about an engine's objects. Field names follow the engine's own words.
+//! Data about an engine's objects. The names of the fields follow the engine's API.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -6,183 +6,184 @@ use std::time::SystemTime;
 use bytes::Bytes;
 pub use iechor_platform::Platform;
 
-/// The engine as it describes itself.
+/// The engine's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineInfo {
     /// `docker`, `podman`, ...
     pub name: String,
     /// The engine's version.
     pub version: String,
-    /// The newest API version that it speaks.
+    /// The newest API version that it supports.
     pub api_version: String,
-    /// What its containers run on.
+    /// Platform of its containers.
     pub platform: Platform,
     /// `cgroupfs`, `systemd`, ...
     pub cgroup_driver: Option<String>,
-    /// It runs without root.
+    /// Whether it runs without root.
     pub rootless: bool,
-    /// It maps container users to others (`userns-remap`).
+    /// Whether it maps the users of containers to others (`userns-remap`).
     pub user_namespaces: bool,
-    /// It keeps images in containerd's store, and can so hold more than one platform of each.
+    /// Whether it keeps images in containerd's store, which can have several platforms of an image.
     pub containerd_image_store: bool,
-    /// Runtimes that hand GPUs to containers.
+    /// Runtimes that give containers access to GPUs.
     pub gpu_runtimes: Vec<String>,
-    /// Names this engine, of this version, on a machine with the same emulators of other
-    /// processors: while it is the same, so is what its own BuildKit can do. `None` where the
-    /// engine is on another machine, of which this cannot be told.
+    /// Name of this engine in this version, on a machine with the same emulators of other processors.
+    /// While it does not change, the abilities of its own BuildKit do not change either. `None` if
+    /// the engine is on another machine, where this cannot be checked.
     pub run: Option<String>,
 }
 
 /// The state of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContainerStatus {
-    /// Made and never started.
+    /// Created and never started.
     Created,
     /// Its first process runs.
     Running,
-    /// Frozen.
+    /// Paused.
     Paused,
-    /// It ended, and the engine is about to start it again.
+    /// Its first process ended, and the engine is about to start it again.
     Restarting,
-    /// Going away.
+    /// It is being removed.
     Removing,
     /// Its first process ended.
     Exited,
-    /// It could not be stopped or removed whole.
+    /// It could not be stopped or removed completely.
     Dead,
-    /// A state that this version does not know.
+    /// A state that this version of iechor does not know.
     Other,
 }
 
-/// What is mounted where.
+/// A mount of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// Path in the container.
     pub target: String,
-    /// What is seen there.
+    /// What is mounted there.
     pub source: MountSource,
-    /// Not writable.
+    /// Whether it is read-only.
     pub read_only: bool,
 }
 
-/// What a mount shows.
+/// The source of a mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MountSource {
     /// A volume, by name.
     Volume(String),
     /// A directory of the engine's machine.
     Bind(String),
-    /// Memory, at most so many bytes (0 is the engine's default).
+    /// Memory, with a maximum size in bytes (0 is the engine's default).
     Tmpfs(u64),
 }
 
-/// A container as the engine sees it now.
+/// The present state of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    /// Its id.
+    /// Its ID.
     pub id: String,
     /// Its name, without the leading slash.
     pub name: String,
     /// Its state.
     pub status: ContainerStatus,
-    /// The image as the container was created with it.
+    /// The image's reference, as it was when the container was created.
     pub image: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its mounts. Empty where it comes from a list on an engine that does not say.
+    /// Its mounts. Empty in lists of engines that do not report them.
     pub mounts: Vec<Mount>,
-    /// Exit code of the last run, where it has ended. `None` in lists.
+    /// Exit code of the last run, if it has ended. `None` in lists.
     pub exit_code: Option<i64>,
-    /// The kernel killed it for want of memory. `false` in lists.
+    /// Whether the kernel killed it because memory ran out. `false` in lists.
     pub out_of_memory: bool,
     /// How often the engine has restarted it. 0 in lists.
     pub restart_count: u32,
-    /// Why the engine could not start it, in its own words; empty where it could.
+    /// The engine's message if it could not start the container; otherwise empty.
     pub error: String,
     /// When it was last started. `None` in lists.
     pub started_at: Option<SystemTime>,
-    /// Names this run of its process, on a machine with the same emulators of other processors:
-    /// while it is the same, so is what the process said of itself. `None` where it does not run,
-    /// where the engine is on another machine (of which this cannot be told), and in lists.
+    /// Name of this run of its process, on a machine with the same emulators of other processors.
+    /// While it does not change, the properties that the process reports do not change either. `None`
+    /// if it does not run, if the engine is on another machine (where this cannot be checked), and in
+    /// lists.
     pub run: Option<String>,
-    /// What it reaches beyond its mounts. Nothing in lists.
+    /// What it can reach apart from its mounts. Empty in lists.
     pub reach: Reach,
-    /// The id of the image that it was made from. Empty in lists, and where the engine does not say.
+    /// ID of the image that it was created from. Empty in lists, and if the engine does not report it.
     pub image_id: String,
-    /// How its first process begins. Nothing in lists.
+    /// How its first process is started. Empty in lists.
     pub startup: Startup,
 }
 
-/// How a first process begins: of an image, what its configuration says; of a container, what the
-/// engine made of that and of the request to create it.
+/// How the first process is started: for an image, its configuration; for a container, the combination
+/// of that and the request that created it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Startup {
-    /// The program, and arguments that stand before [`Self::command`].
+    /// The program, and arguments before [`Self::command`].
     pub entrypoint: Vec<String>,
     /// Arguments to the entry point.
     pub command: Vec<String>,
     /// Environment, as `NAME=VALUE`.
     pub env: Vec<String>,
-    /// User, as `--user` takes it; empty is root.
+    /// User, in the syntax of `docker run --user`; empty is root.
     pub user: String,
     /// Working directory; empty is `/`.
     pub workdir: String,
-    /// The command that the engine runs again and again to see whether the container is healthy, with
-    /// the word before it that says how; empty where there is none.
+    /// The command with which the engine checks regularly whether the container is healthy, after a
+    /// word that says how to run it; empty if there is none.
     pub health_check: Vec<String>,
 }
 
-/// What a container reaches of the engine's machine, apart from its mounts.
+/// What a container can reach on the engine's machine, apart from its mounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reach {
-    /// That it is privileged, and what amounts to some of it: added capabilities, changed security
-    /// options, namespaces of the machine or of another container. In words, for a person.
+    /// Text for each privilege: that it is privileged, added capabilities, changed security options,
+    /// namespaces of the machine or of another container.
     pub privileges: Vec<String>,
-    /// The name or mode of its network: `bridge`, `host`, `container:NAME`, a network. `None` is the
+    /// Name or mode of its network: `bridge`, `host`, `container:NAME`, a network. `None` is the
     /// engine's default.
     pub network: Option<String>,
-    /// The names of all networks that it is in, also those that it was put into later.
+    /// Names of all networks that it is in, including those that it was connected to later.
     pub networks: Vec<String>,
-    /// The cgroup below which its own is made, where somebody chose one.
+    /// The parent of its cgroup, if one was chosen.
     pub cgroup_parent: Option<String>,
-    /// Devices: paths, rules, and requests as the Docker CLI's `--gpus` has them.
+    /// Devices: paths, rules, and requests in the syntax of `docker run --gpus`.
     pub devices: Vec<String>,
 }
 
-/// When the engine starts a container again by itself.
+/// When the engine restarts a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RestartPolicy {
     /// Never.
     #[default]
     No,
-    /// Always, after a restart of the engine too.
+    /// Always, including after a restart of the engine.
     Always,
-    /// Unless a person stopped it.
+    /// Unless a user stopped it.
     UnlessStopped,
-    /// When it fails, at most so many times (0 is no limit).
+    /// When it fails, up to this number of times (0 is no limit).
     OnFailure(u32),
 }
 
-/// Limits and placement. `None` leaves the choice to the engine.
+/// Limits and placement of a container. `None` is the engine's default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Bytes.
+    /// Memory, in bytes.
     pub memory: Option<u64>,
-    /// Bytes of memory and swap together; -1 is no limit.
+    /// Memory and swap together, in bytes; -1 is no limit.
     pub memory_swap: Option<i64>,
-    /// Relative weight.
+    /// Relative weight of processor time.
     pub cpu_shares: Option<i64>,
-    /// Microseconds.
+    /// Period for the processor quota, in microseconds.
     pub cpu_period: Option<i64>,
-    /// Microseconds of each period.
+    /// Processor time in each period, in microseconds.
     pub cpu_quota: Option<i64>,
-    /// For example `0-2,4`.
+    /// Processors, for example `0-2,4`.
     pub cpuset_cpus: Option<String>,
-    /// For example `0`.
+    /// Memory nodes, for example `0`.
     pub cpuset_mems: Option<String>,
-    /// The cgroup below which the container's own is made.
+    /// The parent of the container's cgroup.
     pub cgroup_parent: Option<String>,
-    /// Processes and threads.
+    /// Maximum number of processes and threads.
     pub pids: Option<u32>,
 }
 
@@ -203,13 +204,13 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     /// Network; `None` is the engine's default.
     pub network: Option<String>,
-    /// All capabilities and devices of the engine's machine.
+    /// Whether it has all capabilities and devices of the engine's machine.
     pub privileged: bool,
-    /// Run an init process that reaps children.
+    /// Whether an init process reaps its children.
     pub init: bool,
-    /// Share the engine's own user namespace although it maps users.
+    /// Whether it shares the engine's own user namespace although the engine maps users.
     pub host_user_namespace: bool,
-    /// `all`, or what the Docker CLI's `--gpus` takes.
+    /// GPUs, in the syntax of `docker run --gpus`.
     pub gpus: Option<String>,
     /// Restart policy.
     pub restart: RestartPolicy,
@@ -224,26 +225,26 @@ pub struct ExecSpec {
     pub command: Vec<String>,
     /// Environment, added to the container's own.
     pub env: Vec<(String, String)>,
-    /// User, as `--user` takes it.
+    /// User, in the syntax of `docker exec --user`.
     pub user: Option<String>,
     /// Working directory.
     pub workdir: Option<String>,
 }
 
-/// How a command ended and what it wrote.
+/// The result and the output of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecOutput {
     /// Its exit code.
     pub exit_code: i64,
-    /// Its stdout, as far as it was kept.
+    /// The part of stdout within the limit.
     pub stdout: Vec<u8>,
-    /// Its stderr, as far as it was kept.
+    /// The part of stderr within the limit.
     pub stderr: Vec<u8>,
-    /// There was more output than was kept.
+    /// Whether there was more output than the limit.
     pub truncated: bool,
 }
 
-/// Where a piece of a log was written to.
+/// A stream of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogStream {
     /// Standard output.
@@ -255,7 +256,7 @@ pub enum LogStream {
 /// A piece of a container's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogChunk {
-    /// Where it was written to.
+    /// The stream that it was written to.
     pub stream: LogStream,
     /// The bytes.
     pub data: Bytes,
@@ -264,11 +265,11 @@ pub struct LogChunk {
 /// A file to copy into a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Path relative to the target, clean, without `..`.
+    /// Path relative to the target, without `.`, `..` and empty parts.
     pub path: String,
     /// Unix permission bits.
     pub mode: u32,
-    /// What is in it.
+    /// Contents.
     pub contents: Vec<u8>,
 }
 
@@ -309,7 +310,7 @@ pub struct Network {
     pub driver: String,
     /// `local`, `swarm`, ...
     pub scope: String,
-    /// No way out of it.
+    /// Whether it has no connection to other networks.
     pub internal: bool,
     /// Options that it was created with.
     pub driver_options: BTreeMap<String, String>,
@@ -324,7 +325,7 @@ pub struct NetworkSpec {
     pub name: String,
     /// `None` is `bridge`.
     pub driver: Option<String>,
-    /// No way out of it.
+    /// Whether it has no connection to other networks.
     pub internal: bool,
     /// Options of that driver.
     pub driver_options: BTreeMap<String, String>,
@@ -332,43 +333,43 @@ pub struct NetworkSpec {
     pub labels: BTreeMap<String, String>,
 }
 
-/// An image that the engine holds.
+/// An image of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// Its id (`sha256:...`).
+    /// Its ID (`sha256:...`).
     pub id: String,
-    /// `name@sha256:...` references under which registries know it.
+    /// References of the form `name@sha256:...` under which registries have it.
     pub repo_digests: Vec<String>,
-    /// What it runs on.
+    /// Its platform.
     pub platform: Platform,
     /// Labels of its configuration.
     pub labels: BTreeMap<String, String>,
-    /// How a container of it begins where nothing else is asked for.
+    /// How the first process of its containers is started by default.
     pub startup: Startup,
 }
 
-/// News of a pull or a push.
+/// An event of a pull or a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullEvent {
-    /// The layer, or empty for the image as a whole.
+    /// The layer; empty for the whole image.
     pub id: String,
     /// `Downloading`, `Extracting`, `Pull complete`, ...
     pub status: String,
-    /// Bytes done.
+    /// Transferred bytes.
     pub current: u64,
-    /// Bytes in all, where known.
+    /// Total number of bytes, if known.
     pub total: Option<u64>,
 }
 
-/// News of a load.
+/// An event of a load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadEvent {
-    /// The layer, or empty.
+    /// The layer; may be empty.
     pub id: String,
-    /// What the engine says.
+    /// The engine's message.
     pub status: String,
-    /// Bytes done.
+    /// Transferred bytes.
     pub current: u64,
-    /// Bytes in all, where known.
+    /// Total number of bytes, if known.
     pub total: Option<u64>,
 }

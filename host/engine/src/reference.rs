@@ -1,28 +1,39 @@
-//! Names of images.
+//! References of images. This is the host's only parser of them.
 
-/// Most bytes of a reference; registries allow 255 for the name and 128 for a tag.
+/// Maximum size of a reference, in bytes. Registries allow 255 for the name and 128 for a tag.
 const LONGEST: usize = 1024;
 
-/// An image's name in parts.
+/// The parts of an image's reference.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reference<'a> {
-    /// Host, and port where it has one; `docker.io` for Docker Hub.
+    /// Host and optional port; `docker.io` for Docker Hub.
     pub registry: &'a str,
-    /// All but tag and digest, as it was written.
+    /// The reference as it was written, without tag and digest.
     pub name: &'a str,
-    /// The digest, else the tag, else `latest`.
+    /// The digest, or else the tag, or else `latest`.
     pub version: &'a str,
 }
 
+/// A text that is not the reference of an image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the name of an image")]
+pub struct InvalidReference(pub String);
+
+impl From<InvalidReference> for String {
+    fn from(error: InvalidReference) -> Self {
+        error.to_string()
+    }
+}
+
 impl<'a> Reference<'a> {
-    /// Takes a reference apart, by the rules of `distribution/reference`. Says nothing about
-    /// whether it is one: [`Reference::check`] does.
+    /// Splits a reference by the rules of `distribution/reference`. Does not check whether it is valid;
+    /// [`Reference::check`] does.
     pub fn parse(reference: &'a str) -> Self {
         let (tagged, digest) = match reference.split_once('@') {
             Some((tagged, digest)) => (tagged, Some(digest)),
             None => (reference, None),
         };
-        // A colon behind the last slash begins a tag; one before it, a port.
+        // A colon after the last slash begins a tag; a colon before it begins a port.
         let (name, tag) = match tagged.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
             _ => (tagged, None),
@@ -47,7 +58,7 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// The one way to write it: two references that mean the same image are equal in it.
+    /// Returns the canonical form, which is equal for two references of the same image.
     pub fn canonical(&self) -> String {
         let path = match self.name.split_once('/') {
             Some((host, path)) if host == self.registry || host == "index.docker.io" => path,
@@ -62,17 +73,17 @@ impl<'a> Reference<'a> {
         format!("{}/{library}{path}{mark}{}", self.registry, self.version)
     }
 
-    /// Takes a reference apart that can be one: every part of it begins with a letter or digit, so
-    /// none is empty or `..`.
+    /// Splits a reference after checking it: every part begins with a letter or digit, so no part is
+    /// empty or `..`.
     ///
     /// # Errors
     ///
-    /// In words for a person, what is wrong with it.
-    pub fn check(reference: &'a str) -> Result<Self, String> {
+    /// [`InvalidReference`].
+    pub fn check(reference: &'a str) -> Result<Self, InvalidReference> {
         let usual = |c: char| c.is_ascii_alphanumeric() || "._-:/@[]".contains(c);
         let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric());
         let (first, rest) = reference.split_once('/').unwrap_or((reference, "a"));
-        // `[` begins an address of IPv6 where a registry is named by one.
+        // `[` begins an IPv6 address of a registry.
         let digest_is_last = !reference
             .split_once('@')
             .is_some_and(|(_, digest)| digest.contains(['/', '@']));
@@ -85,14 +96,14 @@ impl<'a> Reference<'a> {
         if in_order {
             Ok(Self::parse(reference))
         } else {
-            Err(format!("{reference:?} is not the name of an image"))
+            Err(InvalidReference(reference.to_owned()))
         }
     }
 
-    /// Whether an engine may take it for the beginning of an image's id, which says nothing about
-    /// where the image comes from: `sha256:0123`, and every name of hexadecimal digits alone.
+    /// Returns whether an engine may take a reference for the beginning of an image's ID, which does
+    /// not tell where the image comes from: `sha256:0123`, and any name of hexadecimal digits only.
     pub fn may_be_id(reference: &str) -> bool {
-        // The engine takes the beginning of the algorithm's name too.
+        // The engine accepts the beginning of the algorithm's name, too.
         let (algorithm, digits) = reference.split_once(':').unwrap_or(("", reference));
         "sha256".starts_with(algorithm)
             && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))

@@ -1,5 +1,5 @@
-//! Stderr of a command: a bounded queue that drops its oldest chunks rather than hold the command
-//! up.
+//! Stderr of a command: a bounded queue that drops its oldest chunks, so that the command does not
+//! block.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
-/// Bytes that are kept for a reader that does not come.
+/// Maximum number of bytes that wait for a reader.
 const LIMIT: usize = 256 * 1024;
 
-/// Chunks that are kept for a reader that does not come.
+/// Maximum number of chunks that wait for a reader.
 const CHUNKS: usize = 1024;
 
-/// Where a command's stderr is written to. Dropping it ends the other side, after what is queued.
+/// The writing side of the queue. Dropping it ends the reading side after the queued chunks.
 #[derive(Debug)]
 pub(crate) struct Sink(Arc<Shared>);
 
@@ -36,10 +36,10 @@ impl Shared {
     }
 }
 
-/// Makes a queue and its reading side. Must be called within a runtime.
+/// Creates a queue; returns both sides. Must be called within a runtime.
 pub(crate) fn channel() -> (Sink, mpsc::Receiver<Bytes>) {
     let shared = Arc::new(Shared::default());
-    // One place only: what waits is in the queue, where the oldest can still be dropped.
+    // A capacity of 1: chunks wait in the queue, where the oldest can still be dropped.
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(forward(shared.clone(), sender));
     (Sink(shared), receiver)
@@ -47,7 +47,7 @@ pub(crate) fn channel() -> (Sink, mpsc::Receiver<Bytes>) {
 
 async fn forward(shared: Arc<Shared>, sender: mpsc::Sender<Bytes>) {
     loop {
-        // The place first, the chunk then: a chunk that waits for a place could not be dropped.
+        // Reserve before taking a chunk: a chunk that waits for capacity could not be dropped.
         let Ok(place) = sender.reserve().await else {
             return;
         };
@@ -80,7 +80,7 @@ impl Sink {
         {
             let mut queue = self.0.lock();
             queue.bytes += chunk.len();
-            // A copy, or a few kept bytes would hold a whole read buffer.
+            // A copy: a slice would keep the whole read buffer in memory.
             let chunk = Bytes::copy_from_slice(&chunk);
             queue.chunks.push_back(chunk);
             while queue.chunks.len() > 1 && (queue.bytes > LIMIT || queue.chunks.len() > CHUNKS) {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use iechor_engine::EngineErrorKind;
+
 use crate::bindings::contract::{Denial, EngineFailure, Error, Issue, ObjectRef};
 use crate::embedded::Embedded;
 use crate::limits;
@@ -171,6 +173,8 @@ pub enum DriverError {
         operation: &'static str,
         /// The failure.
         error: Error,
+        /// Kind of the engine's failure that the driver passes on; `None` for a failure of its own.
+        engine: Option<EngineErrorKind>,
     },
 }
 

@@ -300,6 +300,7 @@ impl Node {
                     driver,
                     operation,
                     error: Error::Denied(denial),
+                    engine: None,
                 },
             },
             Error::Timeout => DriverError::TimedOut {
@@ -309,6 +310,7 @@ impl Node {
             },
             Error::Cancelled => DriverError::Cancelled { operation },
             error => DriverError::Failed {
+                engine: state.engine_failure(&error),
                 driver,
                 operation,
                 error,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iechor_engine::known::KnownEngines;
-use iechor_engine::{Engine, ObjectKind};
+use iechor_engine::{Engine, EngineErrorKind, ObjectKind};
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
@@ -15,6 +15,7 @@ use crate::bindings::contract::{Denial, Error};
 use crate::capability::HostError;
 use crate::counters::Counters;
 use crate::driver::{Driver, Source};
+use crate::error::{cleaned, describe};
 use crate::files::Files;
 use crate::grant::Grants;
 use crate::journal::{Journal, Noted};
@@ -60,6 +61,8 @@ pub(crate) struct Operation {
     pub(crate) counters: Mutex<Counters>,
     /// What the host refused, the last of each capability.
     denials: Mutex<Vec<Denial>>,
+    /// The latest failure of the engine of each kind, with its text.
+    engine_failures: Mutex<Vec<(EngineErrorKind, String)>>,
     requests: AtomicU32,
     output: AtomicU64,
 }
@@ -102,6 +105,7 @@ impl Operation {
             steps: AtomicU64::new(0),
             counters: Mutex::default(),
             denials: Mutex::default(),
+            engine_failures: Mutex::default(),
             requests: AtomicU32::new(0),
             output: AtomicU64::new(0),
         }
@@ -166,6 +170,29 @@ impl Operation {
                  {reason}"
             )))
         })
+    }
+
+    /// Notes that the engine failed, and with which error of the contract the driver was told.
+    pub(crate) fn note_engine_failure(&self, kind: EngineErrorKind, told: &Error) {
+        let text = message(&cleaned(told.clone()));
+        let mut failures = self
+            .engine_failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        failures.retain(|(known, _)| *known != kind);
+        failures.push((kind, text));
+    }
+
+    /// Returns the kind of the engine's failure that a driver passes on: the latest one whose text is
+    /// in the driver's error. A driver can return any text; the kinds are the host's own.
+    pub(crate) fn engine_failure(&self, error: &Error) -> Option<EngineErrorKind> {
+        let text = message(error);
+        let failures = self
+            .engine_failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let passed_on = |(_, known): &&(_, String)| text.contains(known);
+        failures.iter().rev().find(passed_on).map(|(kind, _)| *kind)
     }
 
     /// Notes that the driver was refused something.
@@ -344,6 +371,14 @@ impl ResourceLimiter for Host {
 
     fn memories(&self) -> usize {
         limits::MEMORIES
+    }
+}
+
+/// Returns the text of an error as the host hands it to drivers, without a status.
+fn message(error: &Error) -> String {
+    match error {
+        Error::Engine(failure) => failure.message.clone(),
+        error => describe(error),
     }
 }
 

@@ -1,17 +1,17 @@
-//! Makes text of others fit to be displayed.
+//! Makes foreign text safe to display.
 //!
-//! Drivers, daemons, engines, registries and files write text that nobody has to trust. Displayed
-//! as it is, it could move the cursor, retitle the terminal, have words read in another order than
-//! they are written, or imitate lines of the program. Every crate that displays such text or hands
-//! it on uses the functions here:
+//! Text of drivers, daemons, engines, registries and files is not trusted. Displayed unchanged, it
+//! could move the cursor, change the terminal's title, change the order in which words are displayed,
+//! or imitate lines of the program. Every crate that displays such text or passes it on uses the
+//! functions here:
 //!
-//! - [`clean_line`] gives one line: for names, versions, cells of tables.
+//! - [`clean_line`] returns one line: for names, versions, cells of tables.
 //! - [`clean`] keeps the lines of a text.
 //! - [`clean_block`] keeps the lines, but none after the first begins at the left edge: for errors.
 //! - [`unmarked`] is for a line that begins with foreign text.
-//! - [`json`] escapes in JSON what JSON itself would let pass.
+//! - [`json`] escapes characters that JSON itself permits.
 //! - [`Sanitizer`] cleans a stream that arrives in pieces and keeps its colours: for logs.
-//! - [`displayable`] is the last check of everything that is written to a terminal.
+//! - [`displayable`] is the last check before text is written to a terminal.
 
 mod stream;
 
@@ -20,13 +20,13 @@ use std::fmt::Write as _;
 
 pub use stream::{RESET, Sanitizer};
 
-/// The beginning of each further line of a block.
+/// The beginning of each line of a block after the first.
 const INDENT: &str = "  ";
 
 /// The words that begin the program's own lines.
 const MARKS: [&str; 4] = ["error", "warning", "warn", "hint"];
 
-/// Checks whether a character can be displayed within a line: neither a control character nor an
+/// Checks whether a character can be displayed within a line: it is neither a control character nor an
 /// invisible one that changes how its neighbours are displayed.
 pub fn is_displayable(character: char) -> bool {
     if character.is_ascii() {
@@ -46,10 +46,10 @@ fn is_invisible(character: char) -> bool {
         | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
 }
 
-/// Removes escape sequences, control characters and invisible characters, and cuts the text at
-/// `most` characters. Line feeds and tabs stay; a carriage return ends a line as well.
+/// Removes escape sequences, control characters and invisible characters, and truncates the text to
+/// `most` characters. Line feeds and tabs stay; a carriage return ends a line, too.
 pub fn clean(text: &str, most: usize) -> String {
-    // What is far beyond is not even looked at.
+    // Text far beyond the limit is not examined.
     let seen = text.floor_char_boundary(most.saturating_mul(8).saturating_add(4096));
     let is_cut = seen < text.len();
     let text = &text[..seen];
@@ -74,8 +74,8 @@ pub fn clean_line(text: &str, most: usize) -> String {
     clean(text, most).replace(['\n', '\t'], " ")
 }
 
-/// Does what [`clean`] does, and indents each line after the first, so that it cannot be taken for
-/// one of the program's. Line feeds at the end are removed.
+/// Does what [`clean`] does, and indents each line after the first, so that it cannot be mistaken for
+/// a line of the program. Removes line feeds at the end.
 pub fn clean_block(text: &str, most: usize) -> String {
     let clean = clean(text, most);
     let mut block = String::with_capacity(clean.len());
@@ -91,8 +91,7 @@ pub fn clean_block(text: &str, most: usize) -> String {
     block
 }
 
-/// Moves a line to the right by one space where it begins as the program's own lines of errors,
-/// warnings, advice and steps do.
+/// Indents a line by one space if it begins like the program's own errors, warnings, hints and steps.
 pub fn unmarked(line: &str) -> Cow<'_, str> {
     let looks_marked = MARKS.iter().any(|mark| {
         line.get(..mark.len())
@@ -108,10 +107,10 @@ pub fn unmarked(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// Escapes what JSON allows in strings but a terminal should not get. `json` is a JSON text, and
-/// what it means stays the same.
+/// Escapes characters that JSON permits in strings but that must not reach a terminal. `json` is a JSON
+/// text; its meaning does not change.
 pub fn json(json: &str) -> Cow<'_, str> {
-    // Between the strings of JSON there are line feeds at most, and within them there is none.
+    // JSON has line feeds only between its strings, not within them.
     let plain = |c: char| c == '\n' || is_displayable(c);
     if json.chars().all(plain) {
         return Cow::Borrowed(json);
@@ -130,9 +129,9 @@ pub fn json(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Removes what must not reach a terminal, whatever was done before: all control characters but
-/// line feeds and tabs, and all invisible characters. With `colours`, sequences that set a colour
-/// stay.
+/// Removes everything that must not reach a terminal, independent of earlier checks: all control
+/// characters except line feeds and tabs, and all invisible characters. With `colours`, sequences that
+/// set a colour stay.
 pub fn displayable(text: &str, colours: bool) -> Cow<'_, str> {
     let passes = |c: char| matches!(c, '\n' | '\t') || is_displayable(c);
     if text.chars().all(passes) {
@@ -151,7 +150,7 @@ pub fn displayable(text: &str, colours: bool) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Returns the length of the colour sequence that a text begins with.
+/// Returns the length of the colour sequence at the beginning of a text.
 fn colour_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\x1b[")?;
     let end = parameters.find(|c: char| !matches!(c, '0'..='9' | ';' | ':'))?;
@@ -170,7 +169,7 @@ mod tests {
             ("a\x1b]0;title\x07b\x1b]8;;http://x\x1b\\c", "abc"),
             ("a\rb\r\nc", "a\nb\nc"),
             ("a\u{9b}31mb\u{85}c\u{7f}\0d", "abcd"),
-            // "nogrant" is what a terminal would make of it.
+            // A terminal would display "nogrant".
             ("no\u{202e}tnarg\u{2066}\u{200b}\u{2028}\u{feff}", "notnarg"),
             ("a\tb\nc", "a\tb\nc"),
         ] {

@@ -1,18 +1,18 @@
 //! Cleans a stream of foreign text.
 //!
-//! Printable characters, tabs, line feeds and, where that is wanted, colours (SGR) stay. A carriage
-//! return moves the cursor, so it ends the line like a line feed; `\r\n` counts once. What is not
-//! UTF-8 becomes U+FFFD.
+//! Printable characters, tabs, line feeds and, if requested, colours (SGR) stay. A carriage return
+//! moves the cursor, so it ends the line like a line feed; `\r\n` counts once. Bytes that are not
+//! UTF-8 become U+FFFD.
 
 use crate::is_displayable;
 
-/// A colour sequence is at most this long; a longer one is dropped.
+/// Maximum size of a colour sequence, in bytes. A longer one is dropped.
 const LONGEST_COLOUR: usize = 64;
 
-/// Colours that are in force at the end of a line are repeated on the next one, up to this much.
+/// Maximum size of the colours that are repeated on the next line, in bytes.
 const MOST_ACTIVE: usize = 256;
 
-/// The sequence that ends all colours.
+/// The sequence that resets all colours.
 pub const RESET: &str = "\x1b[0m";
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,29 +31,29 @@ enum State {
     StringEscape,
 }
 
-/// Cleans a stream that arrives in pieces; sequences may be cut anywhere.
+/// Cleans a stream that arrives in pieces. A sequence may be split between them.
 ///
-/// No line leaves a colour behind: a line that ends coloured is reset at its end, and the next one
-/// starts in the colours that were in force, so the printer's own lines are always readable.
+/// Colours end with their line: a coloured line is reset at its end, and the next one starts with the
+/// same colours. So lines of the program between them are always readable.
 #[derive(Debug, Clone, Default)]
 pub struct Sanitizer {
-    /// Colours are removed too.
+    /// Whether colours are removed, too.
     without_colours: bool,
     state: State,
-    /// Parameters of the control sequence that is being read; `None`: it is no colour.
+    /// Parameters of the control sequence that is being read; `None` if it is not a colour.
     parameters: Option<String>,
     /// The beginning of a character whose end has not arrived.
     incomplete: Vec<u8>,
-    /// A carriage return of which it is not known yet whether a line feed follows.
+    /// Whether there was a carriage return that a line feed may follow.
     carriage_return: bool,
     /// Colour sequences since the last reset.
     active: String,
-    /// `active` is in force in what was put out.
+    /// Whether `active` applies at the end of the output.
     applied: bool,
 }
 
 impl Sanitizer {
-    /// Makes one that removes colours, too.
+    /// Returns a sanitizer that removes colours, too.
     pub fn without_colours() -> Self {
         Self {
             without_colours: true,
@@ -61,7 +61,7 @@ impl Sanitizer {
         }
     }
 
-    /// Returns the clean text of the next piece; lines end with `\n`.
+    /// Returns the clean text of the next piece. Lines end with `\n`.
     pub fn feed(&mut self, data: &[u8]) -> String {
         let mut bytes = std::mem::take(&mut self.incomplete);
         bytes.extend_from_slice(data);
@@ -90,8 +90,8 @@ impl Sanitizer {
         out
     }
 
-    /// Returns what has to be put out before a line is ended here by somebody else: a reset, where a
-    /// colour is in force. What comes next begins in that colour again.
+    /// Returns the text to write before another line interrupts this one: a reset if a colour applies.
+    /// The next piece begins with that colour again.
     pub fn interrupt(&mut self) -> &'static str {
         if std::mem::take(&mut self.applied) {
             RESET
@@ -100,13 +100,13 @@ impl Sanitizer {
         }
     }
 
-    /// Returns whether a colour is in force at the end of what was put out.
+    /// Returns whether a colour applies at the end of the output.
     pub fn colour_is_open(&self) -> bool {
         self.applied
     }
 
-    /// Puts out what a text has before its first special character, and returns the rest. Most text
-    /// has none.
+    /// Writes the text before the first special character, and returns the rest. Most text has no
+    /// special character.
     fn plain_text<'text>(&mut self, text: &'text str, out: &mut String) -> &'text str {
         let is_plain = self.state == State::Text
             && !self.carriage_return
@@ -121,7 +121,7 @@ impl Sanitizer {
     }
 
     fn character(&mut self, character: char, out: &mut String) {
-        // A line feed ends whatever sequence was begun: an unterminated title swallows no lines.
+        // A line feed ends any sequence, so that an unterminated title does not swallow lines.
         if character == '\n' {
             self.state = State::Text;
             self.carriage_return = false;
@@ -191,7 +191,7 @@ impl Sanitizer {
                 self.parameters
                     .take_if(|parameters| parameters.len() > LONGEST_COLOUR);
             }
-            // Private parameters and intermediates: no colour.
+            // Private parameters and intermediate bytes: not a colour.
             '\x20'..='\x3f' => self.parameters = None,
             '\x40'..='\x7e' => {
                 self.state = State::Text;
@@ -202,7 +202,7 @@ impl Sanitizer {
                 }
             }
             character if character.is_control() => {}
-            // Nothing that a control sequence holds: it was none.
+            // No control sequence contains this character.
             _ => self.state = State::Text,
         }
     }
@@ -215,7 +215,7 @@ impl Sanitizer {
         let sequence = format!("\x1b[{parameters}m");
         let first = parameters.split([';', ':']).next().unwrap_or_default();
         if first.bytes().all(|digit| digit == b'0') {
-            // A reset, perhaps with a new colour behind it.
+            // A reset, possibly followed by a new colour.
             self.active.clear();
             let resets_only = parameters
                 .bytes()
@@ -240,7 +240,7 @@ impl Sanitizer {
         out.push(character);
     }
 
-    /// Puts the colours of the line before in force.
+    /// Applies the colours of the previous line.
     fn apply(&mut self, out: &mut String) {
         if !self.applied && !self.active.is_empty() {
             out.push_str(&self.active);
@@ -262,7 +262,7 @@ impl Sanitizer {
     }
 }
 
-/// Whether these bytes, which are no character, could be the beginning of one.
+/// Returns whether bytes that are not a character could be the beginning of one.
 fn may_go_on(bytes: &[u8]) -> bool {
     let length = match bytes[0] {
         0xc2..=0xdf => 2,
@@ -325,7 +325,7 @@ mod tests {
                 expected,
                 "{what}"
             );
-            // Cut anywhere it is the same.
+            // The result does not depend on how the input is split.
             let mut sanitizer = Sanitizer::default();
             let pieces: String = input
                 .as_bytes()

@@ -1,8 +1,8 @@
-//! How much of an engine's answer is read, and for how long.
+//! Bounds on the size of an engine's answer, and on the time to read it.
 //!
-//! The bounds are kept where the bytes come in, below HTTP: so they hold for every request,
-//! bollard's as well as this crate's, and for all that an answer consists of: heads, any number of
-//! provisional ones (`1xx`), chunk sizes, trailers and the body.
+//! They are checked where the bytes arrive, below HTTP. So they apply to every request, bollard's as
+//! well as this crate's, and to every part of an answer: heads, any number of provisional ones
+//! (`1xx`), chunk sizes, trailers and the body.
 
 use std::io;
 use std::pin::Pin;
@@ -12,36 +12,35 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::EngineError;
+use super::stream::{Filter, Filtered};
+use crate::error::{AnswerLimit, EngineError};
 
-/// Most bytes until the head of an answer is there, provisional ones (`1xx`) included. Engines send
-/// less than 1 KiB; what of the body comes with it counts too, until it is looked at.
+/// Maximum number of bytes until the head of an answer has arrived, with provisional heads (`1xx`).
+/// Engines send less than 1 KiB; a part of the body that arrives with the head counts too.
 const HEAD_BYTES: u64 = 2 << 20;
-/// Most bytes of an answer that only says that something was done, or why it was not. The largest
-/// repeats the labels of a volume: 256 KiB, several times as long where all of it is escaped.
+/// Maximum size of an answer that only reports success or failure, in bytes. The largest repeats the
+/// labels of a volume: 256 KiB, or several times as much if every character is escaped.
 const DONE_BYTES: u64 = 2 << 20;
-/// Most bytes of an answer about one object. Containers take 10 KiB, and rarely ten times that.
+/// Maximum size of an answer about one object, in bytes. Containers take 10 KiB, rarely 100 KiB.
 const OBJECT_BYTES: u64 = 4 << 20;
-/// Most bytes of a list. A container in a list takes 1.5 KiB.
+/// Maximum size of a list, in bytes. A container in a list takes 1.5 KiB.
 const LIST_BYTES: u64 = 16 << 20;
-/// Most bytes of a report about a transfer, none of which is kept. An engine that shows three layers
-/// ten times a second writes this much in ten hours.
+/// Maximum size of the report about a transfer, in bytes. None of it is kept. An engine that reports
+/// about three layers ten times a second takes ten hours for this.
 const REPORT_BYTES: u64 = 256 << 20;
-/// Most objects of a list: what is kept of one takes more memory than what was read of it.
+/// Maximum number of objects in a list: an object takes more memory than its JSON text.
 pub(super) const OBJECTS: usize = 10_000;
-/// Wall time of a question and its answer. Engines answer within milliseconds; one that is busy
-/// with something else takes seconds.
+/// Maximum wall time of a query and its answer. Engines answer within milliseconds, or within seconds
+/// if they are busy.
 const QUESTION: Duration = Duration::from_secs(60);
-/// Wall time of an answer from its first byte on. Until then a request may take as long as the work
-/// that was asked for: a container may be given hours to stop.
+/// Maximum wall time of an answer from its first byte on. Until then, a request may take as long as
+/// its work: a container may have hours to stop.
 const ANSWER: Duration = Duration::from_secs(60);
-/// Most bytes that are kept of an answer that is an error.
+/// Maximum number of bytes that are kept of an answer that is an error.
 pub(super) const ERROR_BYTES: usize = 64 << 10;
-/// Most characters of an engine's own words that an error repeats.
-pub(super) const WORDS: usize = 4096;
 
 /// The bounds of one answer.
 #[derive(Debug, Clone, Copy)]
@@ -50,46 +49,46 @@ pub(super) struct Bounds {
     time: Time,
 }
 
-/// When an answer has to be at its end.
+/// The time at which an answer must be complete.
 #[derive(Debug, Clone, Copy)]
 enum Time {
-    /// So long after the request.
+    /// This long after the request.
     OfAll(Duration),
-    /// So long after its first byte.
+    /// This long after its first byte.
     OfTheAnswer(Duration),
-    /// Whenever what it reports about is done.
+    /// When the transfer that it reports about is done.
     Open,
 }
 
 impl Bounds {
-    /// Of a change, which is only acknowledged.
+    /// Bounds of the acknowledgement of a change.
     pub(super) const DONE: Self = Self {
         bytes: DONE_BYTES,
         time: Time::OfTheAnswer(ANSWER),
     };
-    /// Of a question about one object.
+    /// Bounds of a query about one object.
     pub(super) const OBJECT: Self = Self {
         bytes: OBJECT_BYTES,
         time: Time::OfAll(QUESTION),
     };
-    /// Of a list.
+    /// Bounds of a list.
     pub(super) const LIST: Self = Self {
         bytes: LIST_BYTES,
         time: Time::OfAll(QUESTION),
     };
-    /// Of a log, which is read as a stream: its newest part is kept, and comes last.
+    /// Bounds of a log. It is read as a stream; the newest part is kept, and arrives last.
     pub(super) const LOG: Self = Self {
         bytes: u64::MAX,
         time: Time::OfAll(QUESTION),
     };
-    /// Of a transfer, which reports until it is done.
+    /// Bounds of a transfer, which reports until it is done.
     pub(super) const REPORT: Self = Self {
         bytes: REPORT_BYTES,
         time: Time::Open,
     };
 }
 
-/// Whose answer it is, for errors.
+/// The request that an answer belongs to, for errors.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
     pub(super) endpoint: String,
@@ -98,11 +97,11 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn too_large(&self, most: impl Into<String>) -> EngineError {
+    pub(super) fn too_large(&self, limit: AnswerLimit) -> EngineError {
         EngineError::AnswerTooLarge {
             endpoint: self.endpoint.clone(),
             request: self.request.clone(),
-            most: most.into(),
+            limit,
         }
     }
 
@@ -116,45 +115,44 @@ impl Subject {
 }
 
 /// A connection on which one answer is read within its bounds.
+pub(super) type Metered<T> = Filtered<T, Meter>;
+
+/// The state of an answer that is being read.
 #[derive(Debug)]
-pub(super) struct Metered<T> {
-    io: T,
+pub(super) struct Meter {
     subject: Subject,
     bounds: Bounds,
     read: u64,
-    /// How many it may be by now.
+    /// Maximum number of bytes at this point.
     most: Arc<AtomicU64>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Metered<T> {
-    /// Begins with the request. Must be called within a runtime.
+    /// Starts with the request. Must be called within a runtime.
     pub(super) fn new(io: T, subject: Subject, bounds: Bounds) -> Self {
         let deadline = match bounds.time {
             Time::OfAll(limit) => Some(alarm(limit)),
             Time::OfTheAnswer(_) | Time::Open => None,
         };
-        Self {
-            io,
+        let filter = Meter {
             subject,
             bounds,
             read: 0,
             most: Arc::new(AtomicU64::new(HEAD_BYTES.min(bounds.bytes))),
             deadline,
-        }
+        };
+        Self { io, filter }
     }
 
-    /// What to call once the head of the answer is there.
-    pub(super) fn head_is_there(&self) -> impl FnOnce() + Send + 'static {
-        let (most, bytes) = (Arc::clone(&self.most), self.bounds.bytes);
+    /// Returns a function to call when the head of the answer has arrived.
+    pub(super) fn head_is_there(&self) -> impl FnOnce() + Send + use<T> {
+        let (most, bytes) = (Arc::clone(&self.filter.most), self.filter.bounds.bytes);
         move || most.store(bytes, Ordering::Relaxed)
     }
+}
 
-    /// The connection without bounds, for what is no answer any more.
-    pub(super) fn into_inner(self) -> T {
-        self.io
-    }
-
+impl Meter {
     fn limit(&self) -> Duration {
         match self.bounds.time {
             Time::OfAll(limit) | Time::OfTheAnswer(limit) => limit,
@@ -162,7 +160,7 @@ impl<T> Metered<T> {
         }
     }
 
-    /// Counts what was read.
+    /// Counts bytes that were read.
     fn count(&mut self, read: usize) -> io::Result<()> {
         if let Time::OfTheAnswer(limit) = self.bounds.time
             && self.read == 0
@@ -173,8 +171,8 @@ impl<T> Metered<T> {
         self.read = self.read.saturating_add(read as u64);
         let most = self.most.load(Ordering::Relaxed);
         if self.read > most {
-            let most = format!("{} MiB", most >> 20);
-            return Err(io::Error::other(self.subject.too_large(most)));
+            let error = self.subject.too_large(AnswerLimit::Bytes(most));
+            return Err(io::Error::other(error));
         }
         Ok(())
     }
@@ -184,23 +182,23 @@ fn alarm(limit: Duration) -> Pin<Box<Sleep>> {
     Box::pin(tokio::time::sleep_until(Instant::now() + limit))
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
+impl<T: AsyncRead + Unpin> Filter<T> for Meter {
     fn poll_read(
-        self: Pin<&mut Self>,
+        &mut self,
+        io: &mut T,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        // First, since an engine may always have one more byte.
-        if let Some(deadline) = &mut this.deadline
+        // Before reading, because an engine may always have one more byte.
+        if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
         {
-            let late = this.subject.too_slow(this.limit());
+            let late = self.subject.too_slow(self.limit());
             return Poll::Ready(Err(io::Error::other(late)));
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
-        let counted = this.count(buf.filled().len() - before);
+        ready!(Pin::new(io).poll_read(cx, buf))?;
+        let counted = self.count(buf.filled().len() - before);
         if counted.is_err() {
             buf.set_filled(before);
         }
@@ -208,42 +206,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-}
-
-/// The objects of a list, as long as there are not too many: [`OBJECTS`].
+/// The objects of a list, unless there are more than [`OBJECTS`].
 #[derive(Debug)]
 pub(super) enum Objects<T> {
-    /// All of them.
+    /// All objects.
     All(Vec<T>),
-    /// There are more.
+    /// There are more than [`OBJECTS`].
     TooMany,
 }
 
@@ -309,7 +277,8 @@ mod tests {
         assert!(matches!(list(0), Objects::All(found) if found.is_empty()));
         assert!(matches!(list(OBJECTS), Objects::All(found) if found.len() == OBJECTS));
         assert!(matches!(list(OBJECTS + 1), Objects::TooMany));
-        let none = serde_json::from_str::<Objects<u8>>("null").expect("Podman's way to say none");
+        let none = serde_json::from_str::<Objects<u8>>("null")
+            .expect("null, which Podman sends for an empty list");
         assert!(matches!(none, Objects::All(found) if found.is_empty()));
         assert!(serde_json::from_str::<Objects<u8>>("[1,").is_err());
     }
@@ -321,7 +290,7 @@ mod tests {
         }
     }
 
-    /// What reading to the end comes to, and how many bytes were read.
+    /// Reads to the end; returns the result, and how many bytes were read.
     async fn read(source: impl AsyncRead + Unpin, bounds: Bounds) -> (io::Result<()>, u64) {
         use tokio::io::AsyncReadExt;
         let mut metered = Metered::new(source, subject(), bounds);
@@ -334,7 +303,7 @@ mod tests {
                 Err(error) => break Err(error),
             }
         };
-        (result, metered.read)
+        (result, metered.filter.read)
     }
 
     fn cause(error: &io::Error) -> &EngineError {
@@ -354,17 +323,12 @@ mod tests {
             result.expect("it is not more");
             let (result, count) = read(tokio::io::repeat(0), bounds).await;
             let error = result.expect_err("it has no end");
-            let EngineError::AnswerTooLarge {
-                request,
-                most: said,
-                ..
-            } = cause(&error)
-            else {
+            let EngineError::AnswerTooLarge { request, limit, .. } = cause(&error) else {
                 panic!("{error:?}")
             };
             assert_eq!(
-                (request.as_str(), said),
-                ("GET /y", &format!("{} MiB", most >> 20))
+                (request.as_str(), limit),
+                ("GET /y", &AnswerLimit::Bytes(most))
             );
             assert!(count <= most + (64 << 10), "{count}");
         }
@@ -377,7 +341,13 @@ mod tests {
         let error = metered.read_to_end(&mut Vec::new()).await;
         let error = error.expect_err("it has no end");
         assert!(
-            matches!(cause(&error), EngineError::AnswerTooLarge { most, .. } if most == "2 MiB"),
+            matches!(
+                cause(&error),
+                EngineError::AnswerTooLarge {
+                    limit: AnswerLimit::Bytes(HEAD_BYTES),
+                    ..
+                }
+            ),
             "{error:?}"
         );
     }
@@ -403,7 +373,7 @@ mod tests {
             (Bounds::LIST, Duration::ZERO, QUESTION),
             (Bounds::LOG, Duration::ZERO, QUESTION),
             (Bounds::DONE, Duration::ZERO, ANSWER),
-            // The work that was asked for may take as long as it takes.
+            // The work itself has no limit.
             (Bounds::DONE, hour, hour + ANSWER),
         ] {
             let start = Instant::now();

@@ -1,34 +1,33 @@
-//! The tar archive that brings files into a container, and how much it may hold.
+//! The tar archive with which files are copied into a container, and its limits.
 
 use std::collections::BTreeSet;
 use std::io;
 
 use bytes::Bytes;
 
-use crate::EngineError;
+use crate::error::{EngineError, Mebibytes};
 use crate::model::File;
 
-/// Most files and directories that one copy brings in. What is copied is a daemon's configuration:
-/// tens of files. Every directory above a file is an entry of its own, so that few bytes of path
-/// can ask for millions of them.
+/// Maximum number of files and directories of one copy. A daemon's configuration has tens of files.
+/// Every directory above a file is an entry of its own, so that short paths could create millions.
 pub const ENTRIES: usize = 1000;
-/// Most names in a path below the target.
+/// Maximum number of names in a path below the target.
 pub const DEPTH: usize = 32;
-/// Most bytes of a path. Linux accepts 4096 for a whole path, the target included.
+/// Maximum size of a path, in bytes. Linux accepts 4096 for a whole path with the target.
 pub const PATH_BYTES: usize = 1024;
-/// Most bytes of all files together. Configuration and certificates are below one MiB.
+/// Maximum size of all files together, in bytes. Configuration and certificates take less than 1 MiB.
 pub const BYTES: usize = 8 << 20;
 
-/// A block of a tar archive.
+/// Size of a block of a tar archive, in bytes.
 const BLOCK: usize = 512;
 
-/// The parts of an archive of `files`, to be sent one after the other: their directories first,
-/// each once, sorted, mode 0755, then the files as given; all owned by root. No times are given, so
-/// that the engine's unpacking sets them. The contents are handed on, not copied.
+/// Returns the parts of an archive of `files`, to be sent one after the other: first their
+/// directories, each once, sorted, with mode 0755, then the files in the given order; all owned by
+/// root. The engine sets the times when it unpacks them. The contents are moved, not copied.
 ///
 /// # Errors
 ///
-/// As [`check`], before anything is built.
+/// Those of [`check`], before anything is built.
 pub(super) fn parts(
     files: Vec<File>,
 ) -> Result<impl Iterator<Item = io::Result<Bytes>> + Send + 'static, EngineError> {
@@ -69,20 +68,20 @@ fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
     header
 }
 
-/// The header of an entry, with the further entry that a long path needs.
+/// Returns the header of an entry, with the additional entry that a long path needs.
 fn head(mut header: tar::Header, path: &str) -> io::Result<Bytes> {
     let mut archive = tar::Builder::new(Vec::with_capacity(BLOCK));
     archive.append_data(&mut header, path, io::empty())?;
     Ok(std::mem::take(archive.get_mut()).into())
 }
 
-/// The directories above a path, outermost first.
+/// Returns the directories above a path, outermost first.
 fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(i, _)| &path[..i])
 }
 
-/// Refuses what would be unpacked elsewhere than it says, or not at all, and what is more than the
-/// bounds of this module allow. Takes no more memory than the bounds do.
+/// Refuses files that would be unpacked to another place than their path, or not at all, and files
+/// beyond the limits of this module. Takes no more memory than the limits.
 pub(crate) fn check(files: &[File]) -> Result<(), EngineError> {
     check_amount(files)?;
     let refuse = |path: &str, why: &str| {
@@ -122,7 +121,7 @@ pub(crate) fn check(files: &[File]) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Checks the bounds, the cheapest first.
+/// Checks the limits, the cheapest first.
 fn check_amount(files: &[File]) -> Result<(), EngineError> {
     let exceeded = |what: String| Err(EngineError::LimitExceeded(what));
     let entries = |count: String| {
@@ -136,8 +135,8 @@ fn check_amount(files: &[File]) -> Result<(), EngineError> {
     let bytes = files.iter().map(|file| file.contents.len()).sum::<usize>();
     if bytes > BYTES {
         return exceeded(format!(
-            "cannot copy files with {bytes} bytes at once: at most {} MiB are copied",
-            BYTES >> 20
+            "cannot copy files with {bytes} bytes at once: at most {} are copied",
+            Mebibytes(BYTES as u64)
         ));
     }
     for File { path, .. } in files {

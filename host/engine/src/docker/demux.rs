@@ -1,22 +1,23 @@
-//! The framing that the engine puts around stdout and stderr of a command without a terminal.
+//! The framing of stdout and stderr of a command without a terminal.
 //!
-//! `[1|2|3, 0, 0, 0, length big endian 32]` and as many bytes: 1 is stdout, 2 stderr, 3 an error
-//! of the engine's. What is written goes to stdin without framing.
+//! A frame is `[1|2|3, 0, 0, 0, length big endian 32]` and as many bytes: 1 is stdout, 2 stderr, 3 an
+//! error of the engine. Writes go to stdin without framing.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
+use super::stream::{Filter, Filtered};
 use crate::stderr::Sink;
 
 const HEADER: usize = 8;
-/// The engine writes at most 32 KiB at once.
+/// Size of the read buffer, in bytes. The engine writes at most 32 KiB at once.
 const CAPACITY: usize = 64 * 1024;
 
-/// Whose bytes they are.
+/// The origin of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Stdout,
@@ -24,7 +25,7 @@ pub(super) enum Kind {
     System,
 }
 
-/// Cuts a byte stream at its frames.
+/// Splits a byte stream into the payloads of its frames.
 #[derive(Debug)]
 pub(super) struct Splitter {
     state: State,
@@ -35,7 +36,7 @@ pub(super) struct Splitter {
 enum State {
     Header,
     Payload(Kind, usize),
-    /// A terminal's output, which has no framing.
+    /// Output of a terminal, which has no framing.
     Raw,
 }
 
@@ -47,8 +48,8 @@ impl Splitter {
         }
     }
 
-    /// Takes a stream that does not begin with a header for one without framing: engines before
-    /// API 1.42 do not say which it is.
+    /// Treats a stream that does not begin with a header as one without framing: engines before
+    /// API 1.42 do not report which it is.
     pub(super) fn lenient() -> Self {
         Self {
             state: State::Header,
@@ -56,7 +57,7 @@ impl Splitter {
         }
     }
 
-    /// The next piece of a payload, as much of it as `buffer` has.
+    /// Returns the next piece of a payload, as much of it as `buffer` has.
     pub(super) fn next(&mut self, buffer: &mut BytesMut) -> io::Result<Option<(Kind, Bytes)>> {
         loop {
             match self.state {
@@ -107,7 +108,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// What is left at the end of the stream.
+    /// Returns the rest at the end of the stream.
     pub(super) fn finish(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Bytes>> {
         match self.state {
             State::Header if buffer.is_empty() => Ok(None),
@@ -121,7 +122,7 @@ impl Splitter {
         }
     }
 
-    /// How much of stdout comes next without a header between.
+    /// Returns how many bytes of stdout follow before the next header.
     fn stdout_left(&self) -> usize {
         match self.state {
             State::Payload(Kind::Stdout, left) => left,
@@ -138,37 +139,46 @@ impl Splitter {
 
 /// Stdin and stdout of a command as one stream.
 ///
-/// Stderr moves on as stdout is read.
+/// Stderr advances only while stdout is read.
+pub(super) type Demux<T> = Filtered<T, Streams>;
+
+/// The state of the streams that the engine sends.
 #[derive(Debug)]
-pub(super) struct Demux<T> {
-    io: T,
+pub(super) struct Streams {
     splitter: Splitter,
     buffer: BytesMut,
-    /// Of stdout, and not yet read.
+    /// Bytes of stdout that are not read yet.
     current: Bytes,
-    /// Until the end.
+    /// `None` at the end.
     stderr: Option<Sink>,
 }
 
 impl<T: AsyncRead + Unpin> Demux<T> {
     pub(super) fn new(io: T, stderr: Sink) -> Self {
-        Self {
-            io,
+        let filter = Streams {
             splitter: Splitter::strict(),
             buffer: BytesMut::new(),
             current: Bytes::new(),
             stderr: Some(stderr),
-        }
+        };
+        Self { io, filter }
     }
 
-    /// Waits for the first bytes of stdout, which stay to be read. Empty at the end.
+    /// Waits for the first bytes of stdout, which remain to be read. Empty at the end.
     pub(super) async fn peek(&mut self) -> io::Result<&[u8]> {
-        std::future::poll_fn(|cx| self.poll_fill(cx)).await?;
-        Ok(&self.current)
+        let Self { io, filter } = self;
+        std::future::poll_fn(|cx| filter.poll_fill(io, cx)).await?;
+        Ok(&filter.current)
     }
+}
 
-    /// Reads until `current` has something, or the end.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+impl Streams {
+    /// Reads until `current` is not empty, or to the end.
+    fn poll_fill<T: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while self.current.is_empty() && self.stderr.is_some() {
             match self.take_piece() {
                 Ok(true) => continue,
@@ -182,7 +192,7 @@ impl<T: AsyncRead + Unpin> Demux<T> {
                 self.buffer.reserve(CAPACITY - self.buffer.len());
             }
             let read = ready!(tokio_util::io::poll_read_buf(
-                Pin::new(&mut self.io),
+                Pin::new(&mut *io),
                 cx,
                 &mut self.buffer
             ))?;
@@ -194,7 +204,7 @@ impl<T: AsyncRead + Unpin> Demux<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes the next piece out of the buffer; `false` where there is none.
+    /// Takes the next piece out of the buffer. Returns `false` if there is none.
     fn take_piece(&mut self) -> io::Result<bool> {
         match self.splitter.next(&mut self.buffer)? {
             None => return Ok(false),
@@ -206,7 +216,7 @@ impl<T: AsyncRead + Unpin> Demux<T> {
             }
             Some((Kind::System, piece)) => {
                 return Err(io::Error::other(format!(
-                    "the engine broke the stream off: {}",
+                    "the engine ended the stream: {}",
                     String::from_utf8_lossy(&piece).trim()
                 )));
             }
@@ -215,68 +225,38 @@ impl<T: AsyncRead + Unpin> Demux<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Demux<T> {
+impl<T: AsyncRead + Unpin> Filter<T> for Streams {
     fn poll_read(
-        self: Pin<&mut Self>,
+        &mut self,
+        io: &mut T,
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
         if out.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        // In the middle of a long payload nothing has to be looked at: read it to where it goes.
-        let left = this.splitter.stdout_left();
-        if this.current.is_empty() && this.buffer.is_empty() && left > 0 && this.stderr.is_some() {
+        // In the middle of a long payload there is no header: read directly into the target.
+        let left = self.splitter.stdout_left();
+        if self.current.is_empty() && self.buffer.is_empty() && left > 0 && self.stderr.is_some() {
             let place = out.initialize_unfilled_to(left.min(out.remaining()));
             let mut limited = ReadBuf::new(place);
-            ready!(Pin::new(&mut this.io).poll_read(cx, &mut limited))?;
+            ready!(Pin::new(io).poll_read(cx, &mut limited))?;
             let read = limited.filled().len();
             if read == 0 {
-                this.stderr = None;
-                this.splitter.finish(&mut this.buffer)?;
+                self.stderr = None;
+                self.splitter.finish(&mut self.buffer)?;
                 return Poll::Ready(Ok(()));
             }
             out.advance(read);
-            this.splitter.took(read);
+            self.splitter.took(read);
             return Poll::Ready(Ok(()));
         }
-        ready!(this.poll_fill(cx))?;
-        let piece = this
+        ready!(self.poll_fill(io, cx))?;
+        let piece = self
             .current
-            .split_to(this.current.len().min(out.remaining()));
+            .split_to(self.current.len().min(out.remaining()));
         out.put_slice(&piece);
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Demux<T> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
     }
 }
 
@@ -355,7 +335,7 @@ mod tests {
             (b"\x01\x00", "in the middle of a frame"),
             (
                 b"\x03\x00\x00\x00\x00\x00\x00\x03bad",
-                "broke the stream off: bad",
+                "ended the stream: bad",
             ),
         ];
         for (wire, expected) in cases {
@@ -364,7 +344,7 @@ mod tests {
             let mut out = Vec::new();
             let error = demux.read_to_end(&mut out).await.expect_err("broken");
             assert!(error.to_string().contains(expected), "{error}");
-            // Even so, whoever reads stderr comes to its end.
+            // The reader of stderr still comes to its end.
             assert_eq!(errors.recv().await, None);
         }
     }

@@ -1,4 +1,6 @@
-//! What the engine, bollard, hyper and the operating system say, as [`EngineError`].
+//! Maps the failures of the engine, bollard, hyper and the operating system to [`EngineError`].
+//!
+//! This is the only place where the text of an engine's answer decides about anything.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,18 +8,19 @@ use std::io;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::answer::WORDS;
-use super::dialer::Dialer;
 use crate::endpoint::Host;
-use crate::{EngineError, ObjectKind};
+use crate::error::{EngineError, ObjectKind, UnreachableReason};
 
-/// The objects that a request names, so that a `404` can say which of them is missing.
+/// Maximum number of characters of an engine's message that an error repeats.
+pub(super) const WORDS: usize = 4096;
+
+/// The objects that a request names, to tell which of them a `404` is about.
 pub(super) type About<'a> = &'a [(ObjectKind, &'a str)];
 
-/// Maps what a call of bollard's failed with.
+/// Maps an error of bollard.
 pub(super) fn from_bollard(
     error: bollard::errors::Error,
-    dialer: &Dialer,
+    endpoint: &str,
     about: About<'_>,
 ) -> EngineError {
     use bollard::errors::Error;
@@ -26,9 +29,9 @@ pub(super) fn from_bollard(
             status_code,
             message,
         } => refine(from_message(status_code, message), about),
-        // The dialer hands its own errors through bollard in this wrapping.
-        Error::IOError { err } => dialer.broken(&err),
-        Error::HyperResponseError { err } => dialer.broken(&err),
+        // The dialer passes its own errors through bollard in this wrapper.
+        Error::IOError { err } => broken(&err, endpoint),
+        Error::HyperResponseError { err } => broken(&err, endpoint),
         Error::JsonDataError { message, column } => {
             EngineError::Protocol(format!("{message} (column {column})"))
         }
@@ -36,11 +39,22 @@ pub(super) fn from_bollard(
     }
 }
 
-/// The error of this crate that an error of hyper's or of the system's was made of.
+/// Maps a transfer that broke off: an answer beyond its bounds, or an engine that cannot be reached.
+pub(super) fn broken(error: &(dyn StdError + 'static), endpoint: &str) -> EngineError {
+    match of_engine(error) {
+        Some(error) => error.clone(),
+        None => EngineError::Unreachable {
+            endpoint: endpoint.to_owned(),
+            reason: transfer_reason(error),
+        },
+    }
+}
+
+/// Returns the error of this crate that is inside an error of hyper or of the system.
 pub(super) fn of_engine<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a EngineError> {
     let mut next = Some(error);
     while let Some(error) = next {
-        // An `io::Error` does not count what it was made of among its sources.
+        // `io::Error::source` skips the inner error itself.
         let made_of = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
@@ -52,7 +66,7 @@ pub(super) fn of_engine<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a E
     None
 }
 
-/// Wraps an error of the dialer for its way through bollard.
+/// Wraps an error of the dialer, to pass it through bollard.
 pub(super) fn into_bollard(error: EngineError) -> bollard::errors::Error {
     bollard::errors::Error::from(io::Error::other(error))
 }
@@ -62,7 +76,7 @@ struct Message {
     message: String,
 }
 
-/// Maps an answer that is no success.
+/// Maps an answer that is not a success.
 pub(super) fn from_answer(status: StatusCode, body: &[u8]) -> EngineError {
     let message = match serde_json::from_slice::<Message>(body) {
         Ok(m) => m.message,
@@ -81,26 +95,34 @@ fn from_message(status: u16, message: String) -> EngineError {
         StatusCode::from_u16(status)
             .ok()
             .and_then(|s| s.canonical_reason())
-            .unwrap_or("nothing further")
+            .unwrap_or("no message")
     } else {
         message
     };
-    // Go's TLS server says this in plain HTTP.
+    // Go's TLS server answers this in plain HTTP.
     let hint = if message.contains("HTTP request to an HTTPS server") {
-        " (this port wants TLS: set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or use a context \
-         that has certificates)"
+        " (this port expects TLS: set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or use a context \
+         with certificates)"
     } else {
         ""
     };
-    EngineError::Refused {
-        status,
-        message: format!("{message}{hint}"),
+    let message = format!("{message}{hint}");
+    if refuses_privileged(&message) {
+        EngineError::PrivilegedRefused { status, message }
+    } else {
+        EngineError::Refused { status, message }
     }
 }
 
-/// Makes of a refusal what it means: missing, there already, in the wrong state.
+/// Checks whether a message means that the engine does not run privileged containers: runc's message
+/// if the engine lacks a capability itself, or Docker's if it maps users.
+fn refuses_privileged(message: &str) -> bool {
+    message.contains("unable to apply caps") || message.contains("Privileged mode is incompatible")
+}
+
+/// Maps a refusal to its meaning: the object is missing, exists already, or is in the wrong state.
 ///
-/// The engine says which by status, and by its words where one status has several meanings.
+/// The meaning depends on the status, and on the message if a status has several meanings.
 pub(super) fn refine(error: EngineError, about: About<'_>) -> EngineError {
     let EngineError::Refused { status, message } = error else {
         return error;
@@ -121,7 +143,7 @@ pub(super) fn refine(error: EngineError, about: About<'_>) -> EngineError {
             },
             None => EngineError::Conflict(message),
         },
-        // 20.10 says 403 and 500 where later engines say 409.
+        // 20.10 answers 403 and 500 where later engines answer 409.
         403 | 500
             if words.contains("has active endpoints")
                 || words.contains("is not connected to")
@@ -146,7 +168,7 @@ fn missing(words: &str, about: About<'_>) -> Option<ObjectKind> {
         ObjectKind::Volume,
         ObjectKind::Network,
     ];
-    // What the request named comes first: an image's name may well contain the word `network`.
+    // Objects that the request named come first: an image's name may contain the word `network`.
     about
         .iter()
         .map(|(kind, _)| *kind)
@@ -154,7 +176,7 @@ fn missing(words: &str, about: About<'_>) -> Option<ObjectKind> {
         .find(|kind| says(*kind))
 }
 
-/// The name that the request used; for an object that it did not name, the engine's words.
+/// Returns the name that the request used, or the one in the message if the request had none.
 fn name_of(kind: ObjectKind, about: About<'_>, message: &str) -> String {
     about
         .iter()
@@ -179,42 +201,36 @@ fn taken<'a>(words: &str, about: About<'a>) -> Option<(ObjectKind, &'a str)> {
     taken.then_some((kind, name))
 }
 
-/// Why a connection could not be opened, and what to do about it.
-pub(super) fn connect_reason(error: &io::Error, host: &Host) -> String {
+/// Returns why a connection could not be opened.
+pub(super) fn connect_reason(error: &io::Error, host: &Host) -> UnreachableReason {
     let unix = matches!(host, Host::Unix(_));
     match error.kind() {
-        io::ErrorKind::NotFound if unix => {
-            "there is no such socket; is the engine installed and running?".into()
-        }
-        io::ErrorKind::PermissionDenied if unix => {
-            "this user may not use the socket; join the group that owns it, or name another \
-             engine with DOCKER_HOST"
-                .into()
-        }
-        io::ErrorKind::ConnectionRefused => "connection refused; is the engine running?".into(),
+        io::ErrorKind::NotFound if unix => UnreachableReason::NoSocket,
+        io::ErrorKind::PermissionDenied if unix => UnreachableReason::NotPermitted,
+        io::ErrorKind::ConnectionRefused => UnreachableReason::ConnectionRefused,
         io::ErrorKind::InvalidData => {
             let words = chain(error);
             if words.contains("InvalidContentType") {
-                format!("TLS: {words}; the engine may not speak TLS on this port")
+                UnreachableReason::NotTls(words)
             } else {
-                format!("TLS: {words}")
+                UnreachableReason::Tls(words)
             }
         }
-        _ => chain(error),
+        _ => UnreachableReason::Other(chain(error)),
     }
 }
 
-/// Why a request got no answer.
-pub(super) fn transfer_reason(error: &(dyn StdError + 'static)) -> String {
+/// Returns why a request got no answer.
+fn transfer_reason(error: &(dyn StdError + 'static)) -> UnreachableReason {
     let cut_off = |error: &hyper::Error| error.is_incomplete_message();
     if error.downcast_ref().is_some_and(cut_off) {
-        return "the engine closed the connection before it answered".into();
+        return UnreachableReason::Closed;
     }
-    chain(error)
+    UnreachableReason::Other(chain(error))
 }
 
-/// An error with what caused it, without saying anything twice.
-pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+/// Returns an error with its causes, without repeating a text.
+fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut words = error.to_string();
     let mut next = error.source();
     while let Some(e) = next {
@@ -231,6 +247,7 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::EngineErrorKind;
 
     fn refused(status: u16, message: &str) -> EngineError {
         EngineError::Refused {
@@ -239,7 +256,7 @@ mod tests {
         }
     }
 
-    /// The left words are those of real engines: 20.10, 28 and podman 5.
+    /// The messages are those of real engines: 20.10, 28 and podman 5.
     #[test]
     fn refusals_become_what_they_mean() {
         let container: About<'_> = &[(ObjectKind::Container, "c"), (ObjectKind::Image, "i")];
@@ -286,7 +303,7 @@ mod tests {
                 container,
                 409,
                 "Conflict. The container name \"/c\" is already in use by container \"1\". You have to remove (or rename) that container to be able to reuse that name.",
-                "container c exists already",
+                "container c already exists",
             ),
             (
                 container,
@@ -298,7 +315,7 @@ mod tests {
                 network,
                 409,
                 "network with name n already exists",
-                "network n exists already",
+                "network n already exists",
             ),
             (network, 404, "network n not found", "no such network: n"),
             (network, 404, "No such container: c", "no such container: c"),
@@ -334,6 +351,25 @@ mod tests {
                 assert!(matches!(got, EngineError::Conflict(_)));
             }
         }
+    }
+
+    #[test]
+    fn a_refusal_of_privileged_containers_has_its_own_kind() {
+        let runc = "OCI runtime create failed: runc create failed: unable to start container \
+                    process: unable to apply caps: operation not permitted: unknown";
+        let docker = "Privileged mode is incompatible with user namespaces.  You must run the \
+                      container in the host namespace when running privileged mode";
+        for (status, message) in [(500, runc), (400, docker)] {
+            let body = serde_json::json!({ "message": message }).to_string();
+            let status = StatusCode::from_u16(status).expect("a status");
+            let error = from_answer(status, body.as_bytes());
+            assert_eq!(error.kind(), EngineErrorKind::PrivilegedRefused, "{error}");
+            assert!(error.to_string().contains(message), "{error}");
+            let error = refine(error, &[]);
+            assert_eq!(error.kind(), EngineErrorKind::PrivilegedRefused, "{error}");
+        }
+        let other = from_answer(StatusCode::BAD_REQUEST, b"{\"message\":\"privileged\"}");
+        assert_eq!(other.kind(), EngineErrorKind::Refused);
     }
 
     #[test]

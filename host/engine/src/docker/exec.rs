@@ -10,18 +10,19 @@ use http_body_util::Full;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::address::segment;
 use super::answer::Bounds;
+use super::client::DockerEngine;
 use super::demux::{Demux, Kind, Splitter};
-use super::dialer::{Io, Prefixed};
-use super::{DockerEngine, segment};
+use super::errors::{WORDS, refine};
+use super::stream::Prefixed;
+use crate::error::{EngineError, ObjectKind};
 use crate::model::{ExecOutput, ExecSpec};
-use crate::{EngineError, ExecConnection, ObjectKind, stderr};
+use crate::stderr;
+use crate::stream::{BoxByteStream, ExecConnection};
 
-/// First and longest pause between two looks at a command that is about to start or to end.
+/// First and longest pause between two checks of a command that is about to start or to end.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
-
-/// As much of the engine's words as an error repeats.
-const WORDS: usize = 4096;
 
 pub(super) async fn run(
     engine: &DockerEngine,
@@ -39,7 +40,7 @@ pub(super) async fn run(
     let mut splitter = Splitter::strict();
     let mut buffer = BytesMut::with_capacity(64 * 1024);
     let broken = |e: std::io::Error| engine.dialer.unreachable(e.to_string());
-    // Stdout again, should it turn out to be the engine's words: those are not limited by `limit`.
+    // A copy of stdout, in case it is the engine's message, which `limit` does not apply to.
     let mut words = Vec::new();
     loop {
         while let Some((kind, piece)) = splitter.next(&mut buffer).map_err(broken)? {
@@ -78,8 +79,8 @@ pub(super) async fn run(
             State::NotStarted(code) => {
                 return Err(cannot_start(name, spec, code, &words));
             }
-            // The streams end some moments before the engine has seen the process end, or much
-            // earlier where the command closed them.
+            // The streams end shortly before the engine notices that the process has ended, or much
+            // earlier if the command closed them.
             State::Waiting | State::Running => sleep(&mut pause).await,
         }
     }
@@ -102,15 +103,15 @@ pub(super) async fn dial(
 
 /// Waits until the command runs.
 ///
-/// The engine takes the connection over before it starts the command, and writes why it could not
-/// to where stdout would be. So this looks at the first output; where there is none yet (many
-/// commands wait for input), at the engine's own record of the command.
+/// The engine takes the connection over before it starts the command, and writes the reason of a
+/// failure to stdout. So this function checks the first output. If there is none yet (many commands
+/// wait for input), it checks the engine's record of the command.
 async fn started(
     engine: &DockerEngine,
     name: &str,
     spec: &ExecSpec,
     id: &str,
-    stream: &mut Demux<Prefixed<Io>>,
+    stream: &mut Demux<Prefixed<BoxByteStream>>,
 ) -> Result<(), EngineError> {
     let broken = |e: std::io::Error| engine.dialer.unreachable(e.to_string());
     let mut pause = PAUSES.0;
@@ -134,7 +135,7 @@ async fn started(
             State::NotStarted(code) => {
                 let mut words = Vec::new();
                 let mut rest = stream.take(WORDS as u64);
-                // The words are there, or nearly; the engine closes the stream behind them.
+                // The message has arrived or is about to; then the engine closes the stream.
                 let rest = rest.read_to_end(&mut words);
                 let _ = tokio::time::timeout(Duration::from_secs(2), rest).await;
                 return Err(cannot_start(name, spec, code, &words));
@@ -145,8 +146,8 @@ async fn started(
     }
 }
 
-/// The engine ends its words as a terminal wants it. A server's first frame does not look so, and
-/// where a command's output does, a look at the engine's record costs little.
+/// Checks whether the first output may be the engine's message, which ends with a terminal's line
+/// end. A server's first frame does not. For other commands the check of the engine's record is cheap.
 fn looks_like_refusal(first: &[u8]) -> bool {
     first.ends_with(b"\r\n") || first.starts_with(b"OCI runtime")
 }
@@ -159,20 +160,20 @@ fn cannot_start(name: &str, spec: &ExecSpec, code: i64, words: &[u8]) -> EngineE
         container: name.to_owned(),
         command: spec.command.first().cloned().unwrap_or_default(),
         reason: if words.is_empty() {
-            format!("the engine gave up with exit code {code} and no further words")
+            format!("the engine reports exit code {code} and no message")
         } else {
             words.to_owned()
         },
     }
 }
 
-/// Makes the command and starts it, with its streams attached.
+/// Creates the command and starts it with its streams attached.
 async fn attach(
     engine: &DockerEngine,
     name: &str,
     spec: &ExecSpec,
     stdin: bool,
-) -> Result<(String, Prefixed<Io>), EngineError> {
+) -> Result<(String, Prefixed<BoxByteStream>), EngineError> {
     let env = spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let config = ExecConfig {
         attach_stdin: Some(stdin),
@@ -200,22 +201,22 @@ async fn attach(
         .body(Full::new(Bytes::from_static(
             br#"{"Detach":false,"Tty":false}"#,
         )))
-        .map_err(|e| EngineError::Protocol(format!("id of a command: {e}")))?;
+        .map_err(|e| EngineError::Protocol(format!("ID of a command: {e}")))?;
     let io = engine
         .dialer
         .upgrade(request)
         .await
-        .map_err(|e| super::errors::refine(e, about))?;
+        .map_err(|e| refine(e, about))?;
     Ok((created.id, io))
 }
 
-/// Where a command is.
+/// The state of a command.
 enum State {
     /// About to start.
     Waiting,
     Running,
     Ended(i64),
-    /// It will never run; with the exit code that stands for it.
+    /// It will never run; with the exit code that the engine reports.
     NotStarted(i64),
 }
 
@@ -235,8 +236,8 @@ async fn state(engine: &DockerEngine, id: &str) -> Result<State, EngineError> {
     Ok(judge(&seen))
 }
 
-/// `Running` turns true before the command is there; a process id only comes with it, and is kept
-/// after its end by Docker.
+/// Returns the state of a command. `Running` becomes true before the command exists; the process ID is
+/// set when it exists, and Docker keeps it after the command's end.
 fn judge(seen: &Inspection) -> State {
     let process = seen.pid.is_some_and(|pid| pid > 0);
     match seen.exit_code {

@@ -1,16 +1,18 @@
-//! The BuildKit that lives in the engine.
+//! Connections to the engine's own BuildKit.
 //!
-//! Both addresses have no version in them, as BuildKit's own client asks for them.
+//! The paths contain no API version, like those of BuildKit's own client.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderName, HeaderValue, UPGRADE};
 use http::{Method, Request};
 use http_body_util::Full;
 
-use super::DockerEngine;
-use crate::{BoxByteStream, EngineError, Hijack};
+use super::client::DockerEngine;
+use crate::engine::Hijack;
+use crate::error::EngineError;
+use crate::stream::BoxByteStream;
 
-/// What the names of the headers that announce a session begin with.
+/// Beginning of the names of the headers that announce a session.
 const SESSION_HEADERS: &str = "x-docker-expose-session-";
 
 pub(super) async fn open(
@@ -26,7 +28,7 @@ pub(super) async fn open(
     *request.uri_mut() = http::Uri::from_static(path);
     for (name, value) in headers {
         let header = HeaderName::try_from(name).ok();
-        // Others would change the request itself: its length, its end, on whose behalf it is made.
+        // Other headers could change the request itself: its length, its end, its credentials.
         let header = header.filter(|header| header.as_str().starts_with(SESSION_HEADERS));
         let value = HeaderValue::try_from(value).ok();
         let (Some(header), Some(value)) = (header, value) else {
@@ -34,12 +36,14 @@ pub(super) async fn open(
                 "{name:?} cannot be sent as a header of a session"
             )));
         };
-        // Several headers of one name: one for each method that the session serves.
+        // There are several headers of one name: one for each method that the session serves.
         request
             .headers_mut()
             .try_append(header, value)
             .map_err(|_| {
-                EngineError::LimitExceeded("a session has more headers than can be sent".into())
+                EngineError::LimitExceeded(
+                    "a session has more headers than a request can have".into(),
+                )
             })?;
     }
     let headers = request.headers_mut();
@@ -48,10 +52,11 @@ pub(super) async fn open(
     match engine.dialer.upgrade(request).await {
         Ok(io) => Ok(Box::new(io)),
         Err(EngineError::Refused { status, message }) if matches!(status, 404 | 405 | 501) => {
-            Err(EngineError::Unsupported(format!(
-                "BuildKit connections (POST {path}: {status} {message}); `iechor buildx create --use` \
-                 makes a builder with a BuildKit of its own"
-            )))
+            Err(EngineError::NoBuildKit {
+                request: format!("POST {path}"),
+                status,
+                message,
+            })
         }
         Err(e) => Err(e),
     }

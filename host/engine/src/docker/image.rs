@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::address::segments;
+use super::client::DockerEngine;
 use super::startup::InspectedStartup;
-use super::{DockerEngine, encode};
 use crate::model::{Image, Platform};
 use crate::{EngineError, ObjectKind};
 
@@ -57,18 +58,9 @@ pub(super) async fn inspect(
     }))
 }
 
-/// The address of an image.
+/// Returns the path of an image.
 pub(super) fn path(reference: &str) -> String {
     format!("/images/{}/json", segments(reference))
-}
-
-/// A name as a part of an address. Its slashes stay what they are; engines tell them by them.
-pub(super) fn segments(name: &str) -> String {
-    if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        "%20".to_owned()
-    } else {
-        encode(name, b"-_.~/:@")
-    }
 }
 
 #[cfg(test)]

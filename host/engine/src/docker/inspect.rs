@@ -1,4 +1,4 @@
-//! The engine itself, and objects of any kind.
+//! The engine's description, and objects of any kind.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,10 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::address::segment;
 use super::answer::Bounds;
-use super::{DockerEngine, image, run, segment};
+use super::client::DockerEngine;
+use super::{image, run};
 use crate::model::{EngineInfo, Platform};
 use crate::{EngineError, ObjectKind};
 
@@ -31,7 +33,7 @@ struct Component {
     name: String,
 }
 
-/// Strings where bollard has closed enums.
+/// The part of `/info` that is read, with strings instead of bollard's closed enums.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Info {
@@ -76,7 +78,7 @@ fn read(version: Version, info: Info) -> EngineInfo {
             .unwrap_or_default()
     };
     let security = info.security_options.unwrap_or_default();
-    // `name=seccomp,profile=default`; Podman may leave `name=` away.
+    // `name=seccomp,profile=default`; Podman may omit `name=`.
     let secured = |word: &str| {
         security.iter().any(|option| {
             option
@@ -131,7 +133,7 @@ pub(super) async fn any(engine: &DockerEngine, name: &str) -> Result<Option<Valu
     for (kind, path) in places {
         match engine.find(&path, &[(kind, name)]).await {
             Ok(None) => {}
-            // Not every name of a container or a volume could be that of an image.
+            // Some names of containers and volumes are not valid names of images.
             Err(EngineError::Refused { status: 400, .. }) if kind == ObjectKind::Image => {}
             found => return found,
         }

@@ -1,4 +1,4 @@
-//! Answers that are a stream of JSON values: pulls, pushes and loads.
+//! Answers that are a stream of JSON objects: of pulls, pushes and loads.
 
 use bytes::BytesMut;
 use http_body_util::BodyExt;
@@ -6,9 +6,9 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 
 use super::dialer::Dialer;
-use crate::EngineError;
+use crate::error::{EngineError, Mebibytes};
 
-/// A value that does not end within this is no message. The longest are the words of a failure.
+/// Maximum size of a message, in bytes. The longest messages are those of failures.
 const LIMIT: usize = 1 << 20;
 
 #[derive(Debug, Default, Deserialize)]
@@ -30,7 +30,7 @@ pub(super) struct Progress {
     pub(super) total: i64,
 }
 
-/// What an engine adds for programs: the digest of what was pushed.
+/// Data for programs: the digest of a pushed image.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Aux {
@@ -45,7 +45,7 @@ struct Detail {
 }
 
 impl Line {
-    /// Bytes done and in all.
+    /// Returns the transferred bytes and the total.
     pub(super) fn progress(&self) -> (u64, Option<u64>) {
         let Some(progress) = &self.progress_detail else {
             return (0, None);
@@ -71,7 +71,7 @@ impl Line {
     }
 }
 
-/// Reads the values of an answer.
+/// Reads the messages of an answer.
 pub(super) struct Lines<'a> {
     dialer: &'a Dialer,
     body: Incoming,
@@ -89,7 +89,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The next value. One that reports a failure is an error here.
+    /// Returns the next message. One that reports a failure is returned as an error.
     pub(super) async fn next(&mut self) -> Result<Option<Line>, EngineError> {
         loop {
             if let Some(line) = take(&mut self.buffer, &mut self.end)? {
@@ -116,10 +116,10 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Looks for the end of a value, and at no byte twice: a value may come byte by byte.
+/// Finds the end of a message. It examines no byte twice, because a message may arrive byte by byte.
 #[derive(Debug, Default)]
 struct End {
-    /// Bytes that were looked at.
+    /// Number of bytes that were examined.
     seen: usize,
     depth: usize,
     in_string: bool,
@@ -127,11 +127,11 @@ struct End {
 }
 
 impl End {
-    /// The length of the value that the buffer begins with, once it has all of it.
+    /// Returns the length of the message at the beginning of the buffer, if it is complete.
     ///
     /// # Errors
     ///
-    /// Where what the buffer begins with is no object.
+    /// [`EngineError::Protocol`] if the buffer does not begin with an object.
     fn find(&mut self, buffer: &[u8]) -> Result<Option<usize>, EngineError> {
         while let Some(&byte) = buffer.get(self.seen) {
             self.seen += 1;
@@ -159,15 +159,15 @@ impl End {
     }
 }
 
-/// Takes one whole value out of the buffer; they need not be on lines of their own.
+/// Takes one complete message out of the buffer. Messages need not be on separate lines.
 fn take(buffer: &mut BytesMut, end: &mut End) -> Result<Option<Line>, EngineError> {
     match end.find(buffer)? {
         Some(length) => serde_json::from_slice(&buffer.split_to(length))
             .map(Some)
             .map_err(|e| EngineError::Protocol(format!("the engine's report: {e}"))),
         None if buffer.len() > LIMIT => Err(EngineError::Protocol(format!(
-            "a message of the engine's report has more than {} MiB",
-            LIMIT >> 20
+            "a message of the engine's report has more than {}",
+            Mebibytes(LIMIT as u64)
         ))),
         None => Ok(None),
     }

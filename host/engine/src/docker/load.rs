@@ -1,4 +1,4 @@
-//! `docker load`.
+//! Loads images, like `docker load`.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +12,11 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
+use super::address::address;
 use super::answer::Bounds;
+use super::client::DockerEngine;
 use super::lines::Lines;
-use super::{DockerEngine, address};
-use crate::EngineError;
+use crate::error::EngineError;
 use crate::model::LoadEvent;
 
 pub(super) async fn load(
@@ -23,8 +24,8 @@ pub(super) async fn load(
     tar: BoxStream<'static, io::Result<Bytes>>,
     events: mpsc::Sender<LoadEvent>,
 ) -> Result<(), EngineError> {
-    // What the stream fails with goes into the connection and comes out as a broken transfer; it
-    // is noted on its way in, to be told as what it is.
+    // A failure of the stream would be reported as a broken transfer; it is kept here, to be reported
+    // as what it is.
     let failure = Arc::new(Mutex::new(None));
     let note = failure.clone();
     let body = StreamBody::new(tar.map(move |part| match part {
@@ -39,7 +40,7 @@ pub(super) async fn load(
         .uri(address("/images/load", &[("quiet", "0")]))
         .header(CONTENT_TYPE, "application/x-tar")
         .body(body)
-        .map_err(|e| EngineError::Invalid(format!("cannot ask the engine to load: {e}")))?;
+        .map_err(|e| EngineError::Invalid(format!("cannot send a request to load images: {e}")))?;
     let result = transfer(engine, request, &events).await;
     let failure = failure
         .lock()
@@ -47,7 +48,7 @@ pub(super) async fn load(
         .take();
     match (result, failure) {
         (Err(_), Some(reason)) => Err(EngineError::Invalid(format!(
-            "the images to load could not be read to their end: {reason}"
+            "cannot read the images to load to their end: {reason}"
         ))),
         (Err(EngineError::Refused { status, message }), None) => Err(EngineError::Refused {
             status,
@@ -81,7 +82,7 @@ where
             current,
             total,
         };
-        // Where nobody listens, the load goes on all the same.
+        // The load continues without a listener.
         let _ = events.send(event).await;
     }
     Ok(())

@@ -1,12 +1,18 @@
-//! The Docker Engine API.
+//! An engine that speaks the Docker Engine API.
 //!
-//! Bollard builds the requests and reads the answers where its types fit. Where they do not, the
-//! request is made here: bollard's enums are closed, so that one state or driver that it does not
-//! know makes a whole answer unreadable (Podman has such), its streams cut no errors apart, and it
-//! cannot hand over an upgraded connection. Both use one dialer.
+//! Bollard builds the requests and reads the answers if its types fit. In other cases, `client`
+//! sends the request itself: bollard's enums are closed, so that one state or driver that it does
+//! not know makes a whole answer unreadable (Podman has such states), its streams do not distinguish
+//! errors, and it cannot hand over an upgraded connection. Both use one `dialer`.
+//!
+//! Each module below is one group of the engine's operations, or a part of the transport: `client`
+//! (requests), `dialer` (connections), `tls`, `answer` (bounds of answers), `errors` (what an answer
+//! means), `demux` and `lines` (streams).
 
+mod address;
 mod answer;
 pub mod archive;
+mod client;
 mod container;
 mod demux;
 mod dialer;
@@ -21,216 +27,27 @@ mod network;
 mod reach;
 mod run;
 mod startup;
+mod stream;
+mod tls;
 mod transfer;
 mod volume;
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use http::{Method, Request, StatusCode};
-use http_body_util::Full;
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use self::answer::{Bounds, OBJECTS, Objects, Subject};
 pub(crate) use self::archive::check as archive_check;
-pub(crate) use self::container::Log;
-use self::dialer::Dialer;
-use self::errors::About;
-use crate::config::DockerConfig;
-use crate::endpoint::Endpoint;
+pub use self::client::DockerEngine;
+use crate::engine::{Engine, Hijack};
+use crate::error::EngineError;
 use crate::model::{
     Container, ContainerSpec, EngineInfo, ExecOutput, ExecSpec, File, Image, LoadEvent, LogChunk,
     Network, NetworkSpec, Platform, PullEvent, Volume, VolumeSpec,
 };
-use crate::{BoxByteStream, Engine, EngineError, ExecConnection, Hijack};
-
-/// An engine that speaks the Docker Engine API 1.41 or later.
-#[derive(Clone)]
-pub struct DockerEngine {
-    dialer: Arc<Dialer>,
-    docker: Docker,
-    config: Arc<DockerConfig>,
-}
-
-impl DockerEngine {
-    /// Prepares for the engine at `endpoint`; the first request connects. `config` gives further
-    /// HTTP headers, and the credentials for pulls.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::Unreachable`] where the TLS material cannot be read or used, and where
-    /// `HttpHeaders` of the configuration are none.
-    pub fn connect(endpoint: &Endpoint, config: Arc<DockerConfig>) -> Result<Self, EngineError> {
-        let dialer = Arc::new(Dialer::new(endpoint, &config)?);
-        let transport = {
-            let dialer = dialer.clone();
-            move |request: BollardRequest| {
-                let dialer = dialer.clone();
-                async move {
-                    dialer
-                        .send(request, Bounds::DONE)
-                        .await
-                        .map_err(errors::into_bollard)
-                }
-            }
-        };
-        let docker = Docker::connect_with_custom_transport(
-            transport,
-            Some("http://docker"),
-            // Seconds to the head of an answer. To stop a container may take as long as it is
-            // given, so there is no limit here; who wants one drops the future. From its first byte
-            // on an answer has the limits of `answer`.
-            u64::MAX,
-            API_DEFAULT_VERSION,
-        )
-        .map_err(|e| errors::from_bollard(e, &dialer, &[]))?;
-        Ok(Self {
-            dialer,
-            docker,
-            config,
-        })
-    }
-
-    /// Maps a failure of bollard's.
-    fn failed<'a>(
-        &'a self,
-        about: About<'a>,
-    ) -> impl FnOnce(bollard::errors::Error) -> EngineError + 'a {
-        move |e| errors::from_bollard(e, &self.dialer, about)
-    }
-
-    /// Sends a request without bollard; the answer's status is a success.
-    async fn request(
-        &self,
-        method: Method,
-        path: &str,
-        query: &[(&str, &str)],
-        body: Option<serde_json::Value>,
-        about: About<'_>,
-        bounds: Bounds,
-    ) -> Result<http::Response<hyper::body::Incoming>, EngineError> {
-        let mut request = Request::builder().method(method).uri(address(path, query));
-        if body.is_some() {
-            request = request.header(http::header::CONTENT_TYPE, "application/json");
-        }
-        let body = body.map(|b| Bytes::from(b.to_string())).unwrap_or_default();
-        let request = request
-            .body(Full::new(body))
-            .map_err(|e| EngineError::Invalid(format!("cannot ask the engine for {path}: {e}")))?;
-        let response = self.dialer.send(request, bounds).await?;
-        self.successful(response, about).await
-    }
-
-    async fn successful(
-        &self,
-        response: http::Response<hyper::body::Incoming>,
-        about: About<'_>,
-    ) -> Result<http::Response<hyper::body::Incoming>, EngineError> {
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        Err(errors::refine(self.dialer.failure(response).await, about))
-    }
-
-    /// Sends a request without bollard and reads the JSON of its answer.
-    async fn json<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        query: &[(&str, &str)],
-        body: Option<serde_json::Value>,
-        about: About<'_>,
-        bounds: Bounds,
-    ) -> Result<T, EngineError> {
-        let response = self
-            .request(method, path, query, body, about, bounds)
-            .await?;
-        let body = self.dialer.collect(response).await?;
-        serde_json::from_slice(&body)
-            .map_err(|e| EngineError::Protocol(format!("the answer to {path}: {e}")))
-    }
-
-    /// The objects of a list that an answer at `path` has.
-    fn listed<T>(&self, path: &str, objects: Objects<T>) -> Result<Vec<T>, EngineError> {
-        match objects {
-            Objects::All(objects) => Ok(objects),
-            Objects::TooMany => Err(Subject {
-                endpoint: self.dialer.endpoint().to_owned(),
-                request: format!("GET {path}"),
-            }
-            .too_large(format!("{OBJECTS} objects"))),
-        }
-    }
-
-    /// As [`Self::json`], for an object that may not exist.
-    async fn find<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        about: About<'_>,
-    ) -> Result<Option<T>, EngineError> {
-        let bounds = Bounds::OBJECT;
-        match self.json(Method::GET, path, &[], None, about, bounds).await {
-            Ok(found) => Ok(Some(found)),
-            Err(EngineError::NotFound { .. }) => Ok(None),
-            // Whatever its words, there is nothing of that name: this was a plain lookup.
-            Err(EngineError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-}
-
-impl fmt::Debug for DockerEngine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DockerEngine")
-            .field("endpoint", &self.dialer.endpoint())
-            .finish_non_exhaustive()
-    }
-}
-
-/// A name as one segment of a path. What could climb out of its place in the path becomes a name
-/// that no object has.
-fn segment(name: &str) -> String {
-    match name {
-        "" | "." | ".." => "%20".into(),
-        _ => encode(name, b"-_.~"),
-    }
-}
-
-/// The path and query of a request.
-fn address(path: &str, query: &[(&str, &str)]) -> String {
-    let mut address = path.to_owned();
-    for (i, (key, value)) in query.iter().enumerate() {
-        address.push(if i == 0 { '?' } else { '&' });
-        address.push_str(key);
-        address.push('=');
-        address.push_str(&encode(value, b"-_.~"));
-    }
-    address
-}
-
-fn encode(text: &str, keep: &[u8]) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || keep.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-/// The `filters` of a list: every one of `labels`.
-fn label_filters(labels: &[(String, String)]) -> String {
-    let labels: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
-    serde_json::json!({ "label": labels }).to_string()
-}
+use crate::stream::{BoxByteStream, ExecConnection};
 
 #[async_trait]
 impl Engine for DockerEngine {
@@ -392,21 +209,5 @@ impl Engine for DockerEngine {
 
     async fn inspect_any(&self, name: &str) -> Result<Option<serde_json::Value>, EngineError> {
         inspect::any(self, name).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_stay_in_their_segment() {
-        assert_eq!(segment("buildx_buildkit_b0"), "buildx_buildkit_b0");
-        assert_eq!(segment("a/../b?c#d"), "a%2F..%2Fb%3Fc%23d");
-        assert_eq!(segment(".."), "%20");
-        assert_eq!(
-            address("/x", &[("a", "1 2"), ("b", "c&d")]),
-            "/x?a=1%202&b=c%26d"
-        );
     }
 }

@@ -7,8 +7,9 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::address::{label_filters, segment};
 use super::answer::{Bounds, Objects};
-use super::{DockerEngine, label_filters, segment};
+use super::client::DockerEngine;
 use crate::model::{Network, NetworkSpec};
 use crate::{EngineError, ObjectKind};
 
@@ -49,8 +50,8 @@ struct Created {
     id: String,
 }
 
-/// Without bollard, which does not send `CheckDuplicate`: engines before API 1.44 make a second
-/// network of the same name without it.
+/// Creates a network, without bollard, which does not send `CheckDuplicate`. Without this setting,
+/// engines before API 1.44 create a second network of the same name.
 pub(super) async fn create(
     engine: &DockerEngine,
     spec: &NetworkSpec,

@@ -1,11 +1,11 @@
-//! What an inspected container reaches of the engine's machine.
+//! What an inspected container can reach on the engine's machine.
 
 use serde::Deserialize;
 
 use crate::model::Reach;
 
-/// What of `HostConfig` takes a container out of its box. All of it may be missing or null: Podman
-/// and older engines leave out what they do not have.
+/// The part of `HostConfig` that weakens a container's isolation. Every field may be missing or null:
+/// Podman and older engines omit what they do not support.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct InspectedReach {
@@ -41,7 +41,7 @@ struct DeviceRequest {
 }
 
 impl InspectedReach {
-    /// With the networks that the container is in.
+    /// Returns what the container can reach; `networks` are the networks that it is in.
     pub(super) fn read(self, networks: Vec<String>) -> Reach {
         let mut privileges = Vec::new();
         if self.privileged == Some(true) {
@@ -49,7 +49,7 @@ impl InspectedReach {
         }
         let added = self.cap_add.into_iter().flatten();
         privileges.extend(added.map(|name| format!("capability {name}")));
-        // The one such option that takes something away.
+        // The only option that adds a restriction.
         let tightening = |option: &String| option.starts_with("no-new-privileges");
         let options = self.security_opt.into_iter().flatten();
         privileges.extend(
@@ -86,7 +86,7 @@ impl InspectedReach {
     }
 }
 
-/// As `--gpus` of the Docker CLI would have asked for it.
+/// Returns a request as `--gpus` of the Docker CLI writes it.
 fn request(request: DeviceRequest) -> String {
     match request.device_ids {
         Some(ids) if !ids.is_empty() => format!("device={}", ids.join(",")),

@@ -1,19 +1,22 @@
-//! Names the run of a container's process, or of an engine.
+//! Names for the run of a container's process, or of an engine.
 //!
-//! What a daemon says of itself depends on its process and, for the platforms that it can build
-//! for, on the emulators that the kernel has (`binfmt_misc`). Both can be seen without asking the
-//! daemon where it runs under this very kernel. That is shown by its process being here, in a
-//! control group named after the container; nothing else is believed, since a socket may lead into
-//! a virtual machine.
+//! The properties of a daemon depend on its process and, for the platforms that it can build for, on
+//! the kernel's emulators (`binfmt_misc`). Both can be checked without asking the daemon if it runs
+//! under this kernel. The proof is that its process is visible here, in a control group that is
+//! named after the container. There is no other proof, because a socket may lead into a virtual
+//! machine.
 
 use std::fs;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// Where the kernel lists its emulators.
+use crate::hex::hex;
+
+/// Directory in which the kernel lists its emulators.
 const EMULATORS: &str = "/proc/sys/fs/binfmt_misc";
 
+/// Returns a name for the run of a container's process; `None` if it is not under this kernel.
 pub(super) fn name(id: &str, started_at: &str, pid: u32) -> Option<String> {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     if pid == 0 || id.is_empty() || !groups.contains(id) {
@@ -23,14 +26,14 @@ pub(super) fn name(id: &str, started_at: &str, pid: u32) -> Option<String> {
     Some(format!("{id}@{started_at}+{emulators}"))
 }
 
-/// A machine, as an engine describes its own.
+/// An engine's description of its machine.
 pub(super) struct Machine<'a> {
     pub(super) name: &'a str,
     pub(super) kernel: &'a str,
 }
 
-/// An engine has no process to be found here; that it is on this machine is shown by the machine's
-/// name and kernel, of which a virtual machine has at least one of its own.
+/// Returns a name for the run of an engine; `None` if it is not on this machine. The proof is the
+/// machine's name and kernel: a virtual machine has at least a kernel or a name of its own.
 pub(super) fn engine(id: &str, version: &str, machine: &Machine<'_>) -> Option<String> {
     let is_here = own("hostname")? == machine.name && own("osrelease")? == machine.kernel;
     if !is_here || id.is_empty() {
@@ -40,15 +43,15 @@ pub(super) fn engine(id: &str, version: &str, machine: &Machine<'_>) -> Option<S
     Some(format!("{id}@{version}+{emulators}"))
 }
 
-/// What the kernel of this machine says of itself.
+/// Returns a property of this machine's kernel.
 fn own(what: &str) -> Option<String> {
     let text = fs::read_to_string(Path::new("/proc/sys/kernel").join(what)).ok()?;
     Some(text.trim_end().to_owned())
 }
 
-/// A digest of all that is registered; `None` where the kernel does not show it.
+/// Returns a digest of all registered emulators; `None` if the kernel does not show them.
 fn emulators(directory: &Path) -> Option<String> {
-    // There only where the file system is mounted. It also switches all emulators on and off.
+    // This file exists only if the file system is mounted. It also switches all emulators on and off.
     let status = fs::read(directory.join("status")).ok()?;
     let mut names: Vec<_> = fs::read_dir(directory)
         .ok()?
@@ -65,13 +68,7 @@ fn emulators(directory: &Path) -> Option<String> {
         // Interpreter, flags and pattern.
         hash.update(fs::read(directory.join(&name)).ok()?);
     }
-    let digest = hash.finalize();
-    Some(
-        digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
+    Some(hex(&hash.finalize()[..8]))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! How the first process of an inspected container or image begins.
+//! How the first process of an inspected container or image is started.
 
 use serde::Deserialize;
 
 use crate::model::Startup;
 
-/// The part of `Config` that says so. All of it may be missing or null.
+/// The part of `Config` about the first process. Every field may be missing or null.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct InspectedStartup {

@@ -1,4 +1,4 @@
-//! Images on their way between a registry and the engine.
+//! Pulls and pushes of images.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
@@ -7,14 +7,14 @@ use http::{Method, Request};
 use http_body_util::Full;
 use tokio::sync::mpsc;
 
+use super::address::{address, segments};
 use super::answer::Bounds;
-use super::image::segments;
+use super::client::DockerEngine;
 use super::lines::{Line, Lines};
-use super::{DockerEngine, address};
 use crate::config::{Credential, HUB_KEY};
+use crate::error::{EngineError, ObjectKind};
 use crate::model::{Platform, PullEvent};
 use crate::reference::Reference;
-use crate::{EngineError, ObjectKind};
 
 pub(super) async fn pull(
     engine: &DockerEngine,
@@ -40,9 +40,7 @@ pub(super) async fn pull(
         request = request.header("X-Registry-Auth", auth_header(registry, credential));
     }
     let request = request.body(Full::new(Bytes::new())).map_err(|e| {
-        EngineError::Invalid(format!(
-            "cannot ask the engine for image {reference:?}: {e}"
-        ))
+        EngineError::Invalid(format!("cannot send a request to pull {reference:?}: {e}"))
     })?;
     let what = format!("pull {reference}");
     let explain = |e| explain(e, &what, registry, credential.is_some());
@@ -50,7 +48,7 @@ pub(super) async fn pull(
     let response = engine.successful(response, &[]).await.map_err(explain)?;
     let mut lines = Lines::new(&engine.dialer, response.into_body());
     while let Some(line) = lines.next().await.map_err(explain)? {
-        // Where nobody listens, the pull goes on all the same.
+        // The pull continues without a listener.
         let _ = events.send(event(line)).await;
     }
     Ok(())
@@ -67,7 +65,7 @@ pub(super) async fn push(
         version,
     } = Reference::parse(reference);
     let credential = credential(engine, registry).await?;
-    // Old engines want the header even where it says nothing.
+    // Old engines require the header even if it is empty.
     let auth = match &credential {
         Some(credential) => auth_header(registry, credential),
         None => URL_SAFE.encode("{}"),
@@ -79,9 +77,7 @@ pub(super) async fn push(
         .header("X-Registry-Auth", auth)
         .body(Full::new(Bytes::new()))
         .map_err(|e| {
-            EngineError::Invalid(format!(
-                "cannot ask the engine to push image {reference:?}: {e}"
-            ))
+            EngineError::Invalid(format!("cannot send a request to push {reference:?}: {e}"))
         })?;
     let what = format!("push {reference}");
     let explain = |e| explain(e, &what, registry, credential.is_some());
@@ -118,7 +114,8 @@ async fn credential(
     })
 }
 
-/// The engine decodes this with Go's `base64.URLEncoding`: URL-safe, with padding.
+/// Returns the value of `X-Registry-Auth`. The engine decodes it with Go's `base64.URLEncoding`:
+/// URL-safe, with padding.
 fn auth_header(registry: &str, credential: &Credential) -> String {
     let address = match registry {
         "docker.io" => HUB_KEY,
@@ -140,7 +137,7 @@ fn auth_header(registry: &str, credential: &Credential) -> String {
     URL_SAFE.encode(serde_json::Value::from(auth).to_string())
 }
 
-/// Says of a failed transfer what was to be done, such as `pull IMAGE`, and how to mend it.
+/// Adds to the error of a transfer what was requested, such as `pull IMAGE`, and what to do about it.
 fn explain(error: EngineError, what: &str, registry: &str, credential: bool) -> EngineError {
     let (status, message) = match error {
         EngineError::Refused { status, message } => (status, message),
@@ -161,7 +158,7 @@ fn explain(error: EngineError, what: &str, registry: &str, credential: bool) -> 
     ]) {
         format!(
             "the engine does not reach the registry {registry}: check the engine's network, DNS \
-             and proxy, or bring the image there with `docker load`"
+             and proxy, or load the image with `docker load`"
         )
     } else if any(&["x509", "http response to https client"]) {
         format!("the engine does not trust {registry}: see `insecure-registries` and `certs.d`")

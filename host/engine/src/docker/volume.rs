@@ -7,8 +7,9 @@ use bollard::query_parameters::RemoveVolumeOptionsBuilder;
 use http::Method;
 use serde::Deserialize;
 
+use super::address::{label_filters, segment};
 use super::answer::{Bounds, Objects};
-use super::{DockerEngine, label_filters, segment};
+use super::client::DockerEngine;
 use crate::model::{Volume, VolumeSpec};
 use crate::{EngineError, ObjectKind};
 
@@ -35,8 +36,9 @@ impl Seen {
     }
 }
 
-/// The engine answers with the volume that exists, as if it had made it. So this looks first; and
-/// as another may make one between the look and the request, at the labels afterwards.
+/// Creates a volume. If one of that name exists, the engine answers with it as if it had created it.
+/// So this function checks first, and then compares the labels, because another client may create a
+/// volume between the check and the request.
 pub(super) async fn create(
     engine: &DockerEngine,
     spec: &VolumeSpec,

@@ -1,7 +1,15 @@
-use crate::model::{LogChunk, LogStream};
+//! What the processes of simulated containers do.
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-/// What a container's process does once it is started.
+use crate::model::{ContainerSpec, LogChunk, LogStream};
+
+/// A function that decides about a container's process when it starts.
+pub(super) type OnStart = Arc<dyn Fn(&ContainerSpec) -> Option<Behavior> + Send + Sync>;
+
+/// What a container's process does after it is started.
 #[derive(Debug, Clone)]
 pub struct Behavior {
     pub(super) log: Vec<LogChunk>,
@@ -29,12 +37,12 @@ impl Behavior {
         }
     }
 
-    /// It runs until it is stopped.
+    /// Returns a process that runs until it is stopped.
     pub fn stays_up() -> Self {
         Self::new(End::Never)
     }
 
-    /// It ends by itself, at once.
+    /// Returns a process that ends at once with this exit code.
     pub fn exits(code: i64) -> Self {
         Self::new(End::Exits {
             code,
@@ -43,7 +51,7 @@ impl Behavior {
         })
     }
 
-    /// The kernel kills it at once for want of memory.
+    /// Returns a process that the kernel kills at once because memory runs out.
     pub fn runs_out_of_memory() -> Self {
         Self::new(End::Exits {
             code: 137,
@@ -52,12 +60,12 @@ impl Behavior {
         })
     }
 
-    /// The engine cannot start it, and says so in these words.
+    /// Returns a process that the engine cannot start; `words` is the engine's message.
     pub fn never_starts(words: impl Into<String>) -> Self {
         Self::new(End::NeverStarts(words.into()))
     }
 
-    /// It ends only when the engine has answered so many further calls.
+    /// Lets the process end only after the engine has answered this many further calls.
     #[must_use]
     pub fn after_calls(mut self, calls: u64) -> Self {
         if let End::Exits { after_calls, .. } = &mut self.end {
@@ -66,7 +74,7 @@ impl Behavior {
         self
     }
 
-    /// It writes this line, without a newline, when it is started.
+    /// Adds a line, without a line feed, that the process writes when it starts.
     #[must_use]
     pub fn with_log(mut self, stream: LogStream, line: &str) -> Self {
         let data = Bytes::from(format!("{line}\n"));
@@ -74,8 +82,8 @@ impl Behavior {
         self
     }
 
-    /// The exit code when it is stopped. By default that of a process that is ended by a signal:
-    /// 143 with an init process, which passes the signal on, else 137.
+    /// Sets the exit code for a stop. The default is that of a process that a signal ends: 143 with
+    /// an init process, which passes the signal on, else 137.
     #[must_use]
     pub fn stops_with(mut self, code: i64) -> Self {
         self.stop_code = Some(code);

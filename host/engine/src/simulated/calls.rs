@@ -1,22 +1,22 @@
-//! The journal of calls, and what is done to them.
+//! The journal of calls, and the faults that tests set for them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::EngineError;
+use crate::error::EngineError;
 use crate::model::{ContainerSpec, ExecSpec, MountSource};
 
-/// What happens to a call.
+/// A fault of a call.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// It is not carried out, and answered with this.
+    /// The call is not carried out; the engine answers with this error.
     Error(EngineError),
-    /// It is carried out, but answered with this: the connection broke in between.
+    /// The call is carried out, but its caller gets this error: the connection broke before the answer.
     LoseAnswer(EngineError),
-    /// It is not carried out, and never answered.
+    /// The call is not carried out and never answered.
     Hang,
-    /// It is carried out after this time.
+    /// The call is carried out after this time.
     Delay(Duration),
 }
 
@@ -24,7 +24,7 @@ pub enum Fault {
 pub(super) struct Calls {
     entries: Vec<(String, Option<String>)>,
     faults: BTreeMap<u64, Fault>,
-    /// What happens to every call whose line begins so.
+    /// Faults of all calls whose line begins with a text.
     rules: Vec<(String, Fault)>,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn command(exec: &ExecSpec) -> String {
     text
 }
 
-/// A container in one line: what it is made with, without what is at its default.
+/// Returns a container's settings in one line, without those that have their default.
 pub(super) fn describe(spec: &ContainerSpec) -> String {
     let mut text = format!("create_container {} image={}", spec.name, spec.image);
     text.push_str(&list("args", spec.command.iter().map(String::as_str)));

@@ -7,33 +7,34 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
+use crate::error::EngineError;
 use crate::model::{ExecOutput, ExecSpec};
 use crate::stderr::{self, Sink};
-use crate::{BoxByteStream, EngineError, ExecConnection};
+use crate::stream::{BoxByteStream, ExecConnection};
 
-/// Bytes that a pipe between a command and its caller holds.
+/// Capacity of the pipe between a command and its caller, in bytes.
 const PIPE: usize = 64 * 1024;
 
 type Serve = Box<dyn FnOnce(CommandIo) -> Pin<Box<dyn Future<Output = i64> + Send>> + Send>;
 
 /// What a command in a container does.
 pub enum Command {
-    /// It reads nothing, writes this, and ends.
+    /// It reads nothing, writes its output, and ends.
     Exits {
-        /// Its exit code.
+        /// Exit code.
         code: i64,
-        /// What it writes to stdout.
+        /// Output to stdout.
         stdout: Vec<u8>,
-        /// What it writes to stderr.
+        /// Output to stderr.
         stderr: Vec<u8>,
     },
-    /// It is a function of the test's. Where its container ends, it is dropped.
+    /// It is a function of the test. The function is dropped when its container ends.
     Serves(Serve),
-    /// The engine cannot start it, and says so in these words.
+    /// The engine cannot start it; the engine's message.
     CannotStart(String),
 }
 
-/// The side of the streams that the command has.
+/// The command's side of its streams.
 pub struct CommandIo {
     /// Reading is stdin, writing is stdout.
     pub stream: BoxByteStream,
@@ -41,12 +42,12 @@ pub struct CommandIo {
     pub stderr: CommandStderr,
 }
 
-/// Where a command writes its stderr to.
+/// Stderr of a command.
 #[derive(Debug)]
 pub struct CommandStderr(Sink);
 
 impl CommandStderr {
-    /// Writes; never waits for a reader.
+    /// Writes without waiting for a reader.
     pub fn write(&self, data: impl Into<Bytes>) {
         self.0.push(data.into());
     }
@@ -63,7 +64,7 @@ impl fmt::Debug for Command {
 }
 
 impl Command {
-    /// It writes this to stdout and ends well.
+    /// Returns a command that writes this to stdout and succeeds.
     pub fn prints(stdout: impl Into<Vec<u8>>) -> Self {
         Self::Exits {
             code: 0,
@@ -72,7 +73,7 @@ impl Command {
         }
     }
 
-    /// It writes this to stderr and fails.
+    /// Returns a command that writes this to stderr and fails.
     pub fn fails(code: i64, stderr: impl Into<Vec<u8>>) -> Self {
         Self::Exits {
             code,
@@ -81,7 +82,7 @@ impl Command {
         }
     }
 
-    /// It is this function; what it returns is the exit code.
+    /// Returns a command that is a function, whose result is the exit code.
     pub fn serves<F, R>(serve: F) -> Self
     where
         F: FnOnce(CommandIo) -> R + Send + 'static,
@@ -90,7 +91,7 @@ impl Command {
         Self::Serves(Box::new(|io| Box::pin(serve(io))))
     }
 
-    /// Its program is not in the container; the words are runc's.
+    /// Returns a command whose program is not in the container. The message is runc's.
     pub fn no_such_program(exec: &ExecSpec) -> Self {
         let program = exec.command.first().map_or("", String::as_str);
         Self::CannotStart(format!(
@@ -114,7 +115,7 @@ impl Command {
             } => Ok(Box::new(move |mut io: CommandIo| {
                 Box::pin(async move {
                     io.stderr.write(stderr);
-                    // Who hung up does not want it.
+                    // A caller that has closed the stream does not read it.
                     let _ = io.stream.write_all(&stdout).await;
                     code
                 })
@@ -140,7 +141,7 @@ pub(super) async fn run(
     let code = async {
         tokio::select! {
             code = serve(io) => code,
-            // As with SIGKILL: its container ended.
+            // Its container ended, as with SIGKILL.
             () = life.cancelled() => 137,
         }
     };
@@ -169,7 +170,7 @@ pub(super) async fn run(
     Ok(output)
 }
 
-/// Keeps what there is room for; whether that was not all.
+/// Keeps a part of the output within the limit. Returns whether some of it was dropped.
 fn keep(kept: &mut Vec<u8>, part: &[u8], limit: usize) -> bool {
     let room = limit.saturating_sub(kept.len()).min(part.len());
     kept.extend_from_slice(&part[..room]);

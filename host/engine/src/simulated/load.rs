@@ -1,4 +1,4 @@
-//! What `docker load` reads of an archive: names, platform and labels.
+//! Reads names, platform and labels of the images in an archive of `docker save`.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -6,7 +6,8 @@ use std::io::Read;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::EngineError;
+use crate::error::EngineError;
+use crate::hex::hex;
 use crate::model::{Image, Platform, Startup};
 
 #[derive(Deserialize)]
@@ -64,7 +65,7 @@ pub(super) fn read(archive: &[u8]) -> Result<Vec<(String, Image)>, EngineError> 
         let text = file(&entry.config)?;
         let config: Config = serde_json::from_slice(text).map_err(|e| refuse(e.to_string()))?;
         let image = Image {
-            id: format!("sha256:{}", super::state::hex(&Sha256::digest(text))),
+            id: format!("sha256:{}", hex(&Sha256::digest(text))),
             repo_digests: Vec::new(),
             platform: Platform {
                 os: config.os,

@@ -1,19 +1,19 @@
-//! Settings of containers that the engine refuses, in the words of docker 20.10.
+//! Settings of containers that the engine refuses, with the messages of Docker 20.10.
 
 use std::ops::RangeInclusive;
 
-use crate::EngineError;
+use crate::error::EngineError;
 use crate::model::Limits;
 
-/// Least memory of a container, in bytes.
+/// Minimum memory of a container, in bytes.
 const LEAST_MEMORY: u64 = 6 << 20;
 /// Processors of the simulated machine.
 const PROCESSORS: RangeInclusive<u32> = 0..=7;
-/// Its memory nodes.
+/// Memory nodes of the simulated machine.
 const MEMORY_NODES: RangeInclusive<u32> = 0..=0;
-/// Least and greatest period, in microseconds.
+/// Minimum and maximum period, in microseconds.
 const PERIODS: RangeInclusive<i64> = 1_000..=1_000_000;
-/// Least quota, in microseconds.
+/// Minimum quota, in microseconds.
 const LEAST_QUOTA: i64 = 1_000;
 
 /// Checks limits as the engine does before it creates anything. Zero is "not set".

@@ -1,4 +1,4 @@
-//! Engines that send more than an answer, or never end one.
+//! Engines whose answers are too large, or never end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,19 +10,19 @@ use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{Endpoint, Host};
 use iechor_engine::model::{ContainerSpec, ExecSpec, File, NetworkSpec, VolumeSpec};
-use iechor_engine::{Engine, EngineError, Hijack};
+use iechor_engine::{AnswerLimit, Engine, EngineError, Hijack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
-/// What an engine sends, whatever it is asked: a beginning, then a piece over and over.
+/// The answer to every request: a beginning, then a piece again and again.
 #[derive(Clone)]
 struct Answer {
     begins: String,
     piece: Vec<u8>,
-    /// Before each piece.
+    /// Pause before each piece.
     pause: Duration,
-    /// How often.
+    /// Number of pieces.
     times: u64,
 }
 
@@ -36,7 +36,7 @@ impl Answer {
         }
     }
 
-    /// An answer of this status and body.
+    /// Returns an answer with this status and body.
     fn whole(status: &str, body: &str) -> Self {
         let length = body.len();
         Self {
@@ -49,7 +49,7 @@ impl Answer {
     }
 }
 
-/// An engine that answers by the first line of each request.
+/// An engine whose answers depend on the first line of each request.
 struct Hostile {
     engine: DockerEngine,
     sent: Arc<AtomicU64>,
@@ -117,7 +117,7 @@ async fn serve(
         }
         writing.shutdown().await
     };
-    // What else of the request comes is read, or the other side could not end it.
+    // The rest of the request is read, because the peer could not complete it otherwise.
     let mut nowhere = tokio::io::sink();
     let read = tokio::io::copy(&mut reading, &mut nowhere);
     let _: Result<(), std::io::Error> = write.await;
@@ -126,7 +126,7 @@ async fn serve(
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
 
-/// Every request that there is, by its name.
+/// Sends a request by its name. There is one for every operation.
 async fn request(engine: &DockerEngine, name: &str) -> Result<(), EngineError> {
     let (events, mut news) = mpsc::channel(1);
     let (loads, mut loaded) = mpsc::channel(1);
@@ -223,32 +223,32 @@ const REQUESTS: [&str; 26] = [
     "inspect any",
 ];
 
-/// A guard against an engine that is listened to for ever; nothing here depends on how long it is.
+/// Sends a request, with a guard against reading for ever. No test depends on its duration.
 async fn bounded(engine: &DockerEngine, name: &str) -> Result<(), EngineError> {
     tokio::time::timeout(Duration::from_secs(100_000), request(engine, name))
         .await
-        .unwrap_or_else(|_| panic!("{name}: it is listened to for ever"))
+        .unwrap_or_else(|_| panic!("{name}: the answer is read for ever"))
 }
 
-/// The most that may be sent in answer to one request: the bound of a list, and what is on its way.
+/// Maximum number of bytes sent in answer to one request: the limit of a list, and bytes in transit.
 const MOST: u64 = (16 << 20) + (2 << 20);
 
-/// Asserts of each request that not much is taken in of what such an engine sends.
+/// Asserts for each request that only a limited part of an endless answer is read.
 async fn assert_bounded(what: &str, begins: &str, piece: &[u8], requests: &[&str]) {
     let hostile = Hostile::always(Answer::endless(begins, piece));
     for name in requests {
         let before = hostile.sent();
         let result = bounded(&hostile.engine, name).await;
         let sent = hostile.sent() - before;
-        // Of a change it is enough to know that it was made: its body is not looked at.
+        // The head is enough to know that a change was made: the body is not read.
         let has_head = begins.contains("\r\n\r\n");
         assert!(result.is_err() || has_head, "{what}: {name}");
-        // Several requests may belong to one of these.
+        // One operation may consist of several requests.
         assert!(sent < 4 * MOST, "{what}: {name}: {sent}");
     }
 }
 
-/// As many of a small piece as make it worth sending.
+/// Repeats a small piece, to send it efficiently.
 fn many(piece: &str) -> Vec<u8> {
     piece.repeat((16 << 10) / piece.len()).into_bytes()
 }
@@ -292,7 +292,7 @@ async fn no_part_of_an_answer_is_without_end() {
         ("the value of a header", format!("{OK}X-A: "), body.clone()),
         ("a status", "HTTP/1.1 200 ".to_owned(), body),
     ] {
-        // One of each kind: two questions, one of bollard's, one that takes the connection over.
+        // One of each kind: two queries, one request of bollard, one that takes the connection over.
         let requests = ["info", "list containers", "create container", "hijack"];
         assert_bounded(what, &begins, &piece, &requests).await;
     }
@@ -302,23 +302,27 @@ async fn no_part_of_an_answer_is_without_end() {
 async fn what_is_too_large_is_named() {
     let hostile = Hostile::always(Answer::endless(&format!("{OK}\r\n"), vec![b' '; 64 << 10]));
     for (name, request, most) in [
-        ("list containers", "GET /containers/json", "16 MiB"),
-        ("inspect container", "GET /containers/c/json", "4 MiB"),
-        ("create network", "POST /networks/create", "2 MiB"),
-        // Bollard's.
-        ("create container", "POST /", "2 MiB"),
+        ("list containers", "GET /containers/json", 16),
+        ("inspect container", "GET /containers/c/json", 4),
+        ("create network", "POST /networks/create", 2),
+        // A request of bollard.
+        ("create container", "POST /", 2),
     ] {
         let error = bounded(&hostile.engine, name).await.expect_err(name);
         let EngineError::AnswerTooLarge {
             request: said,
-            most: bound,
+            limit,
             ..
         } = &error
         else {
             panic!("{name}: {error:?}")
         };
         assert!(said.starts_with(request), "{said}");
-        assert_eq!(bound, most, "{name}");
+        assert_eq!(*limit, AnswerLimit::Bytes(most << 20), "{name}");
+        assert!(
+            error.to_string().contains(&format!("{most} MiB")),
+            "{error}"
+        );
         assert!(error.to_string().contains("unix:///"), "{error}");
     }
 }
@@ -357,7 +361,7 @@ async fn an_answer_that_trickles_is_given_up() {
             ..Answer::endless(begins, piece)
         })
     };
-    // Reports go on for as long as what they report about.
+    // Reports continue as long as the transfer.
     let answers = REQUESTS
         .into_iter()
         .filter(|name| !["pull image", "push image", "load images"].contains(name));
@@ -369,7 +373,7 @@ async fn an_answer_that_trickles_is_given_up() {
         for name in answers.clone() {
             let error = match bounded(&hostile.engine, name).await {
                 Err(error) => error,
-                // Nothing is read of an answer that says no more than its status.
+                // The body of a plain acknowledgement is not read.
                 Ok(()) => continue,
             };
             let is_slow = matches!(
@@ -381,7 +385,7 @@ async fn an_answer_that_trickles_is_given_up() {
         let error = bounded(&hostile.engine, "list containers").await;
         let error = error.expect_err("it is slow").to_string();
         assert!(
-            error.contains("GET /containers/json whole within 60 s"),
+            error.contains("answer to GET /containers/json within 60 s"),
             "{error}"
         );
     }
@@ -458,7 +462,7 @@ async fn deep_json_is_no_answer() {
 
 #[tokio::test]
 async fn a_frame_that_lies_about_its_length_takes_no_more_memory() {
-    // 4 GiB of stdout, of which 64 MiB come; of the engine's own words as much.
+    // 4 GiB of stdout, of which 64 MiB arrive; the same of the engine's own messages.
     for (kind, name) in [(1, "stdout"), (3, "words")] {
         let hostile = Hostile::new(move |line| {
             if line.contains("/exec/1/start") {

@@ -1,4 +1,4 @@
-//! The crate from outside: on a real engine, on the simulated one, and on both.
+//! Tests of the public interface: on a real engine, on the simulated one, and on both.
 
 mod hostile;
 mod real;

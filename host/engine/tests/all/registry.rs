@@ -22,12 +22,12 @@ use tokio::sync::mpsc;
 use crate::support::{self, Names};
 
 const USER: &str = "user";
-/// In base64 of the other alphabet this has both `+` and `/`.
+/// A password whose base64 has both `+` and `/` in the alphabet that is not URL-safe.
 const PASSWORD: &str = "?>?>?>~~~\u{fc}\u{fb}\u{fe}\u{ff}pass:word";
 
 struct Image {
     manifest: Vec<u8>,
-    /// Names a layer that is not there.
+    /// A manifest with a layer that does not exist.
     broken: Vec<u8>,
     config: Vec<u8>,
     layer: Vec<u8>,
@@ -39,7 +39,7 @@ fn digest(data: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
-/// An image that no engine has yet.
+/// Returns an image that no engine has yet.
 fn image() -> Image {
     let unique = Names::new(None).of("layer");
     let mut layer = tar::Builder::new(Vec::new());
@@ -125,7 +125,7 @@ fn answer(image: &Image, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         .expect("an answer")
 }
 
-/// Serves until the runtime ends; the host name of the registry.
+/// Serves until the runtime ends. Returns the host name of the registry.
 async fn serve(image: Image) -> String {
     let image = Arc::new(image);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
@@ -169,7 +169,7 @@ fn engine(registry: &str, password: Option<&str>) -> DockerEngine {
     DockerEngine::connect(&endpoint, Arc::new(config)).expect("no TLS")
 }
 
-/// Takes the image of this id away again, whatever it is called; the trait has no call for it.
+/// Removes the image of this ID, whatever its name. The trait has no operation for it.
 struct Pulled(String);
 
 impl Drop for Pulled {
@@ -186,7 +186,7 @@ impl Drop for Pulled {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pulls_with_credentials() {
     support::real().await;
-    // Else this would test nothing.
+    // Otherwise this test would show nothing.
     let json = format!(r#""password":"{PASSWORD}""#);
     let encoded: String = (0..3)
         .map(|i| URL_SAFE.encode(format!("{}{json}", " ".repeat(i))))
@@ -204,8 +204,8 @@ async fn pulls_with_credentials() {
         let error = engine.pull_image(reference, None, events).await;
         error.expect_err("it cannot be pulled").to_string()
     };
-    // This is told only when the answer has begun. Once the engine has the image, it asks for no
-    // layer of it any more: so this goes first.
+    // This failure is reported only after the answer has begun. It comes first, because the engine
+    // requests no layers of an image that it already has.
     let text = fails(&with, &format!("{registry}/iechor/broken:1")).await;
     assert!(text.contains("cannot pull localhost:"), "{text}");
     let (events, mut news) = mpsc::channel(1);

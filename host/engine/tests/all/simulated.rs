@@ -137,7 +137,7 @@ async fn commands_are_the_tests_own() {
         .expect("run");
     assert_eq!((run.exit_code, run.stderr), (0, b"hello".to_vec()));
 
-    // What serves ends with its container.
+    // A function that serves ends with its container.
     let mut dialled = engine
         .dial_in_container("b0", &exec("buildctl"))
         .await
@@ -201,7 +201,7 @@ async fn faults_come_when_they_are_due() {
             "create_container b0 image=moby/buildkit:buildx-stable-1 -> error: cannot reach the \
              engine at x: connection reset",
             "create_container b0 image=moby/buildkit:buildx-stable-1 -> error: container b0 \
-             exists already",
+             already exists",
             "start_container b0 -> hangs",
             "inspect_container b0 -> ok",
         ]
@@ -286,7 +286,7 @@ async fn the_journal_tells_what_was_asked() {
     );
     assert!(journal[2].starts_with("run_in_container b0 command=sh -c \"a b\" -> error: "));
 
-    // The same calls give the same journal, ids and times.
+    // The same calls give the same journal, IDs and times.
     let again = async || {
         let engine = started(Behavior::stays_up()).await;
         let container = engine.inspect_container("b0").await.expect("an answer");

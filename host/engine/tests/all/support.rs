@@ -1,4 +1,4 @@
-//! The engine that the tests use, an image for it, and names that are taken away again.
+//! The engine of the tests, an image for it, and names of objects that are removed again.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -15,10 +15,10 @@ use iechor_engine::model::{ContainerSpec, LoadEvent};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, mpsc};
 
-/// The image that the tests make and load.
+/// The image that the tests create and load.
 pub const IMAGE: &str = "iechor-test/engine:latest";
 
-/// The test machine's variables: those of the environment, else those of its file.
+/// Returns the test machine's variables: those of the environment, or else those of its file.
 pub fn machine() -> &'static BTreeMap<String, String> {
     static MACHINE: OnceLock<BTreeMap<String, String>> = OnceLock::new();
     MACHINE.get_or_init(|| {
@@ -50,7 +50,7 @@ fn variable(name: &str) -> &'static str {
     })
 }
 
-/// The engine of the test machine, as anyone would reach it.
+/// Connects to the engine of the test machine.
 pub fn connect() -> DockerEngine {
     let env = Environment {
         docker_host: Some(variable("DOCKER_HOST").to_owned()),
@@ -61,7 +61,7 @@ pub fn connect() -> DockerEngine {
     DockerEngine::connect(&endpoint, Arc::new(config)).expect("an engine without TLS")
 }
 
-/// The engine of the test machine, with the image.
+/// Connects to the engine of the test machine, and loads the image into it.
 pub async fn real() -> DockerEngine {
     static LOADED: OnceCell<()> = OnceCell::const_new();
     let engine = connect();
@@ -82,7 +82,7 @@ pub async fn real() -> DockerEngine {
     engine
 }
 
-/// Loads an archive and returns what the engine said.
+/// Loads an archive, and returns the engine's messages.
 pub async fn load(engine: &dyn Engine, archive: Vec<u8>) -> Vec<String> {
     try_load(engine, archive)
         .await
@@ -121,7 +121,7 @@ fn architecture() -> &'static str {
     }
 }
 
-/// An archive as `docker save` writes it, with one layer of busybox.
+/// Returns an archive in the format of `docker save`, with one layer of busybox.
 pub fn image() -> Vec<u8> {
     let busybox = Path::new(variable("IECHOR_TEST_BASE"))
         .join(architecture())
@@ -208,8 +208,8 @@ fn add(
         .expect("a short path");
 }
 
-/// Names that nobody else has. What is made under them on a real engine goes with this value, after
-/// a failure too.
+/// Unique names. Objects with these names on a real engine are removed when this value is dropped, also
+/// after a failure.
 pub struct Names {
     base: String,
     on: Option<DockerEngine>,
@@ -224,7 +224,7 @@ impl Names {
         }
     }
 
-    /// The same names, for another engine.
+    /// Returns the same names for another engine.
     pub fn again(&self, on: Option<&DockerEngine>) -> Self {
         Self {
             base: self.base.clone(),
@@ -240,12 +240,12 @@ impl Names {
         format!("{}-{suffix}", self.base)
     }
 
-    /// A label that only this test's things carry.
+    /// Returns a label that only this test's objects carry.
     pub fn label(&self) -> (String, String) {
         ("iechor.test".into(), self.base.clone())
     }
 
-    /// A container that stays up until it is killed.
+    /// Returns a container that runs until it is killed.
     pub fn container(&self, suffix: &str, command: &[&str]) -> ContainerSpec {
         ContainerSpec {
             name: self.of(suffix),
@@ -264,7 +264,7 @@ impl Drop for Names {
             return;
         };
         let base = self.base.clone();
-        // The test's own runtime may be ending; this one waits for the engine.
+        // The test's own runtime may be ending. This one waits for the engine.
         let cleaning = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -1,4 +1,4 @@
-//! An engine behind TLS: a proxy in front of the real one, with certificates of `openssl`'s.
+//! An engine behind TLS: a proxy in front of the real one, with certificates that `openssl` creates.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::support::{self, Names};
 mod certificates;
 use certificates::{CLIENT, LOCAL_SERVER, authority, certificate};
 
-/// An authority `NAME-ca.pem` and certificates of it for a server at 127.0.0.1 and a client.
+/// Creates an authority `NAME-ca.pem`, and its certificates for a server at 127.0.0.1 and a client.
 fn certificates(directory: &Path, name: &str) {
     let ca = format!("{name}-ca");
     authority(directory, &ca);
@@ -35,7 +35,7 @@ fn chain(path: &Path) -> Vec<CertificateDer<'static>> {
         .expect("certificates")
 }
 
-/// A proxy that wants to see a certificate of its authority; its port.
+/// Starts a proxy that requires a certificate of its authority; returns its port.
 async fn proxy(directory: &Path) -> u16 {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -113,7 +113,7 @@ async fn an_engine_behind_tls() {
         real.info().await.expect("an answer")
     );
 
-    // Streams that are taken over, and half closed, work through it as well.
+    // Streams that are taken over and half closed work through TLS as well.
     let names = Names::new(Some(&real));
     let spec = names.container("c", &["sleep", "600"]);
     engine.create_container(&spec).await.expect("made");
@@ -161,7 +161,7 @@ async fn an_engine_behind_tls() {
     });
     let text = text.await;
     assert!(text.contains("certificate"), "{text}");
-    // No authority is named: the system's know nothing of this one.
+    // Without an authority, the system's are used, which do not include this one.
     let text = refused(Tls {
         ca: None,
         ..good.clone()
@@ -176,7 +176,7 @@ async fn an_engine_behind_tls() {
     let text = text.await;
     assert!(text.to_lowercase().contains("certificate"), "{text}");
 
-    // Without TLS on this port, and with it on another.
+    // Without TLS on this port, and with TLS on another one.
     let error = connect(port, None).expect("nothing to read").info().await;
     assert!(
         matches!(error, Err(EngineError::Unreachable { .. })),
@@ -200,7 +200,7 @@ async fn an_engine_behind_tls() {
     let text = error.expect_err("no TLS there").to_string();
     assert!(text.contains("may not speak TLS"), "{text}");
 
-    // Files that are not as they should be are told before any connection is made.
+    // Invalid files are reported before a connection is made.
     for (tls, expected) in [
         (
             Tls {
@@ -259,4 +259,104 @@ async fn the_environment_leads_there() {
     let endpoint = endpoint::resolve(&env, &config).expect("an endpoint");
     let engine = DockerEngine::connect(&endpoint, Arc::new(config)).expect("readable");
     engine.info().await.expect("an answer");
+}
+
+/// Returns settings without an authority, with the client's certificate in `directory`.
+fn without_authority(directory: &Path) -> Tls {
+    Tls {
+        ca: None,
+        cert: Some(directory.join("good-client.pem")),
+        key: Some(directory.join("good-client.key")),
+        skip_verify: false,
+    }
+}
+
+/// Variables with which the test below runs [`asks_an_engine`] in a separate process.
+const PORT: &str = "IECHOR_TEST_TLS_PORT";
+const DIRECTORY: &str = "IECHOR_TEST_TLS_DIRECTORY";
+
+#[tokio::test]
+#[ignore = "runs in the child processes of the_authorities_of_the_environment_are_trusted"]
+async fn asks_an_engine() {
+    let port = std::env::var(PORT).expect("a port");
+    let directory = std::env::var(DIRECTORY).expect("a directory");
+    let mut tls = without_authority(Path::new(&directory));
+    if let Ok(name) = std::env::var("IECHOR_TEST_TLS_CA") {
+        tls.ca = Some(Path::new(&directory).join(name));
+    }
+    let asked = match connect(port.parse().expect("a number"), Some(tls)) {
+        Ok(engine) => engine.info().await.map(drop),
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(()) => println!("answered"),
+        Err(error) => println!("error: {error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_authorities_of_the_environment_are_trusted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path();
+    for name in ["good", "other"] {
+        certificates(path, name);
+    }
+    // OpenSSL finds authorities in a directory by the hash of their subject.
+    let hashed = path.join("hashed");
+    std::fs::create_dir(&hashed).expect("made");
+    std::fs::copy(path.join("good-ca.pem"), hashed.join("0a1b2c3d.0")).expect("copied");
+    std::fs::write(path.join("no.pem"), "").expect("written");
+    let port = proxy(path).await;
+    let ask = async |variables: &[(&str, &str)]| {
+        let mut child = tokio::process::Command::new(std::env::current_exe().expect("a path"));
+        child
+            .args(["--exact", "tls::asks_an_engine", "--ignored", "--nocapture"])
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("SSL_CERT_DIR")
+            .env(PORT, port.to_string())
+            .env(DIRECTORY, path);
+        for (name, value) in variables {
+            let value = match *name {
+                "IECHOR_TEST_TLS_CA" => (*value).into(),
+                _ if value.starts_with('/') => (*value).into(),
+                _ => path.join(value),
+            };
+            child.env(name, value);
+        }
+        let output = child.output().await.expect("the test runs");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    for (variables, expected) in [
+        (&[("SSL_CERT_FILE", "good-ca.pem")][..], "answered"),
+        (&[("SSL_CERT_DIR", "hashed")], "answered"),
+        (&[("SSL_CERT_FILE", "other-ca.pem")], "UnknownIssuer"),
+        (&[("SSL_CERT_FILE", "missing.pem")], "missing.pem"),
+        (
+            &[("SSL_CERT_FILE", "no.pem")],
+            "no certificate authority is given",
+        ),
+        (
+            &[("SSL_CERT_FILE", "/dev/zero")],
+            "a device, not a regular file",
+        ),
+        (&[], "UnknownIssuer"),
+        // An authority in the settings is the only one.
+        (
+            &[
+                ("SSL_CERT_FILE", "good-ca.pem"),
+                ("IECHOR_TEST_TLS_CA", "other-ca.pem"),
+            ],
+            "UnknownIssuer",
+        ),
+        (
+            &[
+                ("SSL_CERT_FILE", "other-ca.pem"),
+                ("IECHOR_TEST_TLS_CA", "good-ca.pem"),
+            ],
+            "answered",
+        ),
+    ] {
+        let printed = ask(variables).await;
+        assert!(printed.contains(expected), "{variables:?}: {printed}");
+    }
 }

@@ -33,6 +33,8 @@ use crate::policy::Refusal;
 pub enum HostError {
     /// An error of the contract.
     Answer(Error),
+    /// A failure of the engine, which becomes an error of the contract.
+    Engine(EngineError),
     /// The driver broke the contract.
     Trap(wasmtime::Error),
 }
@@ -71,26 +73,34 @@ impl From<ResourceTableError> for HostError {
 
 impl From<EngineError> for HostError {
     fn from(error: EngineError) -> Self {
-        Self::Answer(match error {
-            EngineError::NotFound { kind, name } => Error::NotFound(object(kind, name)),
-            EngineError::AlreadyExists { kind, name } => Error::AlreadyExists(object(kind, name)),
-            EngineError::Conflict(message) => Error::Conflict(message),
-            EngineError::Refused { status, message } => {
-                Error::Engine(EngineFailure { status, message })
-            }
-            error @ EngineError::Unsupported(_) => Error::Unsupported(error.to_string()),
-            EngineError::Invalid(message) => Error::InvalidArgument(message),
-            EngineError::LimitExceeded(message) => Error::LimitExceeded(message),
-            error @ (EngineError::Unreachable { .. }
-            | EngineError::Protocol(_)
-            | EngineError::AnswerTooLarge { .. }
-            | EngineError::AnswerTooSlow { .. }
-            | EngineError::CannotStart { .. }) => Error::Unavailable(error.to_string()),
-            // Where they are kept, and by what, is none of a driver's business.
-            EngineError::Credentials { registry, .. } => {
-                Error::Other(format!("cannot get the credentials for {registry}"))
-            }
-        })
+        Self::Engine(error)
+    }
+}
+
+/// Returns the error of the contract for a failure of the engine.
+fn engine_answer(error: EngineError) -> Error {
+    match error {
+        EngineError::NotFound { kind, name } => Error::NotFound(object(kind, name)),
+        EngineError::AlreadyExists { kind, name } => Error::AlreadyExists(object(kind, name)),
+        EngineError::Conflict(message) => Error::Conflict(message),
+        EngineError::Refused { status, message }
+        | EngineError::PrivilegedRefused { status, message } => {
+            Error::Engine(EngineFailure { status, message })
+        }
+        error @ (EngineError::Unsupported(_) | EngineError::NoBuildKit { .. }) => {
+            Error::Unsupported(error.to_string())
+        }
+        EngineError::Invalid(message) => Error::InvalidArgument(message),
+        EngineError::LimitExceeded(message) => Error::LimitExceeded(message),
+        error @ (EngineError::Unreachable { .. }
+        | EngineError::Protocol(_)
+        | EngineError::AnswerTooLarge { .. }
+        | EngineError::AnswerTooSlow { .. }
+        | EngineError::CannotStart { .. }) => Error::Unavailable(error.to_string()),
+        // A driver does not learn where and how the credentials are stored.
+        EngineError::Credentials { registry, .. } => {
+            Error::Other(format!("cannot get the credentials for {registry}"))
+        }
     }
 }
 
@@ -106,18 +116,23 @@ fn object(kind: ObjectKind, name: String) -> ObjectRef {
 
 impl types::Host for Host {
     fn convert_error(&mut self, error: HostError) -> wasmtime::Result<Error> {
-        match error {
-            HostError::Answer(error) => {
-                if let Error::Denied(denial) = &error {
-                    self.operation.note_denial(denial);
-                }
-                if let Some(observer) = &self.operation.observer {
-                    observer.error(&error);
-                }
-                Ok(error)
+        let error = match error {
+            HostError::Answer(error) => error,
+            HostError::Engine(failure) => {
+                let kind = failure.kind();
+                let error = engine_answer(failure);
+                self.operation.note_engine_failure(kind, &error);
+                error
             }
-            HostError::Trap(error) => Err(error),
+            HostError::Trap(error) => return Err(error),
+        };
+        if let Error::Denied(denial) = &error {
+            self.operation.note_denial(denial);
         }
+        if let Some(observer) = &self.operation.observer {
+            observer.error(&error);
+        }
+        Ok(error)
     }
 }
 

@@ -17,6 +17,7 @@ mod contract;
 mod denials;
 mod engine_address;
 mod engine_driver;
+mod engine_failures;
 mod exports;
 #[path = "../../../../tests/generated.rs"]
 mod generated;

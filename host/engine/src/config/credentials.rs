@@ -1,0 +1,375 @@
+//! Credentials for registries: where they are looked up, and how they are stored.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::DockerConfig;
+use super::credential_helper;
+use super::error::{AuthFault, AuthSource, ConfigError, HelperFault, json_fault};
+
+/// Key under which the credentials of Docker Hub are stored, whatever its host is called.
+pub const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// User name by which a credential helper says that the secret is an identity token.
+const TOKEN_USER: &str = "<token>";
+
+/// Answer of a credential helper that has no credentials for a registry.
+const NOT_FOUND: &str = "credentials not found in native keychain";
+
+/// Maximum number of characters of a credential helper's complaint that an error repeats.
+const COMPLAINT_CHARACTERS: usize = 1000;
+
+/// Credentials for a registry.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// User name; empty if the secret is an identity token.
+    pub username: String,
+    /// Password or identity token.
+    pub secret: String,
+    /// Whether the secret is an OAuth refresh token instead of a password.
+    pub is_identity_token: bool,
+    /// Token to send to the registry unchanged.
+    pub registry_token: Option<String>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("username", &self.username)
+            .field("secret", &"<hidden>")
+            .field("is_identity_token", &self.is_identity_token)
+            .field(
+                "registry_token",
+                &self.registry_token.as_ref().map(|_| "<hidden>"),
+            )
+            .finish()
+    }
+}
+
+impl DockerConfig {
+    /// Returns the credentials for a registry, by its host name and optional port; `None` if there
+    /// are none.
+    ///
+    /// `DOCKER_AUTH_CONFIG` takes precedence, then the helper that `credHelpers` names for this
+    /// registry, then that of `credsStore`. `auths` of the file is used only if there is no helper.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Auth`], [`ConfigError::AuthVariable`] and [`ConfigError::Helper`]. A helper
+    /// that has no credentials for this registry is not an error.
+    pub async fn credentials(
+        &self,
+        registry_host: &str,
+    ) -> Result<Option<Credential>, ConfigError> {
+        let key = match registry_host {
+            "docker.io" | "index.docker.io" | "registry-1.docker.io" => HUB_KEY,
+            other => other,
+        };
+        if let Some(credential) = self.in_variable(key)? {
+            return Ok(Some(credential));
+        }
+        let of_registry = self.file.cred_helpers.as_ref().and_then(|h| h.get(key));
+        // An empty entry disables the helper for its registry.
+        let helper = of_registry.or(self.file.creds_store.as_ref());
+        match helper.filter(|helper| !helper.is_empty()) {
+            Some(helper) => self.in_helper(helper, key).await,
+            None => self.in_file(key),
+        }
+    }
+
+    fn in_variable(&self, key: &str) -> Result<Option<Credential>, ConfigError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Variable {
+            #[serde(default)]
+            auths: BTreeMap<String, Entry>,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Entry {
+            #[serde(default)]
+            auth: String,
+        }
+        let Some(text) = &self.auth_variable else {
+            return Ok(None);
+        };
+        let variable: Variable =
+            serde_json::from_str(text).map_err(|e| ConfigError::AuthVariable {
+                line: e.line(),
+                column: e.column(),
+                reason: json_fault(&e),
+            })?;
+        // Like the Docker CLI: by its exact name only.
+        match variable.auths.get(key) {
+            None => Ok(None),
+            Some(entry) => decode(&entry.auth)
+                .map(Some)
+                .map_err(|fault| ConfigError::Auth {
+                    key: key.to_owned(),
+                    origin: AuthSource::Variable,
+                    fault,
+                }),
+        }
+    }
+
+    fn in_file(&self, key: &str) -> Result<Option<Credential>, ConfigError> {
+        let Some(auths) = &self.file.auths else {
+            return Ok(None);
+        };
+        let found = auths.get_key_value(key).or_else(|| {
+            // Old files have URLs instead of host names.
+            auths.iter().find(|(address, _)| host_name(address) == key)
+        });
+        let Some((name, auth)) = found else {
+            return Ok(None);
+        };
+        let mut credential = match auth.auth.as_deref().filter(|auth| !auth.is_empty()) {
+            Some(encoded) => decode(encoded).map_err(|fault| ConfigError::Auth {
+                key: name.clone(),
+                origin: AuthSource::File(self.path()),
+                fault,
+            })?,
+            None => Credential {
+                username: auth.username.clone().unwrap_or_default(),
+                secret: auth.password.clone().unwrap_or_default(),
+                is_identity_token: false,
+                registry_token: None,
+            },
+        };
+        if let Some(token) = auth
+            .identitytoken
+            .as_ref()
+            .filter(|token| !token.is_empty())
+        {
+            credential.username = String::new();
+            credential.secret.clone_from(token);
+            credential.is_identity_token = true;
+        }
+        let token = auth.registrytoken.as_ref();
+        credential.registry_token = token.filter(|token| !token.is_empty()).cloned();
+        // An entry may hold an e-mail address only.
+        let empty = credential.secret.is_empty() && credential.registry_token.is_none();
+        Ok((!empty).then_some(credential))
+    }
+
+    async fn in_helper(&self, helper: &str, key: &str) -> Result<Option<Credential>, ConfigError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Answer {
+            #[serde(default)]
+            username: String,
+            #[serde(default)]
+            secret: String,
+        }
+        let program = format!("docker-credential-{helper}");
+        let failed = |fault| ConfigError::Helper {
+            program: program.clone(),
+            key: key.to_owned(),
+            path: self.path(),
+            fault,
+        };
+        let place = find_program(&program, self.helper_path.as_deref())
+            .ok_or_else(|| failed(HelperFault::NotInstalled))?;
+        let said = credential_helper::ask(&place, key).await.map_err(failed)?;
+        if !said.status.success() {
+            let answer = String::from_utf8_lossy(&said.stdout);
+            let answer = answer.trim();
+            if answer == NOT_FOUND {
+                return Ok(None);
+            }
+            let complaint = String::from_utf8_lossy(&said.stderr);
+            let words = [answer, complaint.trim()]
+                .into_iter()
+                .find(|words| !words.is_empty())
+                .unwrap_or_default();
+            return Err(failed(HelperFault::Failed {
+                complaint: words.chars().take(COMPLAINT_CHARACTERS).collect(),
+                status: said.status,
+            }));
+        }
+        // The answer may be a secret, whatever it looks like. No error repeats it.
+        let answer: Answer = serde_json::from_slice(&said.stdout)
+            .map_err(|e| failed(HelperFault::Answer(json_fault(&e))))?;
+        if answer.secret.is_empty() {
+            return Ok(None);
+        }
+        let is_identity_token = answer.username == TOKEN_USER;
+        Ok(Some(Credential {
+            username: if is_identity_token {
+                String::new()
+            } else {
+                answer.username
+            },
+            secret: answer.secret,
+            is_identity_token,
+            registry_token: None,
+        }))
+    }
+}
+
+/// Reads `user:password` in base64.
+fn decode(encoded: &str) -> Result<Credential, AuthFault> {
+    let bytes = STANDARD.decode(encoded).map_err(|_| AuthFault::NotBase64)?;
+    let text = String::from_utf8(bytes).map_err(|_| AuthFault::NotText)?;
+    let Some((username, secret)) = text.split_once(':') else {
+        return Err(AuthFault::NoColon);
+    };
+    Ok(Credential {
+        username: username.to_owned(),
+        secret: secret.trim_matches('\0').to_owned(),
+        is_identity_token: false,
+        registry_token: None,
+    })
+}
+
+/// Returns the host name in an address, like `ConvertToHostname` of docker/cli.
+fn host_name(address: &str) -> &str {
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = host.split(['/', '?', '#']).next().unwrap_or(host);
+    match host.rsplit_once('@') {
+        Some((_, host)) if address.contains("://") => host,
+        _ => host,
+    }
+}
+
+/// Finds a program in `path`. The process's own `PATH` is not used, so that tests can pass another.
+fn find_program(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+    if name.contains('/') {
+        return None;
+    }
+    std::env::split_paths(path?)
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Fixture, auth};
+
+    #[tokio::test]
+    async fn a_helper_that_says_too_much_is_ended() {
+        let config = r#"{"credHelpers":{"r.example":"loud","w.example":"wordy"}}"#;
+        let fixture = Fixture::new(config)
+            .helper("loud", "exec cat /dev/zero")
+            .helper("wordy", "exec cat /dev/zero >&2");
+        for host in ["r.example", "w.example"] {
+            let said = fixture.get(host).await;
+            assert!(said.contains("output has more than 1 MiB"), "{said}");
+        }
+    }
+
+    // The clock jumps ahead where everybody waits, so that this takes no time.
+    #[tokio::test(start_paused = true)]
+    async fn a_helper_that_does_not_answer_is_not_waited_for() {
+        let fixture = Fixture::new(r#"{"credsStore":"slow"}"#).helper("slow", "exec sleep 1000");
+        let said = fixture.get("r.example").await;
+        assert!(said.contains("did not answer within 120 s"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn from_the_file() {
+        let fixture = Fixture::new(&format!(
+            r#"{{"auths":{{
+                "https://index.docker.io/v1/":{{"auth":"{hub}"}},
+                "r.example:5000":{{"username":"u","password":"p"}},
+                "https://old.example/v1/":{{"auth":"{old}"}},
+                "https://user@ported.example:7/v1":{{"auth":"{old}"}},
+                "token.example":{{"auth":"{old}","identitytoken":"idt"}},
+                "empty.example":{{}},
+                "bad64.example":{{"auth":"%%%"}},
+                "nocolon.example":{{"auth":"{nocolon}"}}
+            }}}}"#,
+            hub = auth("hub:pa:ss"),
+            old = auth("old:secret\0\0"),
+            nocolon = auth("hush"),
+        ));
+        for (host, expected) in [
+            ("docker.io", "hub:pa:ss:false"),
+            ("registry-1.docker.io", "hub:pa:ss:false"),
+            ("index.docker.io", "hub:pa:ss:false"),
+            ("r.example:5000", "u:p:false"),
+            ("r.example", "none"),
+            ("old.example", "old:secret:false"),
+            ("ported.example:7", "old:secret:false"),
+            ("token.example", ":idt:true"),
+            ("empty.example", "none"),
+        ] {
+            assert_eq!(fixture.get(host).await, expected, "{host}");
+        }
+        let error = fixture.get("bad64.example").await;
+        assert!(error.contains("\"bad64.example\" in /"), "{error}");
+        assert!(error.contains("not base64"), "{error}");
+        let error = fixture.get("nocolon.example").await;
+        assert!(
+            error.contains("colon") && !error.contains("hush"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn from_helpers() {
+        let fixture = Fixture::new(&format!(
+            r#"{{"credsStore":"all","credHelpers":{{"one.example":"one","off.example":"",
+                 "gone.example":"gone","bad.example":"bad","odd.example":"odd",
+                 "climb.example":"../../bin/x"}},
+                 "auths":{{"off.example":{{"auth":"{0}"}},"none.example":{{"auth":"{0}"}}}}}}"#,
+            auth("file:file"),
+        ))
+        .helper(
+            "all",
+            r#"read -r url
+               case "$1 $url" in
+               "get https://index.docker.io/v1/") echo '{"ServerURL":"x","Username":"hub","Secret":"s"}';;
+               *) echo "credentials not found in native keychain"; exit 1;;
+               esac"#,
+        )
+        .helper("one", r#"cat >/dev/null; echo '{"Username":"<token>","Secret":"t"}'"#)
+        .helper("bad", r#"echo "the keychain is locked"; exit 3"#)
+        .helper("odd", r#"echo '{"Username":"u","Secret":["hush"]}'"#);
+        for (host, expected) in [
+            ("docker.io", "hub:s:false"),
+            ("one.example", ":t:true"),
+            ("off.example", "file:file:false"),
+            // A helper is asked alone: what the file has beside it is not used.
+            ("none.example", "none"),
+        ] {
+            assert_eq!(fixture.get(host).await, expected, "{host}");
+        }
+        for (host, expected) in [
+            (
+                "gone.example",
+                "docker-credential-gone for \"gone.example\"",
+            ),
+            ("gone.example", "not in any directory of PATH"),
+            ("bad.example", "the keychain is locked (exit status: 3)"),
+            ("odd.example", "is not valid"),
+            ("climb.example", "not in any directory of PATH"),
+        ] {
+            let error = fixture.get(host).await;
+            assert!(error.contains(expected), "{host}: {error}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_variable_goes_first() {
+        let json = r#"{"auths":{"a.example":{"username":"f","password":"f"},
+                                "b.example":{"username":"f","password":"f"}}}"#;
+        let fixture = Fixture::new(json).variable(&format!(
+            r#"{{"auths":{{"a.example":{{"auth":"{}"}}}}}}"#,
+            auth("v:v")
+        ));
+        assert_eq!(fixture.get("a.example").await, "v:v:false");
+        assert_eq!(fixture.get("b.example").await, "f:f:false");
+        let fixture = Fixture::new(json).variable(r#"{"auths":{"a.example":{"password":"hush"}}}"#);
+        let error = fixture.get("b.example").await;
+        assert!(error.contains("DOCKER_AUTH_CONFIG, line 1"), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
