@@ -165,7 +165,7 @@ fn results_are_loaded_by_default_only_where_that_is_granted() {
     sandbox
         .buildx(&build)
         .success()
-        .says("Driver team may not load results into the engine by itself: nobody granted it");
+        .says("Driver team may not load results into the engine by itself: it was not granted");
     docker(&format!("image inspect {tag}")).failure(1);
     // Who says it himself needs nobody's grant.
     sandbox.buildx(&build).words("--load").success();

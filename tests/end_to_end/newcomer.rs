@@ -212,7 +212,7 @@ fn a_new_driver_gets_a_good_name_and_a_place_of_its_own() {
         ("iechor-container", "is part of iechor"),
         ("docker", "is part of iechor"),
         (
-            "iechor-driver-container",
+            "iechor-buildkit-container",
             "is a crate that drivers stand on",
         ),
     ] {

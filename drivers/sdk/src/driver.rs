@@ -23,7 +23,7 @@ pub const BUILDKIT_FEATURES: &[Feature] = &[
 /// engine. The host opens a fresh one whenever it likes, and after any failure of the component.
 ///
 /// A driver that keeps BuildKit in a container of the engine, all of it. (The crate
-/// `iechor-driver-container` does this with more care, for a driver to build upon.)
+/// `iechor-buildkit-container` does this with more care, for a driver to build upon.)
 ///
 /// ```
 /// use std::time::Duration;

@@ -5,9 +5,10 @@
 //! merely bad style is told to the author, by the test kit.
 
 use crate::bindings::contract::{CapabilityRequest, Descriptor, OptionKind, OptionSpec};
-use crate::grant::lookup_capability;
+use crate::grant::lookup;
 use crate::limits;
 use crate::pattern::Pattern;
+use crate::text::clean_line;
 use iechor_text::is_displayable;
 
 /// Returns everything for which a description is refused; nothing where it is sound enough.
@@ -69,6 +70,47 @@ pub fn line_fault(what: &str, line: &str) -> Option<String> {
     }
 }
 
+/// A descriptor with its words cleaned: they are shown where the user decides about the driver.
+pub(crate) fn cleaned(descriptor: Descriptor) -> Descriptor {
+    let line = |text: String| clean_line(&text, limits::LINE);
+    Descriptor {
+        name: line(descriptor.name),
+        version: line(descriptor.version),
+        summary: line(descriptor.summary),
+        vendor: descriptor.vendor.map(line),
+        homepage: descriptor.homepage.map(line),
+        license: descriptor.license.map(line),
+        multi_node: descriptor.multi_node,
+        options: descriptor
+            .options
+            .into_iter()
+            .map(|option| OptionSpec {
+                name: line(option.name),
+                kind: match option.kind {
+                    OptionKind::Choice(choices) => {
+                        OptionKind::Choice(choices.into_iter().map(line).collect())
+                    }
+                    other => other,
+                },
+                help: line(option.help),
+                default: option.default.map(line),
+                deprecated: option.deprecated.map(line),
+                ..option
+            })
+            .collect(),
+        capabilities: descriptor
+            .capabilities
+            .into_iter()
+            .map(|request| CapabilityRequest {
+                name: line(request.name),
+                scope: request.scope.into_iter().map(line).collect(),
+                reason: line(request.reason),
+                required: request.required,
+            })
+            .collect(),
+    }
+}
+
 fn request_faults(request: &CapabilityRequest, faults: &mut Vec<String>) {
     let name = shown(&request.name);
     let is_dotted = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
@@ -110,7 +152,7 @@ fn request_faults(request: &CapabilityRequest, faults: &mut Vec<String>) {
             faults.push(format!(
                 "{shown:?} is no pattern for {name}: it has a character that is not of ASCII"
             ));
-        } else if let Some(known) = lookup_capability(&request.name) {
+        } else if let Some(known) = lookup(&request.name) {
             faults.extend(Pattern::parse(known, pattern).err());
         }
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::bindings::contract::{Denial, EngineFailure, Error, Issue, ObjectRef};
+use crate::bindings::contract::{self, EngineFailure, Error, Issue, ObjectRef};
+use crate::denial::{Denial, Remedy};
 use crate::embedded::Embedded;
 use crate::limits;
 use crate::text::{clean, clean_line};
@@ -155,11 +156,11 @@ pub enum DriverError {
         operation: &'static str,
     },
     /// It lacks a grant.
-    #[error("driver {driver} may not do this: {}", render_denial(.denial))]
+    #[error("driver {driver} may not do this: {denial}")]
     Denied {
         /// The driver.
         driver: String,
-        /// What was missing.
+        /// What was missing, and why.
         denial: Denial,
     },
     /// It reported a failure. Words of a driver that is not built in are marked as its own.
@@ -171,6 +172,8 @@ pub enum DriverError {
         operation: &'static str,
         /// The failure.
         error: Error,
+        /// What helps, where the host knows something.
+        remedy: Option<Remedy>,
     },
 }
 
@@ -268,15 +271,7 @@ fn render_requests(requests: &[(String, String)]) -> String {
     for (name, reason) in requests {
         text += &format!("\n  {name}: {reason}");
     }
-    text += "\nto grant it, add:";
-    for (name, _) in requests {
-        text += &format!(" --grant {name}");
-    }
     text
-}
-
-fn render_denial(denial: &Denial) -> String {
-    format!("{}: {}", denial.capability, denial.detail)
 }
 
 /// An error of a driver with its words cleaned: it may have put anything into them.
@@ -296,7 +291,7 @@ pub(crate) fn cleaned(error: Error) -> Error {
         Error::LimitExceeded(words) => Error::LimitExceeded(text(words)),
         Error::Unsupported(words) => Error::Unsupported(text(words)),
         Error::Other(words) => Error::Other(text(words)),
-        Error::Denied(denial) => Error::Denied(Denial {
+        Error::Denied(denial) => Error::Denied(contract::Denial {
             capability: line(denial.capability),
             detail: line(denial.detail),
         }),
@@ -332,7 +327,7 @@ pub(crate) fn describe(error: &Error) -> String {
         | Error::LimitExceeded(text)
         | Error::Unsupported(text)
         | Error::Other(text) => text.clone(),
-        Error::Denied(denial) => render_denial(denial),
+        Error::Denied(denial) => format!("{}: {}", denial.capability, denial.detail),
         Error::NotRunning => "the builder is not running".into(),
         Error::Timeout => "out of time".into(),
         Error::Cancelled => "cancelled".into(),

@@ -3,52 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use iechor_engine::known::KnownEngines;
 use iechor_engine::model::Platform;
 use iechor_engine::{BoxByteStream, Engine};
-use tokio_util::sync::CancellationToken;
 use wasmtime::component::ResourceAny;
 
 use crate::bindings::contract::{
     self, DynamicNode, Error, Feature, Info, RemoveOptions, StopOptions,
 };
 use crate::call::{Call, run};
+use crate::capability;
 use crate::driver::{Driver, ValidConfig};
 use crate::error::{DriverError, cleaned};
-use crate::grant::Grants;
+use crate::handle::Handles;
 use crate::limits;
-use crate::operation::Operation;
-use crate::report::{BuildKit, Dialer, End, Ledger, Log, LogLevel, Progress};
+pub use crate::node_context::NodeContext;
+use crate::operation::{Operation, Setup};
+use crate::report::{End, LogLevel};
 use crate::text::clean_line;
 use crate::user_words::UserWords;
-
-/// What a node's operations may use.
-#[derive(Clone)]
-pub struct NodeContext {
-    /// The builder's name, for the labels.
-    pub builder: String,
-    /// The engine behind the node; `None` for a driver that does not use one, see
-    /// [`Driver::uses_engine`].
-    pub engine: Option<Arc<dyn Engine>>,
-    /// Every engine that is named on this machine: no driver is connected to one of them.
-    pub engines: Arc<KnownEngines>,
-    /// What the driver may do with it.
-    pub grants: Grants,
-    /// Who speaks BuildKit's protocol.
-    pub buildkit: Arc<dyn BuildKit>,
-    /// Who opens connections to places that it was granted.
-    pub dialer: Arc<dyn Dialer>,
-    /// Where progress goes.
-    pub progress: Arc<dyn Progress>,
-    /// Where diagnostics go.
-    pub log: Arc<dyn Log>,
-    /// Where what operations create is noted.
-    pub ledger: Arc<dyn Ledger>,
-    /// Ends the operation in progress, which then leaves nothing behind.
-    pub cancel: CancellationToken,
-    /// Wall time of boot; [`limits::BOOT`] where there is no reason for another.
-    pub boot_limit: Duration,
-}
 
 /// One node of one builder.
 ///
@@ -60,8 +32,15 @@ pub struct Node {
     context: NodeContext,
 }
 
+impl Driver {
+    /// Binds the driver to a node. The configuration is one that [`Driver::validate`] returned.
+    pub fn node(self: &Arc<Self>, config: ValidConfig, context: NodeContext) -> Node {
+        Node::new(Arc::clone(self), config, context)
+    }
+}
+
 impl Node {
-    pub(crate) fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
+    fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
         if !driver.uses_engine() {
             // What it does not import it has none of; and only then is the endpoint not the
             // engine's, which nobody means to hand out.
@@ -129,7 +108,7 @@ impl Node {
                 .await?;
             Ok(match dialled {
                 // The stream leaves the store: from here on no byte passes through the driver.
-                Ok(connection) => Ok(call.store.data_mut().table.delete(connection)?.stream),
+                Ok(connection) => Ok(call.store.data_mut().table.release(connection)?.stream),
                 Err(error) => Err(error),
             })
         })
@@ -219,20 +198,20 @@ impl Node {
         call: impl AsyncFnOnce(Call<'_>, ResourceAny) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, DriverError> {
         let context = &self.context;
-        let operation = Operation::new(
-            &self.driver,
-            name,
-            &self.config.config.name,
-            self.config.files.clone(),
+        let setup = Setup {
+            node: &self.config.config.name,
             context,
-            limit,
-        )
-        .with_user_words(Arc::clone(&self.user_words));
+            files: &self.config.files,
+            user_words: &self.user_words,
+        };
+        let contexts = capability::contexts(&setup);
+        let actor = self.driver.loaded.actor();
+        let operation = Operation::new(&actor, name, &setup, contexts, limit);
         let operation = Arc::new(operation);
         if let Some(observer) = &operation.observer {
             observer.begin(name);
         }
-        let work = run(&self.driver, name, &operation, async |mut made| {
+        let work = run(&self.driver.loaded, name, &operation, async |mut made| {
             let opened = made
                 .driver
                 .iechor_driver_driver()
@@ -300,6 +279,7 @@ impl Node {
                     driver,
                     operation,
                     error: Error::Denied(denial),
+                    remedy: None,
                 },
             },
             Error::Timeout => DriverError::TimedOut {
@@ -309,6 +289,10 @@ impl Node {
             },
             Error::Cancelled => DriverError::Cancelled { operation },
             error => DriverError::Failed {
+                remedy: match &error {
+                    Error::Conflict(_) => state.remedy(),
+                    _ => None,
+                },
                 driver,
                 operation,
                 error,

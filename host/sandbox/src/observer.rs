@@ -5,12 +5,9 @@
 
 use std::fmt::Display;
 
-use wasmtime::component::ResourceTable;
-
 use crate::bindings::contract::{Error, File, Platform};
 use crate::error::DriverError;
 use crate::limits;
-use crate::operation::Host;
 
 /// Sees what a driver does. A driver does one thing at a time, so an answer is to the last call.
 pub trait Observer: Send + Sync {
@@ -163,59 +160,6 @@ pub(crate) fn platform(platform: &Platform) -> String {
         text += variant;
     }
     text
-}
-
-impl Host {
-    /// Tells whoever observes what the present call is answered with.
-    pub(crate) fn answered(&self, answer: impl FnOnce() -> String) {
-        if let Some(observer) = &self.operation.observer {
-            observer.answer(&answer());
-        }
-    }
-
-    /// Tells whoever observes which things of the host the driver still holds.
-    pub(crate) fn count_kept(&mut self) {
-        let Some(observer) = &self.operation.observer else {
-            return;
-        };
-        for (kind, number) in kept(&mut self.table) {
-            if number > 0 {
-                observer.kept(kind, number);
-            }
-        }
-    }
-}
-
-/// How many entries of each kind of the contract a table has; what WASI keeps is not the driver's.
-fn kept(table: &mut ResourceTable) -> [(&'static str, usize); 6] {
-    use crate::capability::{buildkit_session, container, network, progress, transport, volume};
-    let mut kinds = [
-        ("connection", 0),
-        ("client", 0),
-        ("container", 0),
-        ("network", 0),
-        ("task", 0),
-        ("volume", 0),
-    ];
-    for entry in table.iter_mut() {
-        let kind = if entry.is::<transport::Connection>() {
-            0
-        } else if entry.is::<buildkit_session::Client>() {
-            1
-        } else if entry.is::<container::ContainerHandle>() {
-            2
-        } else if entry.is::<network::NetworkHandle>() {
-            3
-        } else if entry.is::<progress::Task>() {
-            4
-        } else if entry.is::<volume::VolumeHandle>() {
-            5
-        } else {
-            continue;
-        };
-        kinds[kind].1 += 1;
-    }
-    kinds
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One driver in one world, and what is asked of both.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use iechor_engine::Engine;
@@ -70,6 +70,33 @@ pub(crate) struct Case<'a> {
 impl Drop for Case<'_> {
     fn drop(&mut self) {
         self.subject.cover(&self.trace);
+    }
+}
+
+impl Subject {
+    /// The driver in a new world, with all that it asks for.
+    pub(crate) fn case(&self) -> Case<'_> {
+        Case::new(self, self.world())
+    }
+
+    fn world(&self) -> World {
+        let grants = self.grants(|_| true);
+        match &self.real {
+            Some(real) => {
+                let world = RealWorld::new(real, grants, self.cancel.clone());
+                let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
+                worlds.push(world.clone());
+                World::Real(world)
+            }
+            None => {
+                let stage = Stage {
+                    grants,
+                    ..Stage::new(Answers::AtOnce)
+                };
+                stage.engine.open_registry();
+                World::Simulated(stage)
+            }
+        }
     }
 }
 

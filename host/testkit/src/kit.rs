@@ -8,7 +8,6 @@ use iechor_sandbox::{Driver, Sandbox};
 use crate::conformance::REQUIREMENTS;
 use crate::error::KitError;
 use crate::real::RealEngine;
-use crate::run::Run;
 
 /// The requirements of the contract: the name of each, and the paragraph that says what it asks,
 /// why, and where that is written. A name that ends in `-` stands for one for each capability that
@@ -71,24 +70,5 @@ impl Kit {
     pub fn real(mut self, engine: RealEngine) -> Self {
         self.real = Some(engine);
         self
-    }
-
-    /// A run of nothing yet.
-    pub fn run(self) -> Run {
-        Run::new(self)
-    }
-
-    /// A run of every requirement of the contract.
-    pub fn conformance(self) -> Run {
-        Run::new(self).conformance()
-    }
-
-    /// A run of the scenarios of a directory, or of one file; see [`crate::scenario`].
-    ///
-    /// # Errors
-    ///
-    /// What cannot be read, or what is wrong with it.
-    pub fn scenarios(self, path: impl AsRef<Path>) -> Result<Run, KitError> {
-        Run::new(self).scenarios(path)
     }
 }

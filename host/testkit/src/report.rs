@@ -122,26 +122,4 @@ impl Report {
     pub fn test(&self, name: &str) -> Option<&TestResult> {
         self.tests.iter().find(|test| test.name == name)
     }
-
-    /// For `cargo test`.
-    ///
-    /// # Panics
-    ///
-    /// Where a test failed, with every failure in full.
-    #[track_caller]
-    pub fn assert_passed(&self) {
-        if self.passed() {
-            return;
-        }
-        let mut text = String::new();
-        for test in &self.tests {
-            if let Some(failure) = &test.failure {
-                text += &format!("\n{}\n", crate::output::failure(test, failure));
-            }
-        }
-        if text.is_empty() {
-            text = " the run is not complete".into();
-        }
-        panic!("driver {}:{text}", self.subject.driver);
-    }
 }

@@ -46,6 +46,27 @@ pub struct Run {
     listener: Option<Listener>,
 }
 
+impl Kit {
+    /// A run of nothing yet.
+    pub fn run(self) -> Run {
+        Run::new(self)
+    }
+
+    /// A run of every requirement of the contract.
+    pub fn conformance(self) -> Run {
+        Run::new(self).conformance()
+    }
+
+    /// A run of the scenarios of a directory, or of one file; see [`crate::scenario`].
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read, or what is wrong with it.
+    pub fn scenarios(self, path: impl AsRef<Path>) -> Result<Run, KitError> {
+        Run::new(self).scenarios(path)
+    }
+}
+
 impl Run {
     pub(crate) fn new(kit: Kit) -> Self {
         let patience = match kit.real {

@@ -9,11 +9,8 @@ use iechor_sandbox::{Driver, DriverError, Grant, Grants, ValidConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, Leash};
-use crate::buildkit::Answers;
-use crate::case::{Case, World};
 use crate::real::{RealEngine, RealWorld};
 use crate::report::Coverage;
-use crate::stage::Stage;
 use crate::tls::OwnFile;
 use crate::trace::Trace;
 
@@ -92,7 +89,7 @@ pub(crate) struct Subject {
     pub(crate) leash: Leash,
     coverage: Mutex<Coverage>,
     /// The nodes of a real engine that are not cleaned up yet.
-    worlds: Mutex<Vec<RealWorld>>,
+    pub(crate) worlds: Mutex<Vec<RealWorld>>,
 }
 
 impl Subject {
@@ -183,35 +180,10 @@ impl Subject {
         accepted
     }
 
-    /// The driver in a new world, with all that it asks for.
-    pub(crate) fn case(&self) -> Case<'_> {
-        Case::new(self, self.world())
-    }
-
     /// An empty trace, held to the bounds.
     pub(crate) fn trace(&self) -> Arc<Trace> {
         let is_time_virtual = self.real.is_none();
         Arc::new(Trace::bounded(self.leash.clone(), is_time_virtual))
-    }
-
-    fn world(&self) -> World {
-        let grants = self.grants(|_| true);
-        match &self.real {
-            Some(real) => {
-                let world = RealWorld::new(real, grants, self.cancel.clone());
-                let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
-                worlds.push(world.clone());
-                World::Real(world)
-            }
-            None => {
-                let stage = Stage {
-                    grants,
-                    ..Stage::new(Answers::AtOnce)
-                };
-                stage.engine.open_registry();
-                World::Simulated(stage)
-            }
-        }
     }
 
     /// What it may do: everything that it asks for in memory, what the user granted on a real

@@ -73,7 +73,7 @@ pub async fn prepare(
                         "Driver {driver} may not load results into the engine by itself: {}. --load \
                          loads this one; `iechor driver trust {driver}` shows what it may do, and \
                          changes that",
-                        denial.detail,
+                        denial.detail(),
                         driver = group.driver,
                     ));
                 }

@@ -208,7 +208,7 @@ fn said(error: &DriverError) -> String {
         }
         DriverError::OverBudget { budget, .. } => budget.clone(),
         DriverError::TimedOut { limit, .. } => format!("not done within {} s", limit.as_secs()),
-        DriverError::Denied { denial, .. } => format!("{}: {}", denial.capability, denial.detail),
+        DriverError::Denied { denial, .. } => format!("{}: {}", denial.capability, denial.detail()),
         DriverError::InvalidConfiguration { issues, .. } => issues[0].message.clone(),
         DriverError::Failed {
             error: Error::Other(words),

@@ -21,30 +21,13 @@ pub(crate) use self::address::same as same_address;
 pub(crate) use self::host::{HostPattern, Place};
 pub(crate) use self::path::PathPattern;
 use self::word::{DevicesPattern, GroupPattern, WordPattern};
-use crate::grant::{Capability, ENDPOINT};
+use crate::declaration::{Capability, ENDPOINT, Subject};
 use iechor_text::is_displayable;
 
 /// Most characters of a pattern. The longest that is of use is a path, or an image with its digest.
 pub const PATTERN_CHARS: usize = 200;
 /// Most `*` of a pattern. Registry, path and tag have one each at most where people write them.
 pub const STARS: usize = 4;
-
-/// How the subject of a capability is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
-    /// The name of an image.
-    Image,
-    /// An absolute path, or `volume NAME`.
-    Path,
-    /// `HOST:PORT`.
-    Address,
-    /// What the Docker CLI's `--gpus` takes, or a device of a container that is there.
-    Devices,
-    /// A control group.
-    Group,
-    /// A word of its own, such as the name of a network.
-    Other,
-}
 
 /// A pattern, of the kind that its capability takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +128,7 @@ fn kind(capability: &Capability, text: &str) -> Result<Kind, String> {
     if text.chars().all(|c| c == '*') {
         return Ok(Kind::Any);
     }
-    if text == ENDPOINT && capability.has_endpoint() {
+    if text == ENDPOINT && capability.endpoint.is_some() {
         return Ok(Kind::Endpoint);
     }
     Ok(match capability.kind {

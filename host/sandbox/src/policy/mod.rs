@@ -17,7 +17,6 @@ pub use driver::{DriverPattern, Origin};
 pub use forbidden::Forbidden;
 pub use limits::ForcedLimits;
 
-use crate::bindings::contract::{CapabilityRequest, Denial};
 pub use crate::pattern::ImagePattern;
 use crate::pattern::may_be_id;
 
@@ -101,37 +100,6 @@ impl Policy {
         })
     }
 
-    /// Whether a driver that cannot do without `requests` can be of use.
-    ///
-    /// # Errors
-    ///
-    /// The rule that forbids, whatever the subject, what the driver needs.
-    pub fn check_requests(
-        &self,
-        name: &str,
-        requests: &[CapabilityRequest],
-    ) -> Result<(), Refusal> {
-        self.every(|rules| {
-            for request in requests.iter().filter(|request| request.required) {
-                if let Some(rule) = rules
-                    .forbidden
-                    .iter()
-                    .find(|rule| rule.covers_all(&request.name))
-                {
-                    return Err(rules.refusal(
-                        "grants.forbid",
-                        format!(
-                            "{rule} is forbidden, which driver {name} needs ({}); take another \
-                             driver, or have the rule changed there",
-                            request.reason
-                        ),
-                    ));
-                }
-            }
-            Ok(())
-        })
-    }
-
     /// The rules that forbid something of a capability, for a person who decides about a grant.
     pub fn forbidding(&self, capability: &str) -> Vec<(&Path, &Forbidden)> {
         self.files
@@ -170,27 +138,20 @@ impl Policy {
         })
     }
 
-    fn every(&self, check: impl Fn(&Rules) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    pub(crate) fn every(
+        &self,
+        check: impl Fn(&Rules) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         self.files.iter().try_for_each(check)
     }
 }
 
 impl Rules {
-    fn refusal(&self, rule: &'static str, detail: String) -> Refusal {
+    pub(crate) fn refusal(&self, rule: &'static str, detail: String) -> Refusal {
         Refusal {
             file: self.file.clone(),
             rule,
             detail,
-        }
-    }
-}
-
-impl Refusal {
-    /// As a driver is told.
-    pub(crate) fn denial(self, capability: &str) -> Denial {
-        Denial {
-            capability: capability.into(),
-            detail: self.to_string(),
         }
     }
 }
@@ -271,36 +232,5 @@ mod tests {
             "/p: drivers.allow: driver x (built-in:iechor-container, sha256:0) is not among those \
              allowed; take one that is, or have \"sha256:0\" added there (allowed: none)"
         );
-    }
-
-    #[test]
-    fn a_driver_that_cannot_work_is_told_at_once() {
-        let request = |name: &str, required| CapabilityRequest {
-            name: name.into(),
-            scope: Vec::new(),
-            required,
-            reason: "to build".into(),
-        };
-        let policy = |rule| Policy {
-            files: vec![Rules {
-                forbidden: vec![Forbidden::parse(rule).expect("a rule")],
-                ..rules("/p")
-            }],
-        };
-        let requests = [
-            request("container.privileged", true),
-            request("container.bind", false),
-        ];
-        for (rule, refused) in [
-            ("container.privileged", true),
-            ("container.privileged=evil/*", false),
-            ("container.bind", false),
-            ("image.pull", false),
-        ] {
-            let said = policy(rule).check_requests("d", &requests);
-            assert_eq!(said.is_err(), refused, "{rule}: {said:?}");
-        }
-        assert_eq!(policy("image.pull=a").forbidding("image.pull").len(), 1);
-        assert!(policy("image.pull=a").forbidding("engine.open").is_empty());
     }
 }

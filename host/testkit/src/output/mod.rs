@@ -5,6 +5,30 @@ pub mod tap;
 
 use crate::report::{Coverage, Failure, Report, Status, TestResult};
 
+impl Report {
+    /// For `cargo test`.
+    ///
+    /// # Panics
+    ///
+    /// Where a test failed, with every failure in full.
+    #[track_caller]
+    pub fn assert_passed(&self) {
+        if self.passed() {
+            return;
+        }
+        let mut text = String::new();
+        for test in &self.tests {
+            if let Some(failure) = &test.failure {
+                text += &format!("\n{}\n", self::failure(test, failure));
+            }
+        }
+        if text.is_empty() {
+            text = " the run is not complete".into();
+        }
+        panic!("driver {}:{text}", self.subject.driver);
+    }
+}
+
 /// A failure in full, for a person.
 pub fn failure(test: &TestResult, failure: &Failure) -> String {
     let mut text = format!(

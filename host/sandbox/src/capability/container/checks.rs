@@ -3,11 +3,12 @@
 use iechor_engine::model::{self, ContainerSpec, MountSource};
 use iechor_engine::{EngineError, ObjectKind};
 
-use super::super::{HostError, check_image, check_path, check_texts};
+use super::super::{check_image, check_path, check_texts};
 use super::binds::{self, Bind};
 use super::programs::targets::{is_anonymous, normalised};
 use super::programs::{self, Runs};
-use crate::bindings::contract::{Denial, Error};
+use crate::bindings::HostError;
+use crate::bindings::contract::Error;
 use crate::bindings::iechor::driver::container;
 use crate::limits;
 use crate::operation::Operation;
@@ -194,14 +195,11 @@ pub(super) async fn check_use(
         programs::check_use(operation, &claims.image, runs).await
     };
     checks.await.map_err(|error| match error {
-        HostError::Answer(Error::Denied(denial)) => Denial {
-            detail: format!(
-                "container {name} is there already, and has what this driver may not have: {}",
-                denial.detail
-            ),
-            ..denial
-        }
-        .into(),
+        HostError::Denied(denial) => denial
+            .about(format!(
+                "container {name} exists already, and has what this driver may not have"
+            ))
+            .into(),
         error => error,
     })
 }
@@ -338,10 +336,7 @@ pub(in crate::capability) async fn check_network(
             return Ok(());
         }
         // A rule may name the network without saying who made it.
-        grants
-            .policy()
-            .check_grant("container.network", network)
-            .map_err(|refusal| refusal.denial("container.network"))?;
+        grants.check_policy("container.network", network)?;
         return Ok(grants.check("container.network", &format!("network {network}"))?);
     }
     Ok(grants.check("container.network", network)?)

@@ -19,9 +19,10 @@ pub(super) mod targets;
 
 use iechor_engine::model::{self, ContainerSpec, Startup};
 
-use super::super::HostError;
-use super::ContainerHandle;
-use crate::bindings::contract::{Denial, Error};
+use super::{Context, OwnContainer};
+use crate::bindings::HostError;
+use crate::bindings::contract::Error;
+use crate::denial::Remedy;
 use crate::embedded::Embedded;
 use crate::operation::Operation;
 use crate::ownership::{DRIVER_LABEL, RUNS_LABEL};
@@ -88,12 +89,13 @@ impl Runs {
 ///
 /// What of it the driver would have to be allowed to choose.
 pub(super) fn admit(operation: &Operation, spec: &mut ContainerSpec) -> Result<Runs, HostError> {
+    let words = &operation.context::<Context>().user_words;
     let granted = operation.grants.check(CAPABILITY, &spec.image);
     let runs = match granted {
         // What it will copy into the container is not known yet.
         Ok(()) => Runs::Command("this operation made it".into()),
-        Err(denial) => match chosen(spec, &operation.user_words) {
-            Some(what) => return Err(explained(denial, &what).into()),
+        Err(denial) => match chosen(spec, words) {
+            Some(what) => return Err(denial.about(what).into()),
             None => Runs::Image,
         },
     };
@@ -135,15 +137,7 @@ pub(super) async fn check_use(
         },
     };
     let checked = operation.grants.check(CAPABILITY, image);
-    Ok(checked.map_err(|denial| Denial {
-        detail: format!(
-            "{}; to have it made anew: `iechor buildx rm --keep-state {builder}`, and create the \
-             builder again",
-            explained(denial, &what).detail,
-            builder = operation.owner.builder,
-        ),
-        capability: CAPABILITY.into(),
-    })?)
+    Ok(checked.map_err(|denial| denial.about(what).or(recreation(operation)))?)
 }
 
 impl Visible {
@@ -156,7 +150,7 @@ impl Visible {
         };
         let image = image.map(|image| image.startup).unwrap_or_default();
         let own = &self.startup;
-        let words = &operation.user_words;
+        let words = &operation.context::<Context>().user_words;
         let others = [
             (
                 "entry point",
@@ -194,6 +188,13 @@ impl Visible {
     }
 }
 
+/// What makes a container usable whose programs somebody else chose.
+fn recreation(operation: &Operation) -> Remedy {
+    Remedy::Recreate {
+        builder: operation.owner.builder.clone(),
+    }
+}
+
 /// Checks that a driver may put something of its choice into a container, or run it there.
 ///
 /// # Errors
@@ -201,28 +202,22 @@ impl Visible {
 /// That it was not allowed, or that the container is not marked for it.
 pub(super) fn check_choice(
     operation: &Operation,
-    container: &ContainerHandle,
+    container: &OwnContainer,
     what: &str,
 ) -> Result<(), HostError> {
     operation
         .grants
         .check(CAPABILITY, &container.image)
-        .map_err(|denial| explained(denial, what))?;
+        .map_err(|denial| denial.about(what))?;
     match &container.runs {
         Runs::Command(_) => Ok(()),
         // Nobody could tell later that it happened.
-        Runs::Image | Runs::Visible(_) => Err(HostError::Answer(Error::Conflict(format!(
-            "container {} was made to run what its image says: {what} would leave no trace; to have \
-             it made anew: `iechor buildx rm --keep-state {}`, and create the builder again",
-            container.name, operation.owner.builder,
-        )))),
-    }
-}
-
-/// The denial with what it is about.
-fn explained(denial: Denial, what: &str) -> Denial {
-    Denial {
-        detail: format!("{what}: {}", denial.detail),
-        ..denial
+        Runs::Image | Runs::Visible(_) => {
+            operation.note_remedy(recreation(operation));
+            Err(HostError::Answer(Error::Conflict(format!(
+                "container {} was created to run what its image says: {what} would leave no trace",
+                container.name,
+            ))))
+        }
     }
 }

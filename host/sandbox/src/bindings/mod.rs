@@ -1,4 +1,11 @@
 //! The contract of `wit/`, generated.
+//!
+//! Nothing here knows a capability: the types of handles are those that are generated, and
+//! [`crate::handle`] says what the host keeps behind them.
+
+mod host_error;
+
+pub(crate) use self::host_error::HostError;
 
 #[expect(
     missing_docs,
@@ -11,16 +18,7 @@ mod generated {
         imports: { default: async | trappable },
         exports: { default: async },
         trappable_error_type: {
-            "iechor:driver/types.error" => crate::capability::HostError,
-        },
-        with: {
-            "iechor:driver/container.container": crate::capability::container::ContainerHandle,
-            "iechor:driver/volume.volume": crate::capability::volume::VolumeHandle,
-            "iechor:driver/network.network": crate::capability::network::NetworkHandle,
-            "iechor:driver/transport.connection": crate::capability::transport::Connection,
-            "iechor:driver/progress.task": crate::capability::progress::Task,
-            "iechor:driver/buildkit-session.client": crate::capability::buildkit_session::Client,
-            "iechor:driver/buildkit-session.session": crate::capability::buildkit_session::Session,
+            "iechor:driver/types.error" => crate::bindings::HostError,
         },
     });
 }
