@@ -69,8 +69,8 @@ impl<P: Policy> Driver for ContainerDriver<P> {
                 // A paused one among them: no build can use it as it is.
                 Some(_) => Status::Stopped,
             },
-            nodes: Vec::new(),
             run: summary.and_then(|summary| summary.run),
+            extra: Vec::new(),
         })
     }
 

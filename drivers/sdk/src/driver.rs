@@ -308,8 +308,8 @@ impl From<Status> for Info {
     fn from(status: Status) -> Self {
         Self {
             status,
-            nodes: Vec::new(),
             run: None,
+            extra: Vec::new(),
         }
     }
 }

@@ -143,8 +143,8 @@ pub mod bindings {
 }
 
 pub use bindings::exports::iechor::driver::driver::{
-    CapabilityRequest, Config, Descriptor, DynamicNode, Feature, Info, Issue, OptionKind,
-    OptionSpec, RemoveOptions, Severity, Status, StopOptions,
+    CapabilityRequest, Config, Descriptor, Feature, Info, Issue, OptionKind, OptionSpec,
+    RemoveOptions, Severity, Status, StopOptions,
 };
 pub use bindings::iechor::driver::{
     buildkit_session, clock, container, engine, image, log, network, progress, transport, types,

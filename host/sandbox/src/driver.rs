@@ -81,7 +81,7 @@ impl Driver {
         self.loaded.exports()
     }
 
-    /// The version of the contract that it was made for, for example `0.1.0`.
+    /// The version of the contract that it was made for, for example `0.2.0`.
     pub fn contract(&self) -> &str {
         self.loaded.contract()
     }

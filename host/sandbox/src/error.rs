@@ -62,16 +62,16 @@ pub enum DriverError {
     },
     /// It speaks another version of the contract than this host.
     #[error(
-        "driver {driver} was made for version {version} of the contract, and this program speaks \
-         {host}: {remedy}"
+        "driver {driver} was built for version {version} of the contract, and this program \
+         understands {understood}: {remedy}"
     )]
     OtherContract {
         /// The driver.
         driver: String,
         /// The version that it was made for.
         version: String,
-        /// The version of this host.
-        host: &'static str,
+        /// The versions that this host understands.
+        understood: String,
         /// What to do.
         remedy: &'static str,
     },

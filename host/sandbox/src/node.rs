@@ -7,9 +7,7 @@ use iechor_engine::model::Platform;
 use iechor_engine::{BoxByteStream, Engine};
 use wasmtime::component::ResourceAny;
 
-use crate::bindings::contract::{
-    self, DynamicNode, Error, Feature, Info, RemoveOptions, StopOptions,
-};
+use crate::bindings::contract::{Error, Feature, Info, RemoveOptions, StopOptions};
 use crate::call::{Call, run};
 use crate::capability;
 use crate::driver::{Driver, ValidConfig};
@@ -65,11 +63,11 @@ impl Node {
     ///
     /// What went wrong, by the driver's name.
     pub async fn info(&self) -> Result<Info, DriverError> {
-        self.operate("info", limits::QUERY, async |call, builder| {
+        self.operate("info", limits::QUERY, async |call, node| {
             call.driver
                 .iechor_driver_driver()
-                .builder()
-                .call_info(call.store, builder)
+                .node()
+                .call_info(call.store, node)
                 .await
         })
         .await
@@ -83,11 +81,11 @@ impl Node {
     /// What went wrong, by the driver's name. Nothing that it created is left, but for what
     /// [`NodeContext::ledger`] is told of.
     pub async fn boot(&self) -> Result<(), DriverError> {
-        self.operate("boot", self.context.boot_limit, async |call, builder| {
+        self.operate("boot", self.context.boot_limit, async |call, node| {
             call.driver
                 .iechor_driver_driver()
-                .builder()
-                .call_boot(call.store, builder)
+                .node()
+                .call_boot(call.store, node)
                 .await
         })
         .await
@@ -99,12 +97,12 @@ impl Node {
     ///
     /// What went wrong, by the driver's name.
     pub async fn dial(&self) -> Result<BoxByteStream, DriverError> {
-        self.operate("dial", limits::QUERY, async |call, builder| {
+        self.operate("dial", limits::QUERY, async |call, node| {
             let dialled = call
                 .driver
                 .iechor_driver_driver()
-                .builder()
-                .call_dial(&mut *call.store, builder)
+                .node()
+                .call_dial(&mut *call.store, node)
                 .await?;
             Ok(match dialled {
                 // The stream leaves the store: from here on no byte passes through the driver.
@@ -121,11 +119,11 @@ impl Node {
     ///
     /// What went wrong, by the driver's name.
     pub async fn version(&self) -> Result<String, DriverError> {
-        self.operate("version", limits::QUERY, async |call, builder| {
+        self.operate("version", limits::QUERY, async |call, node| {
             call.driver
                 .iechor_driver_driver()
-                .builder()
-                .call_version(call.store, builder)
+                .node()
+                .call_version(call.store, node)
                 .await
         })
         .await
@@ -138,11 +136,11 @@ impl Node {
     ///
     /// What went wrong, by the driver's name.
     pub async fn features(&self) -> Result<Vec<Feature>, DriverError> {
-        self.operate("features", limits::QUERY, async |call, builder| {
+        self.operate("features", limits::QUERY, async |call, node| {
             call.driver
                 .iechor_driver_driver()
-                .builder()
-                .call_features(call.store, builder)
+                .node()
+                .call_features(call.store, node)
                 .await
         })
         .await
@@ -155,9 +153,9 @@ impl Node {
     ///
     /// What went wrong, by the driver's name.
     pub async fn stop(&self, options: StopOptions) -> Result<(), DriverError> {
-        self.operate("stop", limits::CHANGE, async |call, builder| {
-            let driver = call.driver.iechor_driver_driver().builder();
-            driver.call_stop(call.store, builder, options).await
+        self.operate("stop", limits::CHANGE, async |call, node| {
+            let driver = call.driver.iechor_driver_driver().node();
+            driver.call_stop(call.store, node, options).await
         })
         .await
     }
@@ -168,9 +166,9 @@ impl Node {
     ///
     /// What went wrong, by the driver's name.
     pub async fn remove(&self, options: RemoveOptions) -> Result<(), DriverError> {
-        self.operate("remove", limits::CHANGE, async |call, builder| {
-            let driver = call.driver.iechor_driver_driver().builder();
-            driver.call_remove(call.store, builder, options).await
+        self.operate("remove", limits::CHANGE, async |call, node| {
+            let driver = call.driver.iechor_driver_driver().node();
+            driver.call_remove(call.store, node, options).await
         })
         .await
     }
@@ -181,15 +179,15 @@ impl Node {
     ///
     /// What went wrong, by the driver's name.
     pub async fn host_gateway(&self) -> Result<String, DriverError> {
-        self.operate("host-gateway", limits::QUERY, async |call, builder| {
-            let driver = call.driver.iechor_driver_driver().builder();
-            driver.call_host_gateway(call.store, builder).await
+        self.operate("host-gateway", limits::QUERY, async |call, node| {
+            let driver = call.driver.iechor_driver_driver().node();
+            driver.call_host_gateway(call.store, node).await
         })
         .await
         .map(|address| clean_line(&address, limits::LINE))
     }
 
-    /// Opens the builder in a fresh store and makes one call. A failed operation has what it
+    /// Opens the node in a fresh store and makes one call. A failed operation has what it
     /// created removed.
     async fn operate<T>(
         &self,
@@ -215,11 +213,11 @@ impl Node {
             let opened = made
                 .driver
                 .iechor_driver_driver()
-                .builder()
+                .node()
                 .call_open(&mut *made.store, &self.config.config)
                 .await?;
             match opened {
-                Ok(builder) => call(made.reborrow(), builder).await,
+                Ok(node) => call(made.reborrow(), node).await,
                 Err(error) => Ok(Err(error)),
             }
         });
@@ -304,18 +302,13 @@ impl Node {
 /// What a driver says of itself is shown in listings.
 fn cleaned_info(info: Info) -> Info {
     let line = |text: String| clean_line(&text, limits::LINE);
-    let platform = |platform: contract::Platform| contract::Platform {
-        os: line(platform.os),
-        architecture: line(platform.architecture),
-        cpu_variant: platform.cpu_variant.map(line),
-    };
-    let node = |node: DynamicNode| DynamicNode {
-        name: line(node.name),
-        platforms: node.platforms.into_iter().map(platform).collect(),
-    };
     Info {
-        nodes: info.nodes.into_iter().map(node).collect(),
         run: info.run.map(line),
+        extra: info
+            .extra
+            .into_iter()
+            .map(|(name, value)| (line(name), line(value)))
+            .collect(),
         ..info
     }
 }

@@ -154,7 +154,7 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     ),
     at(
         "info",
-        "many nodes",
+        "much beside the state",
         "",
         "answers with two million nodes",
         "over-budget",

@@ -28,8 +28,8 @@ pub(crate) use generated::*;
 /// The data of the contract, as drivers and this host exchange it.
 pub mod contract {
     pub use super::generated::exports::iechor::driver::driver::{
-        CapabilityRequest, Config, Descriptor, DynamicNode, Feature, Info, Issue, OptionKind,
-        OptionSpec, RemoveOptions, Severity, Status, StopOptions,
+        CapabilityRequest, Config, Descriptor, Feature, Info, Issue, OptionKind, OptionSpec,
+        RemoveOptions, Severity, Status, StopOptions,
     };
     pub use super::generated::iechor::driver::types::{
         Denial, EngineFailure, Error, File, ObjectKind, ObjectRef, Pair, Platform,

@@ -196,3 +196,21 @@ fn has_labels(labels: &BTreeMap<String, String>, wanted: &[(String, String)]) ->
         .iter()
         .all(|(name, value)| labels.get(name) == Some(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_interface_that_drivers_can_import() {
+        let worlds = include_str!("../../../../wit/worlds.wit");
+        let mut imported: Vec<_> = worlds
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'))
+            .collect();
+        imported.sort_unstable();
+        let mut known: Vec<_> = TABLE.iter().map(|interface| interface.name).collect();
+        known.sort_unstable();
+        assert_eq!(known, imported);
+    }
+}
