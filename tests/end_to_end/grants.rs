@@ -54,7 +54,7 @@ fn nobody_is_asked_to_grant_what_there_is_not() {
         sandbox
             .iechor(&command)
             .failure(1)
-            .says("asks for what this program does not have")
+            .says("requires capabilities that this program does not have")
             .says("there is no capability \"container.priviledge\"; did you mean container.privileged?")
             .does_not_say("--grant");
     }

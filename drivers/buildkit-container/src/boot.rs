@@ -269,7 +269,7 @@ fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
     })
 }
 
-/// Why the container is not running any more, as far as the engine knows.
+/// Returns why the container is not running any more, as far as the engine knows.
 fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
     let now = ended(container, seen);
     let mut text = format!("container {name} ended while BuildKit was starting");
@@ -285,7 +285,7 @@ fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
     Error::Unavailable(text + &log_lines(container))
 }
 
-/// The container as it is after an end. Where the engine was quicker and started it again, the exit
+/// Returns the container as it is after an end. Where the engine was quicker and started it again, the exit
 /// code is gone; the engine waits longer and longer between its starts, so the next end is seen.
 fn ended(container: &Container, mut seen: container::Summary) -> container::Summary {
     for _ in 0..MOST_LOOKS {

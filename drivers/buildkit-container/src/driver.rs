@@ -21,12 +21,12 @@ pub struct ContainerDriver<P> {
 }
 
 impl<P> ContainerDriver<P> {
-    /// What the container is to be.
+    /// Returns what the container is to be.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The policy.
+    /// Returns the policy.
     pub fn policy(&self) -> &P {
         &self.policy
     }

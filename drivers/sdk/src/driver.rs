@@ -154,7 +154,7 @@ pub trait Driver: Sized + 'static {
     /// Says what the driver is. Pure: nothing is granted, no capability works.
     fn describe() -> Description;
 
-    /// How well the driver suits an endpoint, where the user named no driver: the lowest number
+    /// Returns how well the driver suits an endpoint, where the user named no driver: the lowest number
     /// wins, `None` does not take part. Pure.
     fn priority(endpoint: &str) -> Option<u32> {
         let _ = endpoint;
@@ -171,7 +171,7 @@ pub trait Driver: Sized + 'static {
     /// from the description.
     fn open(node: Node, options: &mut Options) -> Self;
 
-    /// How the node is now. A node that does not exist is no error but
+    /// Returns how the node is now. A node that does not exist is no error but
     /// [`Status::Inactive`]; `Status::Running.into()` makes an answer of a status.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ pub trait Driver: Sized + 'static {
     /// BuildKit is somebody else's and does not answer.
     fn dial(&self) -> Result<Connection, Error>;
 
-    /// The version of BuildKit, for example `v0.31.0`. As BuildKit says itself, by default.
+    /// Returns the version of BuildKit, for example `v0.31.0`. As BuildKit says itself, by default.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ pub trait Driver: Sized + 'static {
         Ok(Client::open(self.dial()?)?.version()?.version)
     }
 
-    /// What a build may ask of the node. [`BUILDKIT_FEATURES`], by default.
+    /// Returns what a build may ask of the node. [`BUILDKIT_FEATURES`], by default.
     ///
     /// # Errors
     ///
@@ -237,7 +237,7 @@ pub trait Driver: Sized + 'static {
         Ok(())
     }
 
-    /// The address by which a build reaches the machine that the user sits at. Unsupported, by
+    /// Returns the address by which a build reaches the machine that the user sits at. Unsupported, by
     /// default.
     ///
     /// # Errors

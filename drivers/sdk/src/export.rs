@@ -74,7 +74,7 @@ impl<D: Driver> GuestNode for ExportedNode<D> {
     }
 }
 
-/// What a driver says that it is, its options included.
+/// Returns what a driver says that it is, its options included.
 pub(crate) fn descriptor<D: Driver>() -> Descriptor {
     let nothing = Config {
         name: String::new(),

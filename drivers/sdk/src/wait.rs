@@ -80,7 +80,7 @@ pub fn wait_for_buildkit(
     }
 }
 
-/// Whether asking again makes no difference: the operation is over, or the answer is one that stays.
+/// Returns whether asking again makes no difference: the operation is over, or the answer is one that stays.
 fn is_final(error: &Error) -> bool {
     matches!(
         error,
@@ -101,7 +101,7 @@ fn try_connection(dial: impl Fn() -> Result<Connection, Error>) -> Result<(), Er
     Ok(())
 }
 
-/// A span as the contract counts it; the longest that it can where that is too long.
+/// Returns a span as the contract counts it; the longest that it can where that is too long.
 fn nanoseconds(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

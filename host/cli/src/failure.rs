@@ -112,6 +112,10 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         Some(BuilderError::Driver(DriverError::Denied { driver, denial })) => {
             denied(driver, denial).map(Cow::from)
         }
+        Some(BuilderError::Driver(DriverError::Untrusted { requests, .. })) => {
+            let flags = requests.iter().map(|(name, _)| format!(" --grant {name}"));
+            Some(format!("to grant it, add:{}", flags.collect::<String>()).into())
+        }
         Some(BuilderError::Driver(DriverError::Failed {
             remedy: Some(remedy),
             ..

@@ -105,7 +105,7 @@ pub(crate) async fn run<T>(
     }
 }
 
-/// Why a call did not come back.
+/// Returns why a call did not come back.
 fn explain(
     driver: &Loaded,
     operation: &'static str,

@@ -12,7 +12,7 @@ const HOST: &str = "0.2.0";
 /// What every driver exports, without its version.
 const INTERFACE: &str = "iechor:driver/driver@";
 
-/// The version that a component with these exports was made for.
+/// Returns the version that a component with these exports was made for.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ fn understood() -> String {
     }
 }
 
-/// What has to be the same: major and minor number while the major one is 0, as for Cargo.
+/// Returns what has to be the same: major and minor number while the major one is 0, as for Cargo.
 fn line(version: &str) -> Option<(u64, u64)> {
     let mut numbers = version.split('.').map(str::parse);
     let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);

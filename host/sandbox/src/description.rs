@@ -1,8 +1,8 @@
-//! What a driver may say of itself, as far as it is refused otherwise.
+//! Checks and cleans the descriptions of drivers.
 //!
-//! People decide by these words what a driver may do, and options are found by their names. So
-//! their number and length is bounded, and nothing in them can look like something else. What is
-//! merely bad style is told to the author, by the test kit.
+//! People decide by these texts what a driver may do, and options are found by their names. So their
+//! number and length is bounded, and nothing in them can look like something else. The test kit tells
+//! authors about bad style.
 
 use crate::bindings::contract::{CapabilityRequest, Descriptor, OptionKind, OptionSpec};
 use crate::grant::lookup;
@@ -11,7 +11,7 @@ use crate::pattern::Pattern;
 use crate::text::clean_line;
 use iechor_text::is_displayable;
 
-/// Returns everything for which a description is refused; nothing where it is sound enough.
+/// Returns the faults for which a description is refused.
 pub fn refusals(descriptor: &Descriptor) -> Vec<String> {
     let mut faults = Vec::new();
     // First, so that the rest has bounded work and says a bounded number of words.
@@ -54,7 +54,7 @@ pub fn refusals(descriptor: &Descriptor) -> Vec<String> {
     faults
 }
 
-/// Says what is wrong with a line that is shown whole; `None` where nothing is.
+/// Returns what is wrong with a line that is shown in full, if anything is.
 pub fn line_fault(what: &str, line: &str) -> Option<String> {
     if line.trim().is_empty() {
         Some(format!("{what} is empty"))
@@ -70,7 +70,8 @@ pub fn line_fault(what: &str, line: &str) -> Option<String> {
     }
 }
 
-/// A descriptor with its words cleaned: they are shown where the user decides about the driver.
+/// Returns a description without control characters: its texts are shown when the user decides about the
+/// driver.
 pub(crate) fn cleaned(descriptor: Descriptor) -> Descriptor {
     let line = |text: String| clean_line(&text, limits::LINE);
     Descriptor {

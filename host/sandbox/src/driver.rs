@@ -1,4 +1,4 @@
-//! Asks drivers what they are.
+//! A driver: its description, its checks of a configuration, and what it may do.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::options::Checked;
 use crate::text::{clean, clean_line};
 use crate::{description, limits, options, runtime};
 
-/// Most faults of a description that a message names.
+/// Maximum number of faults of a description that a message names.
 const SHOWN_FAULTS: usize = 5;
 
 /// A component that was loaded and found to be a driver.
@@ -29,8 +29,8 @@ pub struct Driver {
 /// A configuration that [`Driver::validate`] found no error in.
 #[derive(Debug, Clone)]
 pub struct ValidConfig {
-    /// What the driver gets: each option once, where the value of one that names a file is the
-    /// option's own name; files without their contents.
+    /// Configuration for the driver: each option once, files without their contents. The value of an option
+    /// that names a file is the name of the option.
     pub config: Config,
     pub(crate) files: Files,
 }
@@ -43,12 +43,12 @@ impl Driver {
         })
     }
 
-    /// The name that the user gave: messages use it.
+    /// Returns the name that the user gave: messages use it.
     pub fn name(&self) -> &str {
         self.loaded.name()
     }
 
-    /// Where it comes from.
+    /// Returns the source of the driver.
     pub fn source(&self) -> &Source {
         self.loaded.source()
     }
@@ -58,17 +58,17 @@ impl Driver {
         self.loaded.digest()
     }
 
-    /// The interfaces that it imports: what it can reach at most.
+    /// Returns the interfaces that the driver imports: it cannot use anything else.
     pub fn imports(&self) -> &[String] {
         self.loaded.imports()
     }
 
-    /// The functions that it imports, as [`Observer::call`] names them.
+    /// Returns the functions that the driver imports, as [`Observer::call`] names them.
     pub fn imported_functions(&self) -> Vec<String> {
         self.loaded.imported_functions()
     }
 
-    /// The same driver, seen by `observer` in all that it does; it is asked anew what it is.
+    /// Returns the same driver with an observer. Its description is asked for again.
     #[must_use]
     pub fn observed(&self, observer: Arc<dyn Observer>) -> Arc<Self> {
         let mut loaded = self.loaded.clone();
@@ -76,22 +76,21 @@ impl Driver {
         Self::of(loaded)
     }
 
-    /// The interfaces that it exports.
+    /// Returns the interfaces that the driver exports.
     pub fn exports(&self) -> &[String] {
         self.loaded.exports()
     }
 
-    /// The version of the contract that it was made for, for example `0.2.0`.
+    /// Returns the version of the contract that the driver was built for, for example `0.2.0`.
     pub fn contract(&self) -> &str {
         self.loaded.contract()
     }
 
-    /// What it says that it is. Asked once.
+    /// Returns the description of the driver, which is asked for once.
     ///
     /// # Errors
     ///
-    /// [`DriverError::Description`] for a description that nobody could decide by, or what went
-    /// wrong in the driver.
+    /// [`DriverError::Description`] if the description is invalid, or the failure of the driver.
     pub async fn descriptor(&self) -> Result<&Descriptor, DriverError> {
         self.descriptor
             .get_or_try_init(async || {
@@ -122,11 +121,11 @@ impl Driver {
             .await
     }
 
-    /// How well it suits an endpoint; the lowest number wins, `None` does not take part.
+    /// Returns how well the driver suits an endpoint; the lowest number wins, `None` means not at all.
     ///
     /// # Errors
     ///
-    /// What went wrong in the driver.
+    /// The failure of the driver.
     pub async fn priority(&self, endpoint: &str) -> Result<Option<u32>, DriverError> {
         call::pure(
             &self.loaded,
@@ -141,8 +140,8 @@ impl Driver {
         .await
     }
 
-    /// Whether it has to do with a container engine at all. For one that has not, the endpoint of a
-    /// node is where BuildKit is.
+    /// Returns whether the driver uses a container engine. If it does not, the endpoint of a node is the
+    /// address of BuildKit.
     pub fn uses_engine(&self) -> bool {
         self.imports()
             .iter()
@@ -154,7 +153,7 @@ impl Driver {
     ///
     /// # Errors
     ///
-    /// [`DriverError::InvalidConfiguration`] with every fault, or what went wrong in the driver.
+    /// [`DriverError::InvalidConfiguration`] with every fault, or the failure of the driver.
     pub async fn validate(
         &self,
         config: &Config,
@@ -212,11 +211,11 @@ impl Driver {
         Ok((ValidConfig { config, files }, issues))
     }
 
-    /// What it asks for.
+    /// Returns the capabilities that the driver requests.
     ///
     /// # Errors
     ///
-    /// [`DriverError::UnknownCapabilities`] where it cannot do without one that there is not.
+    /// [`DriverError::UnknownCapabilities`] if it requires one that does not exist.
     pub async fn requests(&self) -> Result<&[CapabilityRequest], DriverError> {
         let requests = &self.descriptor().await?.capabilities;
         let unknown = grant::unknown(requests);
@@ -229,13 +228,13 @@ impl Driver {
         })
     }
 
-    /// What it may do, where the user granted `granted`: everything that it asks for, for the
-    /// built-in driver.
+    /// Returns what the driver may do if the user granted `granted`. A built-in driver may do everything
+    /// that it requests.
     ///
     /// # Errors
     ///
-    /// [`DriverError::Untrusted`] where a request that it needs is not granted, and what
-    /// [`Self::requests`] reports.
+    /// [`DriverError::Untrusted`] if a required request is not granted, and the errors of
+    /// [`Self::requests`].
     pub async fn grants(&self, granted: &[Grant]) -> Result<Grants, DriverError> {
         let requests = self.requests().await?;
         if *self.source() == Source::Embedded {

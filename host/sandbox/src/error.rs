@@ -1,4 +1,4 @@
-//! What can go wrong with a driver.
+//! Failures of drivers.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::embedded::Embedded;
 use crate::limits;
 use crate::text::{clean, clean_line};
 
-/// A failure of a driver, by the name that the user knows it by.
+/// A failure of a driver. Messages name the driver as the user did.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// The file cannot be read.
@@ -18,7 +18,7 @@ pub enum DriverError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Reason, from the operating system.
         reason: String,
     },
     /// The file is not a driver.
@@ -29,18 +29,18 @@ pub enum DriverError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Compiling it takes more than the host gives to that.
+    /// Compiling it exceeds a limit.
     #[error(
-        "driver {driver} is not compiled: {limit}; that is far more than drivers take, so ask who made \
-         it for another one"
+        "driver {driver} is not compiled: {limit}; drivers need far less, so ask the author for \
+         another version"
     )]
     TooCostly {
         /// The driver.
         driver: String,
-        /// Which limit it came to.
+        /// The limit.
         limit: CompilationLimit,
     },
-    /// It is not built in, and this program cannot compile it in a process of its own.
+    /// The compiler cannot be started.
     #[error("driver {driver} is not compiled: the program cannot start its compiler: {reason}")]
     NoCompiler {
         /// The driver.
@@ -48,10 +48,10 @@ pub enum DriverError {
         /// Why not.
         reason: String,
     },
-    /// It imports what no host offers.
+    /// It imports interfaces that this host does not offer.
     #[error(
         "driver {driver} cannot be loaded: it imports {}, which this host does not offer to \
-         drivers (no file system, no sockets; see wit/ for what there is)",
+         drivers (there is no file system and there are no sockets; wit/ lists what there is)",
         .imports.join(", ")
     )]
     UnknownImports {
@@ -60,7 +60,7 @@ pub enum DriverError {
         /// What it imports.
         imports: Vec<String>,
     },
-    /// It speaks another version of the contract than this host.
+    /// It was built for a version of the contract that this host does not understand.
     #[error(
         "driver {driver} was built for version {version} of the contract, and this program \
          understands {understood}: {remedy}"
@@ -68,16 +68,16 @@ pub enum DriverError {
     OtherContract {
         /// The driver.
         driver: String,
-        /// The version that it was made for.
+        /// Version that it was built for.
         version: String,
-        /// The versions that this host understands.
+        /// Versions that this host understands.
         understood: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// What it says of itself is nothing to decide by.
+    /// Its description is invalid.
     #[error(
-        "driver {driver} is refused for what it says of itself, which its author can mend: {}{}",
+        "driver {driver} is refused because of its description, which its author can fix: {}{}",
         .faults.join("; "),
         if *.more == 0 { String::new() } else { format!("; and {} more", .more) }
     )]
@@ -86,10 +86,10 @@ pub enum DriverError {
         driver: String,
         /// What is wrong with it.
         faults: Vec<String>,
-        /// How many faults there are beside these.
+        /// Number of further faults.
         more: usize,
     },
-    /// Options or other parts of a configuration are at fault.
+    /// Options or other parts of a configuration have faults.
     #[error("{}", render_issues(.driver, .issues))]
     InvalidConfiguration {
         /// The driver.
@@ -97,7 +97,7 @@ pub enum DriverError {
         /// Every fault.
         issues: Vec<Issue>,
     },
-    /// It asks for what was not granted.
+    /// A required request was not granted.
     #[error("driver {driver} is not trusted with what it asks for:{}", render_requests(.requests))]
     Untrusted {
         /// The driver.
@@ -105,16 +105,16 @@ pub enum DriverError {
         /// Name and reason of each request that was not granted.
         requests: Vec<(String, String)>,
     },
-    /// It cannot do without what this host does not have.
+    /// It requires capabilities that this host does not have.
     #[error(
-        "driver {driver} asks for what this program does not have: {}; a newer one may have it, else \
-         it is a fault of the driver",
+        "driver {driver} requires capabilities that this program does not have: {}; a newer \
+         version may have them",
         .unknown.join("; ")
     )]
     UnknownCapabilities {
         /// The driver.
         driver: String,
-        /// What there is not, each with what there is.
+        /// The capabilities, each with similar ones.
         unknown: Vec<String>,
     },
     /// It broke the contract or a rule of WebAssembly.
@@ -129,14 +129,14 @@ pub enum DriverError {
         /// Where in the driver, for its author.
         backtrace: String,
     },
-    /// It used up a budget of the host.
+    /// It exceeded a budget of the host.
     #[error("driver {driver} was stopped in {operation}: {budget}")]
     OverBudget {
         /// The driver.
         driver: String,
         /// The function of the contract.
         operation: &'static str,
-        /// Which, and how much of it there was.
+        /// The budget, and its size.
         budget: String,
     },
     /// The operation took longer than it may.
@@ -146,10 +146,10 @@ pub enum DriverError {
         driver: String,
         /// The function of the contract.
         operation: &'static str,
-        /// The time it had.
+        /// Time that it had.
         limit: Duration,
     },
-    /// The user gave up.
+    /// The user cancelled the operation.
     #[error("{operation} was cancelled")]
     Cancelled {
         /// The function of the contract.
@@ -163,7 +163,7 @@ pub enum DriverError {
         /// What was missing, and why.
         denial: Denial,
     },
-    /// It reported a failure. Words of a driver that is not built in are marked as its own.
+    /// It reported a failure. The text of a driver that is not built in is marked with its name.
     #[error("{}", attributed(.driver, .error))]
     Failed {
         /// The driver.
@@ -172,27 +172,27 @@ pub enum DriverError {
         operation: &'static str,
         /// The failure.
         error: Error,
-        /// What helps, where the host knows something.
+        /// What helps, if the host knows it.
         remedy: Option<Remedy>,
     },
 }
 
-/// A limit on what it takes to compile a component, see [`limits`].
+/// A limit on the compilation of a component, see [`limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompilationLimit {
     /// Memory, [`limits::COMPILER_MEMORY`].
     Memory {
-        /// How much there was.
+        /// Size of the limit.
         bytes: u64,
     },
     /// Processor time, [`limits::COMPILER_PROCESSOR`].
     Processor {
-        /// How much there was.
+        /// Size of the limit.
         time: Duration,
     },
     /// Wall time, [`limits::COMPILER_WALL`].
     Wall {
-        /// How much there was.
+        /// Size of the limit.
         time: Duration,
     },
     /// Machine code, [`limits::MACHINE_CODE_BYTES`].
@@ -200,7 +200,7 @@ pub enum CompilationLimit {
         /// How much it may become.
         bytes: u64,
     },
-    /// Somebody else ended the compiler, as the system does for want of memory.
+    /// The compiler was killed, for example because the system ran out of memory.
     Killed,
 }
 
@@ -237,7 +237,7 @@ impl fmt::Display for CompilationLimit {
 }
 
 impl DriverError {
-    /// A component that is at fault, with reasons that may repeat its words.
+    /// Returns the error for a component that cannot be loaded. The reason may contain texts of the component.
     pub(crate) fn unloadable(driver: &str, reason: &str) -> Self {
         Self::Unloadable {
             driver: driver.into(),
@@ -274,7 +274,7 @@ fn render_requests(requests: &[(String, String)]) -> String {
     text
 }
 
-/// An error of a driver with its words cleaned: it may have put anything into them.
+/// Returns an error of a driver without control characters in its texts.
 pub(crate) fn cleaned(error: Error) -> Error {
     let text = |text: String| clean(&text, 16 << 10);
     let line = |text: String| clean_line(&text, limits::LINE);
@@ -303,8 +303,8 @@ pub(crate) fn cleaned(error: Error) -> Error {
     }
 }
 
-/// What a driver said, so that nobody takes it for what the program says: with its name, and no line
-/// of its own that begins where the program's lines begin.
+/// Returns the text of an error of a driver, marked so that nobody mistakes it for a text of the program:
+/// with the driver's name, and with further lines indented.
 fn attributed(driver: &str, error: &Error) -> String {
     let words = describe(error);
     if Embedded::find(driver).is_some() {
@@ -314,7 +314,7 @@ fn attributed(driver: &str, error: &Error) -> String {
     }
 }
 
-/// An error of the contract in words for a person.
+/// Describes an error of the contract for a person.
 pub(crate) fn describe(error: &Error) -> String {
     match error {
         Error::NotFound(object) => format!("no such {}: {}", kind(object.kind), object.name),

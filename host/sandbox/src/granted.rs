@@ -43,7 +43,7 @@ impl Allowance {
     }
 }
 
-/// What one driver may do: what it requests, as far as the user granted it and the policy allows it.
+/// What one driver may do: what it requests, the user granted and the policy allows.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
     requested: Vec<Allowance>,
@@ -111,7 +111,7 @@ impl Grants {
             .collect()
     }
 
-    /// Checks one action.
+    /// Checks that an action is requested, granted and allowed by the policy.
     ///
     /// # Errors
     ///

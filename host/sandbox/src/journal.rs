@@ -1,4 +1,4 @@
-//! What an operation created, so that a failed one leaves nothing behind.
+//! Records what an operation created, so that a failed operation leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -36,7 +36,7 @@ impl Journal {
         }
     }
 
-    /// How many objects there are.
+    /// Returns how many objects there are.
     pub(crate) fn len(&self) -> usize {
         self.intents().len()
     }

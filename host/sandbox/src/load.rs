@@ -19,11 +19,11 @@ use crate::{anatomy, cache};
 pub struct Sandbox;
 
 impl Sandbox {
-    /// The built-in driver of that name or alias; `None` where there is none.
+    /// Returns the built-in driver with this name or alias, if there is one.
     ///
     /// # Errors
     ///
-    /// What keeps it from being loaded.
+    /// The reason why it cannot be loaded.
     pub fn embedded(name: &str) -> Result<Option<Arc<Driver>>, DriverError> {
         let Some(embedded) = Embedded::find(name) else {
             return Ok(None);
@@ -58,25 +58,25 @@ impl Sandbox {
         Ok(Some(Driver::of(loaded)))
     }
 
-    /// Loads a component from a file; messages name it by its path.
+    /// Loads a component from a file. Messages name it by its path.
     ///
     /// # Errors
     ///
-    /// What keeps it from being loaded.
+    /// The reason why it cannot be loaded.
     pub async fn file(path: &Path) -> Result<Arc<Driver>, DriverError> {
         let (binary, _) = Binary::read(path)?;
         let source = Source::File(path.to_owned());
         Self::component(path.display().to_string(), source, binary).await
     }
 
-    /// Loads a component that was read already. It is compiled only where it is a driver, of a size
-    /// that [`limits`] allows, and in a process of its own that [`mod@crate::compiler`] bounds; who
-    /// decides by its digest whether it may be used does so before. Who stops to wait ends the
-    /// compilation.
+    /// Loads a component that was read already. If it is not in the cache, it is checked against
+    /// [`limits`](crate::limits) and compiled in a process of its own, see [`mod@crate::compiler`].
+    /// Dropping the future ends the compilation. The caller has decided by the digest whether the
+    /// component may be used.
     ///
     /// # Errors
     ///
-    /// What keeps it from being loaded.
+    /// The reason why it cannot be loaded.
     pub async fn component(
         name: String,
         source: Source,
@@ -125,7 +125,7 @@ async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-/// Says what a file is that is not a component, in words that help.
+/// Refuses a file that is not a component, and says what it is.
 fn refuse_other_formats(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
     let reason = if Engine::detect_precompiled(bytes).is_some() {
         "it is machine code, which cannot be checked; give the component that it was made from"

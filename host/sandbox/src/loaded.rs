@@ -114,7 +114,7 @@ impl Loaded {
         &self.contract
     }
 
-    /// Returns the functions that it imports, as a trace names them.
+    /// Returns the functions that the driver imports, as a trace names them.
     pub(crate) fn imported_functions(&self) -> Vec<String> {
         let Ok(runtime) = Runtime::of(&self.name) else {
             return Vec::new();

@@ -22,7 +22,7 @@ use crate::user_words::UserWords;
 
 /// One node of one builder.
 ///
-/// It holds its configuration and nothing else: what is true of the builder is in the engine.
+/// It holds its configuration and nothing else: the state of the node is in the engine.
 pub struct Node {
     driver: Arc<Driver>,
     config: ValidConfig,
@@ -57,11 +57,11 @@ impl Node {
         }
     }
 
-    /// What state it is in; a builder that does not exist is inactive.
+    /// Returns the state of the node. A node that does not exist is inactive.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn info(&self) -> Result<Info, DriverError> {
         self.operate("info", limits::QUERY, async |call, node| {
             call.driver
@@ -78,7 +78,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name. Nothing that it created is left, but for what
+    /// The failure, with the name of the driver. Nothing that it created is left, but for what
     /// [`NodeContext::ledger`] is told of.
     pub async fn boot(&self) -> Result<(), DriverError> {
         self.operate("boot", self.context.boot_limit, async |call, node| {
@@ -91,11 +91,11 @@ impl Node {
         .await
     }
 
-    /// Opens a new connection to BuildKit; [`Error::NotRunning`] where there is none.
+    /// Opens a new connection to BuildKit. Fails with [`Error::NotRunning`] if it does not run.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn dial(&self) -> Result<BoxByteStream, DriverError> {
         self.operate("dial", limits::QUERY, async |call, node| {
             let dialled = call
@@ -113,11 +113,11 @@ impl Node {
         .await
     }
 
-    /// The version of BuildKit.
+    /// Returns the version of BuildKit.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn version(&self) -> Result<String, DriverError> {
         self.operate("version", limits::QUERY, async |call, node| {
             call.driver
@@ -130,11 +130,11 @@ impl Node {
         .map(|version| clean_line(&version, limits::LINE))
     }
 
-    /// What a build may ask of this node.
+    /// Returns what a build may ask of this node.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn features(&self) -> Result<Vec<Feature>, DriverError> {
         self.operate("features", limits::QUERY, async |call, node| {
             call.driver
@@ -147,11 +147,11 @@ impl Node {
         .map(|features| features.into_iter().map(cleaned_feature).collect())
     }
 
-    /// Stops BuildKit; one that does not run is no error.
+    /// Stops BuildKit. Succeeds if it does not run.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn stop(&self, options: StopOptions) -> Result<(), DriverError> {
         self.operate("stop", limits::CHANGE, async |call, node| {
             let driver = call.driver.iechor_driver_driver().node();
@@ -160,11 +160,11 @@ impl Node {
         .await
     }
 
-    /// Removes the node's objects; none is no error.
+    /// Removes the objects of the node. Succeeds if there are none.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn remove(&self, options: RemoveOptions) -> Result<(), DriverError> {
         self.operate("remove", limits::CHANGE, async |call, node| {
             let driver = call.driver.iechor_driver_driver().node();
@@ -173,11 +173,11 @@ impl Node {
         .await
     }
 
-    /// The address by which a build reaches the host machine.
+    /// Returns the address by which a build reaches the host machine.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn host_gateway(&self) -> Result<String, DriverError> {
         self.operate("host-gateway", limits::QUERY, async |call, node| {
             let driver = call.driver.iechor_driver_driver().node();
@@ -299,7 +299,7 @@ impl Node {
     }
 }
 
-/// What a driver says of itself is shown in listings.
+/// Cleans the texts of a driver that listings show.
 fn cleaned_info(info: Info) -> Info {
     let line = |text: String| clean_line(&text, limits::LINE);
     Info {

@@ -22,31 +22,31 @@ pub struct NodeContext {
     /// The engine behind the node; `None` for a driver that does not use one, see
     /// [`Driver::uses_engine`].
     pub engine: Option<Arc<dyn Engine>>,
-    /// Every engine that is named on this machine: no driver is connected to one of them.
+    /// The engines that are known on this machine. No driver may connect to one of them.
     pub engines: Arc<KnownEngines>,
-    /// What the driver may do with it.
+    /// What the driver may do.
     pub grants: Grants,
-    /// Who speaks BuildKit's protocol.
+    /// The client of BuildKit.
     pub buildkit: Arc<dyn BuildKit>,
-    /// Who opens connections to places that it was granted.
+    /// Opens connections to places that were granted.
     pub dialer: Arc<dyn Dialer>,
-    /// Where progress goes.
+    /// Receives progress.
     pub progress: Arc<dyn Progress>,
-    /// Where diagnostics go.
+    /// Receives diagnostics.
     pub log: Arc<dyn Log>,
-    /// Where what operations create is noted.
+    /// Records what operations create.
     pub ledger: Arc<dyn Ledger>,
-    /// Ends the operation in progress, which then leaves nothing behind.
+    /// Cancels the operation in progress, which leaves nothing behind.
     pub cancel: CancellationToken,
-    /// Wall time of boot; [`limits::BOOT`] where there is no reason for another.
+    /// Wall time of boot, normally [`limits::BOOT`].
     pub boot_limit: Duration,
 }
 
-/// Stands where pure functions have no BuildKit to reach.
+/// Refuses connections of pure functions.
 struct NoBuildKit;
 
 impl NodeContext {
-    /// What the pure functions may use.
+    /// Returns what the pure functions may use.
     pub(crate) fn of_nothing() -> Self {
         Self {
             builder: String::new(),

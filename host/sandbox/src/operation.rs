@@ -128,7 +128,7 @@ impl Operation {
             .expect("every operation has the contexts of all capabilities of the table")
     }
 
-    /// Whether one more object may be created. A query that created something would leave it behind
+    /// Returns whether one more object may be created. A query that created something would leave it behind
     /// for good: nobody removes a builder because it was looked at.
     pub(crate) fn check_creations(&self) -> Result<(), HostError> {
         if self.name != "boot" {
@@ -174,7 +174,7 @@ impl Operation {
         denials.push(denial);
     }
 
-    /// What the host said when it last refused this capability. A driver can return any words as a
+    /// Returns what the host said when it last refused this capability. A driver can return any words as a
     /// denial; these are the host's own.
     pub(crate) fn denial(&self, capability: &str) -> Option<Denial> {
         let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);

@@ -42,13 +42,13 @@ const WASI: &[&str] = &[
 /// The types that all interfaces of the contract share.
 const TYPES: &str = "iechor:driver/types";
 
-/// The name of an import without its version.
+/// Returns the name of an import without its version.
 fn interface(import: &str) -> &str {
     import.split_once('@').map_or(import, |(name, _)| name)
 }
 
 impl Runtime {
-    /// The runtime of this process; made, with its clock of processor time, when first asked for.
+    /// Returns the runtime of this process; made, with its clock of processor time, when first asked for.
     pub(crate) fn get() -> wasmtime::Result<&'static Self> {
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
         if let Some(runtime) = RUNTIME.get() {

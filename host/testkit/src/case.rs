@@ -74,7 +74,7 @@ impl Drop for Case<'_> {
 }
 
 impl Subject {
-    /// The driver in a new world, with all that it asks for.
+    /// Returns the driver in a new world, with all that it asks for.
     pub(crate) fn case(&self) -> Case<'_> {
         Case::new(self, self.world())
     }
@@ -112,7 +112,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The world in memory.
+    /// Returns the world in memory.
     ///
     /// # Errors
     ///
@@ -138,12 +138,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The node with its plain configuration.
+    /// Returns the node with its plain configuration.
     pub(crate) fn node(&self) -> Node {
         self.driver.node(self.config(false), self.context())
     }
 
-    /// The node with flags and files too, where the driver takes them: it makes more calls.
+    /// Returns the node with flags and files too, where the driver takes them: it makes more calls.
     pub(crate) fn rich_node(&self) -> Node {
         self.driver.node(self.config(true), self.context())
     }
@@ -167,7 +167,7 @@ impl<'a> Case<'a> {
         config
     }
 
-    /// The node's name.
+    /// Returns the node's name.
     pub(crate) fn node_name(&self) -> &str {
         match &self.world {
             World::Simulated(_) => &self.subject.given.name,
@@ -175,7 +175,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A name of another node's object, as it would be called here.
+    /// Returns a name of another node's object, as it would be called here.
     pub(crate) fn renamed(&self, name: &str) -> String {
         name.replacen(&self.subject.probed_node, self.node_name(), 1)
     }
@@ -224,7 +224,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// What the node has in the engine.
+    /// Returns what the node has in the engine.
     pub(crate) async fn objects(&self) -> Result<Vec<String>, Failure> {
         let found = match &self.world {
             World::Simulated(stage) => return Ok(stage.objects().await),
@@ -233,7 +233,7 @@ impl<'a> Case<'a> {
         found.map_err(|error| Failure::new("the engine answers", error.to_string()))
     }
 
-    /// A failure with the end of the trace.
+    /// Returns a failure with the end of the trace.
     pub(crate) fn failure(
         &self,
         expected: impl Into<String>,

@@ -9,7 +9,7 @@ use crate::conformance::REQUIREMENTS;
 use crate::error::KitError;
 use crate::real::RealEngine;
 
-/// The requirements of the contract: the name of each, and the paragraph that says what it asks,
+/// Returns the requirements of the contract: the name of each, and the paragraph that says what it asks,
 /// why, and where that is written. A name that ends in `-` stands for one for each capability that
 /// a driver asks for.
 pub fn requirements() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -33,13 +33,13 @@ impl Kit {
     ///
     /// # Errors
     ///
-    /// What keeps it from being loaded.
+    /// The reason why it cannot be loaded.
     pub async fn load(path: impl AsRef<Path>) -> Result<Self, KitError> {
         iechor_sandbox::compiler::compile_in_this_process();
         Ok(Self::new(Sandbox::file(path.as_ref()).await?))
     }
 
-    /// A driver that is loaded already.
+    /// Returns a driver that is loaded already.
     pub fn new(driver: Arc<Driver>) -> Self {
         Self {
             driver,

@@ -105,7 +105,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many tests ended so.
+    /// Returns how many tests ended so.
     pub fn count(&self, status: Status) -> usize {
         self.tests
             .iter()
@@ -113,12 +113,12 @@ impl Report {
             .count()
     }
 
-    /// Whether nothing failed and nothing is missing.
+    /// Returns whether nothing failed and nothing is missing.
     pub fn passed(&self) -> bool {
         self.count(Status::Failed) == 0 && !self.cancelled && !self.tests.is_empty()
     }
 
-    /// The test of that name.
+    /// Returns the test of that name.
     pub fn test(&self, name: &str) -> Option<&TestResult> {
         self.tests.iter().find(|test| test.name == name)
     }

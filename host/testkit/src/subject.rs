@@ -51,7 +51,7 @@ pub(crate) struct Nature {
 }
 
 impl Nature {
-    /// The names of the objects of a kind that it made.
+    /// Returns the names of the objects of a kind that it made.
     pub(crate) fn names<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
         let of_kind = move |object: &'a String| object.strip_prefix(kind)?.strip_prefix(' ');
         self.objects.iter().filter_map(of_kind)
@@ -180,13 +180,13 @@ impl Subject {
         accepted
     }
 
-    /// An empty trace, held to the bounds.
+    /// Returns an empty trace, held to the bounds.
     pub(crate) fn trace(&self) -> Arc<Trace> {
         let is_time_virtual = self.real.is_none();
         Arc::new(Trace::bounded(self.leash.clone(), is_time_virtual))
     }
 
-    /// What it may do: everything that it asks for in memory, what the user granted on a real
+    /// Returns what it may do: everything that it asks for in memory, what the user granted on a real
     /// engine, and of that the capabilities that are wanted.
     pub(crate) fn grants(&self, wanted: impl Fn(&str) -> bool) -> Grants {
         let requests = &self.descriptor.capabilities;
@@ -202,7 +202,7 @@ impl Subject {
         }
     }
 
-    /// What it may do, for a report.
+    /// Returns what it may do, for a report.
     pub(crate) fn granted(&self) -> Vec<String> {
         let name = |name: &str, scope: &[String]| match scope {
             [] => name.to_owned(),
@@ -267,7 +267,7 @@ impl Subject {
         }
     }
 
-    /// What was covered in the end.
+    /// Returns what was covered in the end.
     pub(crate) fn coverage(&self) -> Coverage {
         let mut coverage = self
             .coverage
@@ -288,7 +288,7 @@ impl Subject {
     }
 }
 
-/// The grants that give a driver exactly what it asks for.
+/// Returns the grants that give a driver exactly what it asks for.
 pub fn as_grants(requests: &[CapabilityRequest]) -> Vec<Grant> {
     let grant = |request: &CapabilityRequest| Grant {
         name: request.name.clone(),
@@ -305,7 +305,7 @@ fn file(path: &str, mode: u32, contents: &[u8]) -> File {
     }
 }
 
-/// A configuration with these options and with a value for each that must be given. Where no
+/// Returns a configuration with these options and with a value for each that must be given. Where no
 /// endpoint is named, it is the first that the driver has no fault to find in.
 async fn acceptable(
     driver: &Driver,
@@ -342,7 +342,7 @@ async fn acceptable(
     }))
 }
 
-/// An option with a value of its kind. That of a table is one of its parts.
+/// Returns an option with a value of its kind. That of a table is one of its parts.
 fn example(option: &OptionSpec, own_file: &str) -> (String, String) {
     let value = match &option.kind {
         OptionKind::Boolean => "true".into(),

@@ -64,12 +64,12 @@ impl<'a, T> Declaration<'a, T> {
         }
     }
 
-    /// The value, where it was given.
+    /// Returns the value, if it was given.
     pub fn optional(self) -> Option<T> {
         self.read()
     }
 
-    /// The value, or the default, which help shows.
+    /// Returns the value, or the default, which help shows.
     ///
     /// # Panics
     ///
@@ -87,7 +87,7 @@ impl<'a, T> Declaration<'a, T> {
         self.read().unwrap_or(value)
     }
 
-    /// The value, which must be given. Where it is not, the value is the type's default and the
+    /// Returns the value, which must be given. Where it is not, the value is the type's default and the
     /// configuration is refused.
     pub fn required(mut self) -> T
     where
@@ -158,7 +158,7 @@ impl<'a> Table<'a> {
         self
     }
 
-    /// The keys and values, in the order in which they were given, each key once: the last value
+    /// Returns the keys and values, in the order in which they were given, each key once: the last value
     /// counts.
     pub fn read(self) -> Vec<Pair> {
         let Self { options, spec } = self;
@@ -182,7 +182,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The kind in words, for a message that may not show the value.
+/// Returns the kind in words, for a message that may not show the value.
 fn article(kind: &OptionKind) -> &'static str {
     match kind {
         OptionKind::Boolean => "true or false",

@@ -64,17 +64,17 @@ impl Options {
         self.parsed(name, OptionKind::Boolean, help, values::boolean)
     }
 
-    /// A whole number.
+    /// Returns a whole number.
     pub fn integer(&mut self, name: &str, help: &str) -> Declaration<'_, i64> {
         self.parsed(name, OptionKind::Integer, help, values::integer)
     }
 
-    /// An amount of bytes, as [`values::bytes`] takes it: `512m`.
+    /// Returns an amount of bytes, as [`values::bytes`] takes it: `512m`.
     pub fn size(&mut self, name: &str, help: &str) -> Declaration<'_, u64> {
         self.parsed(name, OptionKind::Size, help, values::bytes)
     }
 
-    /// A span of time, as [`values::duration`] takes it: `1m30s`.
+    /// Returns a span of time, as [`values::duration`] takes it: `1m30s`.
     pub fn duration(&mut self, name: &str, help: &str) -> Declaration<'_, Duration> {
         self.parsed(name, OptionKind::Duration, help, values::duration)
     }
@@ -105,13 +105,13 @@ impl Options {
         )
     }
 
-    /// A file of the user's machine with certificates or a key in PEM. The value is a name that
+    /// Returns a file of the user's machine with certificates or a key in PEM. The value is a name that
     /// [`Tls`](crate::transport::Tls) takes; the file stays with the host.
     pub fn file(&mut self, name: &str, help: &str) -> Declaration<'_, String> {
         self.parsed(name, OptionKind::File, help, |text| Ok(text.to_owned()))
     }
 
-    /// An option of any kind with a parser of its own. `kind` is what the host shows and checks
+    /// Returns an option of any kind with a parser of its own. `kind` is what the host shows and checks
     /// it by; the parser's errors are one clause without the option's name.
     pub fn parsed<T>(
         &mut self,
@@ -128,7 +128,7 @@ impl Options {
         Table::new(self, spec(name, OptionKind::Table, help))
     }
 
-    /// Whether the user gave the option, rightly or wrongly.
+    /// Returns whether the user gave the option, rightly or wrongly.
     pub fn is_given(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
@@ -158,7 +158,7 @@ impl Options {
         });
     }
 
-    /// The value as it was given; the last one counts.
+    /// Returns the value as it was given; the last one counts.
     fn value(&self, name: &str) -> Option<&str> {
         self.given
             .iter()
@@ -167,12 +167,12 @@ impl Options {
             .map(|(_, value)| value.as_str())
     }
 
-    /// What was found, but for required options that are missing.
+    /// Returns what was found, but for required options that are missing.
     pub(crate) fn issues(self) -> Vec<Issue> {
         self.issues
     }
 
-    /// The required options that were not given.
+    /// Returns the required options that were not given.
     pub(crate) fn missing(&self) -> &[String] {
         &self.missing
     }
@@ -189,7 +189,7 @@ impl Options {
         self.declared
     }
 
-    /// Every error in one text, if there are any.
+    /// Returns every error in one text, if there are any.
     pub(crate) fn refusal(&self) -> Option<String> {
         let missing = self
             .missing

@@ -31,12 +31,12 @@ use crate::{Config, Descriptor, Driver, Issue, OptionKind, Severity, export};
 
 pub use soundness::description_faults;
 
-/// What the driver says that it is, its options included.
+/// Returns what the driver says that it is, its options included.
 pub fn descriptor<D: Driver>() -> Descriptor {
     export::descriptor::<D>()
 }
 
-/// A node of the name `node0` with these options and nothing else.
+/// Returns a node of the name `node0` with these options and nothing else.
 pub fn config(options: &[(&str, &str)]) -> Config {
     Config {
         name: "node0".into(),

@@ -219,7 +219,7 @@ impl Nested {
     }
 }
 
-/// What a component makes that is known so many levels further out.
+/// Returns what a component makes that is known so many levels further out.
 fn outer(nest: &[Nested], levels: u32, index: u32) -> usize {
     let around = nest
         .len()
@@ -389,7 +389,7 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
     Ok(anatomy)
 }
 
-/// Whether a section is code, data, another module or component, or what only people read. The
+/// Returns whether a section is code, data, another module or component, or what only people read. The
 /// numbers are those of the binary formats of modules and components.
 fn is_bulk(id: u8, of: Option<Encoding>) -> bool {
     match of {

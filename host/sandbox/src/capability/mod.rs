@@ -165,7 +165,7 @@ fn check_texts(
     Ok(())
 }
 
-/// A path that says where it leads: a `..` would be resolved after the grant was checked.
+/// Checks that a path has no `..`, which would be resolved after the grant was checked.
 fn check_path(path: &str) -> Result<(), HostError> {
     let clean = path == "/"
         || path
@@ -184,13 +184,13 @@ fn labels_to_pairs(labels: BTreeMap<String, String>) -> Vec<(String, String)> {
     labels.into_iter().collect()
 }
 
-/// Whether an object of a list belongs to the node: its labels alone could be those of an image, or
+/// Returns whether an object of a list belongs to the node: its labels alone could be those of an image, or
 /// be what an engine makes up.
 fn is_of_node(operation: &Operation, name: &str, labels: &BTreeMap<String, String>) -> bool {
     operation.owner.made(labels) && operation.owner.check_name(name).is_ok()
 }
 
-/// Whether `labels` has every one of `wanted`.
+/// Returns whether `labels` has every one of `wanted`.
 fn has_labels(labels: &BTreeMap<String, String>, wanted: &[(String, String)]) -> bool {
     wanted
         .iter()

@@ -56,7 +56,7 @@ pub fn is_high_risk(name: &str) -> bool {
     lookup(name).is_none_or(|capability| capability.high_risk)
 }
 
-/// The capability of that name.
+/// Returns the capability of that name.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub(crate) fn lookup(name: &str) -> Option<&'static Capability> {
     CATALOGUE.iter().find(|capability| capability.name == name)
 }
 
-/// What is wrong with requests that a driver cannot do without: capabilities that there are not.
+/// Returns what is wrong with requests that a driver cannot do without: capabilities that there are not.
 pub fn unknown(requests: &[CapabilityRequest]) -> Vec<String> {
     let required = requests.iter().filter(|request| request.required);
     required

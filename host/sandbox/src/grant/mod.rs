@@ -1,9 +1,9 @@
-//! What a driver may do: what it asks for, as far as the user granted it.
+//! Grants: how they are written, shown and combined with requests.
 //!
-//! A grant is a name of the [`CATALOGUE`] and a scope: patterns that the subject of an action must
-//! match, see [`crate::pattern`]. An empty scope is any subject. In a scope of the transport's
-//! capabilities the word [`ENDPOINT`] is the address of the node's own endpoint. What an
-//! organisation forbids, nobody can grant.
+//! A grant is a name of the [`CATALOGUE`] and a scope: patterns, of which one must match the subject of an
+//! action, see [`crate::pattern`]. An empty scope matches every subject. In a scope of the transport's
+//! capabilities the word [`ENDPOINT`] is the address of the node's own endpoint. A policy can forbid what
+//! was granted. [`Grants`] checks every action.
 
 mod catalogue;
 mod review;
@@ -30,7 +30,7 @@ pub use crate::pattern::{PATTERN_CHARS, STARS};
 pub struct Grant {
     /// A name of the [`CATALOGUE`].
     pub name: String,
-    /// Patterns; empty is any subject.
+    /// Patterns. An empty list matches every subject.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scope: Vec<String>,
 }
@@ -40,8 +40,7 @@ impl Grant {
     ///
     /// # Errors
     ///
-    /// That there is no such capability, and which there are; or the pattern, and what is wrong
-    /// with it.
+    /// The capability does not exist, or the pattern is invalid; the text says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let grant = Self::parse_any(text)?;
         let capability = find(&grant.name)?;
@@ -51,12 +50,12 @@ impl Grant {
         Ok(grant)
     }
 
-    /// As [`Self::parse`], with any text as the pattern: what is to be taken back may be a grant
-    /// that counts for nothing.
+    /// Parses like [`Self::parse`], with any text as the pattern, because an invalid grant can be revoked
+    /// too.
     ///
     /// # Errors
     ///
-    /// That there is no such capability, and which there are.
+    /// The capability does not exist; the text names similar ones.
     pub fn parse_any(text: &str) -> Result<Self, String> {
         let (name, scope) = match text.split_once('=') {
             Some((name, pattern)) => (name, vec![pattern.to_owned()]),
@@ -68,7 +67,7 @@ impl Grant {
         })
     }
 
-    /// The grant of all that a request asks for.
+    /// Returns the grant of everything that a request asks for.
     pub fn of(request: &CapabilityRequest) -> Self {
         Self {
             name: request.name.clone(),

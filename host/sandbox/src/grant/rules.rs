@@ -10,7 +10,7 @@ impl Forbidden {
     ///
     /// # Errors
     ///
-    /// In words for a person, what is wrong with it.
+    /// A description of what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, pattern) = match text.split_once('=') {
             Some((name, pattern)) => (name, Some(pattern)),
@@ -40,7 +40,7 @@ impl Forbidden {
 }
 
 impl Policy {
-    /// Whether a driver that cannot do without `requests` can be of use.
+    /// Checks that the policy does not forbid what the driver requires.
     ///
     /// # Errors
     ///

@@ -67,12 +67,12 @@ impl Pattern {
             })
     }
 
-    /// Whether it is the word for the address of the node's own endpoint.
+    /// Returns whether it is the word for the address of the node's own endpoint.
     pub fn is_endpoint(&self) -> bool {
         self.kind == Kind::Endpoint
     }
 
-    /// Whether the subject is certainly one that it means.
+    /// Returns whether the subject is certainly one that it means.
     pub fn matches(&self, subject: &str) -> bool {
         match &self.kind {
             Kind::Any => true,
@@ -87,7 +87,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the subject may be, or include, one that it means: for what is forbidden.
+    /// Returns whether the subject may be, or include, one that it means: for what is forbidden.
     pub fn may_match(&self, subject: &str) -> bool {
         match &self.kind {
             Kind::Any | Kind::Endpoint => true,
@@ -100,7 +100,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it amounts to every subject: whoever may choose within it can choose what he likes.
+    /// Returns whether it amounts to every subject: whoever may choose within it can choose what he likes.
     /// Then a person who decides is shown `any`, and not a pattern that looks like less.
     pub fn is_everything(&self) -> bool {
         match &self.kind {
@@ -158,7 +158,7 @@ fn check_text(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether `*` of the pattern, each standing for any characters, can make it the subject.
+/// Returns whether `*` of the pattern, each standing for any characters, can make it the subject.
 pub(crate) fn wildcard(pattern: &str, subject: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| subject.strip_prefix(first)) else {

@@ -1,13 +1,13 @@
-//! What no driver may do, although it is granted.
+//! What no driver may do, even if it is granted.
 
 use std::fmt;
 
 use crate::pattern::Pattern;
 
-/// A capability that nobody has, or not for some subjects: `container.bind`,
+/// A capability that is forbidden, for all subjects or for some: `container.bind`,
 /// `container.network=host`.
 ///
-/// Where a subject can be named in another way, what may be meant is forbidden too.
+/// If a subject has several names, every name is forbidden that may mean it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forbidden {
     capability: &'static str,
@@ -38,7 +38,7 @@ impl Forbidden {
         self.capability == capability || self.including.contains(&capability)
     }
 
-    /// Whether it forbids the capability whatever the subject.
+    /// Returns whether the rule forbids the capability for every subject.
     pub fn covers_all(&self, capability: &str) -> bool {
         self.is_about(capability) && self.scope.is_none()
     }

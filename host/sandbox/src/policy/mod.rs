@@ -1,10 +1,10 @@
-//! What an organisation allows drivers, whatever their users grant.
+//! The policy of an organisation: what drivers may do, whatever users grant.
 //!
-//! A [`Policy`] is the rules of every file that applies. An action must be allowed by each of
-//! them, so the stricter one decides; a rule that a file does not have allows everything. The
-//! rules hold for the built-in drivers too, and are asked before anything happens.
+//! A [`Policy`] has the rules of every file that applies. Each file must allow an action; a rule that a file
+//! does not have allows everything. The rules apply to built-in drivers too, and are checked before anything
+//! happens.
 //!
-//! Which files these are, and how they are written, is not known here.
+//! Reading and locating the files is not part of this crate.
 
 mod driver;
 mod forbidden;
@@ -20,10 +20,10 @@ pub use limits::ForcedLimits;
 pub use crate::pattern::ImagePattern;
 use crate::pattern::may_be_id;
 
-/// The rules in force. The default has none, and allows everything.
+/// The rules that apply. The default has none, and allows everything.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// Those of each file.
+    /// Rules of each file.
     pub files: Vec<Rules>,
 }
 
@@ -36,9 +36,9 @@ pub struct Rules {
     pub drivers: Option<Vec<DriverPattern>>,
     /// `images.allow`: the images that containers of drivers may run from.
     pub images: Option<Vec<ImagePattern>>,
-    /// `grants.forbid`: what no driver may do, although it is granted.
+    /// `grants.forbid`: what no driver may do, even if it is granted.
     pub forbidden: Vec<Forbidden>,
-    /// `limits`: of every container that a driver creates.
+    /// `limits`: limits of every container that a driver creates.
     pub limits: ForcedLimits,
 }
 
@@ -48,14 +48,14 @@ pub struct Rules {
 pub struct Refusal {
     /// The file with the rule.
     pub file: PathBuf,
-    /// The rule, as it is written there: `images.allow`.
+    /// The rule, as it is written there, for example `images.allow`.
     pub rule: &'static str,
     /// What was asked for, what is allowed, and what to do.
     pub detail: String,
 }
 
 impl Policy {
-    /// Whether a driver may run.
+    /// Checks that a driver may run.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Policy {
         })
     }
 
-    /// Whether the capability may be used on the subject, by whoever it is granted to.
+    /// Checks that a capability may be used on a subject, if it is granted.
     pub(crate) fn check_grant(&self, capability: &str, subject: &str) -> Result<(), Refusal> {
         self.every(|rules| {
             let covering = rules
@@ -100,7 +100,7 @@ impl Policy {
         })
     }
 
-    /// The rules that forbid something of a capability, for a person who decides about a grant.
+    /// Returns the rules that forbid something of a capability.
     pub fn forbidding(&self, capability: &str) -> Vec<(&Path, &Forbidden)> {
         self.files
             .iter()
@@ -114,7 +114,7 @@ impl Policy {
             .collect()
     }
 
-    /// Whether containers may run from the image.
+    /// Checks that containers may run from the image.
     pub(crate) fn check_image(&self, reference: &str) -> Result<(), Refusal> {
         self.every(|rules| {
             let Some(allowed) = &rules.images else {
@@ -156,7 +156,7 @@ impl Rules {
     }
 }
 
-/// Most patterns that a message names.
+/// Maximum number of patterns that a message names.
 const NAMED: usize = 5;
 
 fn list<T: Display>(patterns: &[T]) -> String {

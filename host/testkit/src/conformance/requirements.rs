@@ -192,7 +192,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         name: "handles-are-given-back",
         text: "An operation returns with no handle of the host open; this warns only, since a language with a garbage collector \
                drops late. What stays open counts against the driver's budget of handles. \
-               Source: wit/types.wit, \"Nothing that a user can see hangs on the moment at which a handle is dropped\".",
+               Source: wit/types.wit, \"Nothing that a user can see depends on the moment at which a handle is dropped\".",
         needs: &[],
         check: check!(lifecycle::handles),
     },

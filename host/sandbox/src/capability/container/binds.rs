@@ -33,7 +33,7 @@ pub(super) struct Bind {
 }
 
 impl Bind {
-    /// The directory behind a mount; `None` where it shows something else.
+    /// Returns the directory behind a mount; `None` where it shows something else.
     pub(super) fn of(mount: &Mount) -> Option<Self> {
         match &mount.source {
             MountSource::Bind(path) => Some(Self {
@@ -171,7 +171,7 @@ fn refused(detail: String) -> HostError {
     Denial::impossible(CAPABILITY, detail).into()
 }
 
-/// Where a path leads on this machine, if there are links on the way that a container could have
+/// Returns where a path leads on this machine, if there are links on the way that a container could have
 /// made. `None` where there are none, or the engine is on another machine.
 ///
 /// Links in `/`, and `/var/run`, are the system's: to make one takes a grant of the directory above.

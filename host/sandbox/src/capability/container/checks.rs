@@ -1,4 +1,4 @@
-//! What a driver may create, and what of what is there already it may use: by one set of rules.
+//! Checks what a driver may create, and which existing containers it may use, by the same rules.
 
 use iechor_engine::model::{self, ContainerSpec, MountSource};
 use iechor_engine::{EngineError, ObjectKind};
@@ -18,7 +18,7 @@ use crate::ownership::Verdict;
 /// has in place of the bridge where it runs without root.
 const ORDINARY_NETWORKS: [&str; 5] = ["none", "bridge", "default", "slirp4netns", "pasta"];
 
-/// What a container has, or is to have, that somebody has to have granted.
+/// What a container has, or is to have, that needs a grant.
 pub(super) struct Claims {
     image: String,
     privileged: bool,
@@ -42,7 +42,7 @@ impl Claims {
         }
     }
 
-    /// Those of a container that was there before.
+    /// Returns those of a container that was there before.
     pub(super) fn of_present(found: &model::Container) -> Self {
         Self {
             image: found.image.clone(),
@@ -251,7 +251,7 @@ fn mount(mount: container::Mounted) -> model::Mount {
     }
 }
 
-/// A driver mounts volumes of its own that exist: a name alone could be another node's, and the
+/// Checks a volume to mount. It must exist and belong to the node: the name alone could be another node's, and the
 /// engine would make what is missing without labels, for nobody to remove.
 async fn check_volume(operation: &Operation, name: &str) -> Result<(), HostError> {
     let found = operation.engine()?.inspect_volume(name).await?;

@@ -416,7 +416,7 @@ impl Host {
         Ok(self.table.state(container)?.name.clone())
     }
 
-    /// The name of a container that the driver may use, rather than look at and remove.
+    /// Returns the name of a container that the driver may use, rather than look at and remove.
     pub(super) async fn usable(
         &mut self,
         operation: &Operation,

@@ -25,7 +25,7 @@ struct Shown {
 }
 
 impl Counters {
-    /// Whether a change is to be shown now. The beginning and the end of a counter are, once; of what
+    /// Returns whether a change is to be shown now. The beginning and the end of a counter are, once; of what
     /// is between a few each second, for each of them and for all together.
     pub(crate) fn is_due(
         &mut self,

@@ -258,7 +258,7 @@ fn refusal(capability: &str, address: &dyn Display, engine: &KnownEngine) -> Hos
 }
 
 impl Host {
-    /// The stream of a connection whose bytes the driver may see. Who speaks BuildKit's protocol can
+    /// Returns the stream of a connection whose bytes the driver may see. Who speaks BuildKit's protocol can
     /// run builds and read what others left; a driver that only hands connections on need not.
     fn bytes(
         &mut self,
@@ -323,7 +323,7 @@ impl transport::HostConnection for Host {
     }
 }
 
-/// Why there is no connection.
+/// Returns why there is no connection.
 fn unavailable(address: &str, error: &io::Error) -> HostError {
     HostError::Answer(match error.kind() {
         // That will not be otherwise later.

@@ -55,7 +55,7 @@ pub(super) struct Visible {
 }
 
 impl Runs {
-    /// The value of [`RUNS_LABEL`].
+    /// Returns the value of [`RUNS_LABEL`].
     fn label(&self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -188,7 +188,7 @@ impl Visible {
     }
 }
 
-/// What makes a container usable whose programs somebody else chose.
+/// Returns what makes a container usable whose programs somebody else chose.
 fn recreation(operation: &Operation) -> Remedy {
     Remedy::Recreate {
         builder: operation.owner.builder.clone(),
