@@ -1,4 +1,4 @@
-//! What is created and run, with everything left to the engine that is not said.
+//! Specifications with the engine's defaults.
 
 use crate::container::{self, ExecSpec, Limits, RestartPolicy};
 use crate::{network, volume};
@@ -51,7 +51,7 @@ impl volume::Spec {
 }
 
 impl network::Spec {
-    /// Returns a bridge with a way out.
+    /// Returns a bridge network with access to other networks.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -71,7 +71,7 @@ impl Default for RestartPolicy {
 }
 
 impl Default for Limits {
-    /// None at all.
+    /// No limits.
     fn default() -> Self {
         Self {
             memory: None,

@@ -19,7 +19,7 @@ pub struct Capability {
     pub includes: Option<&'static str>,
     /// Whether it gives access to the engine's machine, or to what others build or pull there.
     pub high_risk: bool,
-    /// What someone who has it can do or see, in one sentence for the person who decides.
+    /// What a driver with it can do or see, in one sentence for the user who decides.
     pub means: &'static str,
 }
 

@@ -55,8 +55,8 @@ impl Journal {
         Ok(Noted(object))
     }
 
-    /// Runs a request that creates an object. It runs to its end even where whoever waits for it
-    /// is gone: only then is known whether there is something to remove.
+    /// Runs a request that creates an object. It runs to its end even if the caller stops waiting: only
+    /// then it is known whether there is something to remove.
     pub(crate) async fn create<T, F>(&self, noted: Noted, request: F) -> Result<T, EngineError>
     where
         T: Send + 'static,

@@ -1,22 +1,24 @@
 //! Runs build drivers as sandboxed WebAssembly components.
 //!
-//! A [`Driver`] is a component that was loaded and checked; [`Driver::node`] binds it to one node
-//! of a builder and to what it may use: an engine, grants, a place for progress. Every operation on
-//! a [`Node`] runs in a store of its own, under budgets of memory, handles, processor time and wall
-//! time. What goes wrong is a [`DriverError`] that names the driver.
+//! [`Sandbox`] loads a [`Driver`], a component that was checked. [`Driver::node`] binds it to one node of a
+//! builder and to what it may use: an engine, grants, progress. Every operation on a [`Node`] runs in a store
+//! of its own, under budgets of memory, handles, processor time and wall time. A failure is a
+//! [`DriverError`] with the name of the driver.
 //!
-//! - [`mod@driver`] loads components and asks them what they are.
+//! - [`mod@driver`] has the description of a driver and its checks of a configuration.
 //! - [`mod@node`] runs the operations of the contract.
-//! - `capability` is what a driver can call, a file an interface of `wit/`.
-//! - [`compiler`] compiles components, in a process of its own.
-//! - [`compilation`] tells who listens that a component is being compiled.
-//! - [`grant`] decides what it may do with that, [`policy`] what nobody may, [`ownership`] which
-//!   objects are its own; [`mod@pattern`] is what grants and policies mean.
-//! - [`description`] says which descriptions of drivers are refused.
-//! - [`removal`] removes what an operation created, and says what is left.
-//! - [`limits`] has every budget.
+//! - `capability` has what a driver can call, one file for each interface of `wit/`, listed in one table.
+//! - [`compiler`] compiles components in a process of its own; [`compilation`] announces it.
+//! - [`grant`] has the capabilities that can be granted, [`policy`] what is forbidden, [`denial`] why
+//!   something was refused; [`mod@pattern`] defines what grants and policies match.
+//! - [`ownership`] decides which objects of the engine belong to a node.
+//! - [`description`] checks the descriptions of drivers.
+//! - [`removal`] removes what an operation created, and reports what is left.
+//! - [`limits`] has the budgets.
 //!
-//! wasmtime is used in this crate only.
+//! wasmtime is used in this crate only. The files of the crate form no import cycle: `bindings`, `declaration`
+//! and `operation` know no capability, the capabilities stand on them, and `grant`, `runtime`, `driver` and
+//! `node` on the capabilities.
 
 mod anatomy;
 mod binary;

@@ -40,8 +40,8 @@ impl Driver {
 impl Node {
     fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
         if !driver.uses_engine() {
-            // What it does not import it has none of; and only then is the endpoint not the
-            // engine's, which nobody means to hand out.
+            // A driver that does not import the engine gets none. Only then the endpoint is not the
+            // engine's, which drivers must not connect to.
             context.engine = None;
             context.grants = context.grants.at(&config.config.endpoint);
         }
@@ -272,7 +272,7 @@ impl Node {
         match cleaned(error) {
             Error::Denied(denial) => match state.denial(&denial.capability) {
                 Some(denial) => DriverError::Denied { driver, denial },
-                // Nobody else refused it, so that nobody can grant it.
+                // The host did not refuse it, so a grant would not help.
                 None => DriverError::Failed {
                     driver,
                     operation,

@@ -128,8 +128,8 @@ impl Operation {
             .expect("every operation has the contexts of all capabilities of the table")
     }
 
-    /// Returns whether one more object may be created. A query that created something would leave it behind
-    /// for good: nobody removes a builder because it was looked at.
+    /// Checks that another object may be created. Only boot creates: nobody would remove what a query
+    /// created.
     pub(crate) fn check_creations(&self) -> Result<(), HostError> {
         if self.name != "boot" {
             return Err(HostError::invalid(format!(
@@ -146,9 +146,8 @@ impl Operation {
         Ok(())
     }
 
-    /// Puts the driver's name before a line of progress that the driver worded, where it does not come
-    /// with this program: its words stand among the steps of a build and the lines of the program,
-    /// and cannot pass for either.
+    /// Puts the driver's name before a line of progress, unless the driver is built in: the line appears among
+    /// the steps of a build and the lines of the program, and must not be mistaken for one of them.
     pub(crate) fn signed(&self, line: &str) -> String {
         if self.built_in {
             return line.to_owned();
@@ -174,8 +173,7 @@ impl Operation {
         denials.push(denial);
     }
 
-    /// Returns what the host said when it last refused this capability. A driver can return any words as a
-    /// denial; these are the host's own.
+    /// Returns the last denial of this capability by the host. A driver can return any text as a denial.
     pub(crate) fn denial(&self, capability: &str) -> Option<Denial> {
         let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         denials
@@ -195,13 +193,12 @@ impl Operation {
         remedy.clone()
     }
 
-    /// Takes so many bytes, and what any record costs, from the budget of output; `false` where it
-    /// is spent.
+    /// Takes bytes and the cost of a record from the budget of output. Returns `false` if it is used up.
     pub(crate) fn spend_output(&self, bytes: usize) -> bool {
         self.output_left(bytes) == Output::Within
     }
 
-    /// As [`Self::spend_output`], with the moment at which it was spent.
+    /// Takes bytes like [`Self::spend_output`], and tells when the budget is used up.
     pub(crate) fn output_left(&self, bytes: usize) -> Output {
         let bytes = bytes.saturating_add(limits::RECORD_BYTES) as u64;
         let spent = self.output.fetch_add(bytes, Ordering::Relaxed);
@@ -296,7 +293,7 @@ impl Host {
         Arc::clone(&self.operation)
     }
 
-    /// Tells whoever observes what the present call is answered with.
+    /// Tells the observer the answer to the present call.
     pub(crate) fn answered(&self, answer: impl FnOnce() -> String) {
         if let Some(observer) = &self.operation.observer {
             observer.answer(&answer());

@@ -36,7 +36,7 @@ const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: false,
-        means: "builds that name no output replace the images of the engine that have the names of --tag",
+        means: "builds without an output replace images of the engine that have the same names",
     },
 ];
 

@@ -61,7 +61,7 @@ impl log::Host for Host {
                 .pairs("fields", &fields);
         });
         let level = level_of(level);
-        // What was logged explains a crash as what was printed does, whoever reads the log.
+        // Log records explain a crash, like printed output.
         self.stderr.push(message.as_bytes());
         self.stderr.push(b"\n");
         let Context { log } = operation.context();

@@ -93,7 +93,7 @@ pub(crate) fn contexts(setup: &Setup<'_>) -> Contexts {
 }
 
 impl Host {
-    /// Tells whoever observes which things of the host the driver still holds.
+    /// Tells the observer which handles the driver still holds.
     pub(crate) fn count_kept(&mut self) {
         let Some(observer) = &self.operation.observer else {
             return;
@@ -135,14 +135,13 @@ impl types::Host for Host {
     }
 }
 
-/// Checks what a container is to run from, before any engine is asked for it.
+/// Checks the image of a container before the engine is asked for it.
 fn check_image(operation: &Operation, reference: &str) -> Result<(), HostError> {
     Reference::check(reference).map_err(HostError::invalid)?;
     Ok(operation.grants.policy().check_image(reference)?)
 }
 
-/// Checks how much an object is described with: the engine keeps it, and hands it to everybody who
-/// asks for a list.
+/// Checks the size of the texts of an object: the engine stores them, and returns them in every list.
 fn check_texts(
     what: &str,
     pairs: &[&[(String, String)]],
@@ -184,13 +183,13 @@ fn labels_to_pairs(labels: BTreeMap<String, String>) -> Vec<(String, String)> {
     labels.into_iter().collect()
 }
 
-/// Returns whether an object of a list belongs to the node: its labels alone could be those of an image, or
-/// be what an engine makes up.
+/// Returns whether an object of a list belongs to the node. The labels alone are not enough: they could come
+/// from an image, or from the engine.
 fn is_of_node(operation: &Operation, name: &str, labels: &BTreeMap<String, String>) -> bool {
     operation.owner.made(labels) && operation.owner.check_name(name).is_ok()
 }
 
-/// Returns whether `labels` has every one of `wanted`.
+/// Returns whether `labels` has all of `wanted`.
 fn has_labels(labels: &BTreeMap<String, String>, wanted: &[(String, String)]) -> bool {
     wanted
         .iter()

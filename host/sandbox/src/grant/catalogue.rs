@@ -50,17 +50,17 @@ const NO_CAPABILITY: Capability = Capability {
     means: "",
 };
 
-/// Returns whether a capability is dangerous, see [`Capability::high_risk`]. One that is not in the
-/// [`CATALOGUE`] counts as dangerous: nobody knows what it does.
+/// Returns whether a capability is dangerous, see [`Capability::high_risk`]. An unknown capability counts as
+/// dangerous.
 pub fn is_high_risk(name: &str) -> bool {
     lookup(name).is_none_or(|capability| capability.high_risk)
 }
 
-/// Returns the capability of that name.
+/// Returns the capability with this name.
 ///
 /// # Errors
 ///
-/// That there is none, and which there are.
+/// It does not exist; the text names similar ones.
 pub fn find(name: &str) -> Result<&'static Capability, String> {
     lookup(name).ok_or_else(|| {
         let names = CATALOGUE.iter().map(|capability| capability.name);
@@ -76,7 +76,7 @@ pub(crate) fn lookup(name: &str) -> Option<&'static Capability> {
     CATALOGUE.iter().find(|capability| capability.name == name)
 }
 
-/// Returns what is wrong with requests that a driver cannot do without: capabilities that there are not.
+/// Returns what is wrong with required requests: the capabilities that do not exist.
 pub fn unknown(requests: &[CapabilityRequest]) -> Vec<String> {
     let required = requests.iter().filter(|request| request.required);
     required

@@ -1,8 +1,7 @@
-//! What a request, a grant and a rule of a policy say about subjects.
+//! Patterns of subjects, in requests, grants and policies.
 //!
-//! Each kind of subject has one parser and one matcher, and requests, grants and policies all use
-//! it: a pattern means the same wherever it stands. It is compared with what the subject means, and
-//! not with how a driver writes it: `buildkit` is `docker.io/library/buildkit:latest`, and
+//! Each kind of subject has one parser and one matcher, so a pattern has the same meaning everywhere. It is
+//! compared with the meaning of a subject, and not with how a driver writes it: `buildkit` is `docker.io/library/buildkit:latest`, and
 //! `[::ffff:10.0.0.1]:80` is `10.0.0.1:80`.
 
 mod address;
@@ -24,9 +23,9 @@ use self::word::{DevicesPattern, GroupPattern, WordPattern};
 use crate::declaration::{Capability, ENDPOINT, Subject};
 use iechor_text::is_displayable;
 
-/// Most characters of a pattern. The longest that is of use is a path, or an image with its digest.
+/// Maximum number of characters of a pattern. The longest useful one is a path, or an image with its digest.
 pub const PATTERN_CHARS: usize = 200;
-/// Most `*` of a pattern. Registry, path and tag have one each at most where people write them.
+/// Maximum number of `*` in a pattern. Registry, path and tag of an image have one each at most.
 pub const STARS: usize = 4;
 
 /// A pattern, of the kind that its capability takes.
@@ -54,7 +53,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// In words for a person, which pattern it is and what is wrong with it.
+    /// A description with the pattern and what is wrong with it.
     pub fn parse(capability: &Capability, text: &str) -> Result<Self, String> {
         kind(capability, text)
             .map(|kind| Self {
@@ -76,7 +75,7 @@ impl Pattern {
     pub fn matches(&self, subject: &str) -> bool {
         match &self.kind {
             Kind::Any => true,
-            // Which address that is, is known to who has the node.
+            // The caller knows the address of the node.
             Kind::Endpoint => false,
             Kind::Image(pattern) => pattern.matches(subject),
             Kind::Path(pattern) => pattern.matches(subject),
@@ -100,8 +99,8 @@ impl Pattern {
         }
     }
 
-    /// Returns whether it amounts to every subject: whoever may choose within it can choose what he likes.
-    /// Then a person who decides is shown `any`, and not a pattern that looks like less.
+    /// Returns whether the pattern matches practically every subject. Users are shown `any` then, not a
+    /// pattern that looks like less.
     pub fn is_everything(&self) -> bool {
         match &self.kind {
             Kind::Any => true,

@@ -14,8 +14,8 @@ use crate::limits;
 use crate::operation::Operation;
 use crate::ownership::Verdict;
 
-/// Networks by which a container reaches what every container reaches. The last two are what Podman
-/// has in place of the bridge where it runs without root.
+/// Networks that give access to what every container can reach. The last two replace the bridge in Podman
+/// without root.
 const ORDINARY_NETWORKS: [&str; 5] = ["none", "bridge", "default", "slirp4netns", "pasta"];
 
 /// What a container has, or is to have, that needs a grant.
@@ -104,8 +104,8 @@ fn networks_of(reach: &model::Reach) -> Vec<String> {
     networks
 }
 
-/// Checks names and grants of a container to create, and turns the driver's words into the engine's;
-/// says with them who decides what runs.
+/// Checks names and grants of a container to create, and returns its specification for the engine and who
+/// decides what runs.
 ///
 /// # Errors
 ///
@@ -166,10 +166,10 @@ pub(super) async fn admit(
     Ok((spec, runs))
 }
 
-/// Checks that a container which was there before this operation has nothing that the driver could
-/// not have created it with: whoever runs commands in a privileged container has all that it has. A
-/// container may be older than a rule or than the loss of a grant, or somebody else's work: it can
-/// be looked at, stopped and removed, but not used.
+/// Checks that an existing container has nothing that the driver could not have created it with: whoever runs
+/// commands in a privileged container has all its privileges. A container may be older than a rule or the
+/// loss of a grant, or somebody else may have created it: then it can be inspected, stopped and removed, but
+/// not used.
 ///
 /// # Errors
 ///

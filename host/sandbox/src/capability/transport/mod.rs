@@ -102,7 +102,7 @@ impl Context {
 /// One end of a two-way byte stream.
 pub struct Connection {
     pub(crate) stream: BoxByteStream,
-    /// What is at the other end, as a subject of `transport.bytes`.
+    /// The other end, as a subject of `transport.bytes`.
     leads_to: String,
     /// The last line of the command's stderr, where the stream is a command's.
     pub(crate) stderr: Arc<Mutex<String>>,
@@ -124,8 +124,8 @@ impl Connection {
         }
     }
 
-    /// Keeps the stderr of the command behind the stream: in the log, and its last line to explain
-    /// why the stream ended.
+    /// Writes the standard error of the command behind the stream to the log, and keeps its last line to
+    /// explain why the stream ended.
     pub(crate) fn with_stderr(
         stream: BoxByteStream,
         leads_to: String,
@@ -248,7 +248,7 @@ impl transport::Host for Host {
     }
 }
 
-/// Refuses an engine, whatever was granted: whoever speaks to it needs no other capability any more.
+/// Refuses a connection to an engine, whatever was granted: with it a driver would need no other capability.
 fn refusal(capability: &str, address: &dyn Display, engine: &KnownEngine) -> HostError {
     Denial::impossible(
         capability,
@@ -258,8 +258,8 @@ fn refusal(capability: &str, address: &dyn Display, engine: &KnownEngine) -> Hos
 }
 
 impl Host {
-    /// Returns the stream of a connection whose bytes the driver may see. Who speaks BuildKit's protocol can
-    /// run builds and read what others left; a driver that only hands connections on need not.
+    /// Returns the stream of a connection whose bytes the driver may see. With BuildKit's protocol it could run
+    /// builds and read what others built; a driver that only passes connections on need not.
     fn bytes(
         &mut self,
         operation: &Operation,

@@ -1,15 +1,15 @@
-//! What runs in a container: what its image and the user decided, or what a driver chose.
+//! Checks what runs in a container: what its image and the user decided, or what a driver chose.
 //!
-//! Whoever chooses what runs in BuildKit's container sees every byte of every build there: a program
-//! in front of `buildctl dial-stdio` records it, another `runc` sees the files of each step. So it
-//! takes `container.command`. Without it a container runs the image's own entry point, with flags
-//! that neither name a program nor send anything anywhere ([`flags`]), in an environment that loads
-//! nothing ([`environment`]), with nothing mounted where programs and configuration lie
-//! ([`targets`]), and with no files but the configuration ([`configuration`]). The host has one way to
-//! connect to BuildKit, and asks for its version in fixed words ([`commands`]).
+//! Whoever chooses what runs in BuildKit's container sees every byte of every build there: a program in front
+//! of `buildctl dial-stdio` can record it, and another `runc` sees the files of each step. This needs
+//! `container.command`. Without it a container runs the entry point of the image, with flags that name no
+//! program and send nothing ([`flags`]), in an environment that loads nothing ([`environment`]), without
+//! mounts over programs or configuration ([`targets`]), and without copied files other than the configuration
+//! ([`configuration`]). There is one command to connect to BuildKit, and there are fixed commands to ask for
+//! its version ([`commands`]).
 //!
-//! A container that a driver with the capability made is marked by a label: what was copied into it
-//! cannot be seen afterwards.
+//! A container that a driver with the capability created is marked by a label, because files that were copied
+//! into it cannot be seen afterwards.
 
 pub(super) mod commands;
 pub(super) mod configuration;
@@ -40,9 +40,9 @@ const LABELS_OF_ENGINES: [&str; 3] = ["io.podman.", "io.containers.", "PODMAN_"]
 pub(super) enum Runs {
     /// Its image and the user.
     Image,
-    /// A driver, or nobody knows; why that is thought, in words.
+    /// A driver, or it is unknown; with the reason, as text.
     Command(String),
-    /// It was made by somebody else, and is judged by what is seen of it.
+    /// Somebody else created it, so it is judged by what can be seen of it.
     Visible(Box<Visible>),
 }
 
@@ -188,7 +188,7 @@ impl Visible {
     }
 }
 
-/// Returns what makes a container usable whose programs somebody else chose.
+/// Returns the remedy for a container whose programs somebody else chose.
 fn recreation(operation: &Operation) -> Remedy {
     Remedy::Recreate {
         builder: operation.owner.builder.clone(),
@@ -211,7 +211,7 @@ pub(super) fn check_choice(
         .map_err(|denial| denial.about(what))?;
     match &container.runs {
         Runs::Command(_) => Ok(()),
-        // Nobody could tell later that it happened.
+        // It would leave no trace.
         Runs::Image | Runs::Visible(_) => {
             operation.note_remedy(recreation(operation));
             Err(HostError::Answer(Error::Conflict(format!(
