@@ -210,7 +210,7 @@ def words(error: types.Error) -> str:
         case types.Error_AlreadyExists(thing):
             return f"{_kind(thing)} {thing.name} exists already"
         case types.Error_Denied(denial):
-            return f"{denial.capability} is not granted: {denial.detail}"
+            return f"{denial.capability} is denied: {denial.detail}"
         case types.Error_Engine(failure):
             return failure.message
         case types.Error_NotRunning():

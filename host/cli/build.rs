@@ -20,7 +20,10 @@ const PROJECTS: &[Project] = &[
             ("drivers/templates/rust", ""),
             (SCENARIO, "scenarios/first-boot.toml"),
             ("drivers/sdk", "vendor/iechor-driver"),
-            ("drivers/container", "vendor/iechor-driver-container"),
+            (
+                "drivers/buildkit-container",
+                "vendor/iechor-buildkit-container",
+            ),
             ("wit", "wit"),
         ],
     ),

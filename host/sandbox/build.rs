@@ -22,7 +22,12 @@ const DRIVERS: &[(&str, &str)] = &[
 ];
 
 /// What they are made from besides their own folders.
-const SHARED: &[&str] = &["drivers/sdk", "drivers/container", "wit", "Cargo.lock"];
+const SHARED: &[&str] = &[
+    "drivers/sdk",
+    "drivers/buildkit-container",
+    "wit",
+    "Cargo.lock",
+];
 
 fn main() -> ExitCode {
     match run() {

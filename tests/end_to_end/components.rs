@@ -102,7 +102,7 @@ pub fn named_flags(refusal: &Finished) -> String {
     let line = refusal
         .stderr
         .lines()
-        .find_map(|line| line.strip_prefix("hint: to grant it, add: "));
-    line.unwrap_or_else(|| panic!("no flags in {}", refusal.transcript()))
-        .to_owned()
+        .find_map(|line| line.split_once("to grant it, add: "));
+    let (_, flags) = line.unwrap_or_else(|| panic!("no flags in {}", refusal.transcript()));
+    flags.to_owned()
 }

@@ -41,15 +41,15 @@ class Options(Reader):
             self.refuse(None, "flags and files of BuildKit are for whoever starts it")
 
 
-class Builder(driver.Builder):
+class Node(driver.Node):
     def __init__(self, config: driver.Config):
         self.options = Options(config)
 
     @classmethod
-    def open(cls, config: driver.Config) -> "Builder":
-        builder = cls(config)
-        builder.options.check()
-        return builder
+    def open(cls, config: driver.Config) -> "Node":
+        node = cls(config)
+        node.options.check()
+        return node
 
     def connect(self) -> transport.Connection:
         return transport.dial_local(self.options.path)
@@ -61,7 +61,7 @@ class Builder(driver.Builder):
             if not isinstance(error.value, types.Error_Unavailable):
                 raise
             status = driver.Status.INACTIVE
-        return driver.Info(status, nodes=[], run=None)
+        return driver.Info(status, run=None, extra=[])
 
     def boot(self) -> None:
         def wait(_: object) -> None:

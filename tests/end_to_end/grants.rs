@@ -56,7 +56,7 @@ fn nobody_is_asked_to_grant_what_there_is_not() {
         sandbox
             .iechor(&command)
             .failure(1)
-            .says("asks for what this program does not have")
+            .says("requires capabilities that this program does not have")
             .says("there is no capability \"container.priviledge\"; did you mean container.privileged?")
             .does_not_say("--grant");
     }
@@ -167,7 +167,7 @@ fn results_are_loaded_by_default_only_where_that_is_granted() {
     sandbox
         .buildx(&build)
         .success()
-        .says("Driver team may not load results into the engine by itself: nobody granted it");
+        .says("Driver team may not load results into the engine by itself: it was not granted");
     docker(&format!("image inspect {tag}")).failure(1);
     // Who says it himself needs nobody's grant.
     sandbox.buildx(&build).words("--load").success();

@@ -69,7 +69,7 @@ fn a_container_is_not_lent_with_the_networks_that_it_was_put_into() {
     docker(&format!("network connect {foreign} {container}")).success();
     boot(&sandbox, &name)
         .failure(1)
-        .says(&format!("container {container} is there already"))
+        .says(&format!("container {container} exists already"))
         .says("container.network: ")
         .says(&foreign);
     docker(&format!("network disconnect {foreign} {container}")).success();
@@ -148,7 +148,7 @@ fn a_container_that_is_there_is_not_lent_with_its_privileges() {
         boot(&sandbox, &name)
             .failure(1)
             .says(words)
-            .says(&format!("container {container} is there already"));
+            .says(&format!("container {container} exists already"));
         docker(&format!("rm --force {container}")).success();
     }
     // One as the driver could have created it is another matter: the command runs there, and is none

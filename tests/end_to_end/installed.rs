@@ -191,7 +191,7 @@ fn broken_drivers_are_listed_with_the_reason_and_can_be_mended() {
     // As after a change of the program: the driver is what it was, and of another contract.
     let foreign = patched(
         &right,
-        "iechor:driver/driver@0.1",
+        "iechor:driver/driver@0.2",
         "iechor:driver/driver@0.9",
     );
     fs::write(&file, foreign).expect("written");
@@ -201,7 +201,7 @@ fn broken_drivers_are_listed_with_the_reason_and_can_be_mended() {
     fs::write(&lock, text.replace(&digest, &other)).expect("written");
     let moved = file.with_file_name(format!("{}.wasm", &other["sha256:".len()..]));
     fs::rename(&file, moved).expect("moved");
-    reason("was made for version 0.9.1 of the contract");
+    reason("was built for version 0.9.0 of the contract");
     reason("it needs a newer iechor");
 
     // Its old grants were for a driver that cannot say any more what it asked for.

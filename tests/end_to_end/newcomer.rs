@@ -212,7 +212,7 @@ fn a_new_driver_gets_a_good_name_and_a_place_of_its_own() {
         ("iechor-container", "is a built-in driver"),
         ("docker", "is a built-in driver"),
         (
-            "iechor-driver-container",
+            "iechor-buildkit-container",
             "is the name of a crate that drivers depend on",
         ),
     ] {

@@ -167,7 +167,7 @@ fn a_builder_boots_from_an_image_that_is_approved_by_digest() {
     let (_, refused) = create("unpinned", &pushed);
     refused
         .failure(1)
-        .says(&format!("nobody granted it: \"{release}\""));
+        .says(&format!("it was not granted: \"{release}\""));
     sandbox.assert_nothing_left();
 
     let _pulled = Pulled(release.clone());

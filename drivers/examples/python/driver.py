@@ -1,6 +1,6 @@
 """BuildKit in a container of the engine, its cache in a volume.
 
-`describe`, `priority` and `validate` say what the driver is and check options; a `Builder` is one node.
+`describe`, `priority` and `validate` say what the driver is and check options; a `Node` is one node of a builder.
 All that a driver can do is call the host, through `wit_world.imports`: containers, volumes, images, time.
 What the host refuses or cannot do is raised as `Err`; one that nobody catches is what the user reads. An
 operation that fails leaves nothing behind: the host removes what it created.
@@ -76,7 +76,7 @@ class Options(Reader):
                 self.refuse(f"env.{name}", "a name has no '=', and neither part a NUL")
 
 
-class Builder(driver.Builder):
+class Node(driver.Node):
     """One node. It holds its configuration; what is true of it now is in the engine."""
 
     def __init__(self, config: driver.Config):
@@ -86,13 +86,13 @@ class Builder(driver.Builder):
         self.state = f"{self.name}_state"
 
     @classmethod
-    def open(cls, config: driver.Config) -> "Builder":
-        builder = cls(config)
-        builder.options.check()
-        return builder
+    def open(cls, config: driver.Config) -> "Node":
+        node = cls(config)
+        node.options.check()
+        return node
 
     def info(self) -> driver.Info:
-        inactive = driver.Info(driver.Status.INACTIVE, nodes=[], run=None)
+        inactive = driver.Info(driver.Status.INACTIVE, run=None, extra=[])
         found = Container.find(self.name)
         if found is None:
             return inactive
@@ -103,7 +103,7 @@ class Builder(driver.Builder):
             if isinstance(error.value, types.Error_NotFound):
                 return inactive
             raise
-        return driver.Info(STATUSES.get(seen.status, driver.Status.STOPPED), nodes=[], run=seen.run)
+        return driver.Info(STATUSES.get(seen.status, driver.Status.STOPPED), run=seen.run, extra=[])
 
     def boot(self) -> None:
         found = Container.find(self.name)

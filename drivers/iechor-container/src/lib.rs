@@ -1,6 +1,6 @@
 //! The driver `iechor-container`: BuildKit in a container of the engine, its cache in a volume.
 //!
-//! What it does is in `iechor-driver-container`; this is what it is called, what it asks for, and
+//! What it does is in `iechor-buildkit-container`; this is what it is called, what it asks for, and
 //! the options of `docker buildx`, all of them: a builder that docker buildx made can be used as it
 //! is.
 //!
@@ -16,8 +16,8 @@
 //!   `allow-untrusted-image`. Which images may run is the policy's to say (`images.allow` in
 //!   `/etc/iechor/policy.toml`), by digest where nothing else will do.
 
+use iechor_buildkit_container::{ContainerDriver, Policy, Settings};
 use iechor_driver::{Description, Node, Options, capability};
-use iechor_driver_container::{ContainerDriver, Policy, Settings};
 
 struct AsConfigured;
 

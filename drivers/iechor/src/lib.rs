@@ -124,7 +124,7 @@ fn has_label(worker: &Worker, label: &str) -> bool {
     worker.labels.iter().any(|(name, _)| name == label)
 }
 
-/// The version of BuildKit in engines that do not tell, as far as their own version tells it.
+/// Returns the version of BuildKit in engines that do not tell, as far as their own version tells it.
 fn before_it_could_say(engine: &str) -> String {
     if engine.starts_with("20.10.") {
         "v0.8+unknown".into()

@@ -19,7 +19,7 @@ pub enum Endpoint {
     Unix(String),
 }
 
-/// Whether it is an endpoint of this driver at all, be it one that it refuses.
+/// Returns whether it is an endpoint of this driver at all, be it one that it refuses.
 pub fn is_one(endpoint: &str) -> bool {
     endpoint
         .split_once("://")

@@ -1,7 +1,7 @@
-//! Requests for capabilities: what a driver needs beyond what it imports.
+//! Requests for capabilities.
 //!
-//! A request is not a grant: the user grants, the host enforces. Ask for as little as will do, and
-//! say what for: the reason is shown to the user who decides.
+//! A request is not a grant: the user grants, and the host enforces. Request as little as possible, and say
+//! why: the user who decides is shown the reason.
 //!
 //! ```
 //! use iechor_driver::capability;
@@ -13,9 +13,9 @@
 
 use crate::CapabilityRequest;
 
-/// The capabilities that a host knows, and what a request is narrowed by.
+/// The capabilities that the host knows, each with the subject of its patterns.
 pub const NAMES: &[&str] = &[
-    // The container's image; who may create privileged ones of an image needs no more for others.
+    // The container's image. `container.privileged` includes it.
     "container.create",
     // The container's image.
     "container.privileged",
@@ -43,8 +43,8 @@ pub const NAMES: &[&str] = &[
     "transport.bytes",
 ];
 
-/// Asks for a capability without which the driver is of no use. A driver asks for each capability
-/// once. The reason is one line of at most 140 characters.
+/// Requests a capability that the driver requires. A driver requests each capability once. The reason is
+/// one line of at most 140 characters.
 pub fn required(name: &str, reason: &str) -> CapabilityRequest {
     CapabilityRequest {
         name: name.into(),
@@ -54,7 +54,7 @@ pub fn required(name: &str, reason: &str) -> CapabilityRequest {
     }
 }
 
-/// Asks for a capability without which the driver works, but for what the reason says.
+/// Requests a capability that the driver can work without.
 pub fn optional(name: &str, reason: &str) -> CapabilityRequest {
     CapabilityRequest {
         required: false,
@@ -63,9 +63,8 @@ pub fn optional(name: &str, reason: &str) -> CapabilityRequest {
 }
 
 impl CapabilityRequest {
-    /// Narrows the request to what matches one of the patterns, in which `*` stands for any
-    /// characters. The word `endpoint` is the address in [`Node::endpoint`](crate::Node::endpoint),
-    /// whatever it is.
+    /// Limits the request to subjects that match one of the patterns; `*` stands for any characters. The
+    /// word `endpoint` is the address in [`Node::endpoint`](crate::Node::endpoint).
     pub fn within(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scope.extend(patterns.into_iter().map(Into::into));
         self

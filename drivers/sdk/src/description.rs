@@ -33,26 +33,25 @@ impl Description {
         self
     }
 
-    /// The address of a page about it.
+    /// Sets the URL of a page about the driver.
     pub fn homepage(mut self, homepage: &str) -> Self {
         self.descriptor.homepage = Some(homepage.into());
         self
     }
 
-    /// Its license, as SPDX spells it.
+    /// Sets the license, as an SPDX expression.
     pub fn license(mut self, license: &str) -> Self {
         self.descriptor.license = Some(license.into());
         self
     }
 
-    /// A builder of this driver has one node; without this it may have more.
+    /// Limits a builder of this driver to one node.
     pub fn single_node(mut self) -> Self {
         self.descriptor.multi_node = false;
         self
     }
 
-    /// Something that it needs beyond what it imports; [`capability`](crate::capability) makes
-    /// requests.
+    /// Adds a request for a capability; see [`capability`](crate::capability).
     pub fn capability(mut self, request: CapabilityRequest) -> Self {
         self.descriptor.capabilities.push(request);
         self

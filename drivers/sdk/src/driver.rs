@@ -1,4 +1,4 @@
-//! What a driver does.
+//! The operations of a driver.
 
 use crate::buildkit_session::Client;
 use crate::transport::Connection;
@@ -7,8 +7,8 @@ use crate::{
     Config, Description, Error, Feature, Info, Options, RemoveOptions, Status, StopOptions,
 };
 
-/// What BuildKit can do wherever it runs: exporters of OCI and Docker archives, cache export,
-/// several platforms, push.
+/// The features of every BuildKit: exporters of OCI and Docker archives, cache export, several
+/// platforms, push.
 pub const BUILDKIT_FEATURES: &[Feature] = &[
     Feature::OciExporter,
     Feature::DockerExporter,
@@ -17,13 +17,13 @@ pub const BUILDKIT_FEATURES: &[Feature] = &[
     Feature::DirectPush,
 ];
 
-/// A node of a builder, and what each operation of the contract does to it.
+/// A node of a builder, with the operations of the contract.
 ///
-/// The type holds what the user configured and nothing else: what is true of the node is in the
-/// engine. The host opens a fresh one whenever it likes, and after any failure of the component.
+/// The type holds the user's configuration and nothing else: the state of the node is in the
+/// engine. The host opens a new node for each operation.
 ///
-/// A driver that keeps BuildKit in a container of the engine, all of it. (The crate
-/// `iechor-driver-container` does this with more care, for a driver to build upon.)
+/// A complete driver that runs BuildKit in a container of the engine. (The library
+/// `iechor-buildkit-container` handles more cases; drivers can build on it.)
 ///
 /// ```
 /// use std::time::Duration;
@@ -82,7 +82,7 @@ pub const BUILDKIT_FEATURES: &[Feature] = &[
 ///
 ///     fn open(node: Node, options: &mut Options) -> Self {
 ///         let memory = options.size("memory", "Memory that it may use").optional();
-///         // What is not heeded is refused: nothing that was configured is passed over in silence.
+///         // Unsupported settings are refused, not ignored.
 ///         if !node.files.is_empty() {
 ///             options.refuse_node("a configuration file is not supported; leave it out");
 ///         }
@@ -151,32 +151,30 @@ pub const BUILDKIT_FEATURES: &[Feature] = &[
 /// iechor_driver::testing::assert_sound::<InContainer>();
 /// ```
 pub trait Driver: Sized + 'static {
-    /// Says what the driver is. Pure: nothing is granted, no capability works.
+    /// Returns the description of the driver. Pure: nothing is granted, no capability works.
     fn describe() -> Description;
 
-    /// How well the driver suits an endpoint, where the user named no driver: the lowest number
-    /// wins, `None` does not take part. Pure.
+    /// Returns how well the driver suits an endpoint, if the user named no driver: the lowest number
+    /// wins, `None` means not at all. Pure.
     fn priority(endpoint: &str) -> Option<u32> {
         let _ = endpoint;
         None
     }
 
-    /// Takes the configuration of a node: declares and reads every option, and
-    /// [refuses](Options::refuse) what does not go together. Pure.
+    /// Opens a node: declares and reads every option, and [refuses](Options::refuse) invalid
+    /// combinations. Pure.
     ///
-    /// It is run for each of three purposes, so that they cannot drift apart. To describe the
-    /// driver, without any option, for what it declares; to validate a configuration, for the
-    /// faults that it finds; to work on a node, which happens only where there are no faults.
-    /// Declare every option in every run: one that hangs on the value of another would be missing
-    /// from the description.
+    /// It runs for three purposes: to describe the driver (without options), to validate a
+    /// configuration, and to work on a node, if there are no faults. Declare every option in every
+    /// run: an option that depends on the value of another would be missing from the description.
     fn open(node: Node, options: &mut Options) -> Self;
 
-    /// How the node is now. A node that does not exist is no error but
-    /// [`Status::Inactive`]; `Status::Running.into()` makes an answer of a status.
+    /// Returns the state of the node. A node that does not exist is [`Status::Inactive`], not an
+    /// error. `Status::Running.into()` converts a status into an answer.
     ///
     /// # Errors
     ///
-    /// Why that cannot be found out.
+    /// The state cannot be found out.
     fn info(&self) -> Result<Info, Error>;
 
     /// Creates and starts what is missing, and returns once BuildKit answers on a connection such
@@ -185,64 +183,63 @@ pub trait Driver: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Why BuildKit does not answer. The host removes what was created.
+    /// BuildKit does not answer. The host removes what was created.
     fn boot(&self) -> Result<(), Error>;
 
     /// Opens a new connection to BuildKit.
     ///
     /// # Errors
     ///
-    /// [`Error::NotRunning`] where [`boot`](Driver::boot) could change that, so before it and after
-    /// `stop`: the host boots, and dials again. [`Error::Unavailable`], with the reason, where
-    /// BuildKit is somebody else's and does not answer.
+    /// [`Error::NotRunning`] if [`boot`](Driver::boot) could change that, so before it and after
+    /// `stop`: the host boots, and dials again. [`Error::Unavailable`], with the reason, if BuildKit
+    /// belongs to somebody else and does not answer.
     fn dial(&self) -> Result<Connection, Error>;
 
-    /// The version of BuildKit, for example `v0.31.0`. As BuildKit says itself, by default.
+    /// Returns the version of BuildKit, for example `v0.31.0` (default: asks BuildKit).
     ///
     /// # Errors
     ///
-    /// As [`dial`](Driver::dial), or why it cannot be found out.
+    /// The errors of [`dial`](Driver::dial), or the version cannot be found out.
     fn version(&self) -> Result<String, Error> {
         Ok(Client::open(self.dial()?)?.version()?.version)
     }
 
-    /// What a build may ask of the node. [`BUILDKIT_FEATURES`], by default.
+    /// Returns what a build may ask of the node (default: [`BUILDKIT_FEATURES`]).
     ///
     /// # Errors
     ///
-    /// Why that cannot be found out.
+    /// The features cannot be found out.
     fn features(&self) -> Result<Vec<Feature>, Error> {
         Ok(BUILDKIT_FEATURES.to_vec())
     }
 
-    /// Stops BuildKit; the cache stays. Idempotent. By default nothing happens, which is right
-    /// where the daemon is not the driver's.
+    /// Stops BuildKit and keeps the cache. Idempotent. The default does nothing, for a daemon that
+    /// does not belong to the driver.
     ///
     /// # Errors
     ///
-    /// Why BuildKit still runs.
+    /// BuildKit still runs.
     fn stop(&self, options: StopOptions) -> Result<(), Error> {
         let _ = options;
         Ok(())
     }
 
-    /// Removes what `boot` created, but for what `options` says to keep. Idempotent. By default
-    /// nothing happens, which is right where the driver creates nothing.
+    /// Removes what `boot` created, except for what `options` keeps. Idempotent. The default does
+    /// nothing, for a driver that creates nothing.
     ///
     /// # Errors
     ///
-    /// Why something is left.
+    /// Something is left.
     fn remove(&self, options: RemoveOptions) -> Result<(), Error> {
         let _ = options;
         Ok(())
     }
 
-    /// The address by which a build reaches the machine that the user sits at. Unsupported, by
-    /// default.
+    /// Returns the address by which a build reaches the host machine (default: unsupported).
     ///
     /// # Errors
     ///
-    /// [`Error::Unsupported`] where there is no such address.
+    /// [`Error::Unsupported`] if there is no such address.
     fn host_gateway(&self) -> Result<String, Error> {
         Err(Error::Unsupported(format!(
             "host-gateway is not supported by the driver {}",
@@ -251,42 +248,43 @@ pub trait Driver: Sized + 'static {
     }
 }
 
-/// A node as the user configured it, but for the options: [`Options`] reads those.
+/// The configuration of a node, without the options, which [`Options`] reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Unique on this engine; names of containers and volumes derive from it. Empty while the
     /// driver is being described.
     pub name: String,
-    /// The engine's endpoint, for a message: the host is connected already. For a driver that
-    /// calls nothing of the engine, what the user gave instead: where BuildKit is.
+    /// Endpoint of the engine, for messages: the host is connected already. For a driver that does
+    /// not use the engine, the address of BuildKit that the user gave.
     pub endpoint: String,
     /// `--buildkitd-flags`, split into words.
     pub buildkitd_flags: Vec<String>,
-    /// `buildkitd.toml`, and the certificates and keys that it names, by their paths below
-    /// `/etc/buildkit`. They have no contents here: copy them there as they are, and the host puts
-    /// in what the user gave.
+    /// `buildkitd.toml` and the certificates and keys that it names, by their paths below
+    /// `/etc/buildkit`. They have no contents here: copy them there as they are, and the host fills
+    /// in the contents.
     pub files: Vec<File>,
-    /// `--platform`; empty means that the node says for itself.
+    /// `--platform`; if empty, the platforms of BuildKit.
     pub platforms: Vec<Platform>,
     /// Settings of hosts that are newer than this crate.
     pub extra: Vec<Pair>,
 }
 
 impl Node {
-    /// `buildx_buildkit_<node>`: the name of the node's container. Further objects have names of
+    /// Returns the name of the node's container, `buildx_buildkit_<node>`. For further objects, see
     /// [`Self::object_name`].
     pub fn container_name(&self) -> String {
         format!("buildx_buildkit_{}", self.name)
     }
 
-    /// `buildx_buildkit_<node>_state`: the name of the volume of BuildKit's state. A volume of
-    /// this name that was kept from an earlier builder is this node's.
+    /// Returns the name of the volume with BuildKit's state, `buildx_buildkit_<node>_state`. A
+    /// volume of this name that was kept from an earlier builder belongs to this node.
     pub fn state_volume_name(&self) -> String {
         format!("{}_state", self.container_name())
     }
 
-    /// `buildx_buildkit_<node>..<name>`: what a further container or volume, or a network, of the node
-    /// is called. The host refuses other names: they could be those of another node's objects.
+    /// Returns the name of a further container, volume or network of the node,
+    /// `buildx_buildkit_<node>..<name>`. The host refuses other names, which could belong to another
+    /// node.
     pub fn object_name(&self, name: &str) -> String {
         format!("{}..{name}", self.container_name())
     }
@@ -308,8 +306,8 @@ impl From<Status> for Info {
     fn from(status: Status) -> Self {
         Self {
             status,
-            nodes: Vec::new(),
             run: None,
+            extra: Vec::new(),
         }
     }
 }

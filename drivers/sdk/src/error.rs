@@ -2,7 +2,7 @@
 
 use crate::{Error, types};
 
-/// An error in one line, for a person.
+/// Describes an error in one line, for a person.
 pub fn describe_error(error: &Error) -> String {
     match error {
         Error::NotFound(object) => format!("no such {}: {}", kind_name(object.kind), object.name),
@@ -15,7 +15,7 @@ pub fn describe_error(error: &Error) -> String {
         | Error::LimitExceeded(text)
         | Error::Unsupported(text)
         | Error::Other(text) => text.clone(),
-        Error::Denied(denial) => format!("{} is not granted: {}", denial.capability, denial.detail),
+        Error::Denied(denial) => format!("{} is denied: {}", denial.capability, denial.detail),
         Error::NotRunning => "the builder is not running".into(),
         Error::Timeout => "out of time".into(),
         Error::Cancelled => "cancelled".into(),

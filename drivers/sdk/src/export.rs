@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::bindings::exports::iechor::driver::driver::{Builder, Guest, GuestBuilder};
+use crate::bindings::exports::iechor::driver::driver::{self, Guest, GuestNode};
 use crate::transport::Connection;
 use crate::{
     Config, Descriptor, Driver, Error, Feature, Info, Issue, Node, Options, RemoveOptions,
@@ -13,10 +13,10 @@ use crate::{
 pub struct Exported<D>(PhantomData<D>);
 
 /// A node as the contract exports it.
-pub struct ExportedBuilder<D>(D);
+pub struct ExportedNode<D>(D);
 
 impl<D: Driver> Guest for Exported<D> {
-    type Builder = ExportedBuilder<D>;
+    type Node = ExportedNode<D>;
 
     fn describe() -> Descriptor {
         descriptor::<D>()
@@ -32,12 +32,12 @@ impl<D: Driver> Guest for Exported<D> {
     }
 }
 
-impl<D: Driver> GuestBuilder for ExportedBuilder<D> {
-    fn open(config: Config) -> Result<Builder, Error> {
+impl<D: Driver> GuestNode for ExportedNode<D> {
+    fn open(config: Config) -> Result<driver::Node, Error> {
         let (driver, options) = open::<D>(config);
         match options.refusal() {
             Some(words) => Err(Error::InvalidArgument(words)),
-            None => Ok(Builder::new(Self(driver))),
+            None => Ok(driver::Node::new(Self(driver))),
         }
     }
 
@@ -74,7 +74,7 @@ impl<D: Driver> GuestBuilder for ExportedBuilder<D> {
     }
 }
 
-/// What a driver says that it is, its options included.
+/// Returns what a driver says that it is, its options included.
 pub(crate) fn descriptor<D: Driver>() -> Descriptor {
     let nothing = Config {
         name: String::new(),

@@ -1,13 +1,13 @@
-//! For authors of drivers in Rust.
+//! The SDK for drivers in Rust.
 //!
-//! A *driver* decides how a BuildKit daemon comes to life, is reached, stopped and removed. It is
-//! a WebAssembly component that acts only through what its host offers and the user granted. The
-//! contract between the two is the folder `wit/`; this crate is its Rust side.
+//! A *driver* decides how a BuildKit daemon is started, reached, stopped and removed. It is a
+//! WebAssembly component that can only use what the host offers and the user granted. The
+//! contract between driver and host is the folder `wit/`; this crate is its Rust side.
 //!
 //! # A driver
 //!
-//! A type is a node of a builder, as the user configured it; [`Driver`] says what it does. This
-//! is all of a driver that reaches a BuildKit which somebody else looks after:
+//! A type represents a node of a builder, as the user configured it, and implements [`Driver`].
+//! This is a complete driver for a BuildKit that somebody else runs:
 //!
 //! ```
 //! use std::time::Duration;
@@ -68,14 +68,14 @@
 //!     }
 //!
 //!     fn dial(&self) -> Result<Connection, Error> {
-//!         // Where it does not answer, `unavailable` and why: it is not this driver's to boot.
+//!         // If it does not answer, the error is `unavailable`: this driver cannot start it.
 //!         transport::dial_tcp(&self.host, self.port, None)
 //!     }
 //! }
 //!
 //! iechor_driver::register!(Shared);
 //!
-//! // In the tests of the driver, which `cargo test` runs without any host:
+//! // In the tests of the driver, which `cargo test` runs without a host:
 //! use iechor_driver::testing;
 //!
 //! testing::assert_sound::<Shared>();
@@ -84,32 +84,32 @@
 //! testing::assert_refused::<Shared>(&[("port", "70000")], &["host", "port"]);
 //! ```
 //!
-//! # What there is
+//! # Contents
 //!
-//! * [`Driver`]: what a driver does, and a second example, of one that keeps BuildKit in a
-//!   container. What a driver without anything of its own need not do has a
-//!   default. [`register!`] makes it the driver that the component is.
-//! * [`Options`]: declares and reads the options in one go; what `--help` shows, what is checked
-//!   and what the driver gets come from one line. [`values`] has the parsers.
-//! * [`Description`] and [`capability`]: what the driver is called and what it asks for.
-//! * The capabilities themselves, a module each, as `wit/` documents them: [`container`],
+//! * [`Driver`]: the operations of a driver, with a second example that runs BuildKit in a
+//!   container. Operations that simple drivers do not need have a default. [`register!`] exports
+//!   the driver from the component.
+//! * [`Options`]: declares and reads options. One line defines the help text, the check and the
+//!   value. [`values`] has the parsers.
+//! * [`Description`] and [`capability`]: the name of the driver and the capabilities it requests.
+//! * The capabilities, with one module each, as `wit/` documents them: [`container`],
 //!   [`image`], [`volume`], [`network`], [`engine`], [`transport`], [`buildkit_session`],
 //!   [`progress`], [`clock`], [`log`]. A component imports only those that it calls.
-//! * [`step`], [`wait_for_buildkit`] and [`describe_error`]: what most drivers need on the way.
-//! * [`testing`]: checks that need no host. What needs one is tested with
-//!   `iechor driver test DRIVER.wasm`.
+//! * [`step`], [`wait_for_buildkit`] and [`describe_error`]: helpers that most drivers need.
+//! * [`testing`]: tests that need no host. `iechor driver test DRIVER.wasm` tests a driver with
+//!   a host.
 //!
-//! # Building one
+//! # Build a driver
 //!
 //! A driver is a library of type `cdylib`, built with
-//! `cargo build --release --target wasm32-wasip2`. `iechor driver new NAME` writes such a project.
+//! `cargo build --release --target wasm32-wasip2`. `iechor driver new NAME` creates such a project.
 //!
 //! # Rules of the host
 //!
-//! * A driver holds its configuration and nothing else: what is true of the builder is in the
-//!   engine. The host opens a fresh node whenever it likes.
-//! * A refusal is [`Error::Denied`]. An operation that fails is undone by the host: containers,
-//!   volumes and networks that it created are removed. A driver need not tidy up.
+//! * A driver holds its configuration and nothing else: the state of the node is in the engine.
+//!   The host opens a new node for each operation.
+//! * A refusal is [`Error::Denied`]. If an operation fails, the host removes the containers,
+//!   volumes and networks that it created. A driver need not clean up.
 //! * Containers, volumes and networks have names that begin with [`Node::container_name`].
 
 mod description;
@@ -143,8 +143,8 @@ pub mod bindings {
 }
 
 pub use bindings::exports::iechor::driver::driver::{
-    CapabilityRequest, Config, Descriptor, DynamicNode, Feature, Info, Issue, OptionKind,
-    OptionSpec, RemoveOptions, Severity, Status, StopOptions,
+    CapabilityRequest, Config, Descriptor, Feature, Info, Issue, OptionKind, OptionSpec,
+    RemoveOptions, Severity, Status, StopOptions,
 };
 pub use bindings::iechor::driver::{
     buildkit_session, clock, container, engine, image, log, network, progress, transport, types,

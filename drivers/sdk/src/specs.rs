@@ -1,10 +1,10 @@
-//! What is created and run, with everything left to the engine that is not said.
+//! Specifications with the engine's defaults.
 
 use crate::container::{self, ExecSpec, Limits, RestartPolicy};
 use crate::{network, volume};
 
 impl container::Spec {
-    /// A container of an image, as [`image::resolve`](crate::image::resolve) returned it:
+    /// Returns a container of an image, as [`image::resolve`](crate::image::resolve) returned it:
     /// `Spec { privileged: true, ..Spec::new(name, image) }`.
     pub fn new(name: impl Into<String>, image: impl Into<String>) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl container::Spec {
 }
 
 impl ExecSpec {
-    /// A program and its arguments, as the user and in the directory of the image.
+    /// Returns a program and its arguments, as the user and in the directory of the image.
     pub fn new(command: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             command: command.into_iter().map(Into::into).collect(),
@@ -39,7 +39,7 @@ impl ExecSpec {
 }
 
 impl volume::Spec {
-    /// A volume of the engine's default driver.
+    /// Returns a volume of the engine's default driver.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -51,7 +51,7 @@ impl volume::Spec {
 }
 
 impl network::Spec {
-    /// A bridge with a way out.
+    /// Returns a bridge network with access to other networks.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -71,7 +71,7 @@ impl Default for RestartPolicy {
 }
 
 impl Default for Limits {
-    /// None at all.
+    /// No limits.
     fn default() -> Self {
         Self {
             memory: None,

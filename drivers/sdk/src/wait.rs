@@ -1,4 +1,4 @@
-//! What most drivers do on the way: work that the user watches, and waiting for BuildKit.
+//! Steps that the user sees, and waiting for BuildKit.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::progress::Task;
 use crate::transport::Connection;
 use crate::{Error, clock, describe_error};
 
-/// The first try is made at once; waits double up to the longest.
+/// The first attempt is made at once. The waits double up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
@@ -15,7 +15,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 ///
-/// That of `work`.
+/// The error of `work`.
 pub fn step<T>(name: &str, work: impl FnOnce(&Task) -> Result<T, Error>) -> Result<T, Error> {
     let task = Task::new(name);
     let result = work(&task);
@@ -26,13 +26,13 @@ pub fn step<T>(name: &str, work: impl FnOnce(&Task) -> Result<T, Error>) -> Resu
 
 /// Why [`wait_for_buildkit`] gave up.
 ///
-/// `?` makes an [`Error`] of it; whoever has more to say matches it first.
+/// `?` converts it into an [`Error`]. Match it first to add details.
 #[derive(Debug)]
 pub enum Unready {
-    /// Waiting any longer makes no sense: the operation is over, something was denied or is wrong
-    /// for good, or `is_alive` said so.
+    /// Waiting longer does not help: the operation ended, something was denied or failed permanently, or
+    /// `is_alive` returned an error.
     Over(Error),
-    /// There was no answer in time; this is how the last try failed.
+    /// There was no answer in time. Contains the error of the last attempt.
     Late(Error),
 }
 
@@ -48,13 +48,12 @@ impl From<Unready> for Error {
     }
 }
 
-/// Tries until BuildKit answers on a connection of `dial` and has a worker, for at most `within`
-/// and no longer than the operation may take. After each try that fails it asks `is_alive`, whose
-/// error ends the waiting at once.
+/// Waits until BuildKit answers on a connection of `dial` and has a worker, for at most `within` and the
+/// time of the operation. Calls `is_alive` after each failed attempt; its error ends the wait.
 ///
 /// # Errors
 ///
-/// [`Unready`], which `?` makes an [`Error`] of.
+/// [`Unready`], which `?` converts into an [`Error`].
 pub fn wait_for_buildkit(
     within: Duration,
     dial: impl Fn() -> Result<Connection, Error>,
@@ -80,7 +79,7 @@ pub fn wait_for_buildkit(
     }
 }
 
-/// Whether asking again makes no difference: the operation is over, or the answer is one that stays.
+/// Returns whether another attempt is useless: the operation ended, or the error is permanent.
 fn is_final(error: &Error) -> bool {
     matches!(
         error,
@@ -101,7 +100,7 @@ fn try_connection(dial: impl Fn() -> Result<Connection, Error>) -> Result<(), Er
     Ok(())
 }
 
-/// A span as the contract counts it; the longest that it can where that is too long.
+/// Returns a duration in nanoseconds, limited to the maximum of the contract.
 fn nanoseconds(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

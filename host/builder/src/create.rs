@@ -114,6 +114,9 @@ pub async fn create(
         driver::make_files_absolute(descriptor, options)?;
     }
     let changed = group.change(change)?;
+    if changed.added {
+        driver::check_nodes(descriptor, &group)?;
+    }
 
     loaded.trust(&request.grants).await?;
     group.driver_digest = loaded.own_digest().map(str::to_owned);

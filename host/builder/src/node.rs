@@ -10,7 +10,7 @@ use iechor_catalog::Loaded;
 use iechor_engine::Engine;
 use iechor_engine::known::KnownEngines;
 use iechor_sandbox::contract::{
-    Config, Denial, Error, Feature, File, Info, Issue, RemoveOptions, StopOptions,
+    Config, Error, Feature, File, Info, Issue, RemoveOptions, StopOptions,
 };
 use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
@@ -179,7 +179,7 @@ impl LiveNode {
     /// # Errors
     ///
     /// Why not.
-    pub fn may_load(&self, names: &[String]) -> Result<(), Denial> {
+    pub fn may_load(&self, names: &[String]) -> Result<(), iechor_sandbox::Denial> {
         if names.is_empty() {
             // It replaces no image, but the engine keeps it.
             return self.grants.check(LOAD, "<none>");
@@ -315,6 +315,7 @@ impl LiveNode {
                 operation: "dial",
                 error: Error::NotRunning,
                 engine: None,
+                remedy: None,
             }
             .into()
         })

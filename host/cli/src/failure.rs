@@ -18,7 +18,7 @@ use iechor_build::BuildError;
 use iechor_builder::{BuilderError, EngineError, EngineErrorKind};
 use iechor_buildkit::{Code, source_snippet};
 use iechor_catalog::CatalogError;
-use iechor_sandbox::DriverError;
+use iechor_sandbox::{Denial, DenialReason, DriverError, Missing, Remedy};
 
 use crate::command::Iechor;
 use crate::terminal;
@@ -175,15 +175,50 @@ fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         Some(DriverError::Crashed { .. }) => {
             Some("this is a fault of the driver; --debug shows where, for its author".into())
         }
-        // What forbids it otherwise, nobody can grant.
-        Some(DriverError::Denied { driver, denial })
-            if denial.detail.contains("nobody granted it") =>
-        {
-            let hint =
-                format!("`iechor driver trust {driver}` shows what it may do, and changes that");
-            Some(hint.into())
+        Some(DriverError::Denied { driver, denial }) => denied(driver, denial).map(Cow::from),
+        Some(DriverError::Untrusted { requests, .. }) => {
+            let flags = requests.iter().map(|(name, _)| format!(" --grant {name}"));
+            Some(format!("to grant it, add:{}", flags.collect::<String>()).into())
         }
+        Some(DriverError::Failed {
+            remedy: Some(remedy),
+            ..
+        }) => Some(remedied(remedy).into()),
         _ => None,
+    }
+}
+
+/// What to do about a denial; `None` where nothing that the user says changes it.
+fn denied(driver: &str, denial: &Denial) -> Option<String> {
+    let capability = &denial.capability;
+    let grant = match &denial.reason {
+        DenialReason::NotGranted { grant, .. } => grant,
+        _ => return denial.remedy.as_ref().map(remedied),
+    };
+    let mut hint =
+        format!("`iechor driver trust {driver}` shows what the driver may do, and changes that");
+    match grant {
+        Missing::Pattern(pattern) => hint += &format!("; --grant {capability}={pattern} would"),
+        Missing::Everything => {
+            hint += &format!("; only --grant {capability}, of any image, would");
+        }
+        Missing::Unknown => {}
+    }
+    if matches!(grant, Missing::Pattern(_) | Missing::Everything) {
+        hint += " allow this";
+    }
+    if let Some(remedy) = &denial.remedy {
+        hint += &format!(". Or: {}", remedied(remedy));
+    }
+    Some(hint)
+}
+
+fn remedied(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::Recreate { builder } => format!(
+            "`iechor buildx rm --keep-state {builder}` removes the container; create the builder \
+             again to have a new one"
+        ),
     }
 }
 

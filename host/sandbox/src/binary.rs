@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::error::DriverError;
 use crate::limits;
 
-/// A component that was read and that nothing is known of but its digest: what decides whether it
-/// may be used decides before it is parsed and compiled.
+/// A component that was read. Only its digest is known: whether it may be used is decided before it is
+/// parsed and compiled.
 #[derive(Clone)]
 pub struct Binary {
     bytes: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct Binary {
 }
 
 impl Binary {
-    /// Bytes that are here already.
+    /// Returns a component in memory.
     pub fn new(bytes: Vec<u8>) -> Self {
         let digest = digest(&bytes);
         Self { bytes, digest }
@@ -27,7 +27,7 @@ impl Binary {
     ///
     /// # Errors
     ///
-    /// What keeps it from being read.
+    /// The reason why it cannot be read.
     pub fn read(path: &Path) -> Result<(Self, PathBuf), DriverError> {
         let read = || {
             let file = iechor_files::open(path)?;
@@ -45,7 +45,7 @@ impl Binary {
         &self.digest
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -1,8 +1,7 @@
-//! Machine code of components that were compiled before.
+//! A cache of machine code.
 //!
-//! Loading it runs it, so it comes only from a directory that nobody but the user can write to,
-//! and only under the digest of the component that it was made from. A directory that is not
-//! private is not used.
+//! Machine code is trusted, so it is loaded only from a directory that only the user can write to, by the
+//! digest of the component. A directory that is not private is not used.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,8 +17,11 @@ use crate::binary::Binary;
 use crate::compilation;
 use crate::error::DriverError;
 
-/// After so long without use, machine code is removed.
+/// Machine code is removed after this time without use.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A use is recorded at most once in this time: loading a driver does not write otherwise.
+const RECORDED: Duration = Duration::from_secs(24 * 3600);
 
 /// A component that was compiled just now.
 pub(crate) struct Compiled {
@@ -30,7 +32,7 @@ pub(crate) struct Compiled {
 }
 
 impl Compiled {
-    /// Keeps the machine code for the next time. For a component that turned out to be of use.
+    /// Keeps the machine code for the next time.
     pub(crate) fn keep(self) {
         let Some(place) = self.place else {
             return;
@@ -44,7 +46,7 @@ impl Compiled {
     }
 }
 
-/// The component, where its machine code is in the cache: of one that was of use before.
+/// Returns the component, if its machine code is in the cache.
 pub(crate) fn find(engine: &Engine, binary: &Binary) -> Option<Component> {
     let path = place(engine, binary)?;
     if !path.exists() {
@@ -61,7 +63,7 @@ pub(crate) fn find(engine: &Engine, binary: &Binary) -> Option<Component> {
 ///
 /// # Errors
 ///
-/// What the compiler says, or that what it made cannot be loaded.
+/// The error of the compiler, or that its output cannot be loaded.
 pub(crate) fn compile(
     engine: &Engine,
     name: &str,
@@ -85,15 +87,19 @@ fn place(engine: &Engine, binary: &Binary) -> Option<PathBuf> {
     Some(directory()?.join(file_name(engine, binary.digest())))
 }
 
-/// Notes that a file was used, so that [`tidy`] leaves it.
+/// Records that a file was used, so that [`tidy`] leaves it.
 fn touch(path: &Path) {
+    let last = fs::metadata(path).and_then(|metadata| metadata.modified());
+    if last.is_ok_and(|last| last.elapsed().is_ok_and(|age| age < RECORDED)) {
+        return;
+    }
     let used = fs::File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
     // It may be compiled again some day.
     let _ = used;
 }
 
-/// Removes what was not used for [`UNUSED`]: machine code of drivers that were removed, of other
-/// versions of this program, and files that were never finished.
+/// Removes files that were not used for [`UNUSED`]: machine code of removed drivers, of other versions of
+/// this program, and incomplete files.
 fn tidy(directory: &Path, now: SystemTime) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
@@ -106,16 +112,15 @@ fn tidy(directory: &Path, now: SystemTime) {
     }
 }
 
-/// One file a component and compiler: machine code of another version, or other settings, is
-/// another file.
+/// Returns the name of a file. It depends on the component, and on the version and settings of the
+/// compiler.
 fn file_name(engine: &Engine, digest: &str) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{digest}-{:016x}.cwasm", hasher.finish())
 }
 
-/// Where this program keeps what it can do without: `$XDG_CACHE_HOME/iechor`, else
-/// `~/.cache/iechor`.
+/// Returns the cache directory of this program: `$XDG_CACHE_HOME/iechor`, or `~/.cache/iechor`.
 pub fn home() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -124,7 +129,7 @@ pub fn home() -> Option<PathBuf> {
     Some(base.join("iechor"))
 }
 
-/// The folder `drivers` there, made where it is missing; `None` where it is not private.
+/// Returns the directory `drivers` there, and creates it if it is missing; `None` if it is not private.
 fn directory() -> Option<PathBuf> {
     let home = home()?;
     let directory = home.join("drivers");
@@ -138,7 +143,7 @@ fn directory() -> Option<PathBuf> {
     safe.then_some(directory)
 }
 
-/// A folder of this user's, and no link to one, with none of these permissions.
+/// Returns whether it is a directory of this user, not a link, without these permissions.
 fn is_own(folder: &Path, forbidden: u32) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|metadata| {
         metadata.is_dir()
@@ -147,7 +152,7 @@ fn is_own(folder: &Path, forbidden: u32) -> bool {
     })
 }
 
-/// A folder in which nobody else can rename what is this user's.
+/// Returns whether nobody else can rename this user's files in the directory.
 fn is_safe_above(folder: &Path) -> bool {
     const STICKY: u32 = 0o1000;
     fs::metadata(folder).is_ok_and(|metadata| {

@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use iechor_engine::BoxByteStream;
-use tokio_util::sync::CancellationToken;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::bindings::ContainerDriver;
-use crate::driver::Driver;
+use crate::capability;
 use crate::error::DriverError;
 use crate::files::Files;
-use crate::grant::Grants;
 use crate::limits;
-use crate::node::NodeContext;
-use crate::operation::{Host, Operation};
-use crate::report::{BuildKit, BuildKitClient, NoLedger, NoLog, NoProgress, SystemDialer};
+use crate::loaded::Loaded;
+use crate::node_context::NodeContext;
+use crate::operation::{Host, Operation, Setup};
 use crate::runtime::Runtime;
 use crate::text::clean;
 
@@ -36,12 +33,18 @@ impl Call<'_> {
 
 /// Calls one of the pure functions: with nothing granted and no engine.
 pub(crate) async fn pure<T>(
-    driver: &Driver,
+    driver: &Loaded,
     name: &'static str,
     call: impl AsyncFnOnce(Call<'_>) -> wasmtime::Result<T>,
 ) -> Result<T, DriverError> {
-    let context = NodeContext::of_nothing();
-    let operation = Operation::new(driver, name, "", Files::default(), &context, limits::PURE);
+    let setup = Setup {
+        node: "",
+        context: &NodeContext::of_nothing(),
+        files: &Files::default(),
+        user_words: &Arc::default(),
+    };
+    let contexts = capability::contexts(&setup);
+    let operation = Operation::new(&driver.actor(), name, &setup, contexts, limits::PURE);
     let operation = Arc::new(operation);
     if let Some(observer) = &operation.observer {
         observer.begin(name);
@@ -56,16 +59,13 @@ pub(crate) async fn pure<T>(
 /// Instantiates the driver in a fresh store, makes one call under every budget and throws the
 /// store away.
 pub(crate) async fn run<T>(
-    driver: &Driver,
+    driver: &Loaded,
     name: &'static str,
     operation: &Arc<Operation>,
     call: impl AsyncFnOnce(Call<'_>) -> wasmtime::Result<T>,
 ) -> Result<T, DriverError> {
     let limit = operation.deadline - operation.started;
-    let runtime = Runtime::get().map_err(|error| DriverError::Unloadable {
-        driver: driver.name().to_owned(),
-        reason: format!("{error:#}"),
-    })?;
+    let runtime = Runtime::of(driver.name())?;
     let mut store = Store::new(&runtime.engine, Host::new(Arc::clone(operation)));
     store.limiter(|host| host);
     store.set_hostcall_fuel(limits::CALL_BYTES);
@@ -105,9 +105,9 @@ pub(crate) async fn run<T>(
     }
 }
 
-/// Why a call did not come back.
+/// Returns why a call did not come back.
 fn explain(
-    driver: &Driver,
+    driver: &Loaded,
     operation: &'static str,
     host: &Host,
     error: &wasmtime::Error,
@@ -170,34 +170,5 @@ fn explain(
         operation,
         reason,
         backtrace: clean(&format!("{error:?}"), 16 << 10),
-    }
-}
-
-/// Stands where pure functions have no BuildKit to reach.
-struct NoBuildKit;
-
-impl NodeContext {
-    /// What the pure functions may use.
-    pub(crate) fn of_nothing() -> Self {
-        Self {
-            builder: String::new(),
-            engine: None,
-            engines: Arc::default(),
-            grants: Grants::none(),
-            buildkit: Arc::new(NoBuildKit),
-            dialer: Arc::new(SystemDialer),
-            progress: Arc::new(NoProgress),
-            log: Arc::new(NoLog),
-            ledger: Arc::new(NoLedger),
-            cancel: CancellationToken::new(),
-            boot_limit: limits::BOOT,
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl BuildKit for NoBuildKit {
-    async fn connect(&self, _: BoxByteStream) -> Result<Box<dyn BuildKitClient>, String> {
-        Err("describe, priority and validate are pure: they reach nothing".into())
     }
 }

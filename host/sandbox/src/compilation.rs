@@ -1,5 +1,5 @@
-//! Tells that a component is being compiled: of a large one, such as a driver with an interpreter
-//! inside, that takes seconds, and a program that says nothing meanwhile seems to hang.
+//! Announces compilations: a large component, such as a driver with an interpreter, takes seconds, and a
+//! program without any output would seem to hang.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -27,8 +27,7 @@ pub enum Compilation<'a> {
 
 static LISTENER: OnceLock<fn(Compilation<'_>)> = OnceLock::new();
 
-/// Has `listener` told of every compilation of this process, whose compiler and cache are one for
-/// all drivers as well. The first listener stays.
+/// Calls `listener` for every compilation of this process. Only the first call has an effect.
 pub fn listen(listener: fn(Compilation<'_>)) {
     // A second one is of the same program: it would say the same.
     let _ = LISTENER.set(listener);

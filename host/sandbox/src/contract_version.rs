@@ -8,11 +8,11 @@ use crate::limits;
 use crate::text::clean_line;
 
 /// The version of `wit/` that this host was built with.
-const HOST: &str = "0.1.1";
+const HOST: &str = "0.2.0";
 /// What every driver exports, without its version.
 const INTERFACE: &str = "iechor:driver/driver@";
 
-/// The version that a component with these exports was made for.
+/// Returns the version that a component with these exports was made for.
 ///
 /// # Errors
 ///
@@ -30,18 +30,27 @@ pub(crate) fn of(driver: &str, exports: &[String]) -> Result<String, DriverError
     let remedy = match (line(version), line(HOST)) {
         (Some(its), Some(ours)) if its == ours => return Ok(version.to_owned()),
         (Some(its), Some(ours)) if its > ours => "it needs a newer iechor",
-        _ => "it has to be built anew, against the contract of this program",
+        _ => "rebuild the driver with the SDK that comes with this program",
     };
     Err(DriverError::OtherContract {
         driver: driver.into(),
         // Nobody has checked yet that it is one.
         version: clean_line(version, limits::LINE),
-        host: HOST,
+        understood: understood(),
         remedy,
     })
 }
 
-/// What has to be the same: major and minor number while the major one is 0, as for Cargo.
+/// Returns the versions that this host understands, for example `0.2.x`.
+fn understood() -> String {
+    match line(HOST) {
+        Some((0, minor)) => format!("0.{minor}.x"),
+        Some((major, _)) => format!("{major}.x"),
+        None => HOST.to_owned(),
+    }
+}
+
+/// Returns what has to be the same: major and minor number while the major one is 0, as for Cargo.
 fn line(version: &str) -> Option<(u64, u64)> {
     let mut numbers = version.split('.').map(str::parse);
     let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
@@ -59,20 +68,22 @@ mod tests {
 
     #[test]
     fn one_line_of_versions_is_spoken() {
-        for version in ["0.1.0", "0.1.7"] {
+        for version in ["0.2.0", "0.2.7"] {
             assert_eq!(version_of(version).as_deref(), Ok(version));
         }
         for (version, words) in [
-            ("0.2.0", "newer iechor"),
+            ("0.3.0", "newer iechor"),
             ("1.0.0", "newer iechor"),
-            ("0.0.9", "built anew"),
-            ("x", "built anew"),
+            ("0.1.1", "rebuild"),
+            ("0.0.9", "rebuild"),
+            ("x", "rebuild"),
         ] {
             let error = version_of(version).expect_err(version);
             assert!(error.contains(words) && error.contains(version), "{error}");
+            assert!(error.contains("understands 0.2"), "{error}");
         }
         let error = super::of("d", &[]).expect_err("no driver").to_string();
-        assert!(error.contains("iechor:driver/driver@0.1.1"), "{error}");
+        assert!(error.contains("iechor:driver/driver@0.2.0"), "{error}");
     }
 
     #[test]

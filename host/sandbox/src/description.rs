@@ -1,16 +1,17 @@
-//! What a driver may say of itself, as far as it is refused otherwise.
+//! Checks and cleans the descriptions of drivers.
 //!
-//! People decide by these words what a driver may do, and options are found by their names. So
-//! their number and length is bounded, and nothing in them can look like something else. What is
-//! merely bad style is told to the author, by the test kit.
+//! People decide by these texts what a driver may do, and options are found by their names. So their
+//! number and length is bounded, and nothing in them can look like something else. The test kit tells
+//! authors about bad style.
 
 use crate::bindings::contract::{CapabilityRequest, Descriptor, OptionKind, OptionSpec};
-use crate::grant::lookup_capability;
+use crate::grant::lookup;
 use crate::limits;
 use crate::pattern::Pattern;
+use crate::text::clean_line;
 use iechor_text::is_displayable;
 
-/// Returns everything for which a description is refused; nothing where it is sound enough.
+/// Returns the faults for which a description is refused.
 pub fn refusals(descriptor: &Descriptor) -> Vec<String> {
     let mut faults = Vec::new();
     // First, so that the rest has bounded work and says a bounded number of words.
@@ -53,7 +54,7 @@ pub fn refusals(descriptor: &Descriptor) -> Vec<String> {
     faults
 }
 
-/// Says what is wrong with a line that is shown whole; `None` where nothing is.
+/// Returns what is wrong with a line that is shown in full, if anything is.
 pub fn line_fault(what: &str, line: &str) -> Option<String> {
     if line.trim().is_empty() {
         Some(format!("{what} is empty"))
@@ -66,6 +67,48 @@ pub fn line_fault(what: &str, line: &str) -> Option<String> {
         ))
     } else {
         None
+    }
+}
+
+/// Returns a description without control characters: its texts are shown when the user decides about the
+/// driver.
+pub(crate) fn cleaned(descriptor: Descriptor) -> Descriptor {
+    let line = |text: String| clean_line(&text, limits::LINE);
+    Descriptor {
+        name: line(descriptor.name),
+        version: line(descriptor.version),
+        summary: line(descriptor.summary),
+        vendor: descriptor.vendor.map(line),
+        homepage: descriptor.homepage.map(line),
+        license: descriptor.license.map(line),
+        multi_node: descriptor.multi_node,
+        options: descriptor
+            .options
+            .into_iter()
+            .map(|option| OptionSpec {
+                name: line(option.name),
+                kind: match option.kind {
+                    OptionKind::Choice(choices) => {
+                        OptionKind::Choice(choices.into_iter().map(line).collect())
+                    }
+                    other => other,
+                },
+                help: line(option.help),
+                default: option.default.map(line),
+                deprecated: option.deprecated.map(line),
+                ..option
+            })
+            .collect(),
+        capabilities: descriptor
+            .capabilities
+            .into_iter()
+            .map(|request| CapabilityRequest {
+                name: line(request.name),
+                scope: request.scope.into_iter().map(line).collect(),
+                reason: line(request.reason),
+                required: request.required,
+            })
+            .collect(),
     }
 }
 
@@ -110,7 +153,7 @@ fn request_faults(request: &CapabilityRequest, faults: &mut Vec<String>) {
             faults.push(format!(
                 "{shown:?} is no pattern for {name}: it has a character that is not of ASCII"
             ));
-        } else if let Some(known) = lookup_capability(&request.name) {
+        } else if let Some(known) = lookup(&request.name) {
             faults.extend(Pattern::parse(known, pattern).err());
         }
     }

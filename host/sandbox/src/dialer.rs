@@ -1,8 +1,7 @@
 //! Opens connections to places that a driver was granted.
 //!
-//! A place is found first and connected to then, so that the host can look in between at what it
-//! is. Nothing is found twice: a name that is asked for again may stand for another address by then,
-//! and a path may lead elsewhere.
+//! A place is located first and connected to afterwards, so that the host can check it in between. Nothing
+//! is located twice: a name may have another address the second time, and a path may lead elsewhere.
 
 use std::io;
 use std::net::SocketAddr;
@@ -41,17 +40,17 @@ impl LocalSocket {
         Self { path, found }
     }
 
-    /// The path by which it was found.
+    /// Returns the path by which it was found.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Its path without symbolic links; `None` where there is nothing.
+    /// Returns its path without symbolic links; `None` where there is nothing.
     pub fn real(&self) -> Option<&Path> {
         self.found.as_ref().ok()?.real.as_deref()
     }
 
-    /// What tells it from every other file; `None` where there is nothing.
+    /// Returns what tells it from every other file; `None` where there is nothing.
     pub fn identity(&self) -> Option<FileIdentity> {
         Some(self.found.as_ref().ok()?.identity)
     }
@@ -98,11 +97,11 @@ pub struct LocalConnection {
 /// Opens connections to places that a driver was granted.
 #[async_trait]
 pub trait Dialer: Send + Sync {
-    /// The addresses that a name stands for.
+    /// Returns the addresses that a name stands for.
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
-    /// A TCP connection to the first of these addresses of `host` where somebody answers.
+    /// Returns a TCP connection to the first of these addresses of `host` where somebody answers.
     async fn tcp(&self, host: &str, addresses: &[SocketAddr]) -> io::Result<BoxByteStream>;
-    /// A connection to a Unix socket.
+    /// Returns a connection to a Unix socket.
     async fn local(&self, socket: LocalSocket) -> io::Result<LocalConnection>;
 }
 

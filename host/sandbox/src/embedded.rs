@@ -3,9 +3,9 @@
 
 /// A driver that is built in.
 pub struct Embedded {
-    /// What it is called.
+    /// Name.
     pub name: &'static str,
-    /// What docker buildx calls it.
+    /// Names in docker buildx.
     pub aliases: &'static [&'static str],
     pub(crate) component: &'static [u8],
     pub(crate) machine_code: &'static [u8],
@@ -30,14 +30,14 @@ pub static EMBEDDED: &[Embedded] = &[
 ];
 
 impl Embedded {
-    /// The one of that name or alias.
+    /// Returns the built-in driver with this name or alias.
     pub fn find(name: &str) -> Option<&'static Self> {
         EMBEDDED
             .iter()
             .find(|driver| driver.name == name || driver.aliases.contains(&name))
     }
 
-    /// The names and aliases of all of them.
+    /// Returns the names and aliases of all built-in drivers.
     pub fn names() -> impl Iterator<Item = &'static str> {
         EMBEDDED
             .iter()

@@ -3,7 +3,7 @@
 
 use wasmtime::Config;
 
-/// The settings of the one `wasmtime::Engine` of a process.
+/// Returns the settings of the one `wasmtime::Engine` of a process.
 pub fn config() -> Config {
     let mut config = Config::new();
     config

@@ -1,4 +1,4 @@
-//! What can go wrong with a driver.
+//! Failures of drivers.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use iechor_engine::EngineErrorKind;
 
-use crate::bindings::contract::{Denial, EngineFailure, Error, Issue, ObjectRef};
+use crate::bindings::contract::{self, EngineFailure, Error, Issue, ObjectRef};
+use crate::denial::{Denial, Remedy};
 use crate::embedded::Embedded;
 use crate::limits;
 use crate::text::{clean, clean_line};
 
-/// A failure of a driver, by the name that the user knows it by.
+/// A failure of a driver. Messages name the driver as the user did.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// The file cannot be read.
@@ -19,7 +20,7 @@ pub enum DriverError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Reason, from the operating system.
         reason: String,
     },
     /// The file is not a driver.
@@ -30,18 +31,18 @@ pub enum DriverError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Compiling it takes more than the host gives to that.
+    /// Compiling it exceeds a limit.
     #[error(
-        "driver {driver} is not compiled: {limit}; that is far more than drivers take, so ask who made \
-         it for another one"
+        "driver {driver} is not compiled: {limit}; drivers need far less, so ask the author for \
+         another version"
     )]
     TooCostly {
         /// The driver.
         driver: String,
-        /// Which limit it came to.
+        /// The limit.
         limit: CompilationLimit,
     },
-    /// It is not built in, and this program cannot compile it in a process of its own.
+    /// The compiler cannot be started.
     #[error("driver {driver} is not compiled: the program cannot start its compiler: {reason}")]
     NoCompiler {
         /// The driver.
@@ -49,10 +50,10 @@ pub enum DriverError {
         /// Why not.
         reason: String,
     },
-    /// It imports what no host offers.
+    /// It imports interfaces that this host does not offer.
     #[error(
         "driver {driver} cannot be loaded: it imports {}, which this host does not offer to \
-         drivers (no file system, no sockets; see wit/ for what there is)",
+         drivers (there is no file system and there are no sockets; wit/ lists what there is)",
         .imports.join(", ")
     )]
     UnknownImports {
@@ -61,24 +62,24 @@ pub enum DriverError {
         /// What it imports.
         imports: Vec<String>,
     },
-    /// It speaks another version of the contract than this host.
+    /// It was built for a version of the contract that this host does not understand.
     #[error(
-        "driver {driver} was made for version {version} of the contract, and this program speaks \
-         {host}: {remedy}"
+        "driver {driver} was built for version {version} of the contract, and this program \
+         understands {understood}: {remedy}"
     )]
     OtherContract {
         /// The driver.
         driver: String,
-        /// The version that it was made for.
+        /// Version that it was built for.
         version: String,
-        /// The version of this host.
-        host: &'static str,
+        /// Versions that this host understands.
+        understood: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// What it says of itself is nothing to decide by.
+    /// Its description is invalid.
     #[error(
-        "driver {driver} is refused for what it says of itself, which its author can mend: {}{}",
+        "driver {driver} is refused because of its description, which its author can fix: {}{}",
         .faults.join("; "),
         if *.more == 0 { String::new() } else { format!("; and {} more", .more) }
     )]
@@ -87,10 +88,10 @@ pub enum DriverError {
         driver: String,
         /// What is wrong with it.
         faults: Vec<String>,
-        /// How many faults there are beside these.
+        /// Number of further faults.
         more: usize,
     },
-    /// Options or other parts of a configuration are at fault.
+    /// Options or other parts of a configuration have faults.
     #[error("{}", render_issues(.driver, .issues))]
     InvalidConfiguration {
         /// The driver.
@@ -98,7 +99,7 @@ pub enum DriverError {
         /// Every fault.
         issues: Vec<Issue>,
     },
-    /// It asks for what was not granted.
+    /// A required request was not granted.
     #[error("driver {driver} is not trusted with what it asks for:{}", render_requests(.requests))]
     Untrusted {
         /// The driver.
@@ -106,16 +107,16 @@ pub enum DriverError {
         /// Name and reason of each request that was not granted.
         requests: Vec<(String, String)>,
     },
-    /// It cannot do without what this host does not have.
+    /// It requires capabilities that this host does not have.
     #[error(
-        "driver {driver} asks for what this program does not have: {}; a newer one may have it, else \
-         it is a fault of the driver",
+        "driver {driver} requires capabilities that this program does not have: {}; a newer \
+         version may have them",
         .unknown.join("; ")
     )]
     UnknownCapabilities {
         /// The driver.
         driver: String,
-        /// What there is not, each with what there is.
+        /// The capabilities, each with similar ones.
         unknown: Vec<String>,
     },
     /// It broke the contract or a rule of WebAssembly.
@@ -130,14 +131,14 @@ pub enum DriverError {
         /// Where in the driver, for its author.
         backtrace: String,
     },
-    /// It used up a budget of the host.
+    /// It exceeded a budget of the host.
     #[error("driver {driver} was stopped in {operation}: {budget}")]
     OverBudget {
         /// The driver.
         driver: String,
         /// The function of the contract.
         operation: &'static str,
-        /// Which, and how much of it there was.
+        /// The budget, and its size.
         budget: String,
     },
     /// The operation took longer than it may.
@@ -147,24 +148,24 @@ pub enum DriverError {
         driver: String,
         /// The function of the contract.
         operation: &'static str,
-        /// The time it had.
+        /// Time that it had.
         limit: Duration,
     },
-    /// The user gave up.
+    /// The user cancelled the operation.
     #[error("{operation} was cancelled")]
     Cancelled {
         /// The function of the contract.
         operation: &'static str,
     },
     /// It lacks a grant.
-    #[error("driver {driver} may not do this: {}", render_denial(.denial))]
+    #[error("driver {driver} may not do this: {denial}")]
     Denied {
         /// The driver.
         driver: String,
-        /// What was missing.
+        /// What was missing, and why.
         denial: Denial,
     },
-    /// It reported a failure. Words of a driver that is not built in are marked as its own.
+    /// It reported a failure. The text of a driver that is not built in is marked with its name.
     #[error("{}", attributed(.driver, .error))]
     Failed {
         /// The driver.
@@ -175,25 +176,27 @@ pub enum DriverError {
         error: Error,
         /// Kind of the engine's failure that the driver passes on; `None` for a failure of its own.
         engine: Option<EngineErrorKind>,
+        /// What helps, if the host knows it.
+        remedy: Option<Remedy>,
     },
 }
 
-/// A limit on what it takes to compile a component, see [`limits`].
+/// A limit on the compilation of a component, see [`limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompilationLimit {
     /// Memory, [`limits::COMPILER_MEMORY`].
     Memory {
-        /// How much there was.
+        /// Size of the limit.
         bytes: u64,
     },
     /// Processor time, [`limits::COMPILER_PROCESSOR`].
     Processor {
-        /// How much there was.
+        /// Size of the limit.
         time: Duration,
     },
     /// Wall time, [`limits::COMPILER_WALL`].
     Wall {
-        /// How much there was.
+        /// Size of the limit.
         time: Duration,
     },
     /// Machine code, [`limits::MACHINE_CODE_BYTES`].
@@ -201,7 +204,7 @@ pub enum CompilationLimit {
         /// How much it may become.
         bytes: u64,
     },
-    /// Somebody else ended the compiler, as the system does for want of memory.
+    /// The compiler was killed, for example because the system ran out of memory.
     Killed,
 }
 
@@ -238,7 +241,7 @@ impl fmt::Display for CompilationLimit {
 }
 
 impl DriverError {
-    /// A component that is at fault, with reasons that may repeat its words.
+    /// Returns the error for a component that cannot be loaded. The reason may contain texts of the component.
     pub(crate) fn unloadable(driver: &str, reason: &str) -> Self {
         Self::Unloadable {
             driver: driver.into(),
@@ -272,18 +275,10 @@ fn render_requests(requests: &[(String, String)]) -> String {
     for (name, reason) in requests {
         text += &format!("\n  {name}: {reason}");
     }
-    text += "\nto grant it, add:";
-    for (name, _) in requests {
-        text += &format!(" --grant {name}");
-    }
     text
 }
 
-fn render_denial(denial: &Denial) -> String {
-    format!("{}: {}", denial.capability, denial.detail)
-}
-
-/// An error of a driver with its words cleaned: it may have put anything into them.
+/// Returns an error of a driver without control characters in its texts.
 pub(crate) fn cleaned(error: Error) -> Error {
     let text = |text: String| clean(&text, 16 << 10);
     let line = |text: String| clean_line(&text, limits::LINE);
@@ -300,7 +295,7 @@ pub(crate) fn cleaned(error: Error) -> Error {
         Error::LimitExceeded(words) => Error::LimitExceeded(text(words)),
         Error::Unsupported(words) => Error::Unsupported(text(words)),
         Error::Other(words) => Error::Other(text(words)),
-        Error::Denied(denial) => Error::Denied(Denial {
+        Error::Denied(denial) => Error::Denied(contract::Denial {
             capability: line(denial.capability),
             detail: line(denial.detail),
         }),
@@ -312,8 +307,8 @@ pub(crate) fn cleaned(error: Error) -> Error {
     }
 }
 
-/// What a driver said, so that nobody takes it for what the program says: with its name, and no line
-/// of its own that begins where the program's lines begin.
+/// Returns the text of an error of a driver, marked so that nobody mistakes it for a text of the program:
+/// with the driver's name, and with further lines indented.
 fn attributed(driver: &str, error: &Error) -> String {
     let words = describe(error);
     if Embedded::find(driver).is_some() {
@@ -323,7 +318,7 @@ fn attributed(driver: &str, error: &Error) -> String {
     }
 }
 
-/// An error of the contract in words for a person.
+/// Describes an error of the contract for a person.
 pub(crate) fn describe(error: &Error) -> String {
     match error {
         Error::NotFound(object) => format!("no such {}: {}", kind(object.kind), object.name),
@@ -336,7 +331,7 @@ pub(crate) fn describe(error: &Error) -> String {
         | Error::LimitExceeded(text)
         | Error::Unsupported(text)
         | Error::Other(text) => text.clone(),
-        Error::Denied(denial) => render_denial(denial),
+        Error::Denied(denial) => format!("{}: {}", denial.capability, denial.detail),
         Error::NotRunning => "the builder is not running".into(),
         Error::Timeout => "out of time".into(),
         Error::Cancelled => "cancelled".into(),

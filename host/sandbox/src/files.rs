@@ -36,7 +36,7 @@ impl OptionFiles {
     }
 }
 
-/// Leaves the contents out: there are private keys among them.
+/// Leaves out the contents, which may be private keys.
 impl fmt::Debug for OptionFiles {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()

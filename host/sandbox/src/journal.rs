@@ -1,4 +1,4 @@
-//! What an operation created, so that a failed one leaves nothing behind.
+//! Records what an operation created, so that a failed operation leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -36,7 +36,7 @@ impl Journal {
         }
     }
 
-    /// How many objects there are.
+    /// Returns how many objects there are.
     pub(crate) fn len(&self) -> usize {
         self.intents().len()
     }
@@ -55,8 +55,8 @@ impl Journal {
         Ok(Noted(object))
     }
 
-    /// Runs a request that creates an object. It runs to its end even where whoever waits for it
-    /// is gone: only then is known whether there is something to remove.
+    /// Runs a request that creates an object. It runs to its end even if the caller stops waiting: only
+    /// then it is known whether there is something to remove.
     pub(crate) async fn create<T, F>(&self, noted: Noted, request: F) -> Result<T, EngineError>
     where
         T: Send + 'static,

@@ -17,7 +17,7 @@ use crate::limits;
 pub(crate) struct LastWords(Arc<Mutex<Vec<u8>>>);
 
 impl LastWords {
-    /// The last [`limits::STDERR_BYTES`] at most.
+    /// Returns the last [`limits::STDERR_BYTES`] at most.
     pub(crate) fn contents(&self) -> Vec<u8> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept[kept.len().saturating_sub(limits::STDERR_BYTES)..].to_vec()

@@ -1,22 +1,24 @@
 //! Runs build drivers as sandboxed WebAssembly components.
 //!
-//! A [`Driver`] is a component that was loaded and checked; [`Driver::node`] binds it to one node
-//! of a builder and to what it may use: an engine, grants, a place for progress. Every operation on
-//! a [`Node`] runs in a store of its own, under budgets of memory, handles, processor time and wall
-//! time. What goes wrong is a [`DriverError`] that names the driver.
+//! [`Sandbox`] loads a [`Driver`], a component that was checked. [`Driver::node`] binds it to one node of a
+//! builder and to what it may use: an engine, grants, progress. Every operation on a [`Node`] runs in a store
+//! of its own, under budgets of memory, handles, processor time and wall time. A failure is a
+//! [`DriverError`] with the name of the driver.
 //!
-//! - [`mod@driver`] loads components and asks them what they are.
+//! - [`mod@driver`] has the description of a driver and its checks of a configuration.
 //! - [`mod@node`] runs the operations of the contract.
-//! - `capability` is what a driver can call, a file an interface of `wit/`.
-//! - [`compiler`] compiles components, in a process of its own.
-//! - [`compilation`] tells who listens that a component is being compiled.
-//! - [`grant`] decides what it may do with that, [`policy`] what nobody may, [`ownership`] which
-//!   objects are its own; [`mod@pattern`] is what grants and policies mean.
-//! - [`description`] says which descriptions of drivers are refused.
-//! - [`removal`] removes what an operation created, and says what is left.
-//! - [`limits`] has every budget.
+//! - `capability` has what a driver can call, one file for each interface of `wit/`, listed in one table.
+//! - [`compiler`] compiles components in a process of its own; [`compilation`] announces it.
+//! - [`grant`] has the capabilities that can be granted, [`policy`] what is forbidden, [`denial`] why
+//!   something was refused; [`mod@pattern`] defines what grants and policies match.
+//! - [`ownership`] decides which objects of the engine belong to a node.
+//! - [`description`] checks the descriptions of drivers.
+//! - [`removal`] removes what an operation created, and reports what is left.
+//! - [`limits`] has the budgets.
 //!
-//! wasmtime is used in this crate only.
+//! wasmtime is used in this crate only. The files of the crate form no import cycle: `bindings`, `declaration`
+//! and `operation` know no capability, the capabilities stand on them, and `grant`, `runtime`, `driver` and
+//! `node` on the capabilities.
 
 mod anatomy;
 mod binary;
@@ -27,7 +29,8 @@ mod capability;
 pub mod compilation;
 pub mod compiler;
 mod contract_version;
-mod counters;
+mod declaration;
+pub mod denial;
 pub mod description;
 mod dialer;
 pub mod driver;
@@ -36,10 +39,15 @@ mod engine_config;
 mod error;
 mod files;
 pub mod grant;
+mod granted;
+mod handle;
 mod journal;
 mod last_words;
 pub mod limits;
+mod load;
+mod loaded;
 pub mod node;
+mod node_context;
 mod node_files;
 mod observer;
 mod operation;
@@ -56,10 +64,13 @@ mod user_words;
 pub use binary::Binary;
 pub use bindings::contract;
 pub use cache::home as cache_home;
-pub use driver::{Driver, Sandbox, Source, ValidConfig};
+pub use denial::{Denial, DenialReason, Missing, Remedy};
+pub use driver::{Driver, ValidConfig};
 pub use embedded::{EMBEDDED, Embedded};
 pub use error::{CompilationLimit, DriverError};
 pub use grant::{Grant, Grants};
+pub use load::Sandbox;
+pub use loaded::Source;
 pub use node::{Node, NodeContext};
 pub use node_files::{NODE_FILES_DIRECTORY, check_node_files};
 pub use observer::Observer;

@@ -1,96 +1,96 @@
-//! Every budget of a driver.
+//! The budgets of a driver.
 //!
-//! They are generous for a driver that does its work and tight for one that does not. Memory,
-//! handles and processor time are wasmtime's to enforce; the rest is counted by the capabilities.
+//! They are generous for a useful driver. wasmtime enforces memory, handles and processor time; the
+//! capabilities count the rest.
 
 use std::time::Duration;
 
 /// Largest component file, in bytes. A Python driver with its interpreter has about 18 MiB.
 pub const COMPONENT_BYTES: u64 = 64 << 20;
-/// Most bytes of memory that compiling a component takes, beside the program itself. Python with its
+/// Maximum memory for compiling a component, in bytes, in addition to the program itself. Python with its
 /// interpreter takes 390 MiB.
 pub const COMPILER_MEMORY: u64 = 1 << 30;
-/// Most processor time that it takes, of all threads together. Python takes 12 s.
+/// Maximum processor time that it takes, of all threads together. Python takes 12 s.
 pub const COMPILER_PROCESSOR: Duration = Duration::from_secs(120);
-/// Most wall time that it takes: on a machine that is busy with other things, too.
+/// Maximum wall time that it takes: on a machine that is busy with other things, too.
 pub const COMPILER_WALL: Duration = Duration::from_secs(300);
-/// Most threads that compile: each takes memory for itself.
+/// Maximum number of threads that compile: each takes memory for itself.
 pub const COMPILER_THREADS: usize = 4;
-/// Most bytes of machine code that a component becomes.
+/// Maximum number of bytes of machine code that a component becomes.
 pub const MACHINE_CODE_BYTES: usize = 256 << 20;
-/// Most bytes of what the compiler says about a component that are kept.
+/// Maximum number of bytes of what the compiler says about a component that are kept.
 pub const COMPILER_WORDS: usize = 16 << 10;
-/// Most bytes of all linear memories of a driver together.
+/// Maximum number of bytes of all linear memories of a driver together.
 pub const MEMORY_BYTES: usize = 256 << 20;
-/// Most linear memories.
+/// Maximum number of linear memories.
 pub const MEMORIES: usize = 8;
-/// Most core instances; a component of one language runtime has about five.
+/// Maximum number of core instances; a component of one language runtime has about five.
 pub const INSTANCES: usize = 64;
-/// Most functions of all modules of a component. Python with its interpreter has 14,000.
+/// Maximum number of functions of all modules of a component. Python with its interpreter has 14,000.
 pub const FUNCTIONS: usize = 60_000;
-/// Most bytes of their code. Python has 7 million.
+/// Maximum number of bytes of their code. Python has 7 million.
 pub const CODE_BYTES: usize = 24 << 20;
-/// Most bytes of one of them. Python's longest has 427,000.
+/// Maximum number of bytes of one of them. Python's longest has 427,000.
 pub const FUNCTION_BYTES: usize = 1 << 20;
-/// Most globals of all modules. Python has 900.
+/// Maximum number of globals of all modules. Python has 900.
 pub const GLOBALS: usize = 10_000;
-/// Most types, imports and exports. Python has 10,000.
+/// Maximum number of types, imports and exports. Python has 10,000.
 pub const NAMES: usize = 60_000;
-/// Most interfaces that a driver imports and exports. The contract has a dozen, and a runtime brings a
+/// Maximum number of interfaces that a driver imports and exports. The contract has a dozen, and a runtime brings a
 /// score of WASI's.
 pub const INTERFACES: usize = 200;
-/// Most bytes of the name of one, its version included.
+/// Maximum number of bytes of the name of one, its version included.
 pub const INTERFACE_NAME: usize = 200;
-/// Most modules and components in a component. Python has 41.
+/// Maximum number of modules and components in a component. Python has 41.
 pub const PARTS: usize = 256;
-/// Most instances of them that it declares; those that only rename something cost little. Python has
+/// Maximum number of instances of them that it declares; those that only rename something cost little. Python has
 /// 120.
 pub const DECLARED_INSTANCES: usize = 1000;
-/// Most segments of data and of tables, with the elements of the latter. Python has 8,000.
+/// Maximum number of segments of data and of tables, with the elements of the latter. Python has 8,000.
 pub const SEGMENTS: usize = 100_000;
-/// Most bytes of everything in a component but code, data and custom sections. Python has 340,000.
+/// Maximum number of bytes of everything in a component but code, data and custom sections. Python has 340,000.
 pub const DESCRIPTION_BYTES: usize = 4 << 20;
-/// Most local variables of all functions, parameters included. Python has 80,000.
+/// Maximum number of local variables of all functions, parameters included. Python has 80,000.
 pub const LOCALS: usize = 1_000_000;
-/// Most blocks times local variables of one function. Python's largest number is 193,000.
+/// Maximum number of blocks times local variables of one function. Python's largest number is 193,000.
 pub const FUNCTION_VARIABLES: usize = 1_000_000;
 /// The same of all functions together. Python has 5.3 million.
 pub const VARIABLES: usize = 40_000_000;
-/// Most loops times local variables of one function. Python's largest number is 8,500.
+/// Maximum number of loops times local variables of one function. Python's largest number is 8,500.
 pub const FUNCTION_ROUNDS: usize = 100_000;
 /// The same of all functions together. Python has 175,000.
 pub const ROUNDS: usize = 2_000_000;
-/// Most blocks of one function, each as often as there are loops around it. Python's largest number is
+/// Maximum number of blocks of one function, each as often as there are loops around it. Python's largest number is
 /// 12,000.
 pub const FUNCTION_NESTING: usize = 100_000;
 /// The same of all functions together. Python has 163,000.
 pub const NESTING: usize = 2_000_000;
-/// Most values that calls, branches and blocks of one function take and give: the compiler may take
+/// Maximum number of values that calls, branches and blocks of one function take and give: the compiler may take
 /// kilobytes for each. Python's largest number is 7,800.
 pub const FUNCTION_VALUES: usize = 80_000;
 /// The same of all functions together. Python has 256,000.
 pub const VALUES: usize = 2_000_000;
-/// Most elements of a table.
+/// Maximum number of elements of a table.
 pub const TABLE_ELEMENTS: usize = 64 << 10;
-/// Most handles that a driver holds at a time.
+/// Maximum number of handles that a driver holds at a time.
 pub const HANDLES: usize = 4096;
-/// Most entries of the host's own table of what is behind handles.
+/// Maximum number of entries of the host's own table of what is behind handles.
 pub const RESOURCES: usize = 1024;
-/// Most configuration files of a node: a registry has about three, and few users have eighty.
+/// Maximum number of configuration files of a node: a registry has about three, and few users have eighty.
 pub const NODE_FILES: usize = 256;
-/// Most bytes of all of them together: as many as fifteen bundles of all public authorities.
+/// Maximum number of bytes of all of them together: as many as fifteen bundles of all public authorities.
 pub const NODE_FILE_BYTES: usize = 4 << 20;
-/// Most bytes of the path of one of them. The name of a registry has 255 at most, that of a file too.
+/// Maximum number of bytes of the path of one of them. The name of a registry has 255 at most, that of a file too.
 pub const NODE_FILE_PATH: usize = 1024;
-/// Most bytes that one call passes to the host.
+/// Maximum number of bytes that one call passes to the host.
 pub const CALL_BYTES: usize = 16 << 20;
-/// How often processor time is looked at.
+/// Interval between checks of processor time.
 pub const TICK: Duration = Duration::from_millis(10);
-/// Most processor time between two calls to the host.
+/// Maximum processor time between two calls to the host.
 pub const SPIN: Duration = Duration::from_secs(5);
 /// Wall time of the pure functions, the instantiation included.
 pub const PURE: Duration = Duration::from_secs(1);
-/// Wall time of questions: info, dial, version, features.
+/// Wall time of queries: info, dial, version, features.
 pub const QUERY: Duration = Duration::from_secs(20);
 /// Wall time of stop and remove: an engine gives a container ten seconds to end.
 pub const CHANGE: Duration = Duration::from_secs(120);
@@ -98,72 +98,72 @@ pub const CHANGE: Duration = Duration::from_secs(120);
 pub const BOOT: Duration = Duration::from_secs(600);
 /// Wall time of undoing what a failed operation created, all of it together.
 pub const UNDO: Duration = Duration::from_secs(30);
-/// Most objects that are removed at the same time: as many as one operation creates, so that a slow
+/// Maximum number of objects that are removed at the same time: as many as one operation creates, so that a slow
 /// engine takes as long for all of them as for one.
 pub const REMOVALS_AT_ONCE: usize = CREATIONS;
 /// Wall time of connecting to an address, TLS included.
 pub const CONNECT: Duration = Duration::from_secs(5);
-/// Most bytes of a host's name: 253 is the most that DNS has.
+/// Maximum number of bytes of a host's name: 253 is the most that DNS has.
 pub const HOST_NAME: usize = 255;
 /// Wall time for BuildKit to answer on a connection.
 pub const ANSWER: Duration = Duration::from_secs(10);
-/// Most requests to the engine in one operation.
+/// Maximum number of requests to the engine in one operation.
 pub const ENGINE_REQUESTS: u32 = 10_000;
-/// Most objects that one operation creates.
+/// Maximum number of objects that one operation creates.
 pub const CREATIONS: usize = 32;
-/// Most mounts of a container: a builder needs its state and a few directories.
+/// Maximum number of mounts of a container: a builder needs its state and a few directories.
 pub const MOUNTS: usize = 100;
-/// Most labels, options, words of a command and variables of one object.
+/// Maximum number of labels, options, words of a command and variables of one object.
 pub const TEXTS: usize = 1000;
-/// Most bytes of all of them.
+/// Maximum number of bytes of all of them.
 pub const TEXT_BYTES: usize = 256 << 10;
-/// Most further names of a container in a network.
+/// Maximum number of further names of a container in a network.
 pub const ALIASES: usize = 16;
-/// Most characters of one: those of a part of a host's name.
+/// Maximum number of characters of one: those of a part of a host's name.
 pub const ALIAS_CHARS: usize = 63;
-/// Most progress steps of one operation.
+/// Maximum number of progress steps of one operation.
 pub const STEPS: u64 = 1000;
-/// Most counters of one operation: an image has a hundred layers at most.
+/// Maximum number of counters of one operation: an image has a hundred layers at most.
 pub const COUNTERS: usize = 1000;
-/// Most changes of counters that one operation shows in a second, beside their beginnings and ends.
+/// Maximum number of changes of counters that one operation shows in a second, beside their beginnings and ends.
 pub const COUNTER_CHANGES: u32 = 100;
-/// Most characters of a counter's name.
+/// Maximum number of characters of a counter's name.
 pub const COUNTER_NAME: usize = 100;
-/// Most bytes of output that one operation adds to its steps and to the log together.
+/// Maximum number of bytes of output that one operation adds to its steps and to the log together.
 pub const OUTPUT_BYTES: u64 = 16 << 20;
-/// What a record of output costs beside its bytes: about what it takes to keep one until a slow
+/// Cost of a record of output in addition to its bytes: about the memory that it takes until a slow
 /// terminal has shown it.
 pub const RECORD_BYTES: usize = 256;
-/// Most bytes of a driver's standard error that are kept, to explain a crash.
+/// Maximum number of bytes of a driver's standard error that are kept, to explain a crash.
 pub const STDERR_BYTES: usize = 64 << 10;
-/// Most bytes kept of each output of a command.
+/// Maximum number of bytes kept of each output of a command.
 pub const COMMAND_OUTPUT_BYTES: usize = 1 << 20;
-/// Most bytes of a container's log that are copied.
+/// Maximum number of bytes of a container's log that are copied.
 pub const LOG_BYTES: usize = 1 << 20;
-/// Most bytes of a container's log that are handed to the driver.
+/// Maximum number of bytes of a container's log that are handed to the driver.
 pub const LAST_LOG_BYTES: usize = 16 << 10;
-/// Most bytes in which an observer is told of the arguments of one call.
+/// Maximum number of bytes of the arguments of one call for an observer.
 pub const OBSERVED_BYTES: usize = 64 << 10;
-/// Most bytes that one read of a connection returns.
+/// Maximum number of bytes that one read of a connection returns.
 pub const READ_BYTES: usize = 64 << 10;
-/// Most objects in a list.
+/// Maximum number of objects in a list.
 pub const LISTED: usize = 10_000;
-/// Most capabilities that a driver asks for. There are about a dozen.
+/// Maximum number of capabilities that a driver asks for. There are about a dozen.
 pub const REQUESTS: usize = 32;
-/// Most patterns of one of these requests.
+/// Maximum number of patterns of one of these requests.
 pub const PATTERNS: usize = 32;
-/// Most characters of all patterns of a request: about half a screen, so that the question about it
+/// Maximum number of characters of all patterns of a request: about half a screen, so that the question about it
 /// is seen whole.
 pub const SCOPE_CHARS: usize = 1000;
-/// Most options of a driver. The one with the most has about twenty.
+/// Maximum number of options of a driver. The one with the most has about twenty.
 pub const OPTIONS: usize = 200;
-/// Most choices of an option.
+/// Maximum number of choices of an option.
 pub const CHOICES: usize = 100;
-/// Most characters of the name of a driver, an option or a choice.
+/// Maximum number of characters of the name of a driver, an option or a choice.
 pub const NAME_CHARS: usize = 64;
-/// Most characters of the help, the default or the deprecation of an option.
+/// Maximum number of characters of the help, the default or the deprecation of an option.
 pub const OPTION_CHARS: usize = 1000;
-/// Most characters of a line that people decide by: a reason, a summary.
+/// Maximum number of characters of a line that people decide by: a reason, a summary.
 pub const SHOWN_LINE: usize = 140;
-/// Most characters of one line of a driver's words.
+/// Maximum number of characters of one line of a driver's words.
 pub const LINE: usize = 1000;

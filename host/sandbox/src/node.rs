@@ -3,56 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use iechor_engine::known::KnownEngines;
 use iechor_engine::model::Platform;
 use iechor_engine::{BoxByteStream, Engine};
-use tokio_util::sync::CancellationToken;
 use wasmtime::component::ResourceAny;
 
-use crate::bindings::contract::{
-    self, DynamicNode, Error, Feature, Info, RemoveOptions, StopOptions,
-};
+use crate::bindings::contract::{Error, Feature, Info, RemoveOptions, StopOptions};
 use crate::call::{Call, run};
+use crate::capability;
 use crate::driver::{Driver, ValidConfig};
 use crate::error::{DriverError, cleaned};
-use crate::grant::Grants;
+use crate::handle::Handles;
 use crate::limits;
-use crate::operation::Operation;
-use crate::report::{BuildKit, Dialer, End, Ledger, Log, LogLevel, Progress};
+pub use crate::node_context::NodeContext;
+use crate::operation::{Operation, Setup};
+use crate::report::{End, LogLevel};
 use crate::text::clean_line;
 use crate::user_words::UserWords;
 
-/// What a node's operations may use.
-#[derive(Clone)]
-pub struct NodeContext {
-    /// The builder's name, for the labels.
-    pub builder: String,
-    /// The engine behind the node; `None` for a driver that does not use one, see
-    /// [`Driver::uses_engine`].
-    pub engine: Option<Arc<dyn Engine>>,
-    /// Every engine that is named on this machine: no driver is connected to one of them.
-    pub engines: Arc<KnownEngines>,
-    /// What the driver may do with it.
-    pub grants: Grants,
-    /// Who speaks BuildKit's protocol.
-    pub buildkit: Arc<dyn BuildKit>,
-    /// Who opens connections to places that it was granted.
-    pub dialer: Arc<dyn Dialer>,
-    /// Where progress goes.
-    pub progress: Arc<dyn Progress>,
-    /// Where diagnostics go.
-    pub log: Arc<dyn Log>,
-    /// Where what operations create is noted.
-    pub ledger: Arc<dyn Ledger>,
-    /// Ends the operation in progress, which then leaves nothing behind.
-    pub cancel: CancellationToken,
-    /// Wall time of boot; [`limits::BOOT`] where there is no reason for another.
-    pub boot_limit: Duration,
-}
-
 /// One node of one builder.
 ///
-/// It holds its configuration and nothing else: what is true of the builder is in the engine.
+/// It holds its configuration and nothing else: the state of the node is in the engine.
 pub struct Node {
     driver: Arc<Driver>,
     config: ValidConfig,
@@ -60,11 +30,18 @@ pub struct Node {
     context: NodeContext,
 }
 
+impl Driver {
+    /// Binds the driver to a node. The configuration is one that [`Driver::validate`] returned.
+    pub fn node(self: &Arc<Self>, config: ValidConfig, context: NodeContext) -> Node {
+        Node::new(Arc::clone(self), config, context)
+    }
+}
+
 impl Node {
-    pub(crate) fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
+    fn new(driver: Arc<Driver>, config: ValidConfig, mut context: NodeContext) -> Self {
         if !driver.uses_engine() {
-            // What it does not import it has none of; and only then is the endpoint not the
-            // engine's, which nobody means to hand out.
+            // A driver that does not import the engine gets none. Only then the endpoint is not the
+            // engine's, which drivers must not connect to.
             context.engine = None;
             context.grants = context.grants.at(&config.config.endpoint);
         }
@@ -80,17 +57,17 @@ impl Node {
         }
     }
 
-    /// What state it is in; a builder that does not exist is inactive.
+    /// Returns the state of the node. A node that does not exist is inactive.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn info(&self) -> Result<Info, DriverError> {
-        self.operate("info", limits::QUERY, async |call, builder| {
+        self.operate("info", limits::QUERY, async |call, node| {
             call.driver
                 .iechor_driver_driver()
-                .builder()
-                .call_info(call.store, builder)
+                .node()
+                .call_info(call.store, node)
                 .await
         })
         .await
@@ -101,116 +78,116 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name. Nothing that it created is left, but for what
+    /// The failure, with the name of the driver. Nothing that it created is left, but for what
     /// [`NodeContext::ledger`] is told of.
     pub async fn boot(&self) -> Result<(), DriverError> {
-        self.operate("boot", self.context.boot_limit, async |call, builder| {
+        self.operate("boot", self.context.boot_limit, async |call, node| {
             call.driver
                 .iechor_driver_driver()
-                .builder()
-                .call_boot(call.store, builder)
+                .node()
+                .call_boot(call.store, node)
                 .await
         })
         .await
     }
 
-    /// Opens a new connection to BuildKit; [`Error::NotRunning`] where there is none.
+    /// Opens a new connection to BuildKit. Fails with [`Error::NotRunning`] if it does not run.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn dial(&self) -> Result<BoxByteStream, DriverError> {
-        self.operate("dial", limits::QUERY, async |call, builder| {
+        self.operate("dial", limits::QUERY, async |call, node| {
             let dialled = call
                 .driver
                 .iechor_driver_driver()
-                .builder()
-                .call_dial(&mut *call.store, builder)
+                .node()
+                .call_dial(&mut *call.store, node)
                 .await?;
             Ok(match dialled {
                 // The stream leaves the store: from here on no byte passes through the driver.
-                Ok(connection) => Ok(call.store.data_mut().table.delete(connection)?.stream),
+                Ok(connection) => Ok(call.store.data_mut().table.release(connection)?.stream),
                 Err(error) => Err(error),
             })
         })
         .await
     }
 
-    /// The version of BuildKit.
+    /// Returns the version of BuildKit.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn version(&self) -> Result<String, DriverError> {
-        self.operate("version", limits::QUERY, async |call, builder| {
+        self.operate("version", limits::QUERY, async |call, node| {
             call.driver
                 .iechor_driver_driver()
-                .builder()
-                .call_version(call.store, builder)
+                .node()
+                .call_version(call.store, node)
                 .await
         })
         .await
         .map(|version| clean_line(&version, limits::LINE))
     }
 
-    /// What a build may ask of this node.
+    /// Returns what a build may ask of this node.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn features(&self) -> Result<Vec<Feature>, DriverError> {
-        self.operate("features", limits::QUERY, async |call, builder| {
+        self.operate("features", limits::QUERY, async |call, node| {
             call.driver
                 .iechor_driver_driver()
-                .builder()
-                .call_features(call.store, builder)
+                .node()
+                .call_features(call.store, node)
                 .await
         })
         .await
         .map(|features| features.into_iter().map(cleaned_feature).collect())
     }
 
-    /// Stops BuildKit; one that does not run is no error.
+    /// Stops BuildKit. Succeeds if it does not run.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn stop(&self, options: StopOptions) -> Result<(), DriverError> {
-        self.operate("stop", limits::CHANGE, async |call, builder| {
-            let driver = call.driver.iechor_driver_driver().builder();
-            driver.call_stop(call.store, builder, options).await
+        self.operate("stop", limits::CHANGE, async |call, node| {
+            let driver = call.driver.iechor_driver_driver().node();
+            driver.call_stop(call.store, node, options).await
         })
         .await
     }
 
-    /// Removes the node's objects; none is no error.
+    /// Removes the objects of the node. Succeeds if there are none.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn remove(&self, options: RemoveOptions) -> Result<(), DriverError> {
-        self.operate("remove", limits::CHANGE, async |call, builder| {
-            let driver = call.driver.iechor_driver_driver().builder();
-            driver.call_remove(call.store, builder, options).await
+        self.operate("remove", limits::CHANGE, async |call, node| {
+            let driver = call.driver.iechor_driver_driver().node();
+            driver.call_remove(call.store, node, options).await
         })
         .await
     }
 
-    /// The address by which a build reaches the host machine.
+    /// Returns the address by which a build reaches the host machine.
     ///
     /// # Errors
     ///
-    /// What went wrong, by the driver's name.
+    /// The failure, with the name of the driver.
     pub async fn host_gateway(&self) -> Result<String, DriverError> {
-        self.operate("host-gateway", limits::QUERY, async |call, builder| {
-            let driver = call.driver.iechor_driver_driver().builder();
-            driver.call_host_gateway(call.store, builder).await
+        self.operate("host-gateway", limits::QUERY, async |call, node| {
+            let driver = call.driver.iechor_driver_driver().node();
+            driver.call_host_gateway(call.store, node).await
         })
         .await
         .map(|address| clean_line(&address, limits::LINE))
     }
 
-    /// Opens the builder in a fresh store and makes one call. A failed operation has what it
+    /// Opens the node in a fresh store and makes one call. A failed operation has what it
     /// created removed.
     async fn operate<T>(
         &self,
@@ -219,28 +196,28 @@ impl Node {
         call: impl AsyncFnOnce(Call<'_>, ResourceAny) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, DriverError> {
         let context = &self.context;
-        let operation = Operation::new(
-            &self.driver,
-            name,
-            &self.config.config.name,
-            self.config.files.clone(),
+        let setup = Setup {
+            node: &self.config.config.name,
             context,
-            limit,
-        )
-        .with_user_words(Arc::clone(&self.user_words));
+            files: &self.config.files,
+            user_words: &self.user_words,
+        };
+        let contexts = capability::contexts(&setup);
+        let actor = self.driver.loaded.actor();
+        let operation = Operation::new(&actor, name, &setup, contexts, limit);
         let operation = Arc::new(operation);
         if let Some(observer) = &operation.observer {
             observer.begin(name);
         }
-        let work = run(&self.driver, name, &operation, async |mut made| {
+        let work = run(&self.driver.loaded, name, &operation, async |mut made| {
             let opened = made
                 .driver
                 .iechor_driver_driver()
-                .builder()
+                .node()
                 .call_open(&mut *made.store, &self.config.config)
                 .await?;
             match opened {
-                Ok(builder) => call(made.reborrow(), builder).await,
+                Ok(node) => call(made.reborrow(), node).await,
                 Err(error) => Ok(Err(error)),
             }
         });
@@ -295,12 +272,13 @@ impl Node {
         match cleaned(error) {
             Error::Denied(denial) => match state.denial(&denial.capability) {
                 Some(denial) => DriverError::Denied { driver, denial },
-                // Nobody else refused it, so that nobody can grant it.
+                // The host did not refuse it, so a grant would not help.
                 None => DriverError::Failed {
                     driver,
                     operation,
                     error: Error::Denied(denial),
                     engine: None,
+                    remedy: None,
                 },
             },
             Error::Timeout => DriverError::TimedOut {
@@ -311,6 +289,10 @@ impl Node {
             Error::Cancelled => DriverError::Cancelled { operation },
             error => DriverError::Failed {
                 engine: state.engine_failure(&error),
+                remedy: match &error {
+                    Error::Conflict(_) => state.remedy(),
+                    _ => None,
+                },
                 driver,
                 operation,
                 error,
@@ -319,21 +301,16 @@ impl Node {
     }
 }
 
-/// What a driver says of itself is shown in listings.
+/// Cleans the texts of a driver that listings show.
 fn cleaned_info(info: Info) -> Info {
     let line = |text: String| clean_line(&text, limits::LINE);
-    let platform = |platform: contract::Platform| contract::Platform {
-        os: line(platform.os),
-        architecture: line(platform.architecture),
-        cpu_variant: platform.cpu_variant.map(line),
-    };
-    let node = |node: DynamicNode| DynamicNode {
-        name: line(node.name),
-        platforms: node.platforms.into_iter().map(platform).collect(),
-    };
     Info {
-        nodes: info.nodes.into_iter().map(node).collect(),
         run: info.run.map(line),
+        extra: info
+            .extra
+            .into_iter()
+            .map(|(name, value)| (line(name), line(value)))
+            .collect(),
         ..info
     }
 }

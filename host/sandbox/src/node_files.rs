@@ -1,8 +1,8 @@
-//! The user's own files of a node: `buildkitd.toml` and the certificates and keys that it names.
+//! The user's files of a node: `buildkitd.toml` and the certificates and keys that it names.
 //!
-//! They are for BuildKit, not for its driver, and there are private keys among them. So a driver gets
-//! their paths and permissions only. Where it copies one of them into a container, to the place where
-//! BuildKit looks for it, the host puts in what the user gave.
+//! They are for BuildKit, not for the driver, and may be private keys. So a driver gets only their paths
+//! and permissions. When it copies one of them into a container, to the path where BuildKit looks for it,
+//! the host fills in the contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,8 +13,8 @@ use iechor_engine::model;
 use crate::bindings::contract::File;
 use crate::limits;
 
-/// The directory of a container in which BuildKit looks for the user's files, and the only one where
-/// they go.
+/// The directory of a container in which BuildKit looks for the user's files. They are copied nowhere
+/// else.
 pub const NODE_FILES_DIRECTORY: &str = "/etc/buildkit";
 
 /// What the host has of one file.
@@ -27,19 +27,19 @@ struct Stored {
 #[derive(Clone, Default)]
 pub(crate) struct NodeFiles(Arc<BTreeMap<String, Stored>>);
 
-/// Leaves the contents out: there are private keys among them.
+/// Leaves out the contents, which may be private keys.
 impl fmt::Debug for NodeFiles {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-/// Checks paths and sizes of the files of a node. They come from the store, where anybody who can
-/// write there can put anything.
+/// Checks paths and sizes of the files of a node. They come from the store, which other programs can
+/// write to.
 ///
 /// # Errors
 ///
-/// What is wrong with them, in words.
+/// A description of what is wrong with them.
 pub fn check_node_files<'a>(
     files: impl IntoIterator<Item = (&'a str, usize)>,
 ) -> Result<(), String> {
@@ -71,7 +71,7 @@ pub fn check_node_files<'a>(
     Ok(())
 }
 
-/// Whether a relative path stays below where it begins, and is the only way to write it.
+/// Returns whether a relative path stays below where it begins, and is the only way to write it.
 fn is_below(path: &str) -> bool {
     !path.contains(['\\', '\0']) && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
@@ -172,7 +172,7 @@ impl Copying<'_> {
     }
 }
 
-/// An absolute path without `.` and empty parts; the root is the empty text.
+/// Returns an absolute path without `.` and empty parts; the root is the empty text.
 fn normalized(path: &str) -> String {
     path.split('/')
         .filter(|part| !matches!(*part, "" | "."))

@@ -1,31 +1,28 @@
-//! What a test kit sees of a driver: every operation, every call to the host and every error that
-//! it is answered with, in the contract's words.
+//! Observes a driver: every operation, every call to the host and every error, in the words of the
+//! contract.
 //!
-//! Nothing of it is put into words where nobody observes.
+//! Without an observer no text is made.
 
 use std::fmt::Display;
-
-use wasmtime::component::ResourceTable;
 
 use crate::bindings::contract::{Error, File, Platform};
 use crate::error::DriverError;
 use crate::limits;
-use crate::operation::Host;
 
-/// Sees what a driver does. A driver does one thing at a time, so an answer is to the last call.
+/// Observes a driver. A driver makes one call at a time, so an answer belongs to the last call.
 pub trait Observer: Send + Sync {
-    /// An operation of the contract begins: `describe`, `boot`.
+    /// An operation of the contract begins, for example `boot`.
     fn begin(&self, operation: &'static str);
-    /// The driver calls the host: `container.find`, and with what. A method goes by the name of
+    /// The driver calls the host, for example `container.find`. A method has the name of
     /// its resource, a function by that of its interface.
     fn call(&self, function: &'static str, arguments: &str);
-    /// What the last call is answered with, where that is worth telling.
+    /// The answer to the last call, if it is of interest.
     fn answer(&self, answer: &str);
     /// The error that the last call is answered with.
     fn error(&self, error: &Error);
-    /// The driver kept so many things of the host of this kind when the operation returned.
+    /// The driver still held this number of handles of this kind when the operation returned.
     fn kept(&self, kind: &'static str, number: usize);
-    /// The operation ended. A call that was not answered until then never is.
+    /// The operation ended. A call without an answer will not get one.
     fn end(&self, operation: &'static str, outcome: Result<(), &DriverError>);
 }
 
@@ -38,14 +35,14 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Something that needs no name.
+    /// Adds a word without a name.
     pub(crate) fn word(&mut self, word: &str) -> &mut Self {
         self.begin();
         self.quoted(word);
         self
     }
 
-    /// Something by its name.
+    /// Adds a value with its name.
     pub(crate) fn field(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.begin();
         self.push(name);
@@ -54,7 +51,7 @@ impl Line {
         self
     }
 
-    /// Something by its name, where it is there.
+    /// Adds a value with its name, if there is one.
     pub(crate) fn optional(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
         if let Some(value) = value {
             self.field(name, value);
@@ -62,7 +59,7 @@ impl Line {
         self
     }
 
-    /// A name that is there or is not.
+    /// Adds a name, if it is set.
     pub(crate) fn flag(&mut self, name: &str, set: bool) -> &mut Self {
         if set {
             self.begin();
@@ -71,7 +68,7 @@ impl Line {
         self
     }
 
-    /// Several things by one name, where there are any.
+    /// Adds several values with one name, if there are any.
     pub(crate) fn list(
         &mut self,
         name: &str,
@@ -90,7 +87,7 @@ impl Line {
         self
     }
 
-    /// Pairs by one name, where there are any.
+    /// Adds pairs with one name, if there are any.
     pub(crate) fn pairs(&mut self, name: &str, pairs: &[(String, String)]) -> &mut Self {
         self.list(
             name,
@@ -98,7 +95,7 @@ impl Line {
         )
     }
 
-    /// A command and its arguments.
+    /// Adds a command and its arguments.
     pub(crate) fn command(&mut self, command: &[String]) -> &mut Self {
         for word in command {
             self.word(word);
@@ -106,7 +103,7 @@ impl Line {
         self
     }
 
-    /// Files: path, permissions and size.
+    /// Adds files: path, permissions and size.
     pub(crate) fn files(&mut self, files: &[File]) -> &mut Self {
         let file = |file: &File| {
             let File {
@@ -119,7 +116,7 @@ impl Line {
         self.list("files", files.iter().map(file))
     }
 
-    /// The text.
+    /// Returns the text.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -150,12 +147,12 @@ impl Line {
     }
 }
 
-/// A span of the contract, in nanoseconds.
+/// Formats a duration of the contract, in nanoseconds.
 pub(crate) fn span(nanoseconds: u64) -> String {
     format!("{:?}", std::time::Duration::from_nanos(nanoseconds))
 }
 
-/// As OCI writes it: `linux/arm64/v8`.
+/// Formats a platform in the words of OCI, for example `linux/arm64/v8`.
 pub(crate) fn platform(platform: &Platform) -> String {
     let mut text = format!("{}/{}", platform.os, platform.architecture);
     if let Some(variant) = &platform.cpu_variant {
@@ -163,59 +160,6 @@ pub(crate) fn platform(platform: &Platform) -> String {
         text += variant;
     }
     text
-}
-
-impl Host {
-    /// Tells whoever observes what the present call is answered with.
-    pub(crate) fn answered(&self, answer: impl FnOnce() -> String) {
-        if let Some(observer) = &self.operation.observer {
-            observer.answer(&answer());
-        }
-    }
-
-    /// Tells whoever observes which things of the host the driver still holds.
-    pub(crate) fn count_kept(&mut self) {
-        let Some(observer) = &self.operation.observer else {
-            return;
-        };
-        for (kind, number) in kept(&mut self.table) {
-            if number > 0 {
-                observer.kept(kind, number);
-            }
-        }
-    }
-}
-
-/// How many entries of each kind of the contract a table has; what WASI keeps is not the driver's.
-fn kept(table: &mut ResourceTable) -> [(&'static str, usize); 6] {
-    use crate::capability::{buildkit_session, container, network, progress, transport, volume};
-    let mut kinds = [
-        ("connection", 0),
-        ("client", 0),
-        ("container", 0),
-        ("network", 0),
-        ("task", 0),
-        ("volume", 0),
-    ];
-    for entry in table.iter_mut() {
-        let kind = if entry.is::<transport::Connection>() {
-            0
-        } else if entry.is::<buildkit_session::Client>() {
-            1
-        } else if entry.is::<container::ContainerHandle>() {
-            2
-        } else if entry.is::<network::NetworkHandle>() {
-            3
-        } else if entry.is::<progress::Task>() {
-            4
-        } else if entry.is::<volume::VolumeHandle>() {
-            5
-        } else {
-            continue;
-        };
-        kinds[kind].1 += 1;
-    }
-    kinds
 }
 
 #[cfg(test)]

@@ -1,140 +1,139 @@
 //! One operation of one driver: the state behind its store.
+//!
+//! An operation knows no capability. What a capability needs of one is its context: it makes that from
+//! the [`Setup`], and finds it among the [`Contexts`].
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use iechor_engine::known::KnownEngines;
-use iechor_engine::{Engine, EngineErrorKind, ObjectKind};
+use iechor_engine::{EngineErrorKind, ObjectKind};
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::bindings::contract::{Denial, Error};
-use crate::capability::HostError;
-use crate::counters::Counters;
-use crate::driver::{Driver, Source};
+use crate::bindings::HostError;
+use crate::bindings::contract::Error;
+use crate::denial::{Denial, Remedy};
 use crate::error::{cleaned, describe};
 use crate::files::Files;
-use crate::grant::Grants;
+use crate::granted::Grants;
 use crate::journal::{Journal, Noted};
 use crate::last_words::LastWords;
 use crate::limits;
-use crate::node::NodeContext;
+use crate::node_context::NodeContext;
 use crate::observer::{Line, Observer};
 use crate::ownership::Owner;
-use crate::report::{BuildKit, Dialer, Log, Progress};
 use crate::text::clean_line;
 use crate::user_words::UserWords;
+
+/// The driver of an operation.
+pub(crate) struct Actor<'a> {
+    /// Its name, for labels and the log.
+    pub(crate) name: &'a str,
+    /// It comes with this program.
+    pub(crate) built_in: bool,
+    /// Sees what the driver does, where a test kit asked for it.
+    pub(crate) observer: Option<&'a Arc<dyn Observer>>,
+}
+
+/// What the host has for an operation. Each capability takes its part of it.
+pub(crate) struct Setup<'a> {
+    /// The node's name; empty in the pure functions.
+    pub(crate) node: &'a str,
+    /// What the node's operations may use.
+    pub(crate) context: &'a NodeContext,
+    /// The user's files, which the driver does not see.
+    pub(crate) files: &'a Files,
+    /// What the user said of the node.
+    pub(crate) user_words: &'a Arc<UserWords>,
+}
+
+/// The contexts of the capabilities in one operation.
+#[derive(Default)]
+pub(crate) struct Contexts(Vec<Box<dyn Any + Send + Sync>>);
+
+impl Contexts {
+    /// Adds the context of one capability, by its type.
+    pub(crate) fn add(&mut self, context: impl Any + Send + Sync) {
+        self.0.push(Box::new(context));
+    }
+}
 
 /// What an operation may use and has used. Outlives the store, which a trap throws away.
 pub(crate) struct Operation {
     /// Random; objects that this operation creates are labelled with it.
     pub(crate) id: String,
-    /// The operation of the contract, `boot`.
+    /// The operation of the contract, for example `boot`.
     name: &'static str,
     /// The driver's name, for the log.
     pub(crate) driver: String,
-    /// It comes with this program.
+    /// The driver comes with this program.
     built_in: bool,
     pub(crate) owner: Owner,
     pub(crate) grants: Grants,
-    /// The user's files, which the driver does not see.
-    pub(crate) files: Files,
-    /// What the user said of the node himself.
-    pub(crate) user_words: Arc<UserWords>,
-    /// `None` in the pure functions, and for a driver that imports nothing of it.
-    pub(crate) engine: Option<Arc<dyn Engine>>,
-    /// What it is connected to by no means.
-    pub(crate) engines: Arc<KnownEngines>,
-    pub(crate) buildkit: Arc<dyn BuildKit>,
-    pub(crate) dialer: Arc<dyn Dialer>,
-    pub(crate) progress: Arc<dyn Progress>,
-    pub(crate) log: Arc<dyn Log>,
     /// Sees what the driver does, where a test kit asked for it.
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) started: Instant,
     pub(crate) deadline: Instant,
     pub(crate) journal: Journal,
-    pub(crate) steps: AtomicU64,
-    pub(crate) counters: Mutex<Counters>,
+    contexts: Contexts,
     /// What the host refused, the last of each capability.
     denials: Mutex<Vec<Denial>>,
     /// The latest failure of the engine of each kind, with its text.
     engine_failures: Mutex<Vec<(EngineErrorKind, String)>>,
-    requests: AtomicU32,
+    /// What helps against the last conflict, where the host knows something.
+    remedy: Mutex<Option<Remedy>>,
     output: AtomicU64,
 }
 
 impl Operation {
-    /// An operation of a node, which has `limit` from now.
+    /// Returns an operation that has `limit` from now.
     pub(crate) fn new(
-        driver: &Driver,
+        actor: &Actor<'_>,
         name: &'static str,
-        node: &str,
-        files: Files,
-        context: &NodeContext,
+        setup: &Setup<'_>,
+        contexts: Contexts,
         limit: Duration,
     ) -> Self {
         let started = Instant::now();
         let id = random_id();
         Self {
-            journal: Journal::new(id.clone(), Arc::clone(&context.ledger)),
+            journal: Journal::new(id.clone(), Arc::clone(&setup.context.ledger)),
             id,
             name,
-            driver: driver.name().to_owned(),
-            built_in: *driver.source() == Source::Embedded,
+            driver: actor.name.to_owned(),
+            built_in: actor.built_in,
             owner: Owner {
-                builder: context.builder.clone(),
-                node: node.to_owned(),
-                driver: driver.name().to_owned(),
+                builder: setup.context.builder.clone(),
+                node: setup.node.to_owned(),
+                driver: actor.name.to_owned(),
             },
-            grants: context.grants.clone(),
-            files,
-            user_words: Arc::default(),
-            engine: context.engine.clone(),
-            engines: Arc::clone(&context.engines),
-            buildkit: Arc::clone(&context.buildkit),
-            dialer: Arc::clone(&context.dialer),
-            progress: Arc::clone(&context.progress),
-            log: Arc::clone(&context.log),
-            observer: driver.observer().cloned(),
+            grants: setup.context.grants.clone(),
+            observer: actor.observer.cloned(),
             started,
             deadline: started + limit,
-            steps: AtomicU64::new(0),
-            counters: Mutex::default(),
+            contexts,
             denials: Mutex::default(),
             engine_failures: Mutex::default(),
-            requests: AtomicU32::new(0),
+            remedy: Mutex::default(),
             output: AtomicU64::new(0),
         }
     }
 
-    /// The same of a node of which the user said this.
-    pub(crate) fn with_user_words(self, user_words: Arc<UserWords>) -> Self {
-        Self { user_words, ..self }
+    /// Returns the context of a capability.
+    pub(crate) fn context<T: Any>(&self) -> &T {
+        self.contexts
+            .0
+            .iter()
+            .find_map(|context| context.downcast_ref())
+            .expect("every operation has the contexts of all capabilities of the table")
     }
 
-    /// The engine, for one more request.
-    pub(crate) fn engine(&self) -> Result<Arc<dyn Engine>, HostError> {
-        let Some(engine) = &self.engine else {
-            return Err(HostError::Answer(Error::Denied(Denial {
-                capability: "engine".into(),
-                detail: "there is none here: describe, priority and validate reach nothing".into(),
-            })));
-        };
-        if self.requests.fetch_add(1, Ordering::Relaxed) >= limits::ENGINE_REQUESTS {
-            return Err(HostError::limit(format!(
-                "more than {} requests to the engine in one operation",
-                limits::ENGINE_REQUESTS
-            )));
-        }
-        Ok(Arc::clone(engine))
-    }
-
-    /// Whether one more object may be created. A query that created something would leave it behind
-    /// for good: nobody removes a builder because it was looked at.
+    /// Checks that another object may be created. Only boot creates: nobody would remove what a query
+    /// created.
     pub(crate) fn check_creations(&self) -> Result<(), HostError> {
         if self.name != "boot" {
             return Err(HostError::invalid(format!(
@@ -151,9 +150,8 @@ impl Operation {
         Ok(())
     }
 
-    /// Puts the driver's name before a line of progress that the driver worded, where it does not come
-    /// with this program: its words stand among the steps of a build and the lines of the program,
-    /// and cannot pass for either.
+    /// Puts the driver's name before a line of progress, unless the driver is built in: the line appears among
+    /// the steps of a build and the lines of the program, and must not be mistaken for one of them.
     pub(crate) fn signed(&self, line: &str) -> String {
         if self.built_in {
             return line.to_owned();
@@ -196,14 +194,13 @@ impl Operation {
     }
 
     /// Notes that the driver was refused something.
-    pub(crate) fn note_denial(&self, denial: &Denial) {
+    pub(crate) fn note_denial(&self, denial: Denial) {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         denials.retain(|known| known.capability != denial.capability);
-        denials.push(denial.clone());
+        denials.push(denial);
     }
 
-    /// What the host said when it last refused this capability. A driver can return any words as a
-    /// denial; these are the host's own.
+    /// Returns the last denial of this capability by the host. A driver can return any text as a denial.
     pub(crate) fn denial(&self, capability: &str) -> Option<Denial> {
         let denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         denials
@@ -212,13 +209,23 @@ impl Operation {
             .cloned()
     }
 
-    /// Takes so many bytes, and what any record costs, from the budget of output; `false` where it
-    /// is spent.
+    /// Notes what helps against a conflict that the driver is about to be answered with.
+    pub(crate) fn note_remedy(&self, remedy: Remedy) {
+        *self.remedy.lock().unwrap_or_else(PoisonError::into_inner) = Some(remedy);
+    }
+
+    /// Returns what helps against the last conflict.
+    pub(crate) fn remedy(&self) -> Option<Remedy> {
+        let remedy = self.remedy.lock().unwrap_or_else(PoisonError::into_inner);
+        remedy.clone()
+    }
+
+    /// Takes bytes and the cost of a record from the budget of output. Returns `false` if it is used up.
     pub(crate) fn spend_output(&self, bytes: usize) -> bool {
         self.output_left(bytes) == Output::Within
     }
 
-    /// As [`Self::spend_output`], with the moment at which it was spent.
+    /// Takes bytes like [`Self::spend_output`], and tells when the budget is used up.
     pub(crate) fn output_left(&self, bytes: usize) -> Output {
         let bytes = bytes.saturating_add(limits::RECORD_BYTES) as u64;
         let spent = self.output.fetch_add(bytes, Ordering::Relaxed);
@@ -312,6 +319,13 @@ impl Host {
         }
         Arc::clone(&self.operation)
     }
+
+    /// Tells the observer the answer to the present call.
+    pub(crate) fn answered(&self, answer: impl FnOnce() -> String) {
+        if let Some(observer) = &self.operation.observer {
+            observer.answer(&answer());
+        }
+    }
 }
 
 impl WasiView for Host {
@@ -385,22 +399,21 @@ fn message(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Sandbox;
 
     #[test]
     fn several_memories_share_what_one_may_have() {
-        let driver = Sandbox::embedded("remote")
-            .expect("loads")
-            .expect("built in");
-        let context = NodeContext::of_nothing();
-        let operation = Operation::new(
-            &driver,
-            "boot",
-            "",
-            Files::default(),
-            &context,
-            limits::PURE,
-        );
+        let actor = Actor {
+            name: "driver",
+            built_in: false,
+            observer: None,
+        };
+        let setup = Setup {
+            node: "",
+            context: &NodeContext::of_nothing(),
+            files: &Files::default(),
+            user_words: &Arc::default(),
+        };
+        let operation = Operation::new(&actor, "boot", &setup, Contexts::default(), limits::PURE);
         let mut host = Host::new(Arc::new(operation));
         let mut grow = |current: usize, desired: usize| {
             let grown = host.memory_growing(current << 20, desired << 20, None);

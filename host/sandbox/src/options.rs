@@ -71,7 +71,7 @@ pub(crate) fn check(descriptor: &Descriptor, options: &[Pair]) -> Checked {
 }
 
 impl Descriptor {
-    /// The option that a name means: `env.FOO` is one of the table `env`.
+    /// Returns the option that a name means: `env.FOO` is one of the table `env`.
     pub fn option(&self, name: &str) -> Option<&OptionSpec> {
         self.options.iter().find(|spec| spec.is_meant_by(name))
     }

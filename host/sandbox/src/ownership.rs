@@ -1,8 +1,8 @@
 //! Which containers, volumes and networks belong to a node.
 //!
-//! Whatever a driver creates gets the labels of its node. A driver sees what carries them, and
-//! what has exactly the name that derives from the node and carries no such label of anyone: a
-//! state volume that was kept, or a builder that docker buildx made.
+//! Every object that a driver creates gets the labels of its node. A driver sees objects with these labels,
+//! and objects with exactly the name that derives from the node and without such labels: a state volume
+//! that was kept, or a builder that docker buildx created.
 
 use std::collections::BTreeMap;
 
@@ -20,10 +20,10 @@ pub const OPERATION_LABEL: &str = "dev.iechor.operation";
 /// may have. No driver can set it.
 pub const RUNS_LABEL: &str = "dev.iechor.runs";
 
-/// Stands between what derives from a node's name and the name that its driver gives to a further
-/// object. The names of new nodes cannot have it.
+/// Separates the prefix of a node from the name that its driver gives to a further object. The names
+/// of new nodes cannot contain it.
 pub const SEPARATOR: &str = "..";
-/// Ends the name of the volume of a node's state, as docker buildx names it.
+/// Suffix of the volume with a node's state, as in docker buildx.
 pub const STATE: &str = "_state";
 /// Longest name of an object: it is a file name with most engines, which have 255 bytes.
 const NAME_BYTES: usize = 255;
@@ -39,22 +39,22 @@ pub struct Owner {
     pub driver: String,
 }
 
-/// Whose an object is.
+/// The owner of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The node's own.
     Own,
-    /// Somebody else's; who, as far as its labels say.
+    /// Somebody else's, with what the labels say about the owner.
     Foreign(String),
 }
 
 impl Owner {
-    /// The name that everything of the node begins with.
+    /// Returns the prefix of the names of the node's objects.
     pub fn base_name(&self) -> String {
         format!("buildx_buildkit_{}", self.node)
     }
 
-    /// The labels of what the node creates in the operation of that id, beside the driver's own.
+    /// Returns the labels of what the node creates in the operation of that id, beside the driver's own.
     pub fn labels(
         &self,
         operation: &str,
@@ -69,7 +69,7 @@ impl Owner {
         labels
     }
 
-    /// The labels by which lists are narrowed to this node.
+    /// Returns the labels by which lists are narrowed to this node.
     pub fn filter(&self) -> Vec<(String, String)> {
         vec![
             (BUILDER_LABEL.into(), self.builder.clone()),
@@ -77,16 +77,16 @@ impl Owner {
         ]
     }
 
-    /// Whether an object with these labels was made by a driver for this node.
+    /// Returns whether an object with these labels was made by a driver for this node.
     pub fn made(&self, labels: &BTreeMap<String, String>) -> bool {
         labels.get(BUILDER_LABEL) == Some(&self.builder)
             && labels.get(NODE_LABEL) == Some(&self.node)
     }
 
-    /// Whether an object of that name with these labels belongs to the node.
+    /// Returns whether an object of that name with these labels belongs to the node.
     ///
-    /// What carries no label of anybody belongs to whose name it has, as docker buildx names things: a
-    /// container `buildx_buildkit_<node>`, a volume with `_state` behind that.
+    /// An object without labels of an owner belongs to the node whose name it has, as in docker buildx: the
+    /// container `buildx_buildkit_<node>`, and the volume with the suffix `_state`.
     pub fn judge(
         &self,
         kind: ObjectKind,
@@ -118,9 +118,9 @@ impl Owner {
 
     /// Checks the name of an object that is to be created.
     ///
-    /// The node's container is called `buildx_buildkit_<node>`, the volume of its state has `_state`
-    /// behind that. Everything else has [`SEPARATOR`] and a name of the driver's behind it: no node's
-    /// name has the separator in it, so no driver can take the name of another node's object.
+    /// The container of the node is `buildx_buildkit_<node>`, and the volume with its state has the suffix
+    /// `_state`. Every other object has [`SEPARATOR`] and a name that the driver chose as its suffix. The name of
+    /// a node does not contain the separator, so no driver can take the name of another node's object.
     ///
     /// # Errors
     ///
@@ -147,9 +147,9 @@ impl Owner {
         Err(format!("{fixed} {base}{SEPARATOR}NAME, not {name:?}"))
     }
 
-    /// Checks a name by which an object is looked for, before the engine is asked. Whose the object
-    /// is, [`Self::judge`] decides by its labels: a driver of before [`SEPARATOR`] may have created
-    /// it with a `_` instead.
+    /// Checks a name to look for, before the engine is asked. [`Self::judge`] decides by the labels whether
+    /// the object belongs to the node: an older driver may have created it with `_` in place of
+    /// [`SEPARATOR`].
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Removes objects of the engine, all at the same time and within a deadline.
 //!
-//! It serves the undo of a failed operation, and whoever continues that undo later. What could not
-//! be removed is returned by name: nobody may forget it.
+//! Used to undo a failed operation, and to continue that later. Objects that could not be removed are
+//! returned by name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 
-/// Pause before an object is tried again.
+/// Pause before another attempt to remove an object.
 const RETRY: Duration = Duration::from_millis(500);
-/// Tries of an object that is in use or is being removed by somebody else: ten seconds in all, the
+/// Attempts for an object that is in use or is being removed by somebody else: ten seconds in total, the
 /// time that an engine gives a container to end.
 const CONFLICTS: u32 = 20;
-/// Tries while the engine cannot be reached: it may be about to come back from a restart.
+/// Attempts while the engine cannot be reached: it may be restarting.
 const UNREACHABLE: u32 = 3;
 /// Looks for an object whose creation was not answered, [`LOOK_AGAIN`] apart: the engine may still be
 /// at work on it.
@@ -52,7 +52,7 @@ pub struct Left {
     pub object: Object,
     /// Why it is left.
     pub reason: String,
-    /// The time ended first, so that nobody knows whether it is there.
+    /// The time ended first, so it is unknown whether the object exists.
     pub is_unsure: bool,
 }
 
@@ -118,12 +118,12 @@ impl Doomed {
     }
 }
 
-/// What became of the objects.
+/// The result of a removal.
 #[derive(Debug, Default)]
 pub struct Removed {
-    /// Those that were there and are gone.
+    /// Objects that were removed.
     pub gone: Vec<Object>,
-    /// Those that are left, or may be.
+    /// Objects that are left, or may be left.
     pub left: Vec<Left>,
 }
 
@@ -131,7 +131,7 @@ pub struct Removed {
 pub struct Removal {
     /// Where they are.
     pub engine: Arc<dyn Engine>,
-    /// Labels that an object has to carry; one without them is somebody else's and stays.
+    /// Labels that an object must have. An object without them belongs to somebody else and stays.
     pub labels: BTreeMap<String, String>,
     /// Containers that may be in a network that is to go, by network.
     pub attached: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! What a sandbox needs from above: where words and progress go, and who speaks to BuildKit.
+//! What the sandbox needs from its user: progress, logs, a ledger, and a client of BuildKit.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,20 +13,20 @@ use crate::removal::{Left, Object};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepId(pub u64);
 
-/// Where the progress of an operation goes. What comes from a driver is cleaned of control
-/// characters already, except for `output`.
+/// Receives the progress of an operation. Texts of drivers have no control characters, except in
+/// `output`.
 pub trait Progress: Send + Sync {
-    /// A step began.
+    /// Returns a step began.
     fn begin(&self, step: StepId, parent: Option<StepId>, name: &str);
-    /// A step wrote something: raw bytes of a daemon.
+    /// Returns a step wrote something: raw bytes of a daemon.
     fn output(&self, step: StepId, stream: LogStream, data: Bytes);
-    /// A counter of a step changed, such as the bytes of a layer.
+    /// Returns a counter of a step changed, such as the bytes of a layer.
     fn count(&self, step: StepId, counter: &str, current: u64, total: Option<u64>);
-    /// A step ended.
+    /// Returns a step ended.
     fn finish(&self, step: StepId, outcome: Result<(), String>);
 }
 
-/// Progress that nobody watches.
+/// Discards progress.
 pub struct NoProgress;
 
 impl Progress for NoProgress {
@@ -36,30 +36,30 @@ impl Progress for NoProgress {
     fn finish(&self, _: StepId, _: Result<(), String>) {}
 }
 
-/// How much a record of the log matters.
+/// The level of a log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// Every step.
     Trace,
     /// For the author of a driver.
     Debug,
-    /// For a person who wonders.
+    /// Details for users.
     Info,
-    /// Something is not as it should be.
+    /// A possible problem.
     Warn,
-    /// Something failed.
+    /// A failure.
     Error,
 }
 
-/// Where diagnostics of drivers go.
+/// Receives the diagnostics of drivers.
 pub trait Log: Send + Sync {
-    /// Whether a record at this level is kept.
+    /// Returns whether records of this level are kept.
     fn enabled(&self, level: LogLevel) -> bool;
-    /// Keeps a record of the driver of that name; cleaned already.
+    /// Keeps a record of a driver. It has no control characters.
     fn write(&self, level: LogLevel, driver: &str, message: &str, fields: &[(String, String)]);
 }
 
-/// A log that keeps nothing.
+/// Discards diagnostics.
 pub struct NoLog;
 
 impl Log for NoLog {
@@ -69,40 +69,39 @@ impl Log for NoLog {
     fn write(&self, _: LogLevel, _: &str, _: &str, _: &[(String, String)]) {}
 }
 
-/// Keeps what operations are about to create, so that it is known even where this process ends
-/// before it could undo it.
+/// Records what operations are about to create, so that it can be removed even if this process ends
+/// early.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Notes that an operation is about to create an object. Returns when the note would survive
-    /// the end of the machine.
+    /// Records that an operation is about to create an object. Returns when the record would survive a
+    /// crash of the machine.
     ///
     /// # Errors
     ///
-    /// Why it cannot be noted. The object is not created then.
+    /// The reason why it cannot be recorded. The object is not created then.
     fn intend(&self, operation: &str, object: &Object) -> Result<(), String>;
 
-    /// Returns whether what a failed operation created may be removed: it may not where another
-    /// process uses it by now.
+    /// Returns whether what a failed operation created may be removed: not if another process uses it.
     async fn may_undo(&self, operation: &str) -> bool;
 
-    /// Notes how an operation ended that noted something.
+    /// Records how an operation ended.
     fn end(&self, operation: &str, end: End<'_>);
 }
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End<'a> {
-    /// It succeeded: what it created is the node's.
+    /// It succeeded: what it created belongs to the node.
     Succeeded,
     /// It failed, and nothing is left of it.
     Undone,
-    /// It failed, and this is left.
+    /// It failed, and these objects are left.
     Left(&'a [Left]),
     /// It failed, and what it created stays, because another process uses it.
     InUse,
 }
 
-/// A ledger for who looks after the engine otherwise.
+/// Records nothing.
 pub struct NoLedger;
 
 #[async_trait]
@@ -121,20 +120,20 @@ impl Ledger for NoLedger {
 /// Speaks BuildKit's protocol for drivers.
 #[async_trait]
 pub trait BuildKit: Send + Sync {
-    /// Takes a connection over and checks that BuildKit answers on it.
+    /// Takes over a connection and checks that BuildKit answers on it.
     async fn connect(&self, stream: BoxByteStream) -> Result<Box<dyn BuildKitClient>, String>;
 }
 
 /// BuildKit at the other end of a connection.
 #[async_trait]
 pub trait BuildKitClient: Send + Sync {
-    /// What answers.
+    /// Returns what answers.
     async fn version(&self) -> Result<BuildKitVersion, String>;
-    /// Its workers.
+    /// Returns its workers.
     async fn workers(&self) -> Result<Vec<BuildKitWorker>, String>;
 }
 
-/// The version of a BuildKit. Empty where it does not say.
+/// The version of a BuildKit. Empty texts are unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BuildKitVersion {
     /// For example `v0.31.0`.
@@ -152,6 +151,6 @@ pub struct BuildKitWorker {
     pub id: String,
     /// Its labels.
     pub labels: Vec<(String, String)>,
-    /// What it builds for.
+    /// Platforms that it builds for.
     pub platforms: Vec<Platform>,
 }

@@ -1,14 +1,14 @@
 //! The one engine of a process, with everything that drivers can import linked.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use wasmtime::Engine;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::p2::bindings::cli;
 
-use crate::bindings::ContainerDriver;
+use crate::capability;
+use crate::error::DriverError;
 use crate::limits;
 use crate::operation::Host;
 
@@ -39,37 +39,16 @@ const WASI: &[&str] = &[
     "wasi:random/random",
 ];
 
-/// The interfaces of the contract.
-const CONTRACT: &[&str] = &[
-    "iechor:driver/buildkit-session",
-    "iechor:driver/clock",
-    "iechor:driver/container",
-    "iechor:driver/engine",
-    "iechor:driver/image",
-    "iechor:driver/log",
-    "iechor:driver/network",
-    "iechor:driver/progress",
-    "iechor:driver/transport",
-    "iechor:driver/types",
-    "iechor:driver/volume",
-];
+/// The types that all interfaces of the contract share.
+const TYPES: &str = "iechor:driver/types";
 
-/// Those of them that reach the container engine.
-const ENGINE: &[&str] = &[
-    "iechor:driver/container",
-    "iechor:driver/engine",
-    "iechor:driver/image",
-    "iechor:driver/network",
-    "iechor:driver/volume",
-];
-
-/// The name of an import without its version.
+/// Returns the name of an import without its version.
 fn interface(import: &str) -> &str {
     import.split_once('@').map_or(import, |(name, _)| name)
 }
 
 impl Runtime {
-    /// The runtime of this process; made, with its clock of processor time, when first asked for.
+    /// Returns the runtime of this process; made, with its clock of processor time, when first asked for.
     pub(crate) fn get() -> wasmtime::Result<&'static Self> {
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
         if let Some(runtime) = RUNTIME.get() {
@@ -89,6 +68,15 @@ impl Runtime {
         }))
     }
 
+    /// Returns the runtime, for a driver.
+    ///
+    /// # Errors
+    ///
+    /// That the driver cannot be loaded, and why.
+    pub(crate) fn of(driver: &str) -> Result<&'static Self, DriverError> {
+        Self::get().map_err(|error| DriverError::unloadable(driver, &format!("{error:#}")))
+    }
+
     fn new() -> wasmtime::Result<Self> {
         let engine = Engine::new(&crate::engine_config::config())?;
         let mut linker = Linker::new(&engine);
@@ -100,21 +88,24 @@ impl Runtime {
         cli::terminal_stdin::add_to_linker::<Host, WasiCli>(&mut linker, Host::cli)?;
         cli::terminal_stdout::add_to_linker::<Host, WasiCli>(&mut linker, Host::cli)?;
         cli::terminal_stderr::add_to_linker::<Host, WasiCli>(&mut linker, Host::cli)?;
-        ContainerDriver::add_to_linker::<_, HasSelf<_>>(&mut linker, |host: &mut Host| host)?;
+        capability::link(&mut linker)?;
         Ok(Self { engine, linker })
     }
+}
 
-    /// Whether an import is one of the container engine's interfaces.
-    pub(crate) fn is_of_the_engine(import: &str) -> bool {
-        ENGINE.contains(&interface(import))
-    }
+/// Returns whether an import is one of the container engine's interfaces.
+pub(crate) fn is_of_the_engine(import: &str) -> bool {
+    capability::find(interface(import)).is_some_and(|interface| interface.of_engine)
+}
 
-    /// Those of a component's imports that no host offers, by name and version.
-    pub(crate) fn unknown_imports<'a>(imports: impl Iterator<Item = &'a str>) -> Vec<String> {
-        let known: BTreeSet<&str> = WASI.iter().chain(CONTRACT).copied().collect();
-        imports
-            .filter(|import| !known.contains(interface(import)))
-            .map(str::to_owned)
-            .collect()
-    }
+/// Returns those of a component's imports that this host does not offer, by name and version.
+pub(crate) fn unknown_imports<'a>(imports: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let is_known = |import: &str| {
+        let name = interface(import);
+        name == TYPES || WASI.contains(&name) || capability::find(name).is_some()
+    };
+    imports
+        .filter(|import| !is_known(import))
+        .map(str::to_owned)
+        .collect()
 }

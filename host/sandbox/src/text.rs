@@ -2,7 +2,7 @@
 
 pub(crate) use iechor_text::{clean, clean_line};
 
-/// The word that was most likely meant, where one is near enough.
+/// Returns the word that was most likely meant, where one is near enough.
 pub(crate) fn nearest<'a>(word: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     words
         .map(|known| (distance(word, known), known))

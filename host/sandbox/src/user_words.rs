@@ -1,4 +1,4 @@
-//! What the user said of a node in words of his own: a driver that hands these on chooses nothing.
+//! The user's own settings of a node. A driver that passes them on chooses nothing.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ impl UserWords {
         &self.flags
     }
 
-    /// Whether the user gave this variable this value, in an option such as `env.NAME=VALUE`.
+    /// Returns whether the user gave this variable this value, in an option such as `env.NAME=VALUE`.
     pub(crate) fn has_variable(&self, name: &str, value: &str) -> bool {
         self.variables
             .contains(&(name.to_owned(), value.to_owned()))
@@ -48,7 +48,7 @@ impl UserWords {
         contents.is_empty() && self.files.contains(path)
     }
 
-    /// Whether the user has a file of that path.
+    /// Returns whether the user has a file of that path.
     pub(crate) fn names_file(&self, path: &str) -> bool {
         self.files.contains(path)
     }

@@ -74,12 +74,12 @@ impl FakeBuildKit {
         *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers;
     }
 
-    /// How many connections there were.
+    /// Returns how many connections there were.
     pub fn tries(&self) -> u32 {
         self.tries.load(Ordering::SeqCst)
     }
 
-    /// What `buildctl debug workers` finds, which gives up on a daemon that says nothing: how many
+    /// Returns what `buildctl debug workers` finds, which gives up on a daemon that says nothing: how many
     /// workers there are.
     ///
     /// # Errors
@@ -109,14 +109,14 @@ impl FakeBuildKit {
         }
     }
 
-    /// A new connection to the daemon.
+    /// Returns a new connection to the daemon.
     pub fn connection(self: &Arc<Self>) -> BoxByteStream {
         let (near, far) = tokio::io::duplex(PIPE);
         tokio::spawn(Arc::clone(self).serve(Box::new(far)));
         Box::new(near)
     }
 
-    /// The same over a network, where the daemon's machine has that name: TLS is answered.
+    /// Returns the same over a network, where the daemon's machine has that name: TLS is answered.
     pub(crate) fn connection_at(self: &Arc<Self>, host: &str) -> BoxByteStream {
         let (near, far) = tokio::io::duplex(PIPE);
         let (daemon, host) = (Arc::clone(self), host.to_owned());

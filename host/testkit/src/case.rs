@@ -1,6 +1,6 @@
 //! One driver in one world, and what is asked of both.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use iechor_engine::Engine;
@@ -73,6 +73,33 @@ impl Drop for Case<'_> {
     }
 }
 
+impl Subject {
+    /// Returns the driver in a new world, with all that it asks for.
+    pub(crate) fn case(&self) -> Case<'_> {
+        Case::new(self, self.world())
+    }
+
+    fn world(&self) -> World {
+        let grants = self.grants(|_| true);
+        match &self.real {
+            Some(real) => {
+                let world = RealWorld::new(real, grants, self.cancel.clone());
+                let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
+                worlds.push(world.clone());
+                World::Real(world)
+            }
+            None => {
+                let stage = Stage {
+                    grants,
+                    ..Stage::new(Answers::AtOnce)
+                };
+                stage.engine.open_registry();
+                World::Simulated(stage)
+            }
+        }
+    }
+}
+
 impl<'a> Case<'a> {
     pub(crate) fn new(subject: &'a Subject, world: World) -> Self {
         let trace = subject.trace();
@@ -85,7 +112,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The world in memory.
+    /// Returns the world in memory.
     ///
     /// # Errors
     ///
@@ -111,12 +138,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The node with its plain configuration.
+    /// Returns the node with its plain configuration.
     pub(crate) fn node(&self) -> Node {
         self.driver.node(self.config(false), self.context())
     }
 
-    /// The node with flags and files too, where the driver takes them: it makes more calls.
+    /// Returns the node with flags and files too, where the driver takes them: it makes more calls.
     pub(crate) fn rich_node(&self) -> Node {
         self.driver.node(self.config(true), self.context())
     }
@@ -140,7 +167,7 @@ impl<'a> Case<'a> {
         config
     }
 
-    /// The node's name.
+    /// Returns the node's name.
     pub(crate) fn node_name(&self) -> &str {
         match &self.world {
             World::Simulated(_) => &self.subject.given.name,
@@ -148,7 +175,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A name of another node's object, as it would be called here.
+    /// Returns a name of another node's object, as it would be called here.
     pub(crate) fn renamed(&self, name: &str) -> String {
         name.replacen(&self.subject.probed_node, self.node_name(), 1)
     }
@@ -197,7 +224,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// What the node has in the engine.
+    /// Returns what the node has in the engine.
     pub(crate) async fn objects(&self) -> Result<Vec<String>, Failure> {
         let found = match &self.world {
             World::Simulated(stage) => return Ok(stage.objects().await),
@@ -206,7 +233,7 @@ impl<'a> Case<'a> {
         found.map_err(|error| Failure::new("the engine answers", error.to_string()))
     }
 
-    /// A failure with the end of the trace.
+    /// Returns a failure with the end of the trace.
     pub(crate) fn failure(
         &self,
         expected: impl Into<String>,

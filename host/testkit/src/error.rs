@@ -31,7 +31,7 @@ pub enum KitError {
     Unreadable {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// Reason, from the operating system.
         reason: String,
     },
     /// A scenario is not one.

@@ -8,9 +8,8 @@ use iechor_sandbox::{Driver, Sandbox};
 use crate::conformance::REQUIREMENTS;
 use crate::error::KitError;
 use crate::real::RealEngine;
-use crate::run::Run;
 
-/// The requirements of the contract: the name of each, and the paragraph that says what it asks,
+/// Returns the requirements of the contract: the name of each, and the paragraph that says what it asks,
 /// why, and where that is written. A name that ends in `-` stands for one for each capability that
 /// a driver asks for.
 pub fn requirements() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -34,13 +33,13 @@ impl Kit {
     ///
     /// # Errors
     ///
-    /// What keeps it from being loaded.
+    /// The reason why it cannot be loaded.
     pub async fn load(path: impl AsRef<Path>) -> Result<Self, KitError> {
         iechor_sandbox::compiler::compile_in_this_process();
         Ok(Self::new(Sandbox::file(path.as_ref()).await?))
     }
 
-    /// A driver that is loaded already.
+    /// Returns a driver that is loaded already.
     pub fn new(driver: Arc<Driver>) -> Self {
         Self {
             driver,
@@ -71,24 +70,5 @@ impl Kit {
     pub fn real(mut self, engine: RealEngine) -> Self {
         self.real = Some(engine);
         self
-    }
-
-    /// A run of nothing yet.
-    pub fn run(self) -> Run {
-        Run::new(self)
-    }
-
-    /// A run of every requirement of the contract.
-    pub fn conformance(self) -> Run {
-        Run::new(self).conformance()
-    }
-
-    /// A run of the scenarios of a directory, or of one file; see [`crate::scenario`].
-    ///
-    /// # Errors
-    ///
-    /// What cannot be read, or what is wrong with it.
-    pub fn scenarios(self, path: impl AsRef<Path>) -> Result<Run, KitError> {
-        Run::new(self).scenarios(path)
     }
 }

@@ -33,7 +33,7 @@ struct State {
 }
 
 impl SimulatedNetwork {
-    /// A network where this daemon listens.
+    /// Returns a network where this daemon listens.
     pub fn new(buildkit: Arc<FakeBuildKit>) -> Self {
         Self {
             buildkit,
@@ -41,12 +41,12 @@ impl SimulatedNetwork {
         }
     }
 
-    /// The addresses that were dialled, in order.
+    /// Returns the addresses that were dialled, in order.
     pub fn dialled(&self) -> Vec<String> {
         self.state().dialled.clone()
     }
 
-    /// How many connections were dialled.
+    /// Returns how many connections were dialled.
     pub fn calls(&self) -> u64 {
         self.state().dialled.len() as u64
     }

@@ -20,7 +20,7 @@ pub struct RealEngine {
     pub engine: Arc<dyn Engine>,
     /// Every engine that is named on this machine.
     pub engines: Arc<KnownEngines>,
-    /// Who speaks BuildKit's protocol.
+    /// The client of BuildKit.
     pub buildkit: Arc<dyn BuildKit>,
     /// What the user granted the driver.
     pub granted: Vec<Grant>,
@@ -40,13 +40,13 @@ pub(crate) struct RealWorld {
     pub(crate) node: String,
 }
 
-/// What the names of nodes of this process begin with, on a real engine.
+/// Returns what the names of nodes of this process begin with, on a real engine.
 pub fn real_node_prefix() -> String {
     format!("testkit{}x", std::process::id())
 }
 
 impl RealWorld {
-    /// A node of a name that nobody has.
+    /// Returns a node of a name that nobody has.
     pub(crate) fn new(real: &RealEngine, grants: Grants, cancel: CancellationToken) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -105,7 +105,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// How many tests ended so.
+    /// Returns how many tests ended so.
     pub fn count(&self, status: Status) -> usize {
         self.tests
             .iter()
@@ -113,35 +113,13 @@ impl Report {
             .count()
     }
 
-    /// Whether nothing failed and nothing is missing.
+    /// Returns whether nothing failed and nothing is missing.
     pub fn passed(&self) -> bool {
         self.count(Status::Failed) == 0 && !self.cancelled && !self.tests.is_empty()
     }
 
-    /// The test of that name.
+    /// Returns the test of that name.
     pub fn test(&self, name: &str) -> Option<&TestResult> {
         self.tests.iter().find(|test| test.name == name)
-    }
-
-    /// For `cargo test`.
-    ///
-    /// # Panics
-    ///
-    /// Where a test failed, with every failure in full.
-    #[track_caller]
-    pub fn assert_passed(&self) {
-        if self.passed() {
-            return;
-        }
-        let mut text = String::new();
-        for test in &self.tests {
-            if let Some(failure) = &test.failure {
-                text += &format!("\n{}\n", crate::output::failure(test, failure));
-            }
-        }
-        if text.is_empty() {
-            text = " the run is not complete".into();
-        }
-        panic!("driver {}:{text}", self.subject.driver);
     }
 }

@@ -46,6 +46,27 @@ pub struct Run {
     listener: Option<Listener>,
 }
 
+impl Kit {
+    /// Returns a run of nothing yet.
+    pub fn run(self) -> Run {
+        Run::new(self)
+    }
+
+    /// Returns a run of every requirement of the contract.
+    pub fn conformance(self) -> Run {
+        Run::new(self).conformance()
+    }
+
+    /// Returns a run of the scenarios of a directory, or of one file; see [`crate::scenario`].
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read, or what is wrong with it.
+    pub fn scenarios(self, path: impl AsRef<Path>) -> Result<Run, KitError> {
+        Run::new(self).scenarios(path)
+    }
+}
+
 impl Run {
     pub(crate) fn new(kit: Kit) -> Self {
         let patience = match kit.real {
@@ -119,7 +140,7 @@ impl Run {
         self
     }
 
-    /// The names of the tests of this run.
+    /// Returns the names of the tests of this run.
     ///
     /// # Errors
     ///
@@ -275,7 +296,7 @@ impl Run {
     }
 }
 
-/// Whether `only` means the test of that name.
+/// Returns whether `only` means the test of that name.
 fn covers(only: &str, name: &str) -> bool {
     match only.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
@@ -283,7 +304,7 @@ fn covers(only: &str, name: &str) -> bool {
     }
 }
 
-/// The names of the capabilities that a driver asks for, each once.
+/// Returns the names of the capabilities that a driver asks for, each once.
 fn capabilities(descriptor: &iechor_sandbox::contract::Descriptor) -> Vec<String> {
     let mut names: Vec<_> = descriptor
         .capabilities
@@ -295,7 +316,7 @@ fn capabilities(descriptor: &iechor_sandbox::contract::Descriptor) -> Vec<String
     names
 }
 
-/// The failure of a check that was ended.
+/// Returns the failure of a check that was ended.
 fn endless(pulled: Pulled) -> Failure {
     Failure {
         trace: pulled.trace,
@@ -303,7 +324,7 @@ fn endless(pulled: Pulled) -> Failure {
     }
 }
 
-/// The report of a run that could not begin.
+/// Returns the report of a run that could not begin.
 fn unmet(run: &Run, expected: &str, happened: String) -> Report {
     Report {
         schema: SCHEMA,

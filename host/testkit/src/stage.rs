@@ -52,7 +52,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A world with a BuildKit that answers so, an engine that holds one image, named `image`, and no
+    /// Returns a world with a BuildKit that answers so, an engine that holds one image, named `image`, and no
     /// grants.
     pub fn new(answers: Answers) -> Self {
         let engine = SimulatedEngine::new();
@@ -98,7 +98,7 @@ impl Stage {
         }
     }
 
-    /// A node of the driver in this world; the configuration is checked first.
+    /// Returns a node of the driver in this world; the configuration is checked first.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Stage {
         Ok(driver.node(config, self.context()))
     }
 
-    /// What a node has of this world.
+    /// Returns what a node has of this world.
     pub fn context(&self) -> NodeContext {
         NodeContext {
             builder: self.builder.clone(),
@@ -125,20 +125,20 @@ impl Stage {
         }
     }
 
-    /// The containers, volumes and networks that there are, except for the engine's own networks.
+    /// Returns the containers, volumes and networks that there are, except for the engine's own networks.
     pub async fn objects(&self) -> Vec<String> {
         // The simulation fails where a fault says so, and these are no calls of a driver.
         objects(&self.engine, |_| true).await.unwrap_or_default()
     }
 
-    /// The calls that asked the engine to create something.
+    /// Returns the calls that asked the engine to create something.
     pub fn creations(&self) -> Vec<String> {
         let mut journal = self.engine.journal();
         journal.retain(|line| line.starts_with("create_"));
         journal
     }
 
-    /// How often the world outside the driver was asked for something: engine and network.
+    /// Returns how often the world outside the driver was asked for something: engine and network.
     pub fn calls(&self) -> u64 {
         self.engine.calls() + self.network.calls()
     }
@@ -160,7 +160,7 @@ async fn list_workers(daemon: &FakeBuildKit, mut io: CommandIo) -> i64 {
     }
 }
 
-/// What an engine holds whose name is among the wanted ones, `container NAME` and so on.
+/// Returns what an engine holds whose name is among the wanted ones, `container NAME` and so on.
 pub(crate) async fn objects(
     engine: &dyn Engine,
     wanted: impl Fn(&str) -> bool,

@@ -9,11 +9,8 @@ use iechor_sandbox::{Driver, DriverError, Grant, Grants, ValidConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, Leash};
-use crate::buildkit::Answers;
-use crate::case::{Case, World};
 use crate::real::{RealEngine, RealWorld};
 use crate::report::Coverage;
-use crate::stage::Stage;
 use crate::tls::OwnFile;
 use crate::trace::Trace;
 
@@ -54,7 +51,7 @@ pub(crate) struct Nature {
 }
 
 impl Nature {
-    /// The names of the objects of a kind that it made.
+    /// Returns the names of the objects of a kind that it made.
     pub(crate) fn names<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
         let of_kind = move |object: &'a String| object.strip_prefix(kind)?.strip_prefix(' ');
         self.objects.iter().filter_map(of_kind)
@@ -92,7 +89,7 @@ pub(crate) struct Subject {
     pub(crate) leash: Leash,
     coverage: Mutex<Coverage>,
     /// The nodes of a real engine that are not cleaned up yet.
-    worlds: Mutex<Vec<RealWorld>>,
+    pub(crate) worlds: Mutex<Vec<RealWorld>>,
 }
 
 impl Subject {
@@ -183,38 +180,13 @@ impl Subject {
         accepted
     }
 
-    /// The driver in a new world, with all that it asks for.
-    pub(crate) fn case(&self) -> Case<'_> {
-        Case::new(self, self.world())
-    }
-
-    /// An empty trace, held to the bounds.
+    /// Returns an empty trace, held to the bounds.
     pub(crate) fn trace(&self) -> Arc<Trace> {
         let is_time_virtual = self.real.is_none();
         Arc::new(Trace::bounded(self.leash.clone(), is_time_virtual))
     }
 
-    fn world(&self) -> World {
-        let grants = self.grants(|_| true);
-        match &self.real {
-            Some(real) => {
-                let world = RealWorld::new(real, grants, self.cancel.clone());
-                let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
-                worlds.push(world.clone());
-                World::Real(world)
-            }
-            None => {
-                let stage = Stage {
-                    grants,
-                    ..Stage::new(Answers::AtOnce)
-                };
-                stage.engine.open_registry();
-                World::Simulated(stage)
-            }
-        }
-    }
-
-    /// What it may do: everything that it asks for in memory, what the user granted on a real
+    /// Returns what it may do: everything that it asks for in memory, what the user granted on a real
     /// engine, and of that the capabilities that are wanted.
     pub(crate) fn grants(&self, wanted: impl Fn(&str) -> bool) -> Grants {
         let requests = &self.descriptor.capabilities;
@@ -230,7 +202,7 @@ impl Subject {
         }
     }
 
-    /// What it may do, for a report.
+    /// Returns what it may do, for a report.
     pub(crate) fn granted(&self) -> Vec<String> {
         let name = |name: &str, scope: &[String]| match scope {
             [] => name.to_owned(),
@@ -295,7 +267,7 @@ impl Subject {
         }
     }
 
-    /// What was covered in the end.
+    /// Returns what was covered in the end.
     pub(crate) fn coverage(&self) -> Coverage {
         let mut coverage = self
             .coverage
@@ -316,7 +288,7 @@ impl Subject {
     }
 }
 
-/// The grants that give a driver exactly what it asks for.
+/// Returns the grants that give a driver exactly what it asks for.
 pub fn as_grants(requests: &[CapabilityRequest]) -> Vec<Grant> {
     let grant = |request: &CapabilityRequest| Grant {
         name: request.name.clone(),
@@ -333,7 +305,7 @@ fn file(path: &str, mode: u32, contents: &[u8]) -> File {
     }
 }
 
-/// A configuration with these options and with a value for each that must be given. Where no
+/// Returns a configuration with these options and with a value for each that must be given. Where no
 /// endpoint is named, it is the first that the driver has no fault to find in.
 async fn acceptable(
     driver: &Driver,
@@ -370,7 +342,7 @@ async fn acceptable(
     }))
 }
 
-/// An option with a value of its kind. That of a table is one of its parts.
+/// Returns an option with a value of its kind. That of a table is one of its parts.
 fn example(option: &OptionSpec, own_file: &str) -> (String, String) {
     let value = match &option.kind {
         OptionKind::Boolean => "true".into(),

@@ -38,7 +38,7 @@ impl Test<'_> {
         }
     }
 
-    /// The command that runs only that test again.
+    /// Returns the command that runs only that test again.
     pub(crate) fn rerun(&self, kit: &Kit) -> String {
         let mut command = format!("iechor driver test {}", word(kit.driver.name()));
         if kit.real.is_some() {
@@ -66,7 +66,7 @@ impl Test<'_> {
     }
 }
 
-/// A grant as the flag `--grant` takes it: one for each pattern.
+/// Returns a grant as the flag `--grant` takes it: one for each pattern.
 fn flags(grant: &Grant) -> Vec<String> {
     match grant.scope.as_slice() {
         [] => vec![grant.name.clone()],
@@ -77,7 +77,7 @@ fn flags(grant: &Grant) -> Vec<String> {
     }
 }
 
-/// A word as a shell takes it.
+/// Returns a word as a shell takes it.
 pub(crate) fn word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./:=@,+%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -87,7 +87,7 @@ pub(crate) fn word(text: &str) -> String {
     }
 }
 
-/// What came of a test.
+/// Returns what came of a test.
 pub(crate) fn result(
     name: String,
     requirement: String,

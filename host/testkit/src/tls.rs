@@ -51,7 +51,7 @@ impl Authority {
             .map_err(io::Error::other)
     }
 
-    /// How a machine of these names speaks TLS.
+    /// Returns how a machine of these names speaks TLS.
     fn server(&self, names: Vec<String>) -> io::Result<Arc<ServerConfig>> {
         let certificate = self.certify(names)?.der().clone();
         let key = PrivateKeyDer::Pkcs8(self.leaf_key.serialize_der().into());
@@ -69,7 +69,7 @@ impl Authority {
     }
 }
 
-/// The stream as the machine of that name sees it: with TLS where the other side speaks it.
+/// Returns the stream as the machine of that name sees it: with TLS where the other side speaks it.
 pub(crate) async fn answer(host: String, stream: BoxByteStream) -> io::Result<BoxByteStream> {
     let mut stream = BufReader::new(stream);
     if stream.fill_buf().await?.first() != Some(&HANDSHAKE) {
@@ -103,7 +103,7 @@ impl OwnFile {
         Ok(Self(file))
     }
 
-    /// Where it is.
+    /// Returns where it is.
     pub(crate) fn path(&self) -> String {
         self.0.path().display().to_string()
     }

@@ -50,30 +50,30 @@ struct Line {
 }
 
 impl Trace {
-    /// The lines so far: operations, and the calls of each below it. A call without an answer behind it
+    /// Returns the lines so far: operations, and the calls of each below it. A call without an answer behind it
     /// succeeded.
     pub fn lines(&self) -> Vec<String> {
         self.record().lines.iter().map(Line::render).collect()
     }
 
-    /// The end of the lines, as much as a failure shows.
+    /// Returns the end of the lines, as much as a failure shows.
     pub(crate) fn last_lines(&self) -> Vec<String> {
         let record = self.record();
         let first = record.lines.len().saturating_sub(SHOWN_LINES);
         record.lines[first..].iter().map(Line::render).collect()
     }
 
-    /// How many calls to the host there were.
+    /// Returns how many calls to the host there were.
     pub fn calls(&self) -> u64 {
         self.record().calls
     }
 
-    /// How often each function of the host was called.
+    /// Returns how often each function of the host was called.
     pub fn functions(&self) -> BTreeMap<&'static str, u64> {
         self.record().functions.clone()
     }
 
-    /// The operations of the contract that were run.
+    /// Returns the operations of the contract that were run.
     pub fn operations(&self) -> BTreeSet<&'static str> {
         self.record().operations.clone()
     }
@@ -136,7 +136,7 @@ impl Line {
     }
 }
 
-/// A text without ids, and without what is more of it than anybody reads.
+/// Returns a text without ids, and without what is more of it than anybody reads.
 fn shortened(text: &str) -> String {
     let end = text.floor_char_boundary(LINE_BYTES);
     let mut short = without_ids(&text[..end]);
@@ -226,7 +226,7 @@ impl Observer for Trace {
     }
 }
 
-/// The case of an error, as `wit/types.wit` spells it.
+/// Returns the case of an error, as `wit/types.wit` spells it.
 pub fn error_kind(error: &Error) -> &'static str {
     match error {
         Error::NotFound(_) => "not-found",
@@ -245,7 +245,7 @@ pub fn error_kind(error: &Error) -> &'static str {
     }
 }
 
-/// How an operation failed, in one word: the case of the contract's error, or what the host made
+/// Returns how an operation failed, in one word: the case of the contract's error, or what the host made
 /// of it.
 pub fn failure_kind(error: &DriverError) -> &'static str {
     match error {
@@ -314,7 +314,7 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// The text with every run of 12 or more hexadecimal digits replaced: ids are the engine's.
+/// Returns the text with every run of 12 or more hexadecimal digits replaced: ids are the engine's.
 fn without_ids(text: &str) -> String {
     const SHORTEST: usize = 12;
     let mut clean = String::with_capacity(text.len());

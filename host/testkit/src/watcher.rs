@@ -14,7 +14,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// The progress: `begin NAME`, `output BYTES`, `count COUNTER`, `finish OUTCOME`.
+    /// Returns the progress: `begin NAME`, `output BYTES`, `count COUNTER`, `finish OUTCOME`.
     pub fn shown(&self) -> Vec<String> {
         self.shown
             .lock()
@@ -22,7 +22,7 @@ impl Watcher {
             .clone()
     }
 
-    /// The log, from level `info` on: message and fields.
+    /// Returns the log, from level `info` on: message and fields.
     pub fn logged(&self) -> Vec<String> {
         self.logged
             .lock()

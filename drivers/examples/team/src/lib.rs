@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
+use iechor_buildkit_container::{ContainerDriver, HOST_NETWORK, Policy, Settings};
 use iechor_driver::container::{Container, Spec};
 use iechor_driver::values::RestartPolicy;
 use iechor_driver::{Description, Error, Node, Options, capability, step};
-use iechor_driver_container::{ContainerDriver, HOST_NETWORK, Policy, Settings};
 
 /// The images that are approved, by the names that the option `release` has for them. What a tag
 /// stands for changes with whoever may push it; what a digest stands for, nobody can change.

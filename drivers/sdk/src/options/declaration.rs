@@ -31,26 +31,25 @@ impl<'a, T> Declaration<'a, T> {
         }
     }
 
-    /// Never shown or logged; messages about it do not show the value either.
+    /// Marks the option as secret: its value is never shown or logged, also not in messages.
     pub fn secret(mut self) -> Self {
         self.spec.secret = true;
         self
     }
 
-    /// Not to be used any more: says why, and what to use instead.
+    /// Marks the option as deprecated, with the reason and what to use instead.
     pub fn deprecated(mut self, why: &str) -> Self {
         self.spec.deprecated = Some(why.into());
         self
     }
 
-    /// Takes an empty value for no value, as the engine's own command line does for many options.
+    /// Treats an empty value as no value, as the engine's command line does for many options.
     pub fn empty_is_absent(mut self) -> Self {
         self.empty_is_absent = true;
         self
     }
 
-    /// Checks the value, or makes something else of it. The error is one clause without the
-    /// option's name.
+    /// Checks or converts the value. The error is one clause without the name of the option.
     pub fn try_map<U>(self, change: impl Fn(T) -> Result<U, String> + 'static) -> Declaration<'a, U>
     where
         T: 'static,
@@ -64,17 +63,16 @@ impl<'a, T> Declaration<'a, T> {
         }
     }
 
-    /// The value, where it was given.
+    /// Returns the value, if it was given.
     pub fn optional(self) -> Option<T> {
         self.read()
     }
 
-    /// The value, or the default, which help shows.
+    /// Returns the value or the default, which the help shows.
     ///
     /// # Panics
     ///
-    /// Where the default cannot be parsed as a value of the option: a mistake of the author, which
-    /// shows in any test of the driver.
+    /// If the default cannot be parsed as a value of the option. Every test of the driver finds this.
     pub fn default(mut self, default: &str) -> T {
         let value = match (self.parse)(default) {
             Ok(value) => value,
@@ -87,8 +85,8 @@ impl<'a, T> Declaration<'a, T> {
         self.read().unwrap_or(value)
     }
 
-    /// The value, which must be given. Where it is not, the value is the type's default and the
-    /// configuration is refused.
+    /// Returns the value, which must be given. If it is missing, the value is the default of the type, and
+    /// the configuration is refused.
     pub fn required(mut self) -> T
     where
         T: Default,
@@ -125,7 +123,7 @@ impl<'a, T> Declaration<'a, T> {
 }
 
 impl<'a> Declaration<'a, String> {
-    /// Reads the text with a parser, such as those of [`values`](crate::values).
+    /// Parses the text, for example with a parser of [`values`](crate::values).
     pub fn parse<U>(
         self,
         parse: impl Fn(&str) -> Result<U, String> + 'static,
@@ -146,19 +144,19 @@ impl<'a> Table<'a> {
         Self { options, spec }
     }
 
-    /// Values are never shown or logged.
+    /// Marks the table as secret: its values are never shown or logged.
     pub fn secret(mut self) -> Self {
         self.spec.secret = true;
         self
     }
 
-    /// Not to be used any more: says why, and what to use instead.
+    /// Marks the option as deprecated, with the reason and what to use instead.
     pub fn deprecated(mut self, why: &str) -> Self {
         self.spec.deprecated = Some(why.into());
         self
     }
 
-    /// The keys and values, in the order in which they were given, each key once: the last value
+    /// Returns the keys and values, in the order in which they were given, each key once: the last value
     /// counts.
     pub fn read(self) -> Vec<Pair> {
         let Self { options, spec } = self;
@@ -182,7 +180,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The kind in words, for a message that may not show the value.
+/// Returns the kind in words, for a message that may not show the value.
 fn article(kind: &OptionKind) -> &'static str {
     match kind {
         OptionKind::Boolean => "true or false",

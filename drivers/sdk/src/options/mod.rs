@@ -1,4 +1,4 @@
-//! Options: declared, described, checked and read in one go.
+//! Options: declaration, description, checks and values in one place.
 
 mod declaration;
 #[cfg(test)]
@@ -11,12 +11,12 @@ use crate::{Issue, OptionKind, OptionSpec, Severity, values};
 
 pub use declaration::{Declaration, Table};
 
-/// The options of a node. Each method declares one option, with the line that help shows; what
-/// ends the declaration ([`optional`](Declaration::optional), [`default`](Declaration::default) or
-/// [`required`](Declaration::required)) reads it.
+/// The options of a node. Each method declares one option with its help text. The end of the
+/// declaration ([`optional`](Declaration::optional), [`default`](Declaration::default) or
+/// [`required`](Declaration::required)) reads the value.
 ///
-/// A value that does not parse becomes a fault that names its option, and reading goes on: one run
-/// finds every fault.
+/// A value that cannot be parsed becomes a fault with the name of the option, and reading continues:
+/// one run finds every fault.
 ///
 /// ```
 /// use iechor_driver::{Options, values};
@@ -54,32 +54,32 @@ impl Options {
         }
     }
 
-    /// Any text.
+    /// Declares an option with any text.
     pub fn text(&mut self, name: &str, help: &str) -> Declaration<'_, String> {
         self.parsed(name, OptionKind::Text, help, |text| Ok(text.to_owned()))
     }
 
-    /// `true` or `false`, and what else [`values::boolean`] takes.
+    /// Declares an option with a boolean, see [`values::boolean`].
     pub fn boolean(&mut self, name: &str, help: &str) -> Declaration<'_, bool> {
         self.parsed(name, OptionKind::Boolean, help, values::boolean)
     }
 
-    /// A whole number.
+    /// Declares an option with a whole number.
     pub fn integer(&mut self, name: &str, help: &str) -> Declaration<'_, i64> {
         self.parsed(name, OptionKind::Integer, help, values::integer)
     }
 
-    /// An amount of bytes, as [`values::bytes`] takes it: `512m`.
+    /// Declares an option with a number of bytes, for example `512m`, see [`values::bytes`].
     pub fn size(&mut self, name: &str, help: &str) -> Declaration<'_, u64> {
         self.parsed(name, OptionKind::Size, help, values::bytes)
     }
 
-    /// A span of time, as [`values::duration`] takes it: `1m30s`.
+    /// Declares an option with a duration, for example `1m30s`, see [`values::duration`].
     pub fn duration(&mut self, name: &str, help: &str) -> Declaration<'_, Duration> {
         self.parsed(name, OptionKind::Duration, help, values::duration)
     }
 
-    /// One of these words, each of which stands for a value.
+    /// Declares an option with one of these words, each of which stands for a value.
     pub fn choice<T: Clone + 'static>(
         &mut self,
         name: &str,
@@ -105,14 +105,14 @@ impl Options {
         )
     }
 
-    /// A file of the user's machine with certificates or a key in PEM. The value is a name that
-    /// [`Tls`](crate::transport::Tls) takes; the file stays with the host.
+    /// Declares an option with a file of certificates or a key in PEM. The value is a name for
+    /// [`Tls`](crate::transport::Tls); the contents of the file stay with the host.
     pub fn file(&mut self, name: &str, help: &str) -> Declaration<'_, String> {
         self.parsed(name, OptionKind::File, help, |text| Ok(text.to_owned()))
     }
 
-    /// An option of any kind with a parser of its own. `kind` is what the host shows and checks
-    /// it by; the parser's errors are one clause without the option's name.
+    /// Declares an option with a parser. The host shows and checks `kind`; an error of the parser is one
+    /// clause without the name of the option.
     pub fn parsed<T>(
         &mut self,
         name: &str,
@@ -123,29 +123,29 @@ impl Options {
         Declaration::new(self, spec(name, kind, help), parse)
     }
 
-    /// Any number of `NAME.key=value`, for example `env.FOO=bar`.
+    /// Declares a table: any number of `NAME.key=value`, for example `env.FOO=bar`.
     pub fn table(&mut self, name: &str, help: &str) -> Table<'_> {
         Table::new(self, spec(name, OptionKind::Table, help))
     }
 
-    /// Whether the user gave the option, rightly or wrongly.
+    /// Returns whether the user gave the option, with a valid value or not.
     pub fn is_given(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
-    /// Says that the value of an option cannot be taken: `message` says why, and how to mend it,
-    /// without the option's name.
+    /// Refuses the value of an option. `message` says why and how to fix it, without the name of the
+    /// option.
     pub fn refuse(&mut self, name: &str, message: impl Into<String>) {
         self.add(Severity::Error, Some(name), message.into());
     }
 
-    /// Says something about an option that does not keep the node from working.
+    /// Adds a warning about an option.
     pub fn warn(&mut self, name: &str, message: impl Into<String>) {
         self.add(Severity::Warning, Some(name), message.into());
     }
 
-    /// Says that something other than an option cannot be taken, such as the files of the node or
-    /// the flags of buildkitd.
+    /// Refuses something other than an option, for example the files of the node or the flags of
+    /// buildkitd.
     pub fn refuse_node(&mut self, message: impl Into<String>) {
         self.add(Severity::Error, None, message.into());
     }
@@ -158,7 +158,7 @@ impl Options {
         });
     }
 
-    /// The value as it was given; the last one counts.
+    /// Returns the value as it was given; the last one counts.
     fn value(&self, name: &str) -> Option<&str> {
         self.given
             .iter()
@@ -167,12 +167,12 @@ impl Options {
             .map(|(_, value)| value.as_str())
     }
 
-    /// What was found, but for required options that are missing.
+    /// Returns what was found, but for required options that are missing.
     pub(crate) fn issues(self) -> Vec<Issue> {
         self.issues
     }
 
-    /// The required options that were not given.
+    /// Returns the required options that were not given.
     pub(crate) fn missing(&self) -> &[String] {
         &self.missing
     }
@@ -189,7 +189,7 @@ impl Options {
         self.declared
     }
 
-    /// Every error in one text, if there are any.
+    /// Returns every error in one text, if there are any.
     pub(crate) fn refusal(&self) -> Option<String> {
         let missing = self
             .missing

@@ -1,8 +1,7 @@
-//! Checks of a driver that need no host, for `cargo test`.
+//! Tests of a driver that need no host, for `cargo test`.
 //!
-//! Whatever a driver does with a container or a connection needs a host: test it with
-//! `iechor driver test DRIVER.wasm`. What it says of itself and what it makes of its options needs
-//! none:
+//! Everything that a driver does with a container or a connection needs a host: test it with
+//! `iechor driver test DRIVER.wasm`. The description and the options need none:
 //!
 //! ```
 //! # use iechor_driver::{Description, Driver, Error, Info, Node, Options, transport::Connection};
@@ -31,12 +30,12 @@ use crate::{Config, Descriptor, Driver, Issue, OptionKind, Severity, export};
 
 pub use soundness::description_faults;
 
-/// What the driver says that it is, its options included.
+/// Returns the description of the driver, with its options.
 pub fn descriptor<D: Driver>() -> Descriptor {
     export::descriptor::<D>()
 }
 
-/// A node of the name `node0` with these options and nothing else.
+/// Returns the configuration of a node `node0` with these options.
 pub fn config(options: &[(&str, &str)]) -> Config {
     Config {
         name: "node0".into(),
@@ -52,7 +51,7 @@ pub fn config(options: &[(&str, &str)]) -> Config {
     }
 }
 
-/// Opens a node with these options, as [`open_config`] does.
+/// Opens a node with these options, like [`open_config`].
 ///
 /// # Errors
 ///
@@ -61,12 +60,11 @@ pub fn open<D: Driver>(options: &[(&str, &str)]) -> Result<D, Vec<Issue>> {
     open_config(config(options))
 }
 
-/// Opens a node, after the checks that a host makes: that there are such options, and that those
-/// that are required were given.
+/// Opens a node after the checks of a host: every option exists, and required options were given.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with the configuration, warnings included where there are errors.
+/// Everything that is wrong with the configuration, with the warnings.
 pub fn open_config<D: Driver>(config: Config) -> Result<D, Vec<Issue>> {
     let (driver, options) = export::open::<D>(config);
     let issue = |name: &str, message: &str| Issue {
@@ -106,7 +104,7 @@ pub fn open_config<D: Driver>(config: Config) -> Result<D, Vec<Issue>> {
 ///
 /// # Panics
 ///
-/// Where it is not.
+/// If it is not refused.
 #[track_caller]
 pub fn assert_refused<D: Driver>(options: &[(&str, &str)], at: &[&str]) {
     let Err(issues) = open::<D>(options) else {
@@ -123,9 +121,8 @@ pub fn assert_refused<D: Driver>(options: &[(&str, &str)], at: &[&str]) {
     assert_eq!(found, expected, "{issues:?}");
 }
 
-/// Asserts that what the driver says of itself can be relied on, as [`description_faults`] finds it,
-/// and holds for the driver: every option is declared whatever is given, and the defaults can be
-/// given.
+/// Asserts that the description of the driver is valid (see [`description_faults`]) and true: every option is
+/// declared whatever is given, and the defaults are valid values.
 ///
 /// # Panics
 ///
@@ -136,7 +133,7 @@ pub fn assert_sound<D: Driver>() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Everything that [`assert_sound`] would complain of.
+/// Returns the faults that [`assert_sound`] would report.
 pub fn faults<D: Driver>() -> Vec<String> {
     let descriptor = descriptor::<D>();
     let mut faults = description_faults(&descriptor);

@@ -60,7 +60,7 @@ fn image(pattern: &str) -> Option<&'static str> {
     if is_right { None } else { wrong }
 }
 
-/// Whether a host has a `*` anywhere but in front of a dot.
+/// Returns whether a host has a `*` anywhere but in front of a dot.
 fn is_starred_inside(host: &str) -> bool {
     host.contains('*')
         && host

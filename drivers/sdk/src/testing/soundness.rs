@@ -201,7 +201,7 @@ fn line_fault(what: &str, line: &str) -> Option<String> {
     }
 }
 
-/// Whether a character moves the cursor, turns round what is seen, or is not seen at all.
+/// Returns whether a character moves the cursor, turns round what is seen, or is not seen at all.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'

@@ -59,14 +59,14 @@ fn check(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether the first component is a registry rather than part of the path, as engines tell.
+/// Returns whether the first component is a registry rather than part of the path, as engines tell.
 fn looks_like_domain(component: &str) -> bool {
     component == "localhost"
         || component.contains(['.', ':'])
         || component.bytes().any(|b| b.is_ascii_uppercase())
 }
 
-/// A name or an address, and a port where there is one.
+/// Returns a name or an address, and a port where there is one.
 fn is_domain(domain: &str) -> bool {
     let (host, port) = match domain.rsplit_once(':') {
         // Not a colon of an address of IPv6, which ends in a bracket.

@@ -22,7 +22,7 @@ class Node(unittest.TestCase):
             self.addCleanup(replaced.stop)
         self.found = driver.Container.find.return_value
         self.state = driver.Volume.find.return_value
-        self.node = driver.Builder.open(Config("node0", "", [], [], [], [], []))
+        self.node = driver.Node.open(Config("node0", "", [], [], [], [], []))
 
     def test_what_is_gone_between_two_calls_is_gone(self) -> None:
         for name in ["inspect", "stop", "remove"]:

@@ -1,12 +1,12 @@
 //! {{name}}: BuildKit in a container of the engine, its cache in a volume.
 //!
-//! The life of the container is that of `iechor_driver_container`; what it is, and what may be
-//! chosen, is decided here. A driver that keeps BuildKit anywhere else implements
+//! `iechor_buildkit_container` creates, starts, stops and removes the container. This driver
+//! decides its settings and options. A driver that runs BuildKit elsewhere implements
 //! [`iechor_driver::Driver`] instead.
 
+use iechor_buildkit_container::{ContainerDriver, DEFAULT_IMAGE, Policy, Settings};
 use iechor_driver::container::Container;
 use iechor_driver::{Description, Error, Node, Options, capability, log, values};
-use iechor_driver_container::{ContainerDriver, DEFAULT_IMAGE, Policy, Settings};
 
 /// What this driver adds to a BuildKit in a container.
 pub struct Mine;

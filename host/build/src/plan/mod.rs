@@ -122,7 +122,7 @@ async fn plan_node(
             Ok(()) => loads = true,
             Err(denial) => warnings.push(Warning::LoadDenied {
                 driver: builder.driver.clone(),
-                reason: denial.detail,
+                reason: denial.detail(),
             }),
         }
     }

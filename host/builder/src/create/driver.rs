@@ -39,6 +39,22 @@ pub(super) fn with_buildkit_host(
     }
 }
 
+/// Checks that a builder of this driver may have as many nodes as it has.
+///
+/// # Errors
+///
+/// [`BuilderError::Usage`] where it has several, and the driver supports one.
+pub(super) fn check_nodes(descriptor: &Descriptor, group: &NodeGroup) -> Result<(), BuilderError> {
+    if descriptor.multi_node || group.nodes.len() < 2 {
+        return Ok(());
+    }
+    Err(BuilderError::Usage(format!(
+        "driver {} supports one node for each builder, and builder {} has one already; create \
+         another builder for the new node",
+        group.driver, group.name
+    )))
+}
+
 /// Returns the driver that suits an endpoint best, of those that the policy allows. That of
 /// contexts makes no further builders.
 async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, BuilderError> {
@@ -121,6 +137,8 @@ pub(super) fn make_files_absolute(
 mod tests {
     use iechor_sandbox::policy::{DriverPattern, Rules};
 
+    use iechor_sandbox::Sandbox;
+
     use super::*;
 
     async fn chosen(driver: Option<&str>, endpoint: Option<&str>, host: Option<&str>) -> String {
@@ -137,6 +155,30 @@ mod tests {
         match choose_driver(&Policy::default(), None, &request).await {
             Ok(driver) => format!("{driver} {}", request.endpoint.unwrap_or_default()),
             Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_driver_of_several_nodes_gets_a_second_one() {
+        let remote = Sandbox::embedded(REMOTE_DRIVER).expect("loads");
+        let remote = remote.expect("built in");
+        let descriptor = remote.descriptor().await.expect("described");
+        for (nodes, multi_node, expected) in [(1, false, true), (2, true, true), (2, false, false)]
+        {
+            let group = NodeGroup {
+                nodes: vec![crate::store::Node::default(); nodes],
+                ..NodeGroup::default()
+            };
+            let descriptor = Descriptor {
+                multi_node,
+                ..descriptor.clone()
+            };
+            let checked = check_nodes(&descriptor, &group);
+            assert_eq!(
+                checked.is_ok(),
+                expected,
+                "{nodes} {multi_node}: {checked:?}"
+            );
         }
     }
 

@@ -162,7 +162,7 @@ mod tests {
             "iechor",
             "remote",
             "iechor-driver",
-            "iechor-driver-container",
+            "iechor-buildkit-container",
             "wit-bindgen",
             &"a".repeat(41),
         ] {

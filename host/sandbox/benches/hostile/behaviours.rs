@@ -154,9 +154,9 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     ),
     at(
         "info",
-        "many nodes",
+        "much beside the state",
         "",
-        "answers with two million nodes",
+        "answers with two million details",
         "over-budget",
     ),
     ordered(
@@ -613,7 +613,13 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         "colours what it says of options",
         "invalid-configuration",
     ),
-    at("info", "nothing", "", "colours the names of nodes", "ok"),
+    at(
+        "info",
+        "nothing",
+        "",
+        "colours the details of its state",
+        "ok",
+    ),
     at(
         "features",
         "nothing",

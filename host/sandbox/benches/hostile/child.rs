@@ -185,7 +185,7 @@ async fn call(node: &Node, export: &str) -> Result<String, DriverError> {
     };
     match export {
         "boot" => node.boot().await.map(silent),
-        "info" => node.info().await.map(|info| info.nodes[0].name.clone()),
+        "info" => node.info().await.map(|info| info.extra[0].1.clone()),
         "dial" => node.dial().await.map(|_| String::new()),
         "version" => node.version().await,
         "features" => node.features().await.map(|found| format!("{found:?}")),
@@ -208,7 +208,7 @@ fn said(error: &DriverError) -> String {
         }
         DriverError::OverBudget { budget, .. } => budget.clone(),
         DriverError::TimedOut { limit, .. } => format!("not done within {} s", limit.as_secs()),
-        DriverError::Denied { denial, .. } => format!("{}: {}", denial.capability, denial.detail),
+        DriverError::Denied { denial, .. } => format!("{}: {}", denial.capability, denial.detail()),
         DriverError::InvalidConfiguration { issues, .. } => issues[0].message.clone(),
         DriverError::Failed {
             error: Error::Other(words),

@@ -91,7 +91,7 @@ impl Module {
         self.functions.push(kind);
     }
 
-    /// What the next function takes to compile. What is not valid counts as nothing: the compiler
+    /// Returns what the next function takes to compile. What is not valid counts as nothing: the compiler
     /// refuses it.
     pub(super) fn next_function(&mut self, body: &FunctionBody<'_>) -> wasmparser::Result<Work> {
         let own = self.function(self.imported.saturating_add(self.bodies));

@@ -12,7 +12,7 @@ use wasmparser::{
 use crate::contract_version;
 use crate::error::DriverError;
 use crate::limits;
-use crate::runtime::Runtime;
+use crate::runtime::unknown_imports;
 use crate::text::clean_line;
 
 /// The names by which a component is known to be a driver, and what it costs.
@@ -153,7 +153,7 @@ pub(crate) fn check_names(
 ) -> Result<String, DriverError> {
     check_interfaces(name, imports, exports)?;
     let contract = contract_version::of(name, exports);
-    let unknown = Runtime::unknown_imports(imports.iter().map(String::as_str));
+    let unknown = unknown_imports(imports.iter().map(String::as_str));
     // A driver of a newer contract may import what only that one has: that it is newer says more.
     if !unknown.is_empty() && !matches!(contract, Err(DriverError::OtherContract { .. })) {
         return Err(DriverError::UnknownImports {
@@ -219,7 +219,7 @@ impl Nested {
     }
 }
 
-/// What a component makes that is known so many levels further out.
+/// Returns what a component makes that is known so many levels further out.
 fn outer(nest: &[Nested], levels: u32, index: u32) -> usize {
     let around = nest
         .len()
@@ -389,7 +389,7 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
     Ok(anatomy)
 }
 
-/// Whether a section is code, data, another module or component, or what only people read. The
+/// Returns whether a section is code, data, another module or component, or what only people read. The
 /// numbers are those of the binary formats of modules and components.
 fn is_bulk(id: u8, of: Option<Encoding>) -> bool {
     match of {

@@ -4,10 +4,30 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::HostError;
+use super::Interface;
+use crate::bindings::HostError;
 use crate::bindings::contract::Error;
 use crate::bindings::iechor::driver::clock;
+use crate::declaration::{Function, Needs};
 use crate::operation::Host;
+use wasmtime::component::HasSelf;
+
+const FUNCTIONS: &[Function] = &[
+    Function::new("clock.now", Needs::Nothing),
+    Function::new("clock.sleep", Needs::Nothing),
+    Function::new("clock.remaining", Needs::Nothing),
+];
+
+/// Time, as a capability.
+pub(super) const INTERFACE: Interface = Interface {
+    name: "clock",
+    of_engine: false,
+    grants: &[],
+    functions: FUNCTIONS,
+    kept: &[],
+    context: |_, _| {},
+    link: clock::add_to_linker::<Host, HasSelf<Host>>,
+};
 
 impl clock::Host for Host {
     async fn now(&mut self) -> wasmtime::Result<u64> {

@@ -7,11 +7,38 @@ use iechor_engine::{EngineError, ObjectKind};
 use tokio::sync::mpsc;
 use wasmtime::component::Resource;
 
-use super::progress::Task;
-use super::{HostError, check_image};
+use super::Interface;
+use super::check_image;
+use crate::bindings::HostError;
 use crate::bindings::contract::Platform;
-use crate::bindings::iechor::driver::image;
+use crate::bindings::iechor::driver::{image, progress};
+use crate::declaration::{Capability, Function, Needs, Subject};
+use crate::handle::Handles;
 use crate::operation::Host;
+use wasmtime::component::HasSelf;
+
+const GRANTS: &[Capability] = &[Capability {
+    name: "image.pull",
+    subject: "the image reference",
+    kind: Subject::Image,
+    endpoint: None,
+    includes: None,
+    high_risk: false,
+    means: "the engine pulls these images with your credentials, and the driver learns which of them it has",
+}];
+
+const FUNCTIONS: &[Function] = &[Function::new("image.resolve", Needs::Grant("image.pull"))];
+
+/// Images of the engine, as a capability.
+pub(super) const INTERFACE: Interface = Interface {
+    name: "image",
+    of_engine: true,
+    grants: GRANTS,
+    functions: FUNCTIONS,
+    kept: &[],
+    context: |_, _| {},
+    link: image::add_to_linker::<Host, HasSelf<Host>>,
+};
 
 impl image::Host for Host {
     async fn resolve(
@@ -19,7 +46,7 @@ impl image::Host for Host {
         reference: String,
         platform: Option<Platform>,
         pull: image::Pull,
-        under: Option<Resource<Task>>,
+        under: Option<Resource<progress::Task>>,
     ) -> Result<image::Resolved, HostError> {
         let operation = self.called_with("image.resolve", |line, _| {
             let pull = match pull {
@@ -51,7 +78,7 @@ impl image::Host for Host {
                     if let Some(step) = &under
                         && event.total.is_some()
                         && !event.id.is_empty()
-                        && let Ok(step) = self.table.get_mut(step)
+                        && let Ok(step) = self.table.state_mut(step)
                     {
                         let counter = format!("{} {}", event.id, event.status.to_lowercase());
                         step.count(&operation, &counter, event.current, event.total);

@@ -1,17 +1,52 @@
 //! Diagnostics.
 
+use std::sync::Arc;
+
+use super::Interface;
 use crate::bindings::iechor::driver::log;
+use crate::declaration::{Function, Needs};
 use crate::limits;
-use crate::operation::Host;
-use crate::report::LogLevel;
+use crate::operation::{Host, Operation, Setup};
+use crate::report::{Log, LogLevel};
 use crate::text::clean_line;
+use wasmtime::component::HasSelf;
+
+const FUNCTIONS: &[Function] = &[
+    Function::new("log.enabled", Needs::Nothing),
+    Function::new("log.write", Needs::Nothing),
+];
+
+/// Diagnostics, as a capability.
+pub(super) const INTERFACE: Interface = Interface {
+    name: "log",
+    of_engine: false,
+    grants: &[],
+    functions: FUNCTIONS,
+    kept: &[],
+    context: |setup, contexts| contexts.add(Context::of(setup)),
+    link: log::add_to_linker::<Host, HasSelf<Host>>,
+};
+
+/// What logging needs of an operation.
+struct Context {
+    log: Arc<dyn Log>,
+}
+
+impl Context {
+    fn of(setup: &Setup<'_>) -> Self {
+        Self {
+            log: Arc::clone(&setup.context.log),
+        }
+    }
+}
 
 impl log::Host for Host {
     async fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
         let operation = self.called_with("log.enabled", |line, _| {
             line.word(word(level));
         });
-        Ok(operation.log.enabled(level_of(level)))
+        let Context { log } = operation.context();
+        Ok(log.enabled(level_of(level)))
     }
 
     async fn write(
@@ -26,10 +61,11 @@ impl log::Host for Host {
                 .pairs("fields", &fields);
         });
         let level = level_of(level);
-        // What was logged explains a crash as what was printed does, whoever reads the log.
+        // Log records explain a crash, like printed output.
         self.stderr.push(message.as_bytes());
         self.stderr.push(b"\n");
-        if operation.log.enabled(level) {
+        let Context { log } = operation.context();
+        if log.enabled(level) {
             let fields: Vec<_> = fields
                 .iter()
                 .take(16)
@@ -41,13 +77,17 @@ impl log::Host for Host {
                 .map(|(name, value)| name.len() + value.len())
                 .sum::<usize>();
             if operation.spend_output(message.len() + size) {
-                operation
-                    .log
-                    .write(level, &operation.driver, &message, &fields);
+                log.write(level, &operation.driver, &message, &fields);
             }
         }
         Ok(())
     }
+}
+
+/// Writes a record of a driver to the log.
+pub(super) fn write(operation: &Operation, level: LogLevel, line: &str) {
+    let Context { log } = operation.context();
+    log.write(level, &operation.driver, line, &[]);
 }
 
 fn word(level: log::Level) -> &'static str {

@@ -1,117 +1,117 @@
 //! What a driver can call: the host's side of each interface of `wit/`.
 //!
+//! One file or folder is one capability. It has the capability's context (the state that it needs of an
+//! operation), the grants that it knows with the words about them, its functions with what each needs,
+//! and the functions themselves with their checks. [`TABLE`] lists the capabilities; everything else
+//! that needs a list of them takes it from there.
+//!
 //! The rules are the same in all of them. The grant and the ownership are checked before anything
-//! happens; a refusal is an answer, never a trap; a trap means that the driver used a handle which
-//! is not its own.
+//! happens; a refusal is an answer, never a trap; a trap means that the driver used a handle that is
+//! not its own.
 
-pub(crate) mod buildkit_session;
-pub(crate) mod clock;
-pub(crate) mod container;
-pub(crate) mod engine;
-pub(crate) mod image;
-pub(crate) mod log;
-pub(crate) mod network;
-pub(crate) mod progress;
-mod tls;
-pub(crate) mod transport;
-pub(crate) mod volume;
+mod buildkit_session;
+mod clock;
+mod container;
+mod engine;
+mod image;
+mod log;
+mod network;
+mod progress;
+mod transport;
+mod volume;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 
 use iechor_engine::reference::Reference;
-use iechor_engine::{EngineError, ObjectKind};
-use wasmtime::component::ResourceTableError;
+use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::contract::{self, Denial, EngineFailure, Error, ObjectRef};
+use crate::bindings::HostError;
+use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::types;
+use crate::declaration::{Capability, Function};
 use crate::limits;
-use crate::operation::{Host, Operation};
-use crate::policy::Refusal;
+use crate::operation::{Contexts, Host, Operation, Setup};
 
-/// How a capability fails: with an answer that the driver can handle, or by ending it.
-#[derive(Debug)]
-pub enum HostError {
-    /// An error of the contract.
-    Answer(Error),
-    /// A failure of the engine, which becomes an error of the contract.
-    Engine(EngineError),
-    /// The driver broke the contract.
-    Trap(wasmtime::Error),
+/// A capability, as the table lists it.
+pub(crate) struct Interface {
+    /// Its interface in `wit/`, for example `container`.
+    pub(crate) name: &'static str,
+    /// Whether it reaches the container engine.
+    pub(crate) of_engine: bool,
+    /// The grants that it knows.
+    pub(crate) grants: &'static [Capability],
+    /// Its functions.
+    pub(crate) functions: &'static [Function],
+    /// What a driver can keep of it: the kinds of handle, by the words of a trace.
+    kept: &'static [Kept],
+    /// Adds its context to those of an operation.
+    context: fn(&Setup<'_>, &mut Contexts),
+    /// Makes it known to components.
+    link: fn(&mut Linker<Host>, fn(&mut Host) -> &mut Host) -> wasmtime::Result<()>,
 }
 
-impl HostError {
-    pub(crate) fn limit(what: String) -> Self {
-        Self::Answer(Error::LimitExceeded(what))
-    }
+/// The name of a kind of handle, and whether something in the store's table is behind one.
+type Kept = (&'static str, fn(&dyn Any) -> bool);
 
-    pub(crate) fn invalid(what: impl Into<String>) -> Self {
-        Self::Answer(Error::InvalidArgument(what.into()))
+/// All capabilities, in the order in which their grants are listed.
+pub(crate) const TABLE: &[Interface] = &[
+    container::INTERFACE,
+    volume::INTERFACE,
+    network::INTERFACE,
+    image::INTERFACE,
+    engine::INTERFACE,
+    transport::INTERFACE,
+    buildkit_session::INTERFACE,
+    clock::INTERFACE,
+    log::INTERFACE,
+    progress::INTERFACE,
+];
+
+/// Links all capabilities, and the types that they share.
+pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    types::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
+    for interface in TABLE {
+        (interface.link)(linker, |host| host)?;
     }
+    Ok(())
 }
 
-impl From<Denial> for HostError {
-    fn from(denial: Denial) -> Self {
-        Self::Answer(Error::Denied(denial))
-    }
+/// Returns the capability with that interface: `iechor:driver/container`, without a version.
+pub(crate) fn find(interface: &str) -> Option<&'static Interface> {
+    let name = interface.strip_prefix("iechor:driver/")?;
+    TABLE.iter().find(|interface| interface.name == name)
 }
 
-/// A refusal by a rule that is not about a capability of its own.
-impl From<Refusal> for HostError {
-    fn from(refusal: Refusal) -> Self {
-        refusal.denial("policy").into()
+/// Returns the contexts of all capabilities in one operation.
+pub(crate) fn contexts(setup: &Setup<'_>) -> Contexts {
+    let mut contexts = Contexts::default();
+    for interface in TABLE {
+        (interface.context)(setup, &mut contexts);
     }
+    contexts
 }
 
-impl From<ResourceTableError> for HostError {
-    fn from(error: ResourceTableError) -> Self {
-        match error {
-            ResourceTableError::Full => Self::limit("too many handles open at a time".into()),
-            other => Self::Trap(other.into()),
+impl Host {
+    /// Tells the observer which handles the driver still holds.
+    pub(crate) fn count_kept(&mut self) {
+        let Some(observer) = &self.operation.observer else {
+            return;
+        };
+        let kinds: Vec<_> = TABLE.iter().flat_map(|interface| interface.kept).collect();
+        let mut numbers = vec![0; kinds.len()];
+        for entry in self.table.iter_mut() {
+            // What WASI keeps is not the driver's.
+            if let Some(kind) = kinds.iter().position(|(_, is_kind)| is_kind(entry)) {
+                numbers[kind] += 1;
+            }
+        }
+        for ((name, _), number) in kinds.into_iter().zip(numbers) {
+            if number > 0 {
+                observer.kept(name, number);
+            }
         }
     }
-}
-
-impl From<EngineError> for HostError {
-    fn from(error: EngineError) -> Self {
-        Self::Engine(error)
-    }
-}
-
-/// Returns the error of the contract for a failure of the engine.
-fn engine_answer(error: EngineError) -> Error {
-    match error {
-        EngineError::NotFound { kind, name } => Error::NotFound(object(kind, name)),
-        EngineError::AlreadyExists { kind, name } => Error::AlreadyExists(object(kind, name)),
-        EngineError::Conflict(message) => Error::Conflict(message),
-        EngineError::Refused { status, message }
-        | EngineError::PrivilegedRefused { status, message } => {
-            Error::Engine(EngineFailure { status, message })
-        }
-        error @ (EngineError::Unsupported(_) | EngineError::NoBuildKit { .. }) => {
-            Error::Unsupported(error.to_string())
-        }
-        EngineError::Invalid(message) => Error::InvalidArgument(message),
-        EngineError::LimitExceeded(message) => Error::LimitExceeded(message),
-        error @ (EngineError::Unreachable { .. }
-        | EngineError::Protocol(_)
-        | EngineError::AnswerTooLarge { .. }
-        | EngineError::AnswerTooSlow { .. }
-        | EngineError::CannotStart { .. }) => Error::Unavailable(error.to_string()),
-        // A driver does not learn where and how the credentials are stored.
-        EngineError::Credentials { registry, .. } => {
-            Error::Other(format!("cannot get the credentials for {registry}"))
-        }
-    }
-}
-
-fn object(kind: ObjectKind, name: String) -> ObjectRef {
-    let kind = match kind {
-        ObjectKind::Container => contract::ObjectKind::Container,
-        ObjectKind::Volume => contract::ObjectKind::Volume,
-        ObjectKind::Network => contract::ObjectKind::Network,
-        ObjectKind::Image => contract::ObjectKind::Image,
-    };
-    ObjectRef { kind, name }
 }
 
 impl types::Host for Host {
@@ -120,15 +120,20 @@ impl types::Host for Host {
             HostError::Answer(error) => error,
             HostError::Engine(failure) => {
                 let kind = failure.kind();
-                let error = engine_answer(failure);
+                let error = crate::bindings::engine_answer(failure);
                 self.operation.note_engine_failure(kind, &error);
                 error
             }
+            HostError::Denied(denial) => {
+                let told = contract::Denial {
+                    capability: denial.capability.clone(),
+                    detail: denial.detail(),
+                };
+                self.operation.note_denial(denial);
+                Error::Denied(told)
+            }
             HostError::Trap(error) => return Err(error),
         };
-        if let Error::Denied(denial) = &error {
-            self.operation.note_denial(denial);
-        }
         if let Some(observer) = &self.operation.observer {
             observer.error(&error);
         }
@@ -136,14 +141,13 @@ impl types::Host for Host {
     }
 }
 
-/// Checks what a container is to run from, before any engine is asked for it.
+/// Checks the image of a container before the engine is asked for it.
 fn check_image(operation: &Operation, reference: &str) -> Result<(), HostError> {
     Reference::check(reference).map_err(HostError::invalid)?;
     Ok(operation.grants.policy().check_image(reference)?)
 }
 
-/// Checks how much an object is described with: the engine keeps it, and hands it to everybody who
-/// asks for a list.
+/// Checks the size of the texts of an object: the engine stores them, and returns them in every list.
 fn check_texts(
     what: &str,
     pairs: &[&[(String, String)]],
@@ -166,7 +170,7 @@ fn check_texts(
     Ok(())
 }
 
-/// A path that says where it leads: a `..` would be resolved after the grant was checked.
+/// Checks that a path has no `..`, which would be resolved after the grant was checked.
 fn check_path(path: &str) -> Result<(), HostError> {
     let clean = path == "/"
         || path
@@ -185,15 +189,33 @@ fn labels_to_pairs(labels: BTreeMap<String, String>) -> Vec<(String, String)> {
     labels.into_iter().collect()
 }
 
-/// Whether an object of a list belongs to the node: its labels alone could be those of an image, or
-/// be what an engine makes up.
+/// Returns whether an object of a list belongs to the node. The labels alone are not enough: they could come
+/// from an image, or from the engine.
 fn is_of_node(operation: &Operation, name: &str, labels: &BTreeMap<String, String>) -> bool {
     operation.owner.made(labels) && operation.owner.check_name(name).is_ok()
 }
 
-/// Whether `labels` has every one of `wanted`.
+/// Returns whether `labels` has all of `wanted`.
 fn has_labels(labels: &BTreeMap<String, String>, wanted: &[(String, String)]) -> bool {
     wanted
         .iter()
         .all(|(name, value)| labels.get(name) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_interface_that_drivers_can_import() {
+        let worlds = include_str!("../../../../wit/worlds.wit");
+        let mut imported: Vec<_> = worlds
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix(';'))
+            .collect();
+        imported.sort_unstable();
+        let mut known: Vec<_> = TABLE.iter().map(|interface| interface.name).collect();
+        known.sort_unstable();
+        assert_eq!(known, imported);
+    }
 }

@@ -4,17 +4,48 @@ use iechor_engine::model;
 use iechor_engine::{EngineError, ObjectKind};
 use wasmtime::component::{Resource, ResourceTable};
 
+use super::Interface;
+use super::container::CONTAINER;
 use super::container::checks::check_network;
-use super::container::{self, ContainerHandle};
-use super::{HostError, check_texts, has_labels, is_of_node, labels_to_pairs};
-use crate::bindings::iechor::driver::network;
+use super::container::named as container_named;
+use super::{check_texts, has_labels, is_of_node, labels_to_pairs};
+use crate::bindings::HostError;
+use crate::bindings::iechor::driver::{container, network};
+use crate::declaration::{Function, Needs};
+use crate::handle::{Handle, Handles};
 use crate::limits;
 use crate::operation::Host;
 use crate::ownership::Verdict;
+use wasmtime::component::HasSelf;
+
+const FUNCTIONS: &[Function] = &[
+    Function::new("network.create", Needs::Creation(&["container.network"])),
+    Function::new("network.find", Needs::Own),
+    Function::new("network.list-all", Needs::Own),
+    Function::new("network.inspect", Needs::Own),
+    Function::new("network.connect", Needs::Use(CONTAINER)),
+    Function::new("network.disconnect", Needs::Own),
+    Function::new("network.remove", Needs::Own),
+];
+
+/// Networks of the engine, as a capability.
+pub(super) const INTERFACE: Interface = Interface {
+    name: "network",
+    of_engine: true,
+    grants: &[],
+    functions: FUNCTIONS,
+    kept: &[("network", |entry| entry.is::<OwnNetwork>())],
+    context: |_, _| {},
+    link: network::add_to_linker::<Host, HasSelf<Host>>,
+};
 
 /// One of the node's own networks.
-pub struct NetworkHandle {
+pub struct OwnNetwork {
     name: String,
+}
+
+impl Handle for network::Network {
+    type State = OwnNetwork;
 }
 
 impl network::Host for Host {
@@ -42,7 +73,10 @@ impl network::Host for Host {
 }
 
 impl network::HostNetwork for Host {
-    async fn create(&mut self, spec: network::Spec) -> Result<Resource<NetworkHandle>, HostError> {
+    async fn create(
+        &mut self,
+        spec: network::Spec,
+    ) -> Result<Resource<network::Network>, HostError> {
         let operation = self.called_with("network.create", |line, _| {
             line.word(&spec.name)
                 .optional("driver", spec.driver.as_ref())
@@ -81,10 +115,13 @@ impl network::HostNetwork for Host {
             .journal
             .create(noted, async move { engine.create_network(&spec).await })
             .await?;
-        Ok(self.table.push(NetworkHandle { name })?)
+        Ok(self.table.keep(OwnNetwork { name })?)
     }
 
-    async fn find(&mut self, name: String) -> Result<Option<Resource<NetworkHandle>>, HostError> {
+    async fn find(
+        &mut self,
+        name: String,
+    ) -> Result<Option<Resource<network::Network>>, HostError> {
         let operation = self.called_with("network.find", |line, _| {
             line.word(&name);
         });
@@ -100,7 +137,7 @@ impl network::HostNetwork for Host {
                         .judge(ObjectKind::Network, &name, &found.labels)
                         == Verdict::Own =>
             {
-                Ok(Some(self.table.push(NetworkHandle { name })?))
+                Ok(Some(self.table.keep(OwnNetwork { name })?))
             }
             _ => {
                 self.answered(|| "none".into());
@@ -111,7 +148,7 @@ impl network::HostNetwork for Host {
 
     async fn inspect(
         &mut self,
-        network: Resource<NetworkHandle>,
+        network: Resource<network::Network>,
     ) -> Result<network::Summary, HostError> {
         let operation = self.called_with("network.inspect", |line, table| {
             line.word(named(table, &network));
@@ -137,13 +174,13 @@ impl network::HostNetwork for Host {
 
     async fn connect(
         &mut self,
-        network: Resource<NetworkHandle>,
-        container: Resource<ContainerHandle>,
+        network: Resource<network::Network>,
+        container: Resource<container::Container>,
         aliases: Vec<String>,
     ) -> Result<(), HostError> {
         let operation = self.called_with("network.connect", |line, table| {
             line.word(named(table, &network))
-                .word(container::named(table, &container))
+                .word(container_named(table, &container))
                 .list("aliases", &aliases);
         });
         check_texts("connection to a network", &[], &aliases)?;
@@ -161,13 +198,13 @@ impl network::HostNetwork for Host {
 
     async fn disconnect(
         &mut self,
-        network: Resource<NetworkHandle>,
-        container: Resource<ContainerHandle>,
+        network: Resource<network::Network>,
+        container: Resource<container::Container>,
         force: bool,
     ) -> Result<(), HostError> {
         let operation = self.called_with("network.disconnect", |line, table| {
             line.word(named(table, &network))
-                .word(container::named(table, &container))
+                .word(container_named(table, &container))
                 .flag("force", force);
         });
         let network = self.network_name(&network)?;
@@ -178,7 +215,7 @@ impl network::HostNetwork for Host {
             .await?)
     }
 
-    async fn remove(&mut self, network: Resource<NetworkHandle>) -> Result<(), HostError> {
+    async fn remove(&mut self, network: Resource<network::Network>) -> Result<(), HostError> {
         let operation = self.called_with("network.remove", |line, table| {
             line.word(named(table, &network));
         });
@@ -186,8 +223,8 @@ impl network::HostNetwork for Host {
         Ok(operation.engine()?.remove_network(&name).await?)
     }
 
-    async fn drop(&mut self, network: Resource<NetworkHandle>) -> wasmtime::Result<()> {
-        self.table.delete(network)?;
+    async fn drop(&mut self, network: Resource<network::Network>) -> wasmtime::Result<()> {
+        self.table.release(network)?;
         Ok(())
     }
 }
@@ -216,13 +253,13 @@ fn check_aliases(aliases: &[String]) -> Result<(), HostError> {
 }
 
 impl Host {
-    fn network_name(&self, network: &Resource<NetworkHandle>) -> Result<String, HostError> {
-        Ok(self.table.get(network)?.name.clone())
+    fn network_name(&self, network: &Resource<network::Network>) -> Result<String, HostError> {
+        Ok(self.table.state(network)?.name.clone())
     }
 }
 
-fn named<'a>(table: &'a ResourceTable, network: &Resource<NetworkHandle>) -> &'a str {
-    table.get(network).map_or("?", |handle| &handle.name)
+fn named<'a>(table: &'a ResourceTable, network: &Resource<network::Network>) -> &'a str {
+    table.state(network).map_or("?", |handle| &handle.name)
 }
 
 fn summary(found: model::Network) -> network::Summary {

@@ -4,16 +4,44 @@ use iechor_engine::model;
 use iechor_engine::{EngineError, ObjectKind};
 use wasmtime::component::{Resource, ResourceTable};
 
-use super::{HostError, check_texts, has_labels, is_of_node, labels_to_pairs};
+use super::Interface;
+use super::{check_texts, has_labels, is_of_node, labels_to_pairs};
+use crate::bindings::HostError;
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::volume;
+use crate::declaration::{Function, Needs};
+use crate::handle::{Handle, Handles};
 use crate::limits;
 use crate::operation::Host;
 use crate::ownership::Verdict;
+use wasmtime::component::HasSelf;
+
+const FUNCTIONS: &[Function] = &[
+    Function::new("volume.create", Needs::Creation(&["container.bind"])),
+    Function::new("volume.find", Needs::Own),
+    Function::new("volume.list-all", Needs::Own),
+    Function::new("volume.inspect", Needs::Own),
+    Function::new("volume.remove", Needs::Own),
+];
+
+/// Volumes of the engine, as a capability.
+pub(super) const INTERFACE: Interface = Interface {
+    name: "volume",
+    of_engine: true,
+    grants: &[],
+    functions: FUNCTIONS,
+    kept: &[("volume", |entry| entry.is::<OwnVolume>())],
+    context: |_, _| {},
+    link: volume::add_to_linker::<Host, HasSelf<Host>>,
+};
 
 /// One of the node's own volumes.
-pub struct VolumeHandle {
+pub struct OwnVolume {
     name: String,
+}
+
+impl Handle for volume::Volume {
+    type State = OwnVolume;
 }
 
 impl volume::Host for Host {
@@ -41,7 +69,7 @@ impl volume::Host for Host {
 }
 
 impl volume::HostVolume for Host {
-    async fn create(&mut self, spec: volume::Spec) -> Result<Resource<VolumeHandle>, HostError> {
+    async fn create(&mut self, spec: volume::Spec) -> Result<Resource<volume::Volume>, HostError> {
         let operation = self.called_with("volume.create", |line, _| {
             line.word(&spec.name)
                 .optional("driver", spec.driver.as_ref())
@@ -90,10 +118,10 @@ impl volume::HostVolume for Host {
             .journal
             .create(noted, async move { engine.create_volume(&spec).await })
             .await?;
-        Ok(self.table.push(VolumeHandle { name })?)
+        Ok(self.table.keep(OwnVolume { name })?)
     }
 
-    async fn find(&mut self, name: String) -> Result<Option<Resource<VolumeHandle>>, HostError> {
+    async fn find(&mut self, name: String) -> Result<Option<Resource<volume::Volume>>, HostError> {
         let operation = self.called_with("volume.find", |line, _| {
             line.word(&name);
         });
@@ -108,7 +136,7 @@ impl volume::HostVolume for Host {
                     .judge(ObjectKind::Volume, &name, &found.labels)
                     == Verdict::Own =>
             {
-                Ok(Some(self.table.push(VolumeHandle { name })?))
+                Ok(Some(self.table.keep(OwnVolume { name })?))
             }
             _ => {
                 self.answered(|| "none".into());
@@ -119,12 +147,12 @@ impl volume::HostVolume for Host {
 
     async fn inspect(
         &mut self,
-        volume: Resource<VolumeHandle>,
+        volume: Resource<volume::Volume>,
     ) -> Result<volume::Summary, HostError> {
         let operation = self.called_with("volume.inspect", |line, table| {
             line.word(named(table, &volume));
         });
-        let name = self.table.get(&volume)?.name.clone();
+        let name = self.table.state(&volume)?.name.clone();
         match operation.engine()?.inspect_volume(&name).await? {
             // Meanwhile it may be another one, of somebody else.
             Some(found)
@@ -145,24 +173,24 @@ impl volume::HostVolume for Host {
 
     async fn remove(
         &mut self,
-        volume: Resource<VolumeHandle>,
+        volume: Resource<volume::Volume>,
         force: bool,
     ) -> Result<(), HostError> {
         let operation = self.called_with("volume.remove", |line, table| {
             line.word(named(table, &volume)).flag("force", force);
         });
-        let name = self.table.get(&volume)?.name.clone();
+        let name = self.table.state(&volume)?.name.clone();
         Ok(operation.engine()?.remove_volume(&name, force).await?)
     }
 
-    async fn drop(&mut self, volume: Resource<VolumeHandle>) -> wasmtime::Result<()> {
-        self.table.delete(volume)?;
+    async fn drop(&mut self, volume: Resource<volume::Volume>) -> wasmtime::Result<()> {
+        self.table.release(volume)?;
         Ok(())
     }
 }
 
-fn named<'a>(table: &'a ResourceTable, volume: &Resource<VolumeHandle>) -> &'a str {
-    table.get(volume).map_or("?", |handle| &handle.name)
+fn named<'a>(table: &'a ResourceTable, volume: &Resource<volume::Volume>) -> &'a str {
+    table.state(volume).map_or("?", |handle| &handle.name)
 }
 
 fn summary(found: model::Volume) -> volume::Summary {

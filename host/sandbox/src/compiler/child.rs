@@ -56,7 +56,7 @@ pub(super) fn serve(mut given: impl Iterator<Item = OsString>) -> ! {
     }
 }
 
-/// The arguments for a compiler that keeps these bounds; the others are for who starts it to keep.
+/// Returns the arguments for a compiler that keeps these bounds; the others are for who starts it to keep.
 pub(super) fn arguments(bounds: Bounds) -> [String; 2] {
     [
         bounds.memory.to_string(),
@@ -95,7 +95,7 @@ fn confine(memory: u64, processor: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The address space that the program itself takes, in bytes: what the compiler may have comes on
+/// Returns the address space that the program itself takes, in bytes: what the compiler may have comes on
 /// top, whatever the build.
 fn own_memory() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
@@ -125,7 +125,7 @@ fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
-/// The component on standard input, behind its length.
+/// Returns the component on standard input, behind its length.
 fn component() -> io::Result<Vec<u8>> {
     let mut input = io::stdin().lock();
     let mut length = [0; LENGTH];

@@ -99,7 +99,7 @@ pub fn compile_in_this_process() {
     let _ = COMPILER.set(Compiler::ThisProcess);
 }
 
-/// The machine code of a component, for the engine of this process. `abort` ends it early.
+/// Returns the machine code of a component, for the engine of this process. `abort` ends it early.
 ///
 /// # Errors
 ///

@@ -323,7 +323,7 @@ mod tests {
         EMBEDDED[0].component
     }
 
-    /// The limit that compiling a driver within these bounds comes to.
+    /// Returns the limit that compiling a driver within these bounds comes to.
     fn limit(bounds: Bounds) -> CompilationLimit {
         let error = within(bounds, driver()).expect_err("it was compiled");
         let DriverError::TooCostly { driver, limit } = &error else {

@@ -1,40 +1,36 @@
-//! What a driver may do: what it asks for, as far as the user granted it.
+//! Grants: how they are written, shown and combined with requests.
 //!
-//! A grant is a name of the [`CATALOGUE`] and a scope: patterns that the subject of an action must
-//! match, see [`crate::pattern`]. An empty scope is any subject. In a scope of the transport's
-//! capabilities the word [`ENDPOINT`] is the address of the node's own endpoint. What an
-//! organisation forbids, nobody can grant.
+//! A grant is a name of the [`CATALOGUE`] and a scope: patterns, of which one must match the subject of an
+//! action, see [`crate::pattern`]. An empty scope matches every subject. In a scope of the transport's
+//! capabilities the word [`ENDPOINT`] is the address of the node's own endpoint. A policy can forbid what
+//! was granted. [`Grants`] checks every action.
 
 mod catalogue;
-mod functions;
 mod review;
+mod rules;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::catalogue::lookup;
-pub use self::catalogue::{CATALOGUE, Capability, find, is_high_risk, unknown};
-pub(crate) use self::catalogue::{includes, lookup as lookup_capability};
-pub use self::functions::{FUNCTIONS, Function, Needs};
+pub(crate) use self::catalogue::lookup;
+pub use self::catalogue::{CATALOGUE, FUNCTIONS, find, is_high_risk, unknown};
 pub use self::review::{is_everything, review_order, scope};
-use crate::bindings::contract::{CapabilityRequest, Denial};
-pub use crate::pattern::{PATTERN_CHARS, STARS, Subject};
-use crate::pattern::{Pattern, may_be_id, same_address};
-use crate::policy::Policy;
-
-/// The pattern that stands for the node's own endpoint.
-pub const ENDPOINT: &str = "endpoint";
+use crate::bindings::contract::CapabilityRequest;
+pub use crate::declaration::{Capability, ENDPOINT, Function, Needs, Subject};
+use crate::granted::Allowance;
+pub use crate::granted::Grants;
+use crate::pattern::Pattern;
+pub use crate::pattern::{PATTERN_CHARS, STARS};
 
 /// One grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// A name of the [`CATALOGUE`].
     pub name: String,
-    /// Patterns; empty is any subject.
+    /// Patterns. An empty list matches every subject.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scope: Vec<String>,
 }
@@ -44,8 +40,7 @@ impl Grant {
     ///
     /// # Errors
     ///
-    /// That there is no such capability, and which there are; or the pattern, and what is wrong
-    /// with it.
+    /// The capability does not exist, or the pattern is invalid; the text says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let grant = Self::parse_any(text)?;
         let capability = find(&grant.name)?;
@@ -55,12 +50,12 @@ impl Grant {
         Ok(grant)
     }
 
-    /// As [`Self::parse`], with any text as the pattern: what is to be taken back may be a grant
-    /// that counts for nothing.
+    /// Parses like [`Self::parse`], with any text as the pattern, because an invalid grant can be revoked
+    /// too.
     ///
     /// # Errors
     ///
-    /// That there is no such capability, and which there are.
+    /// The capability does not exist; the text names similar ones.
     pub fn parse_any(text: &str) -> Result<Self, String> {
         let (name, scope) = match text.split_once('=') {
             Some((name, pattern)) => (name, vec![pattern.to_owned()]),
@@ -72,7 +67,7 @@ impl Grant {
         })
     }
 
-    /// The grant of all that a request asks for.
+    /// Returns the grant of everything that a request asks for.
     pub fn of(request: &CapabilityRequest) -> Self {
         Self {
             name: request.name.clone(),
@@ -95,182 +90,38 @@ impl fmt::Display for Grant {
     }
 }
 
-/// A grant or request whose patterns were parsed.
-#[derive(Debug, Clone)]
-struct Allowance {
-    name: String,
-    /// `None` is any subject. What is no pattern is left out, and covers nothing.
-    scope: Option<Vec<Pattern>>,
-}
-
-impl Allowance {
-    fn of(grant: &Grant) -> Self {
-        let parse = |text: &String| Pattern::parse(lookup(&grant.name)?, text).ok();
-        Self {
-            name: grant.name.clone(),
-            scope: (!grant.scope.is_empty())
-                .then(|| grant.scope.iter().filter_map(parse).collect()),
-        }
-    }
-
-    fn covers(&self, subject: &str, endpoint: &str) -> bool {
-        let Some(scope) = &self.scope else {
-            return true;
-        };
-        let is_own = match self.name.as_str() {
-            "transport.tcp" => endpoint
-                .strip_prefix("tcp://")
-                .is_some_and(|own| same_address(own, subject)),
-            "transport.local" => endpoint.strip_prefix("unix://") == Some(subject),
-            _ => false,
-        };
-        scope
-            .iter()
-            .any(|pattern| pattern.matches(subject) || (pattern.is_endpoint() && is_own))
-    }
-}
-
-/// What one driver may do.
-#[derive(Debug, Clone, Default)]
-pub struct Grants {
-    requested: Vec<Allowance>,
-    granted: Vec<Allowance>,
-    endpoint: String,
-    policy: Arc<Policy>,
+/// Parses what is requested or granted. A capability that does not exist allows nothing.
+fn allowances<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Vec<Allowance> {
+    grants
+        .into_iter()
+        .filter_map(|grant| Some(Allowance::new(lookup(&grant.name)?, &grant.scope)))
+        .collect()
 }
 
 impl Grants {
-    /// Nothing at all.
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// What is both requested and granted.
+    /// Returns what is both requested and granted.
     pub fn new(requests: &[CapabilityRequest], granted: Vec<Grant>) -> Self {
-        Self {
-            requested: requests
-                .iter()
-                .map(Grant::of)
-                .map(|g| Allowance::of(&g))
-                .collect(),
-            granted: granted.iter().map(Allowance::of).collect(),
-            endpoint: String::new(),
-            policy: Arc::default(),
-        }
+        let requested: Vec<_> = requests.iter().map(Grant::of).collect();
+        Self::both(allowances(&requested), allowances(&granted))
     }
 
-    /// All that is requested: the driver was trusted when this host was built.
+    /// Returns grants of all that is requested: the driver was trusted when this host was built.
     pub fn trusted(requests: &[CapabilityRequest]) -> Self {
         Self::new(requests, requests.iter().map(Grant::of).collect())
     }
 
-    /// The same for a node of that endpoint.
-    #[must_use]
-    pub fn at(mut self, endpoint: &str) -> Self {
-        self.endpoint = endpoint.to_owned();
-        self
-    }
-
-    /// The same as far as the policy allows it.
-    #[must_use]
-    pub fn under(self, policy: Arc<Policy>) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// What holds whatever is granted.
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// The requests that are required and not granted at all, with their reasons.
+    /// Returns the requests that are required and not granted at all, with their reasons.
     pub fn missing(requests: &[CapabilityRequest], granted: &[Grant]) -> Vec<(String, String)> {
+        let has = |name: &str| {
+            let granting = |grant: &Grant| {
+                grant.name == name || lookup(&grant.name).is_some_and(|known| known.grants(name))
+            };
+            granted.iter().any(granting)
+        };
         requests
             .iter()
-            .filter(|request| {
-                request.required
-                    && !granted
-                        .iter()
-                        .any(|grant| includes(&grant.name, &request.name))
-            })
+            .filter(|request| request.required && !has(&request.name))
             .map(|request| (request.name.clone(), request.reason.clone()))
             .collect()
-    }
-
-    /// Returns whether a capability is both requested and granted for any subject.
-    pub(crate) fn is_everything(&self, capability: &str) -> bool {
-        let any = |allowances: &[Allowance]| {
-            allowances.iter().any(|allowance| {
-                allowance.name == capability
-                    && allowance
-                        .scope
-                        .as_ref()
-                        .is_none_or(|scope| scope.iter().any(Pattern::is_everything))
-            })
-        };
-        any(&self.requested) && any(&self.granted)
-    }
-
-    /// Returns the subjects that are named as such, not by a pattern, in what is requested and granted
-    /// of a capability, and that it covers.
-    pub(crate) fn named(&self, capability: &str) -> Vec<String> {
-        let allowances = self.requested.iter().chain(&self.granted);
-        allowances
-            .filter(|allowance| allowance.name == capability)
-            .filter_map(|allowance| allowance.scope.as_ref())
-            .flatten()
-            .map(ToString::to_string)
-            .filter(|subject| !subject.contains('*') && self.check(capability, subject).is_ok())
-            .collect()
-    }
-
-    /// Checks one action.
-    ///
-    /// # Errors
-    ///
-    /// The denial that the driver is answered with.
-    pub fn check(&self, capability: &str, subject: &str) -> Result<(), Denial> {
-        debug_assert!(lookup(capability).is_some(), "{capability}");
-        self.policy
-            .check_grant(capability, subject)
-            .map_err(|refusal| refusal.denial(capability))?;
-        let allowed = |allowances: &[Allowance]| {
-            allowances.iter().any(|allowance| {
-                includes(&allowance.name, capability) && allowance.covers(subject, &self.endpoint)
-            })
-        };
-        let detail = if !allowed(&self.requested) {
-            format!("the driver did not ask for it: {subject:?}")
-        } else if !allowed(&self.granted) {
-            format!(
-                "nobody granted it: {subject:?}{}",
-                hint(capability, subject)
-            )
-        } else {
-            return Ok(());
-        };
-        Err(Denial {
-            capability: capability.into(),
-            detail,
-        })
-    }
-}
-
-/// The flag that would grant an action. None where the driver's word for the subject would mean
-/// more or less than it says: to a shell, or as a pattern.
-fn hint(capability: &str, subject: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@,".contains(c);
-    let Some(known) = lookup(capability) else {
-        return String::new();
-    };
-    if known.kind == Subject::Image && may_be_id(subject) {
-        return format!(
-            ", which may be the id of any image; only --grant {capability}, of any image, would"
-        );
-    }
-    let covers = || Pattern::parse(known, subject).is_ok_and(|pattern| pattern.matches(subject));
-    if subject.chars().all(plain) && covers() {
-        format!("; --grant {capability}={subject} would")
-    } else {
-        String::new()
     }
 }

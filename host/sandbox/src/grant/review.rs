@@ -1,11 +1,11 @@
-//! How requests and grants are shown to the person who decides about them.
+//! How requests and grants are shown to users.
 
 use super::catalogue::{is_high_risk, lookup};
 use crate::bindings::contract::CapabilityRequest;
 use crate::pattern::Pattern;
 
-/// Returns requests in the order in which to decide about them: what is dangerous first, of that
-/// what amounts to everything, and of that what the driver cannot do without.
+/// Returns requests in the order in which to decide about them: high risk first, then requests for
+/// everything, then required ones.
 pub fn review_order(requests: &[CapabilityRequest]) -> Vec<&CapabilityRequest> {
     let mut ordered: Vec<_> = requests.iter().collect();
     ordered.sort_by_key(|request| {
@@ -18,8 +18,8 @@ pub fn review_order(requests: &[CapabilityRequest]) -> Vec<&CapabilityRequest> {
     ordered
 }
 
-/// Whether a scope amounts to every subject of the capability: it has no pattern, or one that does.
-/// So does a scope of a capability that there is not.
+/// Returns whether a scope matches practically every subject of the capability. Any scope of an unknown
+/// capability counts as everything.
 pub fn is_everything(name: &str, scope: &[String]) -> bool {
     let Some(capability) = lookup(name) else {
         return true;
@@ -30,7 +30,7 @@ pub fn is_everything(name: &str, scope: &[String]) -> bool {
         })
 }
 
-/// Puts a scope into words: `any` where it amounts to every subject, else its patterns.
+/// Describes a scope: `any` if it matches practically everything, otherwise its patterns.
 pub fn scope(name: &str, scope: &[String]) -> String {
     match is_everything(name, scope) {
         true => "any".to_owned(),

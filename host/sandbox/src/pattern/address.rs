@@ -41,7 +41,7 @@ impl AddressPattern {
         canonical(subject).is_none_or(|(host, port)| self.covers(&host, port))
     }
 
-    /// Whether anybody can have a host of such a name.
+    /// Returns whether anybody can have a host of such a name.
     pub(super) fn is_everything(&self) -> bool {
         self.host.is_everybodys()
     }
@@ -55,7 +55,7 @@ impl AddressPattern {
     }
 }
 
-/// Whether two addresses are the same one, however they are written.
+/// Returns whether two addresses are the same one, however they are written.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     canonical(one).is_some_and(|one| canonical(other) == Some(one))
 }
@@ -84,7 +84,7 @@ fn is_usual(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
-/// The one way to write a host, as it is looked for: small letters, no dot at the end, numbers as
+/// Returns the one way to write a host, as it is looked for: small letters, no dot at the end, numbers as
 /// the system's resolver reads them, and an address of IPv4 as such.
 fn canonical_host(host: &str) -> Option<String> {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();

@@ -42,7 +42,7 @@ impl HostPattern {
         }
     }
 
-    /// Whether anybody can have a host of such a name: any at all, or one below `.com`.
+    /// Returns whether anybody can have a host of such a name: any at all, or one below `.com`.
     pub(crate) fn is_everybodys(&self) -> bool {
         match self {
             Self::Any => true,

@@ -34,7 +34,7 @@ impl ImagePattern {
     ///
     /// # Errors
     ///
-    /// In words for a person, what is wrong with it.
+    /// A description of what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let place = match text {
             "*" => None,
@@ -46,7 +46,7 @@ impl ImagePattern {
         })
     }
 
-    /// Whether the image is one of these. What may be the id of an image is none, since it does
+    /// Returns whether the image is one of these. What may be the id of an image is none, since it does
     /// not say where it comes from; only `*` has it.
     pub(crate) fn matches(&self, reference: &str) -> bool {
         match &self.place {
@@ -64,7 +64,7 @@ impl ImagePattern {
         }
     }
 
-    /// Whether anybody can make an image of such a name: the registry is anybody's to choose, or it is
+    /// Returns whether anybody can make an image of such a name: the registry is anybody's to choose, or it is
     /// one where everybody publishes, and the pattern does not say who does.
     pub(crate) fn is_everything(&self) -> bool {
         let Some(place) = &self.place else {
@@ -76,7 +76,7 @@ impl ImagePattern {
         place.host.is_everybodys() || (public && publisher.contains('*'))
     }
 
-    /// Whether the image may be one of these.
+    /// Returns whether the image may be one of these.
     pub(crate) fn may_match(&self, reference: &str) -> bool {
         may_be_id(reference) || self.matches(reference)
     }
@@ -160,7 +160,7 @@ fn without_ignored_tag(path: String) -> String {
     }
 }
 
-/// Whether the first part of a name is a registry, by the engine's rule, or a pattern of some.
+/// Returns whether the first part of a name is a registry, by the engine's rule, or a pattern of some.
 fn is_registry(first: &str) -> bool {
     first == "*"
         || first.contains(['.', ':'])

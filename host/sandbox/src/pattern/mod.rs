@@ -1,8 +1,7 @@
-//! What a request, a grant and a rule of a policy say about subjects.
+//! Patterns of subjects, in requests, grants and policies.
 //!
-//! Each kind of subject has one parser and one matcher, and requests, grants and policies all use
-//! it: a pattern means the same wherever it stands. It is compared with what the subject means, and
-//! not with how a driver writes it: `buildkit` is `docker.io/library/buildkit:latest`, and
+//! Each kind of subject has one parser and one matcher, so a pattern has the same meaning everywhere. It is
+//! compared with the meaning of a subject, and not with how a driver writes it: `buildkit` is `docker.io/library/buildkit:latest`, and
 //! `[::ffff:10.0.0.1]:80` is `10.0.0.1:80`.
 
 mod address;
@@ -21,30 +20,13 @@ pub(crate) use self::address::same as same_address;
 pub(crate) use self::host::{HostPattern, Place};
 pub(crate) use self::path::PathPattern;
 use self::word::{DevicesPattern, GroupPattern, WordPattern};
-use crate::grant::{Capability, ENDPOINT};
+use crate::declaration::{Capability, ENDPOINT, Subject};
 use iechor_text::is_displayable;
 
-/// Most characters of a pattern. The longest that is of use is a path, or an image with its digest.
+/// Maximum number of characters of a pattern. The longest useful one is a path, or an image with its digest.
 pub const PATTERN_CHARS: usize = 200;
-/// Most `*` of a pattern. Registry, path and tag have one each at most where people write them.
+/// Maximum number of `*` in a pattern. Registry, path and tag of an image have one each at most.
 pub const STARS: usize = 4;
-
-/// How the subject of a capability is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
-    /// The name of an image.
-    Image,
-    /// An absolute path, or `volume NAME`.
-    Path,
-    /// `HOST:PORT`.
-    Address,
-    /// What the Docker CLI's `--gpus` takes, or a device of a container that is there.
-    Devices,
-    /// A control group.
-    Group,
-    /// A word of its own, such as the name of a network.
-    Other,
-}
 
 /// A pattern, of the kind that its capability takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +53,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// In words for a person, which pattern it is and what is wrong with it.
+    /// A description with the pattern and what is wrong with it.
     pub fn parse(capability: &Capability, text: &str) -> Result<Self, String> {
         kind(capability, text)
             .map(|kind| Self {
@@ -84,16 +66,16 @@ impl Pattern {
             })
     }
 
-    /// Whether it is the word for the address of the node's own endpoint.
+    /// Returns whether it is the word for the address of the node's own endpoint.
     pub fn is_endpoint(&self) -> bool {
         self.kind == Kind::Endpoint
     }
 
-    /// Whether the subject is certainly one that it means.
+    /// Returns whether the subject is certainly one that it means.
     pub fn matches(&self, subject: &str) -> bool {
         match &self.kind {
             Kind::Any => true,
-            // Which address that is, is known to who has the node.
+            // The caller knows the address of the node.
             Kind::Endpoint => false,
             Kind::Image(pattern) => pattern.matches(subject),
             Kind::Path(pattern) => pattern.matches(subject),
@@ -104,7 +86,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the subject may be, or include, one that it means: for what is forbidden.
+    /// Returns whether the subject may be, or include, one that it means: for what is forbidden.
     pub fn may_match(&self, subject: &str) -> bool {
         match &self.kind {
             Kind::Any | Kind::Endpoint => true,
@@ -117,8 +99,8 @@ impl Pattern {
         }
     }
 
-    /// Whether it amounts to every subject: whoever may choose within it can choose what he likes.
-    /// Then a person who decides is shown `any`, and not a pattern that looks like less.
+    /// Returns whether the pattern matches practically every subject. Users are shown `any` then, not a
+    /// pattern that looks like less.
     pub fn is_everything(&self) -> bool {
         match &self.kind {
             Kind::Any => true,
@@ -145,7 +127,7 @@ fn kind(capability: &Capability, text: &str) -> Result<Kind, String> {
     if text.chars().all(|c| c == '*') {
         return Ok(Kind::Any);
     }
-    if text == ENDPOINT && capability.has_endpoint() {
+    if text == ENDPOINT && capability.endpoint.is_some() {
         return Ok(Kind::Endpoint);
     }
     Ok(match capability.kind {
@@ -175,7 +157,7 @@ fn check_text(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether `*` of the pattern, each standing for any characters, can make it the subject.
+/// Returns whether `*` of the pattern, each standing for any characters, can make it the subject.
 pub(crate) fn wildcard(pattern: &str, subject: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| subject.strip_prefix(first)) else {

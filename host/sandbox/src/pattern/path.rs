@@ -17,7 +17,7 @@ pub(crate) enum PathPattern {
 impl PathPattern {
     /// # Errors
     ///
-    /// In words for a person, what is wrong with it.
+    /// A description of what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Some(name) = text.strip_prefix(VOLUME) {
             let usual = |c: char| c.is_ascii_alphanumeric() || "_.-*".contains(c);
@@ -49,7 +49,7 @@ impl PathPattern {
         }
     }
 
-    /// A directory is had with what is below it: with it, and with what is above it. What is no
+    /// Returns a directory is had with what is below it: with it, and with what is above it. What is no
     /// path may lead anywhere.
     pub(super) fn may_match(&self, subject: &str) -> bool {
         match self {
@@ -58,7 +58,7 @@ impl PathPattern {
         }
     }
 
-    /// Whether its first part has a star: all that there is lies below a few such.
+    /// Returns whether its first part has a star: all that there is lies below a few such.
     pub(super) fn is_everything(&self) -> bool {
         match self {
             Self::Path(pattern) => {
@@ -73,7 +73,7 @@ impl PathPattern {
     }
 }
 
-/// Whether a path that matches the pattern is the subject, above it or below it.
+/// Returns whether a path that matches the pattern is the subject, above it or below it.
 pub(super) fn overlap(pattern: &str, subject: &str) -> bool {
     let literal = pattern.split('*').next().unwrap_or_default();
     let below_subject = format!("{}/", subject.trim_end_matches('/'));

@@ -44,7 +44,7 @@ impl DevicesPattern {
         wildcard(&self.0, subject)
     }
 
-    /// A request for processors names them by number, by how many, by an id or by a driver: one of
+    /// Returns a request for processors names them by number, by how many, by an id or by a driver: one of
     /// them may be had by each of these.
     pub(super) fn may_match(&self, subject: &str) -> bool {
         let is_file = |text: &str| text.starts_with('/');
@@ -106,7 +106,7 @@ fn check_word(word: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a star stands where it decides what is meant: not behind what ends a part of a name.
+/// Returns whether a star stands where it decides what is meant: not behind what ends a part of a name.
 fn star_decides(text: &str) -> bool {
     text.split_once('*')
         .is_some_and(|(before, _)| !before.ends_with([':', '_', '-', '.', '/', '=']))

@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::pattern::{HostPattern, PathPattern, Place, wildcard};
 
-/// What a driver is known by.
+/// What identifies a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'a> {
     /// SHA-256 of its component, as `sha256:` and hexadecimal digits.
     pub digest: &'a str,
-    /// Where it comes from: `built-in:NAME`, `file:` and an absolute path without symbolic links,
-    /// or the URL that it was fetched from, as it was asked for there.
+    /// Source: `built-in:NAME`, `file:` and an absolute path without symbolic links, or the URL that it was
+    /// fetched from.
     pub source: &'a str,
 }
 
@@ -20,7 +20,7 @@ impl fmt::Display for Origin<'_> {
     }
 }
 
-/// Drivers, by digest or by source.
+/// A pattern of drivers, by digest or by source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriverPattern {
     text: String,
@@ -50,7 +50,7 @@ impl DriverPattern {
     ///
     /// # Errors
     ///
-    /// In words for a person, what is wrong with it.
+    /// A description of what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         Ok(Self {
             text: text.into(),
@@ -58,7 +58,7 @@ impl DriverPattern {
         })
     }
 
-    /// Whether the driver is one of these.
+    /// Returns whether the pattern matches the driver.
     pub(crate) fn matches(&self, origin: &Origin<'_>) -> bool {
         let source = origin.source;
         match &self.kind {
@@ -129,7 +129,7 @@ fn kind(text: &str) -> Result<Kind, String> {
     }
 }
 
-/// Whether the place is at that host and path. A `*` does not lead from the path into the query,
+/// Returns whether the place is at that host and path. A `*` does not lead from the path into the query,
 /// or `a?/team/driver.wasm` would pass for one of `*/team/driver.wasm`; at the end it does.
 fn leads_to(place: &Place, host: &str, path: &str) -> bool {
     let asked = |path: &str| path.find('?').unwrap_or(path.len());
@@ -142,7 +142,7 @@ fn leads_to(place: &Place, host: &str, path: &str) -> bool {
     place.host.matches(host) && wildcard(paths, path) && wildcard(queries, query)
 }
 
-/// Whether the path has parts that lead elsewhere than it says.
+/// Returns whether the path has parts that lead elsewhere than it says.
 fn leads_out(path: &str) -> bool {
     path.split('/').any(|part| matches!(part, "." | ".."))
 }

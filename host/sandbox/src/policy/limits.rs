@@ -4,8 +4,8 @@ use iechor_engine::model::Limits;
 
 use super::{Policy, Refusal, Rules};
 
-/// What a container may use at most. One that asks for no limit gets these; one that asks for more
-/// is not created. `None` is no rule.
+/// Maximum resources of a container. A container without a limit gets these; a container with higher limits
+/// is refused. `None` is no rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ForcedLimits {
     /// Bytes.
@@ -54,7 +54,7 @@ impl Policy {
         Ok(())
     }
 
-    /// The least of what the files say, and the file that does.
+    /// Returns the least of what the files say, and the file that does.
     fn strictest<T: Ord>(&self, of: impl Fn(&ForcedLimits) -> Option<T>) -> Option<(T, &Rules)> {
         self.files
             .iter()
@@ -154,7 +154,7 @@ impl Rules {
     }
 }
 
-/// A size in the largest unit that writes it whole, as options and files take it.
+/// Returns a size in the largest unit that writes it whole, as options and files take it.
 fn size(bytes: u64) -> String {
     let units = [(40, "t"), (30, "g"), (20, "m"), (10, "k")];
     units

@@ -1,10 +1,10 @@
-//! What an organisation allows drivers, whatever their users grant.
+//! The policy of an organisation: what drivers may do, whatever users grant.
 //!
-//! A [`Policy`] is the rules of every file that applies. An action must be allowed by each of
-//! them, so the stricter one decides; a rule that a file does not have allows everything. The
-//! rules hold for the built-in drivers too, and are asked before anything happens.
+//! A [`Policy`] has the rules of every file that applies. Each file must allow an action; a rule that a file
+//! does not have allows everything. The rules apply to built-in drivers too, and are checked before anything
+//! happens.
 //!
-//! Which files these are, and how they are written, is not known here.
+//! Reading and locating the files is not part of this crate.
 
 mod driver;
 mod forbidden;
@@ -17,14 +17,13 @@ pub use driver::{DriverPattern, Origin};
 pub use forbidden::Forbidden;
 pub use limits::ForcedLimits;
 
-use crate::bindings::contract::{CapabilityRequest, Denial};
 pub use crate::pattern::ImagePattern;
 use crate::pattern::may_be_id;
 
-/// The rules in force. The default has none, and allows everything.
+/// The rules that apply. The default has none, and allows everything.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// Those of each file.
+    /// Rules of each file.
     pub files: Vec<Rules>,
 }
 
@@ -37,9 +36,9 @@ pub struct Rules {
     pub drivers: Option<Vec<DriverPattern>>,
     /// `images.allow`: the images that containers of drivers may run from.
     pub images: Option<Vec<ImagePattern>>,
-    /// `grants.forbid`: what no driver may do, although it is granted.
+    /// `grants.forbid`: what no driver may do, even if it is granted.
     pub forbidden: Vec<Forbidden>,
-    /// `limits`: of every container that a driver creates.
+    /// `limits`: limits of every container that a driver creates.
     pub limits: ForcedLimits,
 }
 
@@ -49,14 +48,14 @@ pub struct Rules {
 pub struct Refusal {
     /// The file with the rule.
     pub file: PathBuf,
-    /// The rule, as it is written there: `images.allow`.
+    /// The rule, as it is written there, for example `images.allow`.
     pub rule: &'static str,
     /// What was asked for, what is allowed, and what to do.
     pub detail: String,
 }
 
 impl Policy {
-    /// Whether a driver may run.
+    /// Checks that a driver may run.
     ///
     /// # Errors
     ///
@@ -81,7 +80,7 @@ impl Policy {
         })
     }
 
-    /// Whether the capability may be used on the subject, by whoever it is granted to.
+    /// Checks that a capability may be used on a subject, if it is granted.
     pub(crate) fn check_grant(&self, capability: &str, subject: &str) -> Result<(), Refusal> {
         self.every(|rules| {
             let covering = rules
@@ -101,38 +100,7 @@ impl Policy {
         })
     }
 
-    /// Whether a driver that cannot do without `requests` can be of use.
-    ///
-    /// # Errors
-    ///
-    /// The rule that forbids, whatever the subject, what the driver needs.
-    pub fn check_requests(
-        &self,
-        name: &str,
-        requests: &[CapabilityRequest],
-    ) -> Result<(), Refusal> {
-        self.every(|rules| {
-            for request in requests.iter().filter(|request| request.required) {
-                if let Some(rule) = rules
-                    .forbidden
-                    .iter()
-                    .find(|rule| rule.covers_all(&request.name))
-                {
-                    return Err(rules.refusal(
-                        "grants.forbid",
-                        format!(
-                            "{rule} is forbidden, which driver {name} needs ({}); take another \
-                             driver, or have the rule changed there",
-                            request.reason
-                        ),
-                    ));
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// The rules that forbid something of a capability, for a person who decides about a grant.
+    /// Returns the rules that forbid something of a capability.
     pub fn forbidding(&self, capability: &str) -> Vec<(&Path, &Forbidden)> {
         self.files
             .iter()
@@ -146,7 +114,7 @@ impl Policy {
             .collect()
     }
 
-    /// Whether containers may run from the image.
+    /// Checks that containers may run from the image.
     pub(crate) fn check_image(&self, reference: &str) -> Result<(), Refusal> {
         self.every(|rules| {
             let Some(allowed) = &rules.images else {
@@ -170,13 +138,16 @@ impl Policy {
         })
     }
 
-    fn every(&self, check: impl Fn(&Rules) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    pub(crate) fn every(
+        &self,
+        check: impl Fn(&Rules) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         self.files.iter().try_for_each(check)
     }
 }
 
 impl Rules {
-    fn refusal(&self, rule: &'static str, detail: String) -> Refusal {
+    pub(crate) fn refusal(&self, rule: &'static str, detail: String) -> Refusal {
         Refusal {
             file: self.file.clone(),
             rule,
@@ -185,17 +156,7 @@ impl Rules {
     }
 }
 
-impl Refusal {
-    /// As a driver is told.
-    pub(crate) fn denial(self, capability: &str) -> Denial {
-        Denial {
-            capability: capability.into(),
-            detail: self.to_string(),
-        }
-    }
-}
-
-/// Most patterns that a message names.
+/// Maximum number of patterns that a message names.
 const NAMED: usize = 5;
 
 fn list<T: Display>(patterns: &[T]) -> String {
@@ -271,36 +232,5 @@ mod tests {
             "/p: drivers.allow: driver x (built-in:iechor-container, sha256:0) is not among those \
              allowed; take one that is, or have \"sha256:0\" added there (allowed: none)"
         );
-    }
-
-    #[test]
-    fn a_driver_that_cannot_work_is_told_at_once() {
-        let request = |name: &str, required| CapabilityRequest {
-            name: name.into(),
-            scope: Vec::new(),
-            required,
-            reason: "to build".into(),
-        };
-        let policy = |rule| Policy {
-            files: vec![Rules {
-                forbidden: vec![Forbidden::parse(rule).expect("a rule")],
-                ..rules("/p")
-            }],
-        };
-        let requests = [
-            request("container.privileged", true),
-            request("container.bind", false),
-        ];
-        for (rule, refused) in [
-            ("container.privileged", true),
-            ("container.privileged=evil/*", false),
-            ("container.bind", false),
-            ("image.pull", false),
-        ] {
-            let said = policy(rule).check_requests("d", &requests);
-            assert_eq!(said.is_err(), refused, "{rule}: {said:?}");
-        }
-        assert_eq!(policy("image.pull=a").forbidding("image.pull").len(), 1);
-        assert!(policy("image.pull=a").forbidding("engine.open").is_empty());
     }
 }

@@ -13,6 +13,10 @@ use serde_json::Value;
 fn authors_are_told_of_every_capability() {
     let known: Vec<_> = CATALOGUE.iter().map(|capability| capability.name).collect();
     assert_eq!(iechor_driver::capability::NAMES, known);
+    let template = include_str!("../../../../drivers/templates/python/README.md");
+    for name in known {
+        assert!(template.contains(&format!("`{name}`")), "{name}");
+    }
 }
 
 /// A description of the cases: what it does not say is in order.

@@ -26,7 +26,7 @@ fn assert_denied(result: Result<(), DriverError>, words: &str) {
     match result {
         Err(DriverError::Denied { denial, .. }) => {
             assert_eq!(denial.capability, "container.bind");
-            assert!(denial.detail.contains(words), "{}", denial.detail);
+            assert!(denial.detail().contains(words), "{}", denial.detail());
         }
         other => panic!("{words}: {other:?}"),
     }

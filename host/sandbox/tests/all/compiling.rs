@@ -209,7 +209,7 @@ async fn interfaces_have_names_that_can_be_shown() {
             .collect();
         section(10, &[leb128(names.len()), each].concat())
     };
-    let long = vec![format!("iechor:driver/log@0.1.0+{}", "x".repeat(90_000))];
+    let long = vec![format!("iechor:driver/log@0.2.0+{}", "x".repeat(90_000))];
     let many = (0..limits::INTERFACES + 1).map(|n| format!("iechor:driver/log@0.1.{n}"));
     for (names, words) in [
         (long, "the name of an interface has 90024 bytes"),

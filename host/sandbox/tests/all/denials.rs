@@ -6,7 +6,7 @@ use iechor_engine::Engine;
 use iechor_engine::model::{ContainerSpec, Mount, MountSource, NetworkSpec, VolumeSpec};
 use iechor_engine::simulated::SimulatedEngine;
 use iechor_sandbox::contract::{Config, Error, RemoveOptions, StopOptions};
-use iechor_sandbox::{DriverError, Grant};
+use iechor_sandbox::{DenialReason, DriverError, Grant, Missing};
 
 use crate::support::{
     Answers, CONTAINER, Nodes, Stage, VOLUME, config, embedded_component, granting, guest, load,
@@ -28,7 +28,7 @@ async fn boot_granted(granted: &[&str], behaviour: &str, value: &str) -> Result<
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_untrusted_driver_is_told_what_it_lacks_and_which_flags_grant_it() {
+async fn an_untrusted_driver_is_refused_with_what_it_lacks() {
     for path in [guest().to_owned(), embedded_component()] {
         let driver = load(&path).await;
         let error = driver.grants(&[]).await.unwrap_err();
@@ -42,12 +42,6 @@ async fn an_untrusted_driver_is_told_what_it_lacks_and_which_flags_grant_it() {
         assert_eq!(named, path.to_str().unwrap());
         let names: Vec<_> = requests.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["container.privileged", "image.pull"]);
-        let text = error.to_string();
-        assert!(
-            text.contains("--grant container.privileged --grant image.pull"),
-            "{text}"
-        );
-
         let one = [Grant::parse("image.pull").unwrap()];
         let error = driver.grants(&one).await.unwrap_err().to_string();
         assert!(!error.contains("image.pull"), "{error}");
@@ -147,21 +141,19 @@ async fn a_grant_reaches_as_far_as_its_pattern() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flag_is_proposed_only_where_it_grants_no_more_than_was_asked() {
-    let denial = |granted, value| async move {
-        boot_granted(granted, "network", value)
-            .await
-            .unwrap_err()
-            .to_string()
+async fn a_grant_is_proposed_only_where_it_allows_no_more_than_was_asked() {
+    let missing = |value: &'static str| async move {
+        match boot_granted(&[], "network", value).await.unwrap_err() {
+            DriverError::Denied { denial, .. } => match denial.reason {
+                DenialReason::NotGranted { grant, .. } => grant,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
     };
-    let text = denial(&[], "foonet").await;
-    assert!(text.contains("--grant container.network=foonet"), "{text}");
+    assert_eq!(missing("foonet").await, Missing::Pattern("foonet".into()));
     for value in ["*", "x --grant container.privileged", "$(reboot)"] {
-        let text = denial(&[], value).await;
-        assert!(
-            !text.contains("=*") && !text.contains("; --grant"),
-            "{text}"
-        );
+        assert_eq!(missing(value).await, Missing::Unknown, "{value}");
     }
 }
 
@@ -389,8 +381,8 @@ async fn a_container_is_used_by_whoever_may_have_created_it() {
                     panic!("{what}, {capability}: {result:?}")
                 };
                 assert_eq!(denial.capability, capability, "{what}");
-                for words in ["is there already", subject] {
-                    assert!(denial.detail.contains(words), "{}", denial.detail);
+                for words in ["exists already", subject] {
+                    assert!(denial.detail().contains(words), "{}", denial.detail());
                 }
                 let journal = engine.journal().split_off(before);
                 assert!(
@@ -432,7 +424,7 @@ async fn a_driver_speaks_for_itself_only() {
     let DriverError::Denied { denial, .. } = &error else {
         panic!("{error:?}")
     };
-    assert!(!denial.detail.contains("please"), "{}", denial.detail);
+    assert!(!denial.detail().contains("please"), "{}", denial.detail());
     // No line of it begins as one of the program's would.
     let error = boot(&stage(), "speak as the host", "").await.unwrap_err();
     let text = error.to_string();
@@ -592,7 +584,7 @@ async fn no_grant_is_one_for_the_engine_itself() {
             link.to_str().unwrap(),
             "the engine itself",
         ),
-        ("transport.local=endpoint", socket, "nobody granted it"),
+        ("transport.local=endpoint", socket, "it was not granted"),
     ] {
         let bench = Stage {
             engine: SimulatedEngine::at(format!("unix://{socket}")),
@@ -608,7 +600,7 @@ async fn no_grant_is_one_for_the_engine_itself() {
         let DriverError::Denied { denial, .. } = &error else {
             panic!("{error:?}")
         };
-        assert!(denial.detail.contains(words), "{}", denial.detail);
+        assert!(denial.detail().contains(words), "{}", denial.detail());
     }
 }
 

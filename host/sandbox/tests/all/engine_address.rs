@@ -49,7 +49,7 @@ async fn assert_refused(endpoint: &str, host: &Host) {
         panic!("{endpoint}: {error:?}")
     };
     let words = format!("is the engine itself, {host} (the Docker context \"mine\")");
-    assert!(denial.detail.contains(&words), "{}", denial.detail);
+    assert!(denial.detail().contains(&words), "{}", denial.detail());
     let kind = match host {
         Host::Unix(_) => "transport.local",
         Host::Tcp { .. } => "transport.tcp",
@@ -188,7 +188,7 @@ async fn a_file_system_that_shows_another_file_does_not_hide_it() {
     let node = remote(&unix(&shown), engines, dialer.clone()).await;
     let error = node.dial().await.map(drop).unwrap_err();
     assert!(
-        matches!(&error, DriverError::Denied { denial, .. } if denial.detail.contains("the engine itself")),
+        matches!(&error, DriverError::Denied { denial, .. } if denial.detail().contains("the engine itself")),
         "{error:?}"
     );
     let node = remote(&unix(&shown), KnownEngines::default(), dialer).await;
@@ -312,7 +312,7 @@ async fn a_driver_that_uses_an_engine_is_kept_from_all_others() {
         let DriverError::Denied { denial, .. } = &error else {
             panic!("{value}: {error:?}")
         };
-        assert!(denial.detail.contains(words), "{}", denial.detail);
+        assert!(denial.detail().contains(words), "{}", denial.detail());
         // It is refused before anything is dialled, and looked up only where that was granted.
         assert_eq!(bench.network.dialled(), [""; 0]);
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use iechor_engine::Engine;
 use iechor_engine::model::{ContainerSpec, Mount, MountSource};
 use iechor_engine::simulated::Command;
-use iechor_sandbox::contract::{Config, Denial, Error, File};
-use iechor_sandbox::{Driver, DriverError, Sandbox};
+use iechor_sandbox::contract::{Config, Error, File};
+use iechor_sandbox::{Denial, Driver, DriverError, Remedy, Sandbox};
 
 use crate::support::{
     Answers, CONTAINER, Nodes, Stage, config, granting, guest, load, pairs, stage,
@@ -86,7 +86,7 @@ async fn what_a_driver_chooses_to_run_is_denied_and_does_not_happen() {
         let what = format!("{behaviour} {value}");
         let denial = denied(boot(&bench, behaviour, value).await, &what);
         assert_eq!(denial.capability, CHOICE, "{what}");
-        assert!(denial.detail.contains("nobody granted it"), "{denial:?}");
+        assert!(denial.detail().contains("it was not granted"), "{denial:?}");
         assert_eq!(bench.objects().await, [""; 0], "{what}");
         let journal = bench.engine.journal();
         let happened = |line: &String| {
@@ -300,7 +300,7 @@ async fn what_an_unknown_container_runs_is_judged_by_what_is_seen() {
             }
             let denial = denied(result, behaviour);
             assert_eq!(denial.capability, CHOICE);
-            assert!(denial.detail.contains("is there already"), "{denial:?}");
+            assert!(denial.detail().contains("exists already"), "{denial:?}");
         }
         // It can be looked at, stopped and removed.
         for behaviour in [
@@ -351,8 +351,10 @@ async fn the_choice_of_a_driver_does_not_outlive_its_grant() {
             }
             let denial = denied(result, behaviour);
             assert_eq!(denial.capability, CHOICE, "{labels:?}");
-            let remedy = "iechor buildx rm --keep-state builder";
-            assert!(denial.detail.contains(remedy), "{denial:?}");
+            let remedy = Remedy::Recreate {
+                builder: "builder".into(),
+            };
+            assert_eq!(denial.remedy, Some(remedy), "{denial:?}");
 
             let bench = Stage {
                 grants: granting(&*load(guest()).await, &[CHOICE]).await.grants,
@@ -383,16 +385,14 @@ async fn nothing_is_chosen_where_it_would_leave_no_trace() {
             let before = bench.engine.journal().len();
             let result = boot(&bench, behaviour, "").await;
             let Err(DriverError::Failed {
-                error: Error::Conflict(words),
+                error: Error::Conflict(_),
+                remedy: Some(Remedy::Recreate { builder }),
                 ..
             }) = &result
             else {
                 panic!("{behaviour}: {result:?}")
             };
-            assert!(
-                words.contains("iechor buildx rm --keep-state builder"),
-                "{words}"
-            );
+            assert_eq!(builder, "builder");
             let journal = bench.engine.journal().split_off(before);
             assert!(
                 journal.iter().all(|line| line.starts_with("inspect")),
@@ -418,7 +418,7 @@ async fn bytes_of_a_connection_are_for_who_was_granted_them() {
         let bench = bench(&["transport.local=/run/other.sock"]).await;
         let denial = denied(boot(&bench, behaviour, value).await, behaviour);
         assert_eq!(denial.capability, "transport.bytes");
-        assert!(denial.detail.contains(subject), "{denial:?}");
+        assert!(denial.detail().contains(subject), "{denial:?}");
     }
     for (behaviour, value) in [
         ("write to a connection", ""),

@@ -15,7 +15,7 @@ const FLAG: &str = "--debugaddr=127.0.0.1:60123";
 const FILE: &str = "buildkitd.toml";
 const CONTENTS: &[u8] = b"# of the test kit\ndebug = true\n";
 
-/// The given configuration, with the default of each option that is not given written out. A table
+/// Returns the given configuration, with the default of each option that is not given written out. A table
 /// has none, and a file is the user's.
 pub(super) fn with_defaults(subject: &Subject) -> Config {
     let mut options = subject.given.options.clone();
@@ -69,7 +69,7 @@ async fn boot_with(case: &Case<'_>, config: &Config) -> Result<(), Failure> {
     )
 }
 
-/// What of a configuration is in the containers of an engine: words of their commands and
+/// Returns what of a configuration is in the containers of an engine: words of their commands and
 /// environments, and files.
 async fn arrived(engine: &SimulatedEngine, case: &Case<'_>) -> Result<Vec<u8>, Failure> {
     let broken =

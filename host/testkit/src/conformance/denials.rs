@@ -43,7 +43,7 @@ pub(super) async fn one(subject: &Subject, capability: &str) -> Verdict {
     Ok(Outcome::Passed)
 }
 
-/// Where a boot of the plain configuration does without the capability: one that does not, among
+/// Returns where a boot of the plain configuration does without the capability: one that does not, among
 /// the other configurations that the driver accepts.
 async fn otherwise(subject: &Subject, capability: &str) -> Verdict {
     if subject.real.is_none() {
@@ -75,7 +75,7 @@ async fn otherwise(subject: &Subject, capability: &str) -> Verdict {
     )))
 }
 
-/// The same without that capability, or without any, where there is something already: a boot may do
+/// Returns the same without that capability, or without any, where there is something already: a boot may do
 /// without what it needs to make that, and where it is denied all stays as it was.
 async fn from_elsewhere(subject: &Subject, capability: Option<&str>) -> Result<(), Failure> {
     if subject.real.is_some() {

@@ -76,13 +76,13 @@ impl Operation {
     }
 }
 
-/// How many calls the world has seen: of the engine, of the network.
+/// Returns how many calls the world has seen: of the engine, of the network.
 fn calls(case: &Case<'_>) -> Result<(u64, u64), Failure> {
     let stage = case.stage()?;
     Ok((stage.engine.calls(), stage.network.calls()))
 }
 
-/// Every place where the operation calls something outside.
+/// Returns every place where the operation calls something outside.
 async fn places(
     subject: &Subject,
     start: Start,
@@ -135,7 +135,7 @@ fn clear(case: &Case<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the fault hit, for a message.
+/// Returns what the fault hit, for a message.
 fn hit(case: &Case<'_>, place: Place, kind: Kind, before: u64) -> String {
     let what = match kind {
         Kind::Error => "an error",
@@ -245,7 +245,7 @@ async fn boot_with_fault(
     Ok(silent)
 }
 
-/// What an operation other than boot finds.
+/// Returns what an operation other than boot finds.
 fn running(subject: &Subject) -> Start {
     if subject.nature.keeps_daemon() {
         Start::Running

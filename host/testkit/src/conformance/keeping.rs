@@ -19,7 +19,7 @@ const FAILURES: &[&str] = &[
     "invalid-argument",
 ];
 
-/// The volumes that a container mounts.
+/// Returns the volumes that a container mounts.
 fn mounted(container: &Container) -> Vec<String> {
     let volume = |mount: &Mount| match &mount.source {
         MountSource::Volume(name) => Some(name.clone()),

@@ -9,7 +9,7 @@ use crate::report::Failure;
 use crate::subject::Subject;
 use crate::trace::failure_kind;
 
-/// How `dial` says that there is nothing: `not-running` where a boot could change that, which it can
+/// Returns how `dial` says that there is nothing: `not-running` where a boot could change that, which it can
 /// where the driver has to do with containers. Of somebody else's daemon, whether it runs cannot be
 /// told from whether it can be reached.
 fn not_running(subject: &Subject) -> &'static [&'static str] {
@@ -83,7 +83,7 @@ pub(super) async fn stop_and_remove_of_nothing(subject: &Subject) -> Verdict {
     Ok(Outcome::Passed)
 }
 
-/// A world in which the driver has booted.
+/// Returns a world in which the driver has booted.
 pub(super) async fn booted(subject: &Subject) -> Result<Case<'_>, Failure> {
     let case = subject.case();
     case.ok("boot", case.node().boot().await)?;

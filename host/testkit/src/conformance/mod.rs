@@ -52,7 +52,7 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    /// Why it is not met, where it is not.
+    /// Returns why it is not met, where it is not.
     fn unmet(self, subject: &Subject) -> Option<String> {
         let (met, reason) = match self {
             Self::Simulation => (
@@ -116,7 +116,7 @@ impl Planned {
     }
 }
 
-/// The checks for a driver that asks for these capabilities.
+/// Returns the checks for a driver that asks for these capabilities.
 pub(crate) fn plan(capabilities: &[String]) -> Vec<Planned> {
     let mut planned = Vec::new();
     for requirement in REQUIREMENTS {

@@ -11,7 +11,7 @@ use crate::case::{Case, REMOVE, STOP};
 use crate::report::Failure;
 use crate::subject::Subject;
 
-/// The labels of another builder's node.
+/// Returns the labels of another builder's node.
 fn foreign(case: &Case<'_>) -> BTreeMap<String, String> {
     BTreeMap::from([
         (BUILDER_LABEL.to_owned(), "another-builder".to_owned()),

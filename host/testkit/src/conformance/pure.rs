@@ -24,7 +24,7 @@ pub(super) async fn describe_is_sound(subject: &Subject) -> Verdict {
     }
 }
 
-/// The answers of all pure functions, in a fresh instance each.
+/// Returns the answers of all pure functions, in a fresh instance each.
 async fn ask(
     subject: &Subject,
     trace: &Arc<Trace>,
@@ -106,7 +106,7 @@ pub(super) async fn accepts_defaults(subject: &Subject) -> Verdict {
     }
 }
 
-/// A value that no option of this kind can take.
+/// Returns a value that no option of this kind can take.
 fn wrong_value(kind: &OptionKind) -> Option<&'static str> {
     match kind {
         OptionKind::Boolean | OptionKind::Integer | OptionKind::Size | OptionKind::Duration => {

@@ -55,7 +55,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "info-of-nothing-is-inactive",
         text: "`info` of a builder that does not exist is `inactive` and no error: listings ask it of every builder. \
-               Source: wit/driver.wit, `builder.info`.",
+               Source: wit/driver.wit, `node.info`.",
         needs: &[],
         check: check!(lifecycle::info_of_nothing),
     },
@@ -63,42 +63,42 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         name: "dial-before-boot-is-not-running",
         text: "`dial` without a running BuildKit is `not-running` where a boot could change that, and makes nothing: the host boots, \
                and dials again, on this very error. A driver that can make containers answers so; one whose BuildKit is somebody \
-               else's may say `unavailable`, with the reason. Source: wit/driver.wit, `builder.dial`.",
+               else's may say `unavailable`, with the reason. Source: wit/driver.wit, `node.dial`.",
         needs: &[],
         check: check!(lifecycle::dial_before_boot),
     },
     Requirement {
         name: "stop-and-remove-of-nothing-succeed",
         text: "`stop` and `remove` of a builder that does not exist succeed: whoever removes a builder whose machine was wiped must \
-               come to an end. Source: wit/driver.wit, `builder.stop`, `builder.remove`, \"Idempotent\".",
+               come to an end. Source: wit/driver.wit, `node.stop`, `node.remove`, \"Idempotent\".",
         needs: &[],
         check: check!(lifecycle::stop_and_remove_of_nothing),
     },
     Requirement {
         name: "boot-makes-it-run",
         text: "After `boot`, `info` says `running`, and `version` and `features` answer. \
-               Source: wit/driver.wit, `builder.boot`.",
+               Source: wit/driver.wit, `node.boot`.",
         needs: &[],
         check: check!(lifecycle::boot_makes_it_run),
     },
     Requirement {
         name: "dial-after-boot-is-buildkit",
         text: "After `boot`, every `dial` opens a new connection on which BuildKit answers, and so do two at a time: a build uses one \
-               for itself and more for what goes beside it. Source: wit/driver.wit, `builder.boot`, `builder.dial`.",
+               for itself and more for what goes beside it. Source: wit/driver.wit, `node.boot`, `node.dial`.",
         needs: &[],
         check: check!(lifecycle::dial_after_boot),
     },
     Requirement {
         name: "a-fresh-instance-sees-the-same",
         text: "Whatever a driver knows of its builder is in the engine: a fresh instance gives the same answers as the one that \
-               booted. The host opens one whenever it likes. Source: wit/driver.wit, `resource builder`.",
+               booted. The host opens one whenever it likes. Source: wit/driver.wit, `resource node`.",
         needs: &[],
         check: check!(lifecycle::fresh_instance),
     },
     Requirement {
         name: "a-second-boot-changes-nothing",
         text: "`boot` of a builder that runs leaves every object as it is: it is called before each build. \
-               Source: wit/driver.wit, `builder.boot`, \"Idempotent\".",
+               Source: wit/driver.wit, `node.boot`, \"Idempotent\".",
         needs: &[],
         check: check!(lifecycle::second_boot),
     },
@@ -108,7 +108,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
                volumes rather than another one: its cache and its configuration are in there. A driver whose `stop` leaves only the \
                volume, and whose `info` then is `inactive`, makes another container on that volume. Meanwhile `info` is not \
                `running`, and `dial` is `not-running`. \
-               Source: wit/driver.wit, `builder.boot`, \"starts what is missing\".",
+               Source: wit/driver.wit, `node.boot`, \"starts what is missing\".",
         needs: &[Container],
         check: check!(restart::boot_after_stop),
     },
@@ -132,7 +132,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         name: "boot-replaces-a-lost-container",
         text: "`boot` after the container was removed by other hands makes a new one, and `remove` takes what is left. Engines are \
                pruned. \
-               Source: wit/driver.wit, `builder.boot`, \"creates what is missing\".",
+               Source: wit/driver.wit, `node.boot`, \"creates what is missing\".",
         needs: &[Container],
         check: check!(restart::boot_after_loss),
     },
@@ -148,7 +148,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         name: "stop-twice-and-remove-twice",
         text: "`stop` and `remove` succeed a second time, with force, with a grace and without, and after `remove` nothing of the \
                node is left in the engine. \
-               Source: wit/driver.wit, `builder.stop`, `builder.remove`, \"Idempotent\".",
+               Source: wit/driver.wit, `node.stop`, `node.remove`, \"Idempotent\".",
         needs: &[],
         check: check!(lifecycle::stop_and_remove_twice),
     },
@@ -177,14 +177,14 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         name: "two-boots-at-once-end-well",
         text: "Of two boots of one node at the same time one at least succeeds, and afterwards there is what one boot makes, and it \
                runs: two builds begin at once more often than one thinks. That one of them fails warns only. \
-               Source: wit/driver.wit, `builder.boot`, \"Idempotent\".",
+               Source: wit/driver.wit, `node.boot`, \"Idempotent\".",
         needs: &[Simulation, Container],
         check: check!(beside::boots),
     },
     Requirement {
         name: "host-gateway-answers",
         text: "`host-gateway` returns an address or `unsupported`, and never hangs a build on a question that has no answer. \
-               Source: wit/driver.wit, `builder.host-gateway`.",
+               Source: wit/driver.wit, `node.host-gateway`.",
         needs: &[],
         check: check!(lifecycle::host_gateway),
     },
@@ -192,7 +192,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         name: "handles-are-given-back",
         text: "An operation returns with no handle of the host open; this warns only, since a language with a garbage collector \
                drops late. What stays open counts against the driver's budget of handles. \
-               Source: wit/types.wit, \"Nothing that a user can see hangs on the moment at which a handle is dropped\".",
+               Source: wit/types.wit, \"Nothing that a user can see depends on the moment at which a handle is dropped\".",
         needs: &[],
         check: check!(lifecycle::handles),
     },
@@ -253,14 +253,14 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "faults-in-stop",
         text: "An error, a lost answer or a silent engine at any call of `stop`: it succeeds or returns an error, and the next `stop` \
-               works. Source: wit/driver.wit, `builder.stop`.",
+               works. Source: wit/driver.wit, `node.stop`.",
         needs: &[Simulation],
         check: check!(faults::stop),
     },
     Requirement {
         name: "faults-in-remove",
         text: "An error, a lost answer or a silent engine at any call of `remove`: it succeeds or returns an error, and the next \
-               `remove` leaves nothing, or the state where that is to be kept. Nobody else would ever remove what it forgot. Source: wit/driver.wit, `builder.remove`.",
+               `remove` leaves nothing, or the state where that is to be kept. Nobody else would ever remove what it forgot. Source: wit/driver.wit, `node.remove`.",
         needs: &[Simulation],
         check: check!(faults::remove),
     },
@@ -289,7 +289,7 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     Requirement {
         name: "buildkit-that-takes-its-time",
         text: "BuildKit that answers at a later try only is waited for: `boot` returns once it answers, and not before. \
-               Source: wit/driver.wit, `builder.boot`.",
+               Source: wit/driver.wit, `node.boot`.",
         needs: &[Simulation, Container],
         check: check!(time::late),
     },
@@ -297,14 +297,14 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
         name: "buildkit-that-never-answers",
         text: "Where BuildKit closes every connection, `boot` ends with an error within the time that it has, and leaves what \
                was there before and nothing else. \
-               Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
+               Source: wit/driver.wit, `node.boot`, \"returns once BuildKit answers\".",
         needs: &[Simulation],
         check: |subject, _| Box::pin(time::silent(subject, crate::Answers::Never)),
     },
     Requirement {
         name: "buildkit-that-hangs",
         text: "Where BuildKit takes connections and says nothing, `boot` ends with an error within the time that it has, and leaves \
-               what was there before and nothing else. Source: wit/driver.wit, `builder.boot`, \"returns once BuildKit answers\".",
+               what was there before and nothing else. Source: wit/driver.wit, `node.boot`, \"returns once BuildKit answers\".",
         needs: &[Simulation],
         check: |subject, _| Box::pin(time::silent(subject, crate::Answers::Hangs)),
     },

@@ -77,7 +77,7 @@ pub(super) async fn boot_after_loss(subject: &Subject) -> Verdict {
     Ok(Outcome::Passed)
 }
 
-/// The name of the present run of the daemon.
+/// Returns the name of the present run of the daemon.
 async fn run(case: &Case<'_>, when: &str, node: &Node) -> Result<Option<String>, Failure> {
     let info = case.status(when, node, &[Status::Running]).await?;
     Ok(info.run)

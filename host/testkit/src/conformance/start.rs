@@ -18,7 +18,7 @@ pub(super) enum Start {
 }
 
 impl Start {
-    /// Those that there are for the driver.
+    /// Returns those that there are for the driver.
     pub(super) fn all(subject: &Subject) -> impl Iterator<Item = Self> {
         let (daemon, volume) = (subject.nature.keeps_daemon(), subject.nature.keeps_volume());
         [Self::Nothing, Self::KeptState, Self::Stopped, Self::Running]
@@ -40,7 +40,7 @@ impl Start {
         }
     }
 
-    /// A world in which that is so, and what is in it.
+    /// Returns a world in which that is so, and what is in it.
     pub(super) async fn reach(self, subject: &Subject) -> Result<(Case<'_>, Pictures), Failure> {
         let case = subject.case();
         let node = case.rich_node();
@@ -134,7 +134,7 @@ impl Pictures {
         })
     }
 
-    /// The ids of the containers.
+    /// Returns the ids of the containers.
     pub(super) fn ids(&self) -> Vec<&str> {
         let ids = self.containers.iter().map(|container| &*container.id);
         ids.collect()
@@ -178,7 +178,7 @@ impl Pictures {
         self.names().any(|known| known == name)
     }
 
-    /// The volumes that are not there any more, or not the same.
+    /// Returns the volumes that are not there any more, or not the same.
     pub(super) fn lost_volumes(&self, after: &Self) -> Vec<String> {
         self.volumes
             .iter()
@@ -187,7 +187,7 @@ impl Pictures {
             .collect()
     }
 
-    /// What is not there any more. A container that does not run may be made anew where the state
+    /// Returns what is not there any more. A container that does not run may be made anew where the state
     /// is in a volume.
     fn lost(&self, after: &Self, did_run: bool) -> Vec<String> {
         let volumes = self.lost_volumes(after);

@@ -40,7 +40,7 @@ pub(super) async fn late(subject: &Subject) -> Verdict {
     Ok(Outcome::Passed)
 }
 
-/// The error of a boot that must fail, and how long it took. What was there before stays; a container
+/// Returns the error of a boot that must fail, and how long it took. What was there before stays; a container
 /// that never answers may be given up for another.
 async fn failed_boot(
     case: &Case<'_>,

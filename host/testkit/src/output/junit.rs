@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{coverage, failure};
 use crate::report::{Report, Status};
 
-/// The report as one document.
+/// Returns the report as one document.
 pub fn render(report: &Report) -> String {
     let total: u64 = report.tests.iter().map(|test| test.milliseconds).sum();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");

@@ -5,7 +5,31 @@ pub mod tap;
 
 use crate::report::{Coverage, Failure, Report, Status, TestResult};
 
-/// A failure in full, for a person.
+impl Report {
+    /// For `cargo test`.
+    ///
+    /// # Panics
+    ///
+    /// Where a test failed, with every failure in full.
+    #[track_caller]
+    pub fn assert_passed(&self) {
+        if self.passed() {
+            return;
+        }
+        let mut text = String::new();
+        for test in &self.tests {
+            if let Some(failure) = &test.failure {
+                text += &format!("\n{}\n", self::failure(test, failure));
+            }
+        }
+        if text.is_empty() {
+            text = " the run is not complete".into();
+        }
+        panic!("driver {}:{text}", self.subject.driver);
+    }
+}
+
+/// Returns a failure in full, for a person.
 pub fn failure(test: &TestResult, failure: &Failure) -> String {
     let mut text = format!(
         "{}\n  required: {}\n  expected: {}\n  happened: {}",
@@ -21,7 +45,7 @@ pub fn failure(test: &TestResult, failure: &Failure) -> String {
     text + &format!("\n  to run only this: {}", test.rerun)
 }
 
-/// How many tests ended how, in one line.
+/// Returns how many tests ended how, in one line.
 pub fn summary(report: &Report) -> String {
     let mut parts = Vec::new();
     for (status, word) in [
@@ -38,7 +62,7 @@ pub fn summary(report: &Report) -> String {
     parts.join(", ")
 }
 
-/// What of the contract was seen, a line each.
+/// Returns what of the contract was seen, a line each.
 pub fn coverage(coverage: &Coverage) -> Vec<String> {
     let list = |names: &mut dyn Iterator<Item = String>| {
         let names: Vec<_> = names.collect();
@@ -68,7 +92,7 @@ pub fn coverage(coverage: &Coverage) -> Vec<String> {
     ]
 }
 
-/// The lines after the first one moved to the right.
+/// Returns the lines after the first one moved to the right.
 fn indented(text: &str, by: usize) -> String {
     text.replace('\n', &format!("\n{:by$}", ""))
 }

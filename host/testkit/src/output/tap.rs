@@ -3,7 +3,7 @@
 use super::{coverage, summary};
 use crate::report::{Report, Status, Subject, TestResult};
 
-/// The first lines.
+/// Returns the first lines.
 pub fn begin(subject: &Subject) -> String {
     let granted = match subject.granted.as_slice() {
         [] => "nothing".to_owned(),
@@ -19,7 +19,7 @@ pub fn begin(subject: &Subject) -> String {
     )
 }
 
-/// The test of that number, counted from 1.
+/// Returns the test of that number, counted from 1.
 pub fn test(number: usize, test: &TestResult) -> String {
     let name = one_line(&test.name);
     let note = test.note.as_deref().map(one_line).unwrap_or_default();
@@ -43,7 +43,7 @@ pub fn test(number: usize, test: &TestResult) -> String {
     }
 }
 
-/// An entry of a YAML document that is indented by two. Its indentation is told, or that of its
+/// Returns an entry of a YAML document that is indented by two. Its indentation is told, or that of its
 /// first line, which may have some of its own, would count for it.
 fn block(key: &str, value: &str) -> String {
     if value.is_empty() {
@@ -61,7 +61,7 @@ fn block(key: &str, value: &str) -> String {
     text
 }
 
-/// The last lines.
+/// Returns the last lines.
 pub fn end(report: &Report) -> String {
     let mut text = format!("1..{}\n", report.tests.len());
     if report.cancelled {

@@ -61,7 +61,7 @@ impl File {
         }
     }
 
-    /// A key that only a simulated engine can give.
+    /// Returns a key that only a simulated engine can give.
     pub(super) fn needs_simulation(&self) -> Option<&'static str> {
         let world = &self.world;
         let of_world = [

@@ -64,7 +64,7 @@ fn differ(path: &Path, right: &str, now: &str) -> Result<(), Failure> {
     })
 }
 
-/// The calls of each operation that reach something, each once: how often something was tried, and
+/// Returns the calls of each operation that reach something, each once: how often something was tried, and
 /// with what words it failed, is not the same on every engine.
 pub(super) fn observable(trace: &[String]) -> Vec<String> {
     const INNER: [&str; 3] = ["  clock.", "  log.", "  task."];
@@ -92,7 +92,7 @@ pub(super) fn observable(trace: &[String]) -> Vec<String> {
     lines
 }
 
-/// The line without what an engine said, where it makes cgroups, and how a process ended.
+/// Returns the line without what an engine said, where it makes cgroups, and how a process ended.
 fn without_words(line: &str) -> String {
     let (call, answer) = line.split_once(" -> ").unwrap_or((line, ""));
     let call: Vec<_> = call

@@ -119,7 +119,7 @@ pub(crate) struct Scenario {
 const SCENARIO_BYTES: u64 = 1 << 20;
 
 impl Scenario {
-    /// All of a directory, by name. A file is one by itself.
+    /// Returns all of a directory, by name. A file is one by itself.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl Scenario {
         })
     }
 
-    /// What it shows.
+    /// Returns what it shows.
     pub(crate) fn summary(&self) -> &str {
         &self.file.summary
     }

@@ -145,7 +145,7 @@ async fn describe(engine: &SimulatedEngine, said: &file::Engine) -> Result<(), F
     Ok(())
 }
 
-/// The node's configuration.
+/// Returns the node's configuration.
 pub(super) fn config(scenario: &File, case: &Case<'_>) -> contract::Config {
     let config = &scenario.config;
     let mut options: Vec<(String, String)> = config.options.clone().into_iter().collect();
@@ -193,12 +193,12 @@ fn platform(text: &str) -> Platform {
     }
 }
 
-/// The node's name, as the scenario writes it.
+/// Returns the node's name, as the scenario writes it.
 pub(super) fn name(scenario: &File) -> &str {
     scenario.config.name.as_deref().unwrap_or(NODE)
 }
 
-/// The name of an object as it is in this world: nodes of real engines have names of their own.
+/// Returns the name of an object as it is in this world: nodes of real engines have names of their own.
 pub(super) fn given_name(scenario: &File, case: &Case<'_>, written: &str) -> String {
     match &case.world {
         World::Simulated(_) => written.to_owned(),
@@ -231,7 +231,7 @@ pub(super) fn when(answers: BuildKit) -> Answers {
     }
 }
 
-/// What a container's process does.
+/// Returns what a container's process does.
 pub(super) fn behavior(process: &Process) -> Behavior {
     let behavior = match (&process.cannot_start, process.exit_code) {
         (Some(words), _) => Behavior::never_starts(words),
@@ -245,7 +245,7 @@ pub(super) fn behavior(process: &Process) -> Behavior {
     })
 }
 
-/// Whether anything answers over the network.
+/// Returns whether anything answers over the network.
 pub(super) fn set_network(case: &Case<'_>, network: Network) -> Result<(), Failure> {
     let simulated = &case.stage()?.network;
     match network {

@@ -8,7 +8,7 @@ mod node;
 
 use std::time::SystemTime;
 
-use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, GuestBuilder};
+use iechor_driver::bindings::exports::iechor::driver::driver::{self, Guest, GuestNode};
 use iechor_driver::transport::Connection;
 use iechor_driver::{
     CapabilityRequest, Config, Descriptor, Error, Feature, Info, Issue, OptionKind, OptionSpec,
@@ -32,7 +32,7 @@ struct Faulty;
 iechor_driver::bindings::export!(Faulty with_types_in iechor_driver::bindings);
 
 impl Guest for Faulty {
-    type Builder = node::Node;
+    type Node = node::Node;
 
     fn describe() -> Descriptor {
         let order = order();
@@ -121,9 +121,9 @@ impl Guest for Faulty {
     }
 }
 
-impl GuestBuilder for node::Node {
-    fn open(config: Config) -> Result<Builder, Error> {
-        Ok(Builder::new(Self::new(config)))
+impl GuestNode for node::Node {
+    fn open(config: Config) -> Result<driver::Node, Error> {
+        Ok(driver::Node::new(Self::new(config)))
     }
 
     fn info(&self) -> Result<Info, Error> {

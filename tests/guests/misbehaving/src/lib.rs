@@ -12,12 +12,12 @@ mod objects;
 mod programs;
 mod reach;
 
-use iechor_driver::bindings::exports::iechor::driver::driver::{Builder, Guest, GuestBuilder};
+use iechor_driver::bindings::exports::iechor::driver::driver::{self, Guest, GuestNode};
 use iechor_driver::transport::Connection;
 use iechor_driver::types::Platform;
 use iechor_driver::{
-    CapabilityRequest, Config, Descriptor, DynamicNode, Error, Feature, Info, Issue, OptionKind,
-    OptionSpec, RemoveOptions, Severity, Status, StopOptions, clock, container,
+    CapabilityRequest, Config, Descriptor, Error, Feature, Info, Issue, OptionKind, OptionSpec,
+    RemoveOptions, Severity, Status, StopOptions, clock, container,
 };
 
 /// Overwritten by tests, with as many bytes.
@@ -52,7 +52,7 @@ struct Misbehaving;
 iechor_driver::bindings::export!(Misbehaving with_types_in iechor_driver::bindings);
 
 impl Guest for Misbehaving {
-    type Builder = Node;
+    type Node = Node;
 
     fn describe() -> Descriptor {
         let mut summary = "does what no driver should".to_owned();
@@ -232,37 +232,24 @@ impl Node {
     }
 }
 
-impl GuestBuilder for Node {
-    fn open(config: Config) -> Result<Builder, Error> {
+impl GuestNode for Node {
+    fn open(config: Config) -> Result<driver::Node, Error> {
         if behaviour(&config) == "panic in open" {
             panic!("open was told to panic");
         }
-        Ok(Builder::new(Self { config }))
+        Ok(driver::Node::new(Self { config }))
     }
 
     fn info(&self) -> Result<Info, Error> {
         self.begin("info")?;
         let colour = |text: &str| format!("\x1b[2J{text}\x07");
-        let platform = Platform {
-            os: colour("os"),
-            architecture: colour("architecture"),
-            cpu_variant: Some(colour("variant")),
-        };
-        let node = DynamicNode {
-            name: colour("node"),
-            platforms: vec![platform],
-        };
-        let empty = DynamicNode {
-            name: String::new(),
-            platforms: Vec::new(),
-        };
         Ok(Info {
             status: Status::Inactive,
-            nodes: match behaviour(&self.config) {
-                "many nodes" => vec![empty; 2 << 20],
-                _ => vec![node],
-            },
             run: Some(colour("run")),
+            extra: match behaviour(&self.config) {
+                "much beside the state" => vec![(String::new(), String::new()); 2 << 20],
+                _ => vec![(colour("name"), colour("value"))],
+            },
         })
     }
 

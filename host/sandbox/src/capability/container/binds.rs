@@ -15,10 +15,10 @@
 
 use iechor_engine::model::{Container, Mount, MountSource};
 
-use super::super::HostError;
 use super::programs::targets::is_within;
-use crate::bindings::contract::{Denial, Error};
-use crate::grant::Grants;
+use crate::bindings::HostError;
+use crate::denial::{Denial, Missing};
+use crate::granted::Grants;
 use crate::operation::Operation;
 use crate::ownership::BUILDER_LABEL;
 
@@ -33,7 +33,7 @@ pub(super) struct Bind {
 }
 
 impl Bind {
-    /// The directory behind a mount; `None` where it shows something else.
+    /// Returns the directory behind a mount; `None` where it shows something else.
     pub(super) fn of(mount: &Mount) -> Option<Self> {
         match &mount.source {
             MountSource::Bind(path) => Some(Self {
@@ -86,11 +86,9 @@ pub(super) fn check(operation: &Operation, binds: &[Bind]) -> Result<(), HostErr
                 ..bind.clone()
             };
             let led = |error| match error {
-                HostError::Answer(Error::Denied(denial)) => Denial {
-                    detail: format!("{} leads to {}: {}", bind.path, real.path, denial.detail),
-                    ..denial
-                }
-                .into(),
+                HostError::Denied(denial) => denial
+                    .about(format!("{} leads to {}", bind.path, real.path))
+                    .into(),
                 error => error,
             };
             let granted = grants.check(CAPABILITY, &real.path);
@@ -111,10 +109,13 @@ fn check_path(bind: &Bind, exact: &[String]) -> Result<(), HostError> {
         )));
     }
     if !bind.read_only && !exact.contains(path) {
-        return Err(refused(format!(
-            "{path} is granted by a pattern, which is for reading only: a link in one directory \
-             would make a way out of another; --grant {CAPABILITY}={path} would let it write"
-        )));
+        let missing = Missing::Pattern(path.clone());
+        return Err(Denial::not_granted(CAPABILITY, path, missing)
+            .about(
+                "to write to a directory takes a grant of its exact path, since a link in one \
+                 directory would make a way out of another, and a pattern is for reading only",
+            )
+            .into());
     }
     Ok(())
 }
@@ -167,23 +168,15 @@ fn check_pair(bind: &Bind, other: &Bind, container: &Container) -> Result<(), Ho
 }
 
 fn refused(detail: String) -> HostError {
-    Denial {
-        capability: CAPABILITY.into(),
-        detail,
-    }
-    .into()
+    Denial::impossible(CAPABILITY, detail).into()
 }
 
-/// Where a path leads on this machine, if there are links on the way that a container could have
+/// Returns where a path leads on this machine, if there are links on the way that a container could have
 /// made. `None` where there are none, or the engine is on another machine.
 ///
 /// Links in `/`, and `/var/run`, are the system's: to make one takes a grant of the directory above.
 fn real(operation: &Operation, path: &str) -> Option<String> {
-    let is_local = operation
-        .engine
-        .as_ref()
-        .is_some_and(|engine| engine.endpoint().starts_with("unix://"));
-    if !is_local {
+    if !operation.has_local_engine() {
         return None;
     }
     let resolved = |path: &str| {

@@ -1,23 +1,24 @@
-//! What a driver may create, and what of what is there already it may use: by one set of rules.
+//! Checks what a driver may create, and which existing containers it may use, by the same rules.
 
 use iechor_engine::model::{self, ContainerSpec, MountSource};
 use iechor_engine::{EngineError, ObjectKind};
 
-use super::super::{HostError, check_image, check_path, check_texts};
+use super::super::{check_image, check_path, check_texts};
 use super::binds::{self, Bind};
 use super::programs::targets::{is_anonymous, normalised};
 use super::programs::{self, Runs};
-use crate::bindings::contract::{Denial, Error};
+use crate::bindings::HostError;
+use crate::bindings::contract::Error;
 use crate::bindings::iechor::driver::container;
 use crate::limits;
 use crate::operation::Operation;
 use crate::ownership::Verdict;
 
-/// Networks by which a container reaches what every container reaches. The last two are what Podman
-/// has in place of the bridge where it runs without root.
+/// Networks that give access to what every container can reach. The last two replace the bridge in Podman
+/// without root.
 const ORDINARY_NETWORKS: [&str; 5] = ["none", "bridge", "default", "slirp4netns", "pasta"];
 
-/// What a container has, or is to have, that somebody has to have granted.
+/// What a container has, or is to have, that needs a grant.
 pub(super) struct Claims {
     image: String,
     privileged: bool,
@@ -41,7 +42,7 @@ impl Claims {
         }
     }
 
-    /// Those of a container that was there before.
+    /// Returns those of a container that was there before.
     pub(super) fn of_present(found: &model::Container) -> Self {
         Self {
             image: found.image.clone(),
@@ -103,8 +104,8 @@ fn networks_of(reach: &model::Reach) -> Vec<String> {
     networks
 }
 
-/// Checks names and grants of a container to create, and turns the driver's words into the engine's;
-/// says with them who decides what runs.
+/// Checks names and grants of a container to create, and returns its specification for the engine and who
+/// decides what runs.
 ///
 /// # Errors
 ///
@@ -165,10 +166,10 @@ pub(super) async fn admit(
     Ok((spec, runs))
 }
 
-/// Checks that a container which was there before this operation has nothing that the driver could
-/// not have created it with: whoever runs commands in a privileged container has all that it has. A
-/// container may be older than a rule or than the loss of a grant, or somebody else's work: it can
-/// be looked at, stopped and removed, but not used.
+/// Checks that an existing container has nothing that the driver could not have created it with: whoever runs
+/// commands in a privileged container has all its privileges. A container may be older than a rule or the
+/// loss of a grant, or somebody else may have created it: then it can be inspected, stopped and removed, but
+/// not used.
 ///
 /// # Errors
 ///
@@ -194,14 +195,11 @@ pub(super) async fn check_use(
         programs::check_use(operation, &claims.image, runs).await
     };
     checks.await.map_err(|error| match error {
-        HostError::Answer(Error::Denied(denial)) => Denial {
-            detail: format!(
-                "container {name} is there already, and has what this driver may not have: {}",
-                denial.detail
-            ),
-            ..denial
-        }
-        .into(),
+        HostError::Denied(denial) => denial
+            .about(format!(
+                "container {name} exists already, and has what this driver may not have"
+            ))
+            .into(),
         error => error,
     })
 }
@@ -253,7 +251,7 @@ fn mount(mount: container::Mounted) -> model::Mount {
     }
 }
 
-/// A driver mounts volumes of its own that exist: a name alone could be another node's, and the
+/// Checks a volume to mount. It must exist and belong to the node: the name alone could be another node's, and the
 /// engine would make what is missing without labels, for nobody to remove.
 async fn check_volume(operation: &Operation, name: &str) -> Result<(), HostError> {
     let found = operation.engine()?.inspect_volume(name).await?;
@@ -338,10 +336,7 @@ pub(in crate::capability) async fn check_network(
             return Ok(());
         }
         // A rule may name the network without saying who made it.
-        grants
-            .policy()
-            .check_grant("container.network", network)
-            .map_err(|refusal| refusal.denial("container.network"))?;
+        grants.check_policy("container.network", network)?;
         return Ok(grants.check("container.network", &format!("network {network}"))?);
     }
     Ok(grants.check("container.network", network)?)

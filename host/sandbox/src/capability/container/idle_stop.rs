@@ -17,7 +17,7 @@ const NAME: &str = "iechor-idle-stop";
 /// more often than a look is cheap.
 const LOOKS: std::ops::RangeInclusive<u64> = 1..=15;
 
-/// The command that begins the watch, which goes on when the command has ended.
+/// Returns the command that begins the watch, which goes on when the command has ended.
 pub(super) fn command(after: Duration) -> ExecSpec {
     let idle = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     let pause = (idle / 20).clamp(*LOOKS.start(), *LOOKS.end());

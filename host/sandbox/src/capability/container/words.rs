@@ -5,7 +5,7 @@ use iechor_engine::model;
 use crate::bindings::iechor::driver::container;
 use crate::observer::Line;
 
-/// A container to create, in one line: without what is at its default.
+/// Describes a container to create in one line, without what has its default.
 pub(super) fn describe(line: &mut Line, spec: &container::Spec) {
     use container::{MountSource, RestartPolicy};
     let mount = |mount: &container::Mounted| {
@@ -54,7 +54,7 @@ pub(super) fn exec_line(line: &mut Line, spec: &container::ExecSpec) {
         .optional("workdir", spec.workdir.as_ref());
 }
 
-/// What is worth telling of a container that was looked at.
+/// Returns the state of a container, for a trace.
 pub(super) fn state(found: &model::Container) -> String {
     let mut text = format!("{:?}", found.status).to_lowercase();
     if let Some(code) = found.exit_code {

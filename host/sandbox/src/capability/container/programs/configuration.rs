@@ -132,7 +132,7 @@ pub(in super::super) fn judge(target: &str, files: Vec<File>, words: &UserWords)
     }
 }
 
-/// A file as the host writes it for any driver: read and write, and nothing that makes a program.
+/// Returns a file as the host writes it for any driver: read and write, and nothing that makes a program.
 fn harmless(target: &str, file: &File, words: &UserWords) -> Result<File, String> {
     let path = format!("{target}/{}", file.path);
     let copied = |contents: Vec<u8>| File {
@@ -158,7 +158,7 @@ fn harmless(target: &str, file: &File, words: &UserWords) -> Result<File, String
     Ok(copied(written))
 }
 
-/// The part of a path behind the configuration directory; `None` where it does not lie below.
+/// Returns the part of a path behind the configuration directory; `None` where it does not lie below.
 pub(super) fn below(path: &str) -> Option<String> {
     let path = normalised(path).ok()?;
     let rest = path.strip_prefix(DIRECTORY)?.strip_prefix('/')?;
@@ -248,13 +248,13 @@ fn is_filter(text: &str) -> bool {
     text.len() <= 256 && text.chars().all(word)
 }
 
-/// Whether that is a platform such as `linux/arm64/v8`.
+/// Returns whether that is a platform such as `linux/arm64/v8`.
 pub(super) fn is_platform(text: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || "/_.-".contains(c);
     !text.is_empty() && text.len() <= 64 && text.chars().all(word)
 }
 
-/// Whether a label of a worker is one that only people read: BuildKit's own say, for example, where
+/// Returns whether a label of a worker is one that only people read: BuildKit's own say, for example, where
 /// the host of a build is.
 pub(super) fn is_label(name: &str, value: &str) -> bool {
     let is_plain = |text: &str| !text.chars().any(char::is_control);

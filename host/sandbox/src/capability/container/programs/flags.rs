@@ -77,7 +77,7 @@ pub(super) fn chosen(command: &[String], users: &[String]) -> Option<String> {
     None
 }
 
-/// The user's flags, each with its value where that is a word of its own.
+/// Returns the user's flags, each with its value where that is a word of its own.
 fn units(flags: &[String]) -> Vec<&[String]> {
     let mut units = Vec::new();
     let mut rest = flags;
@@ -92,7 +92,7 @@ fn units(flags: &[String]) -> Vec<&[String]> {
     units
 }
 
-/// How many words the flag is that begins here; `None` where it is none that is allowed.
+/// Returns how many words the flag is that begins here; `None` where it is none that is allowed.
 fn allowed(word: &str, next: Option<&str>) -> Option<usize> {
     let flag = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
     let (name, value) = match flag.split_once('=') {

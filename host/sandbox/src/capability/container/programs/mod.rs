@@ -1,15 +1,15 @@
-//! What runs in a container: what its image and the user decided, or what a driver chose.
+//! Checks what runs in a container: what its image and the user decided, or what a driver chose.
 //!
-//! Whoever chooses what runs in BuildKit's container sees every byte of every build there: a program
-//! in front of `buildctl dial-stdio` records it, another `runc` sees the files of each step. So it
-//! takes `container.command`. Without it a container runs the image's own entry point, with flags
-//! that neither name a program nor send anything anywhere ([`flags`]), in an environment that loads
-//! nothing ([`environment`]), with nothing mounted where programs and configuration lie
-//! ([`targets`]), and with no files but the configuration ([`configuration`]). The host has one way to
-//! connect to BuildKit, and asks for its version in fixed words ([`commands`]).
+//! Whoever chooses what runs in BuildKit's container sees every byte of every build there: a program in front
+//! of `buildctl dial-stdio` can record it, and another `runc` sees the files of each step. This needs
+//! `container.command`. Without it a container runs the entry point of the image, with flags that name no
+//! program and send nothing ([`flags`]), in an environment that loads nothing ([`environment`]), without
+//! mounts over programs or configuration ([`targets`]), and without copied files other than the configuration
+//! ([`configuration`]). There is one command to connect to BuildKit, and there are fixed commands to ask for
+//! its version ([`commands`]).
 //!
-//! A container that a driver with the capability made is marked by a label: what was copied into it
-//! cannot be seen afterwards.
+//! A container that a driver with the capability created is marked by a label, because files that were copied
+//! into it cannot be seen afterwards.
 
 pub(super) mod commands;
 pub(super) mod configuration;
@@ -19,9 +19,10 @@ pub(super) mod targets;
 
 use iechor_engine::model::{self, ContainerSpec, Startup};
 
-use super::super::HostError;
-use super::ContainerHandle;
-use crate::bindings::contract::{Denial, Error};
+use super::{Context, OwnContainer};
+use crate::bindings::HostError;
+use crate::bindings::contract::Error;
+use crate::denial::Remedy;
 use crate::embedded::Embedded;
 use crate::operation::Operation;
 use crate::ownership::{DRIVER_LABEL, RUNS_LABEL};
@@ -39,9 +40,9 @@ const LABELS_OF_ENGINES: [&str; 3] = ["io.podman.", "io.containers.", "PODMAN_"]
 pub(super) enum Runs {
     /// Its image and the user.
     Image,
-    /// A driver, or nobody knows; why that is thought, in words.
+    /// A driver, or it is unknown; with the reason, as text.
     Command(String),
-    /// It was made by somebody else, and is judged by what is seen of it.
+    /// Somebody else created it, so it is judged by what can be seen of it.
     Visible(Box<Visible>),
 }
 
@@ -54,7 +55,7 @@ pub(super) struct Visible {
 }
 
 impl Runs {
-    /// The value of [`RUNS_LABEL`].
+    /// Returns the value of [`RUNS_LABEL`].
     fn label(&self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -88,12 +89,13 @@ impl Runs {
 ///
 /// What of it the driver would have to be allowed to choose.
 pub(super) fn admit(operation: &Operation, spec: &mut ContainerSpec) -> Result<Runs, HostError> {
+    let words = &operation.context::<Context>().user_words;
     let granted = operation.grants.check(CAPABILITY, &spec.image);
     let runs = match granted {
         // What it will copy into the container is not known yet.
         Ok(()) => Runs::Command("this operation made it".into()),
-        Err(denial) => match chosen(spec, &operation.user_words) {
-            Some(what) => return Err(explained(denial, &what).into()),
+        Err(denial) => match chosen(spec, words) {
+            Some(what) => return Err(denial.about(what).into()),
             None => Runs::Image,
         },
     };
@@ -135,15 +137,7 @@ pub(super) async fn check_use(
         },
     };
     let checked = operation.grants.check(CAPABILITY, image);
-    Ok(checked.map_err(|denial| Denial {
-        detail: format!(
-            "{}; to have it made anew: `iechor buildx rm --keep-state {builder}`, and create the \
-             builder again",
-            explained(denial, &what).detail,
-            builder = operation.owner.builder,
-        ),
-        capability: CAPABILITY.into(),
-    })?)
+    Ok(checked.map_err(|denial| denial.about(what).or(recreation(operation)))?)
 }
 
 impl Visible {
@@ -156,7 +150,7 @@ impl Visible {
         };
         let image = image.map(|image| image.startup).unwrap_or_default();
         let own = &self.startup;
-        let words = &operation.user_words;
+        let words = &operation.context::<Context>().user_words;
         let others = [
             (
                 "entry point",
@@ -194,6 +188,13 @@ impl Visible {
     }
 }
 
+/// Returns the remedy for a container whose programs somebody else chose.
+fn recreation(operation: &Operation) -> Remedy {
+    Remedy::Recreate {
+        builder: operation.owner.builder.clone(),
+    }
+}
+
 /// Checks that a driver may put something of its choice into a container, or run it there.
 ///
 /// # Errors
@@ -201,28 +202,22 @@ impl Visible {
 /// That it was not allowed, or that the container is not marked for it.
 pub(super) fn check_choice(
     operation: &Operation,
-    container: &ContainerHandle,
+    container: &OwnContainer,
     what: &str,
 ) -> Result<(), HostError> {
     operation
         .grants
         .check(CAPABILITY, &container.image)
-        .map_err(|denial| explained(denial, what))?;
+        .map_err(|denial| denial.about(what))?;
     match &container.runs {
         Runs::Command(_) => Ok(()),
-        // Nobody could tell later that it happened.
-        Runs::Image | Runs::Visible(_) => Err(HostError::Answer(Error::Conflict(format!(
-            "container {} was made to run what its image says: {what} would leave no trace; to have \
-             it made anew: `iechor buildx rm --keep-state {}`, and create the builder again",
-            container.name, operation.owner.builder,
-        )))),
-    }
-}
-
-/// The denial with what it is about.
-fn explained(denial: Denial, what: &str) -> Denial {
-    Denial {
-        detail: format!("{what}: {}", denial.detail),
-        ..denial
+        // It would leave no trace.
+        Runs::Image | Runs::Visible(_) => {
+            operation.note_remedy(recreation(operation));
+            Err(HostError::Answer(Error::Conflict(format!(
+                "container {} was created to run what its image says: {what} would leave no trace",
+                container.name,
+            ))))
+        }
     }
 }

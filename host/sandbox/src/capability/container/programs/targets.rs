@@ -34,7 +34,7 @@ pub(crate) fn normalised(path: &str) -> Result<String, String> {
     Ok(format!("/{}", parts.join("/")))
 }
 
-/// Whether a path is that of a directory or lies below it; both are as [`normalised`] writes them.
+/// Returns whether a path is that of a directory or lies below it; both are as [`normalised`] writes them.
 pub(crate) fn is_within(path: &str, directory: &str) -> bool {
     directory == "/"
         || path

@@ -1,6 +1,6 @@
 //! What each operation of the contract does to the container and its volume.
 
-use iechor_driver::container::{self, Container, ExecSpec, Spec};
+use iechor_driver::container::{self, Container, ExecSpec};
 use iechor_driver::transport::Connection;
 use iechor_driver::volume::Volume;
 use iechor_driver::{
@@ -8,60 +8,9 @@ use iechor_driver::{
     Status, StopOptions,
 };
 
-use crate::Settings;
-use crate::boot;
-
-/// The flag of buildkitd that the host adds to a new node's, as docker buildx does, where neither the
-/// user's flags nor his configuration file say what builds are allowed: to use the container's
-/// network as it is. A policy that refuses flags lets it pass; one that does not want it takes it out
-/// of the command in [`Policy::container`].
-pub const HOST_NETWORK: &str = "--allow-insecure-entitlement=network.host";
-
-/// What makes one driver that keeps BuildKit in a container different from another.
-pub trait Policy: Sized + 'static {
-    /// As [`Driver::describe`]. It asks at least for `container.privileged` and `image.pull`; a
-    /// network and a parent cgroup among the settings need `container.network` and
-    /// `container.cgroup-parent`.
-    fn describe() -> Description;
-
-    /// As [`Driver::priority`].
-    fn priority(endpoint: &str) -> Option<u32> {
-        let _ = endpoint;
-        None
-    }
-
-    /// Declares and reads the options, as [`Driver::open`]: what the policy needs to know later,
-    /// and what the container is to be. The flags and files of `node` go to BuildKit as they are,
-    /// but for what the policy refuses with [`Options::refuse_node`].
-    fn open(node: &Node, options: &mut Options) -> (Self, Settings);
-
-    /// Changes the container that is about to be created, as the [`Settings`] and the node's flags
-    /// make it: adds mounts, labels, GPUs or whatever else a [`Spec`] has, each of which needs its
-    /// capability. What decides about the programs that run there needs `container.command`: most
-    /// environment variables and flags, and mounts where programs or configuration lie. A container
-    /// that is there already stays as it is.
-    ///
-    /// The state volume exists by then; another volume is the policy's to create. The name stays
-    /// the node's, whatever is done to it here.
-    ///
-    /// # Errors
-    ///
-    /// Why there is to be no container.
-    fn container(&self, spec: &mut Spec) -> Result<(), Error> {
-        let _ = spec;
-        Ok(())
-    }
-
-    /// Runs at the end of each boot, when BuildKit answers in `container`.
-    ///
-    /// # Errors
-    ///
-    /// Why the boot is to fail.
-    fn booted(&self, container: &Container) -> Result<(), Error> {
-        let _ = container;
-        Ok(())
-    }
-}
+use crate::boot::{boot, dial};
+use crate::policy::Policy;
+use crate::settings::Settings;
 
 /// A driver that keeps BuildKit in a container, under a policy.
 #[derive(Debug)]
@@ -72,12 +21,12 @@ pub struct ContainerDriver<P> {
 }
 
 impl<P> ContainerDriver<P> {
-    /// What the container is to be.
+    /// Returns what the container is to be.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The policy.
+    /// Returns the policy.
     pub fn policy(&self) -> &P {
         &self.policy
     }
@@ -120,13 +69,13 @@ impl<P: Policy> Driver for ContainerDriver<P> {
                 // A paused one among them: no build can use it as it is.
                 Some(_) => Status::Stopped,
             },
-            nodes: Vec::new(),
             run: summary.and_then(|summary| summary.run),
+            extra: Vec::new(),
         })
     }
 
     fn boot(&self) -> Result<(), Error> {
-        let container = boot::boot(&self.node, &self.settings, &self.policy)?;
+        let container = boot(&self.node, &self.settings, &self.policy)?;
         self.policy.booted(&container)
     }
 
@@ -178,14 +127,6 @@ impl<P: Policy> Driver for ContainerDriver<P> {
             ignore_missing(volume.remove(options.force))?;
         }
         Ok(())
-    }
-}
-
-/// Connects to the BuildKit that runs in `container`.
-pub fn dial(container: &Container) -> Result<Connection, Error> {
-    match container.dial(&ExecSpec::new(["buildctl", "dial-stdio"]), None) {
-        Err(Error::Conflict(_) | Error::NotFound(_)) => Err(Error::NotRunning),
-        other => other,
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use iechor_driver::container::{self, Container, Limits, MountSource, Mounted, Spec};
+use iechor_driver::container::{self, Container, ExecSpec, Limits, MountSource, Mounted, Spec};
 use iechor_driver::image::{self, Pull};
 use iechor_driver::progress::Task;
+use iechor_driver::transport::Connection;
 use iechor_driver::types::File;
 use iechor_driver::volume::{self, Volume};
 use iechor_driver::{Error, Node, Unready, clock, describe_error, engine, step, wait_for_buildkit};
 
-use crate::driver::dial;
-use crate::{Policy, Settings};
+use crate::policy::Policy;
+use crate::settings::Settings;
 
 const STATE_DIRECTORY: &str = "/var/lib/buildkit";
 /// Where BuildKit looks for its configuration; a `buildkitd.toml` of the user goes there.
@@ -27,6 +28,14 @@ const JOIN_WITHIN: u64 = 10_000_000_000;
 const LOOK_AGAIN: u64 = 20_000_000;
 /// Looks at a container that restarts, [`LOOK_AGAIN`] apart, for the exit code: two seconds.
 const MOST_LOOKS: u32 = 100;
+
+/// Connects to the BuildKit that runs in `container`.
+pub fn dial(container: &Container) -> Result<Connection, Error> {
+    match container.dial(&ExecSpec::new(["buildctl", "dial-stdio"]), None) {
+        Err(Error::Conflict(_) | Error::NotFound(_)) => Err(Error::NotRunning),
+        other => other,
+    }
+}
 
 /// Creates and starts what is missing, and returns the container once BuildKit answers in it.
 pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Container, Error> {
@@ -260,7 +269,7 @@ fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
     })
 }
 
-/// Why the container is not running any more, as far as the engine knows.
+/// Returns why the container is not running any more, as far as the engine knows.
 fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
     let now = ended(container, seen);
     let mut text = format!("container {name} ended while BuildKit was starting");
@@ -276,7 +285,7 @@ fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
     Error::Unavailable(text + &log_lines(container))
 }
 
-/// The container as it is after an end. Where the engine was quicker and started it again, the exit
+/// Returns the container as it is after an end. Where the engine was quicker and started it again, the exit
 /// code is gone; the engine waits longer and longer between its starts, so the next end is seen.
 fn ended(container: &Container, mut seen: container::Summary) -> container::Summary {
     for _ in 0..MOST_LOOKS {

@@ -1,4 +1,4 @@
-//! Which changes of a driver's counters are shown.
+//! Selects the changes of a driver's counters that are shown.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,8 +9,8 @@ use crate::report::StepId;
 /// How often one counter is shown.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The counters of an operation. A driver may change them as often as it likes: what is handed on
-/// is bounded in number, whoever reads it and however slowly.
+/// The counters of an operation. A driver may change them as often as it likes: the number of changes that are
+/// shown is bounded.
 #[derive(Default)]
 pub(crate) struct Counters {
     known: HashMap<(StepId, String), Shown>,
@@ -25,8 +25,8 @@ struct Shown {
 }
 
 impl Counters {
-    /// Whether a change is to be shown now. The beginning and the end of a counter are, once; of what
-    /// is between a few each second, for each of them and for all together.
+    /// Returns whether a change is to be shown now. The beginning and the end of a counter are shown once; of
+    /// the changes between, a few each second, for each counter and for all together.
     pub(crate) fn is_due(
         &mut self,
         step: StepId,

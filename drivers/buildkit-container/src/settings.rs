@@ -44,7 +44,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// What the container is where no option is given: no limits, started again unless it was
+    /// Returns what the container is where no option is given: no limits, started again unless it was
     /// stopped; the engine's own parent cgroup.
     fn default() -> Self {
         Self {
@@ -161,7 +161,7 @@ impl Settings {
         settings
     }
 
-    /// What does not go together.
+    /// Returns the faults of combinations of options.
     fn check(&self, options: &mut Options, is_memory_wrong: bool) {
         for (name, value) in &self.env {
             if name.contains(['=', '\0']) || value.contains('\0') {

@@ -16,7 +16,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// Why the two sides do not trust each other; `None` where that is not what failed.
+    /// Returns why the two sides do not trust each other; `None` where that is not what failed.
     pub(super) fn explain(&self, error: &io::Error) -> Option<String> {
         let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
         let address = &self.address;
@@ -116,7 +116,7 @@ impl Subject {
     }
 }
 
-/// A name of a certificate as a person writes it: the library says `DnsName("b")`, `IpAddress(::1)`.
+/// Returns a name of a certificate as a person writes it: the library says `DnsName("b")`, `IpAddress(::1)`.
 fn plain_name(presented: &str) -> &str {
     ["DnsName(", "IpAddress("]
         .iter()

@@ -106,7 +106,7 @@ impl Terms {
 pub(super) struct Refused(String);
 
 impl Refused {
-    /// Whether that is what the error is.
+    /// Returns whether the error has this cause.
     pub(super) fn caused(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|cause| cause.is::<Self>())
     }
@@ -118,7 +118,7 @@ impl From<Refused> for io::Error {
     }
 }
 
-/// The file of an option, which has to serve this purpose.
+/// Returns the file of an option, which has to serve this purpose.
 fn file<'a>(files: &'a OptionFiles, name: &str, purpose: Purpose) -> Result<&'a [u8], String> {
     let contents = files.get(name).ok_or_else(|| {
         let known: Vec<_> = files.names().collect();
@@ -182,7 +182,7 @@ pub(super) struct Explained {
 }
 
 impl Explained {
-    /// Where the words are left when the other side turns this one away.
+    /// Returns where the words are left when the other side turns this one away.
     pub(super) fn refusal(&self) -> Arc<OnceLock<String>> {
         Arc::clone(&self.refusal)
     }

@@ -8,7 +8,7 @@
 //! ```
 //! use iechor_driver::container::{MountSource, Mounted, Spec};
 //! use iechor_driver::{Description, Error, Node, Options, capability};
-//! use iechor_driver_container::{ContainerDriver, HOST_NETWORK, Policy, Settings};
+//! use iechor_buildkit_container::{ContainerDriver, HOST_NETWORK, Policy, Settings};
 //!
 //! /// BuildKit with little memory, behind our proxy and with our authorities.
 //! struct Ours {
@@ -82,7 +82,9 @@
 
 mod boot;
 mod driver;
+mod policy;
 mod settings;
 
-pub use driver::{ContainerDriver, HOST_NETWORK, Policy};
+pub use driver::ContainerDriver;
+pub use policy::{HOST_NETWORK, Policy};
 pub use settings::{DEFAULT_IMAGE, Settings};

@@ -2,10 +2,12 @@
 
 mod binds;
 pub(super) mod checks;
+mod declared;
 mod idle_stop;
 mod programs;
 mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_engine::ObjectKind;
@@ -13,26 +15,66 @@ use iechor_engine::model::{self, ContainerStatus, MountSource};
 use wasmtime::component::{Resource, ResourceTable};
 
 use self::checks::{Claims, admit, check_use};
+pub(super) use self::declared::CONTAINER;
+use self::declared::{FUNCTIONS, GRANTS};
 use self::programs::{Runs, check_choice, commands, configuration, targets};
 use self::words::{describe, exec_line, state};
-use super::progress::{Task, forward};
+use super::Interface;
+use super::progress::forward;
 use super::transport::Connection;
-use super::{HostError, check_texts, has_labels, is_of_node, labels_to_pairs};
+use super::{check_texts, has_labels, is_of_node, labels_to_pairs};
+use crate::bindings::HostError;
 use crate::bindings::contract::{self, Error};
-use crate::bindings::iechor::driver::container;
+use crate::bindings::iechor::driver::{container, progress, transport};
+use crate::handle::{Handle, Handles};
 use crate::limits;
+use crate::node_files::NodeFiles;
 use crate::observer::span;
-use crate::operation::{Host, Operation};
+use crate::operation::{Host, Operation, Setup};
 use crate::ownership::Verdict;
 use crate::text::clean_line;
+use crate::user_words::UserWords;
+use wasmtime::component::HasSelf;
+
+/// Containers of the engine, as a capability.
+pub(super) const INTERFACE: Interface = Interface {
+    name: "container",
+    of_engine: true,
+    grants: GRANTS,
+    functions: FUNCTIONS,
+    kept: &[("container", |entry| entry.is::<OwnContainer>())],
+    context: |setup, contexts| contexts.add(Context::of(setup)),
+    link: container::add_to_linker::<Host, HasSelf<Host>>,
+};
+
+/// What containers needs of an operation.
+struct Context {
+    /// What the user said of the node.
+    user_words: Arc<UserWords>,
+    /// The user's files for BuildKit.
+    files: NodeFiles,
+}
+
+impl Context {
+    fn of(setup: &Setup<'_>) -> Self {
+        Self {
+            user_words: Arc::clone(setup.user_words),
+            files: setup.files.of_node.clone(),
+        }
+    }
+}
 
 /// One of the node's own containers.
-pub struct ContainerHandle {
+pub struct OwnContainer {
     name: String,
     image: String,
     runs: Runs,
     /// What it has; `None` for one of this operation's own, which was checked when it was created.
     present: Option<Claims>,
+}
+
+impl Handle for container::Container {
+    type State = OwnContainer;
 }
 
 impl container::Host for Host {
@@ -63,7 +105,7 @@ impl container::HostContainer for Host {
     async fn create(
         &mut self,
         spec: container::Spec,
-    ) -> Result<Resource<ContainerHandle>, HostError> {
+    ) -> Result<Resource<container::Container>, HostError> {
         let operation = self.called_with("container.create", |line, _| describe(line, &spec));
         let engine = operation.engine()?;
         operation.check_creations()?;
@@ -78,7 +120,7 @@ impl container::HostContainer for Host {
             })
             .await;
         match created {
-            Ok(_) => Ok(self.table.push(ContainerHandle {
+            Ok(_) => Ok(self.table.keep(OwnContainer {
                 name,
                 image,
                 runs,
@@ -105,7 +147,10 @@ impl container::HostContainer for Host {
         }
     }
 
-    async fn find(&mut self, name: String) -> Result<Option<Resource<ContainerHandle>>, HostError> {
+    async fn find(
+        &mut self,
+        name: String,
+    ) -> Result<Option<Resource<container::Container>>, HostError> {
         let operation = self.called_with("container.find", |line, _| {
             line.word(&name);
         });
@@ -121,7 +166,7 @@ impl container::HostContainer for Host {
                         .judge(ObjectKind::Container, &name, &found.labels)
                         == Verdict::Own =>
             {
-                Ok(Some(self.table.push(ContainerHandle {
+                Ok(Some(self.table.keep(OwnContainer {
                     name,
                     runs: Runs::of_present(&found),
                     present: Some(Claims::of_present(&found)),
@@ -137,7 +182,7 @@ impl container::HostContainer for Host {
 
     async fn inspect(
         &mut self,
-        container: Resource<ContainerHandle>,
+        container: Resource<container::Container>,
     ) -> Result<container::Summary, HostError> {
         let operation = self.called_with("container.inspect", |line, table| {
             line.word(named(table, &container));
@@ -158,7 +203,7 @@ impl container::HostContainer for Host {
         }
     }
 
-    async fn start(&mut self, container: Resource<ContainerHandle>) -> Result<(), HostError> {
+    async fn start(&mut self, container: Resource<container::Container>) -> Result<(), HostError> {
         let operation = self.called_with("container.start", |line, table| {
             line.word(named(table, &container));
         });
@@ -168,7 +213,7 @@ impl container::HostContainer for Host {
 
     async fn stop(
         &mut self,
-        container: Resource<ContainerHandle>,
+        container: Resource<container::Container>,
         grace: Option<u64>,
     ) -> Result<(), HostError> {
         let operation = self.called_with("container.stop", |line, table| {
@@ -182,7 +227,7 @@ impl container::HostContainer for Host {
 
     async fn remove(
         &mut self,
-        container: Resource<ContainerHandle>,
+        container: Resource<container::Container>,
         force: bool,
     ) -> Result<(), HostError> {
         let operation = self.called_with("container.remove", |line, table| {
@@ -194,7 +239,7 @@ impl container::HostContainer for Host {
 
     async fn copy_in(
         &mut self,
-        container: Resource<ContainerHandle>,
+        container: Resource<container::Container>,
         target: String,
         files: Vec<contract::File>,
     ) -> Result<(), HostError> {
@@ -203,14 +248,18 @@ impl container::HostContainer for Host {
                 .word(&target)
                 .files(&files);
         });
+        let Context {
+            user_words,
+            files: of_user,
+        } = operation.context();
         let target = targets::normalised(&target).map_err(HostError::invalid)?;
         for file in &files {
             check_file_path(&file.path)?;
         }
         let name = self.usable(&operation, &container).await?;
-        let copied = configuration::judge(&target, files, &operation.user_words);
+        let copied = configuration::judge(&target, files, user_words);
         self.check_choice(&operation, &container, copied.chosen)?;
-        let mut copy = operation.files.of_node.copy_to(&target);
+        let mut copy = of_user.copy_to(&target);
         let files = copied
             .files
             .into_iter()
@@ -224,7 +273,7 @@ impl container::HostContainer for Host {
 
     async fn run(
         &mut self,
-        container: Resource<ContainerHandle>,
+        container: Resource<container::Container>,
         spec: container::ExecSpec,
     ) -> Result<container::ExecOutput, HostError> {
         let operation = self.called_with("container.run", |line, table| {
@@ -248,10 +297,10 @@ impl container::HostContainer for Host {
 
     async fn dial(
         &mut self,
-        container: Resource<ContainerHandle>,
+        container: Resource<container::Container>,
         spec: container::ExecSpec,
-        stderr: Option<Resource<Task>>,
-    ) -> Result<Resource<Connection>, HostError> {
+        stderr: Option<Resource<progress::Task>>,
+    ) -> Result<Resource<transport::Connection>, HostError> {
         let operation = self.called_with("container.dial", |line, table| {
             exec_line(line.word(named(table, &container)), &spec);
         });
@@ -259,7 +308,7 @@ impl container::HostContainer for Host {
         let name = self.usable(&operation, &container).await?;
         self.check_choice(&operation, &container, commands::chosen_to_dial(&spec))?;
         let step = match stderr {
-            Some(task) => Some(self.table.get(&task)?.step),
+            Some(task) => Some(self.table.state(&task)?.step),
             None => None,
         };
         let engine = operation.engine()?;
@@ -276,12 +325,12 @@ impl container::HostContainer for Host {
             }
             None => Connection::with_stderr(dialled.stream, leads_to, operation, dialled.stderr),
         };
-        Ok(self.table.push(connection)?)
+        Ok(self.table.keep(connection)?)
     }
 
     async fn stop_when_idle(
         &mut self,
-        container: Resource<ContainerHandle>,
+        container: Resource<container::Container>,
         after: u64,
     ) -> Result<(), HostError> {
         let operation = self.called_with("container.stop-when-idle", |line, table| {
@@ -308,8 +357,8 @@ impl container::HostContainer for Host {
 
     async fn forward_logs(
         &mut self,
-        container: Resource<ContainerHandle>,
-        to: Resource<Task>,
+        container: Resource<container::Container>,
+        to: Resource<progress::Task>,
         tail: Option<u32>,
     ) -> Result<(), HostError> {
         let operation = self.called_with("container.forward-logs", |line, table| {
@@ -320,7 +369,7 @@ impl container::HostContainer for Host {
             .engine()?
             .container_logs(&name, tail, limits::LOG_BYTES)
             .await?;
-        let task = self.table.get(&to)?;
+        let task = self.table.state(&to)?;
         for chunk in logs {
             task.output(&operation, chunk.stream, chunk.data);
         }
@@ -329,7 +378,7 @@ impl container::HostContainer for Host {
 
     async fn last_logs(
         &mut self,
-        container: Resource<ContainerHandle>,
+        container: Resource<container::Container>,
         tail: u32,
     ) -> Result<Vec<String>, HostError> {
         let operation = self.called_with("container.last-logs", |line, table| {
@@ -353,8 +402,8 @@ impl container::HostContainer for Host {
         Ok(lines[first..].to_vec())
     }
 
-    async fn drop(&mut self, container: Resource<ContainerHandle>) -> wasmtime::Result<()> {
-        self.table.delete(container)?;
+    async fn drop(&mut self, container: Resource<container::Container>) -> wasmtime::Result<()> {
+        self.table.release(container)?;
         Ok(())
     }
 }
@@ -362,18 +411,18 @@ impl container::HostContainer for Host {
 impl Host {
     pub(super) fn container_name(
         &self,
-        container: &Resource<ContainerHandle>,
+        container: &Resource<container::Container>,
     ) -> Result<String, HostError> {
-        Ok(self.table.get(container)?.name.clone())
+        Ok(self.table.state(container)?.name.clone())
     }
 
-    /// The name of a container that the driver may use, rather than look at and remove.
+    /// Returns the name of a container that the driver may use, rather than look at and remove.
     pub(super) async fn usable(
         &mut self,
         operation: &Operation,
-        container: &Resource<ContainerHandle>,
+        container: &Resource<container::Container>,
     ) -> Result<String, HostError> {
-        let handle = self.table.get(container)?;
+        let handle = self.table.state(container)?;
         if let Some(present) = &handle.present {
             check_use(operation, &handle.name, present, &handle.runs).await?;
         }
@@ -384,11 +433,11 @@ impl Host {
     fn check_choice(
         &self,
         operation: &Operation,
-        container: &Resource<ContainerHandle>,
+        container: &Resource<container::Container>,
         chosen: Option<String>,
     ) -> Result<(), HostError> {
         match chosen {
-            Some(what) => check_choice(operation, self.table.get(container)?, &what),
+            Some(what) => check_choice(operation, self.table.state(container)?, &what),
             None => Ok(()),
         }
     }
@@ -396,9 +445,9 @@ impl Host {
 
 pub(super) fn named<'a>(
     table: &'a ResourceTable,
-    container: &Resource<ContainerHandle>,
+    container: &Resource<container::Container>,
 ) -> &'a str {
-    table.get(container).map_or("?", |handle| &handle.name)
+    table.state(container).map_or("?", |handle| &handle.name)
 }
 
 fn exec(spec: container::ExecSpec) -> model::ExecSpec {
