@@ -89,7 +89,7 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
     asked.type_in("\n");
     asked.wait_until_it_says("engine.load for any (optional)");
     // What it means is the program's word, the reason is the driver's.
-    asked.wait_until_it_says("This allows: builds that name no output replace the images");
+    asked.wait_until_it_says("This allows: builds without an output replace images of the engine");
     asked.wait_until_it_says("Reason given by the driver: the option default-load");
     asked.type_in("n\n");
     asked.finish().success();

@@ -35,7 +35,7 @@ fn component() -> &'static str {
         };
         inspect(&sandbox)
             .says(&format!("compiling driver {path} (17 MiB)"))
-            .says(&format!("compiled the driver {path} in "));
+            .says(&format!("compiled driver {path} in "));
         inspect(&sandbox).does_not_say("compil");
         path
     })

@@ -11,8 +11,8 @@ use crate::lock::Installed;
 use crate::source::{Location, Source};
 use crate::view::Verification;
 
-/// The result for a source that was not asked.
-const NOT_ASKED: &str = "not asked";
+/// The result for a source that was not checked.
+const NOT_CHECKED: &str = "not checked";
 
 /// What was found of installed drivers.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Catalog {
             let component = self.verify_component(entry).await;
             let component = verified.err(component);
             let source = match offline {
-                true => Ok(NOT_ASKED.to_owned()),
+                true => Ok(NOT_CHECKED.to_owned()),
                 false => {
                     let source = self.verify_source(entry).await;
                     verified.err(source)
@@ -77,7 +77,7 @@ impl Catalog {
                 name,
                 digest: None,
                 component_err: component.err(),
-                source: Some(NOT_ASKED.to_owned()),
+                source: Some(NOT_CHECKED.to_owned()),
                 source_err: None,
             });
         }
@@ -134,7 +134,7 @@ impl Catalog {
     async fn verify_source(&self, entry: &Installed) -> Result<String, CatalogError> {
         let pinned: Source = entry.pinned.parse()?;
         if matches!(pinned.location, Location::Path(_)) {
-            return Ok(NOT_ASKED.into());
+            return Ok(NOT_CHECKED.into());
         }
         let found = match self.resolve(&pinned).await {
             Ok(found) => found.digest,

@@ -50,7 +50,7 @@ pub struct Verification {
     pub digest: Option<String>,
     /// What is wrong with the component.
     pub component_err: Option<String>,
-    /// What was found at the source: `ok`, `not asked`, or why it was not checked.
+    /// What was found at the source: `ok`, `not checked`, or why it was not checked.
     pub source: Option<String>,
     /// What is wrong with the source.
     pub source_err: Option<String>,
