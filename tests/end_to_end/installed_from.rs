@@ -86,9 +86,9 @@ fn web_servers_are_believed_by_digest() {
     refused(&sandbox, &at("/a.wasm", OTHER), &digest);
     refused(&sandbox, &server.url("/a.wasm"), "add @sha256:");
     refused(&sandbox, &at("/none", &digest), "does not exist");
-    refused(&sandbox, &at("/loop", &digest), "redirects again and again");
-    refused(&sandbox, &at("/endless", &digest), "it may have 64 MiB");
-    refused(&sandbox, &at("/promise", &digest), "it may have 64 MiB");
+    refused(&sandbox, &at("/loop", &digest), "too many redirects");
+    refused(&sandbox, &at("/endless", &digest), "the maximum is 64 MiB");
+    refused(&sandbox, &at("/promise", &digest), "the maximum is 64 MiB");
     refused(
         &sandbox,
         &format!("http://127.0.0.1:1/a.wasm@{digest}"),
@@ -97,7 +97,7 @@ fn web_servers_are_believed_by_digest() {
     refused(
         &sandbox,
         &format!("https://nowhere.invalid/a.wasm@{digest}"),
-        "there is no such host",
+        "unknown host",
     );
 }
 
@@ -215,7 +215,7 @@ fn a_registry_cannot_send_without_an_end() {
         ("/v2/team/manifests/2", Page::File(b"\x1b[2Jhello".to_vec())),
     ]);
     let registry = server.url("").replace("http://", "oci://");
-    refused(&sandbox, &format!("{registry}/team:1"), "it may have 4 MiB");
+    refused(&sandbox, &format!("{registry}/team:1"), "the maximum is 4 MiB");
     sandbox
         .iechor(&format!("driver install {registry}/team:2"))
         .failure(1)
@@ -270,8 +270,8 @@ fn a_registry_that_wants_a_token_of_an_authority() {
     assert_eq!(installed["Digest"], digest.as_str());
     sandbox.iechor("driver rm good").success();
     for (realm, words) in [
-        (authority.url("/none"), "gives no token"),
-        (authority.url("/endless"), "it may have 1 MiB"),
+        (authority.url("/none"), "issued no token"),
+        (authority.url("/endless"), "the maximum is 1 MiB"),
         ("http://registry.invalid/token".to_owned(), "without TLS"),
         ("nonsense".to_owned(), "nonsense"),
     ] {
@@ -451,7 +451,7 @@ fn what_a_registry_gets_wrong_is_named() {
     refused(
         &sandbox,
         "oci://nowhere.invalid/team:1",
-        "there is no such host",
+        "unknown host",
     );
 
     let image = format!("{}/{}:1", registry.address(), sandbox.name("image"));
@@ -468,7 +468,7 @@ fn what_a_registry_gets_wrong_is_named() {
     );
 
     registry.corrupt(&digest);
-    refused(&sandbox, &at("team:1"), &format!("{digest} was asked for"));
+    refused(&sandbox, &at("team:1"), &format!("{digest} was requested"));
 }
 
 #[test]
@@ -486,14 +486,14 @@ fn a_registry_that_asks_for_a_password() {
     sandbox
         .iechor(&push)
         .failure(1)
-        .says("asks who you are")
+        .says("requires authentication")
         .says(&hint);
-    refused(&sandbox, &source, "asks who you are");
+    refused(&sandbox, &source, "requires authentication");
     log_in("wrong-password");
     sandbox
         .iechor(&push)
         .failure(1)
-        .says("does not take the credentials")
+        .says("refuses the credentials")
         .says(&hint)
         .does_not_say("wrong-password");
     log_in(PASSWORD);
