@@ -355,7 +355,7 @@ fn buildkit_takes_no_names_from_other_images() {
     sandbox
         .buildx(&format!("build -t {asked} --load {}", context.word()))
         .failure(1)
-        .says(&format!("{victim}\", which was not asked for"))
+        .says(&format!("{victim}\", which was not requested"))
         .says("nothing was loaded");
     docker(&format!("image inspect {asked}")).failure(1);
     assert_eq!(id().stdout, before, "the name was taken");

@@ -215,7 +215,11 @@ fn a_registry_cannot_send_without_an_end() {
         ("/v2/team/manifests/2", Page::File(b"\x1b[2Jhello".to_vec())),
     ]);
     let registry = server.url("").replace("http://", "oci://");
-    refused(&sandbox, &format!("{registry}/team:1"), "the maximum is 4 MiB");
+    refused(
+        &sandbox,
+        &format!("{registry}/team:1"),
+        "the maximum is 4 MiB",
+    );
     sandbox
         .iechor(&format!("driver install {registry}/team:2"))
         .failure(1)
@@ -448,11 +452,7 @@ fn what_a_registry_gets_wrong_is_named() {
         "oci://127.0.0.1:1/team:1",
         "cannot reach 127.0.0.1:1",
     );
-    refused(
-        &sandbox,
-        "oci://nowhere.invalid/team:1",
-        "unknown host",
-    );
+    refused(&sandbox, "oci://nowhere.invalid/team:1", "unknown host");
 
     let image = format!("{}/{}:1", registry.address(), sandbox.name("image"));
     let base = machine()

@@ -38,7 +38,7 @@ pub enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PemError {
     /// The file does not contain the required kind.
-    #[error("it has no {0} in PEM format (-----BEGIN ...)")]
+    #[error("it has no {0} in it, in PEM format (-----BEGIN ...)")]
     Missing(&'static str),
     /// A block of the file is truncated, or its content does not match its first line.
     #[error("its block {0} (-----BEGIN ...) is damaged, or does not match its first line")]

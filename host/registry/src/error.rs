@@ -87,8 +87,9 @@ impl fmt::Display for AccessFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoCredentials => formatter.write_str("requires authentication"),
-            Self::WrongCredentials => formatter
-                .write_str("refuses the credentials of the Docker configuration"),
+            Self::WrongCredentials => {
+                formatter.write_str("refuses the credentials of the Docker configuration")
+            }
             Self::WebServer { status } => write!(
                 formatter,
                 "answers {status}; this program has no credentials for web servers"

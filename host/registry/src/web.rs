@@ -288,11 +288,7 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
         cause = source;
     }
     // The message differs between resolvers.
-    let prefix = if lookup {
-        "unknown host: "
-    } else {
-        ""
-    };
+    let prefix = if lookup { "unknown host: " } else { "" };
     format!("{prefix}{}", line(&cause.to_string()))
 }
 

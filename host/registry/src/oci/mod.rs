@@ -171,10 +171,11 @@ impl Client {
             .get(LOCATION)
             .and_then(|place| place.to_str().ok())
             .ok_or_else(|| wrong("the registry does not state where to upload to".into()))?;
-        let mut url = answer
-            .url()
-            .join(place)
-            .map_err(|error| wrong(format!("the registry requests an upload to {place:?}: {error}")))?;
+        let mut url = answer.url().join(place).map_err(|error| {
+            wrong(format!(
+                "the registry requests an upload to {place:?}: {error}"
+            ))
+        })?;
         if self.root.starts_with("https:") && url.scheme() != "https" {
             return Err(wrong(format!(
                 "the registry requests an upload to {place:?}, which does not use TLS"

@@ -80,8 +80,11 @@ pub(super) async fn obtain(
         reason: web::line(&reason),
     };
     let realm = &challenge.realm;
-    let mut asked =
-        Url::parse(realm).map_err(|error| wrong(format!("the registry names the authority {realm:?}: {error}")))?;
+    let mut asked = Url::parse(realm).map_err(|error| {
+        wrong(format!(
+            "the registry names the authority {realm:?}: {error}"
+        ))
+    })?;
     let here = artifact.is_local() && asked.host_str().is_some_and(is_loopback);
     if asked.scheme() != "https" && !here {
         return Err(wrong(format!(

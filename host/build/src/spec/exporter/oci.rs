@@ -8,9 +8,9 @@ use crate::spec::value::Attributes;
 /// Writes the image into an archive with an OCI layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oci {
-    /// Where to.
+    /// Destination.
     pub destination: Destination,
-    /// Names of the image; those of the build take their place.
+    /// Names of the image. The tags of the build replace them.
     pub names: Vec<String>,
     /// Other options.
     pub attributes: Attributes,

@@ -8,7 +8,7 @@ use crate::spec::value::Attributes;
 /// Writes the files of the result into a tar archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tar {
-    /// Where to.
+    /// Destination.
     pub destination: Destination,
     /// Other options.
     pub attributes: Attributes,
