@@ -115,7 +115,7 @@ fn an_unknown_driver_is_named_with_those_there_are() {
         ))
         .failure(1)
         .says_line(
-            r#"ERROR: there is no driver "nope"; built in are: iechor-container, docker-container, iechor, docker, remote"#,
+            r#"ERROR: unknown driver "nope"; built-in drivers: iechor-container, docker-container, iechor, docker, remote"#,
         );
     sandbox.assert_nothing_left();
 }

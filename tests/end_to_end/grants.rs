@@ -229,7 +229,7 @@ fn grants_are_shown_given_and_taken_back() {
     sandbox
         .iechor("driver trust team --grant engine.open")
         .failure(1)
-        .says("driver team does not ask for engine.open");
+        .says("driver team does not request engine.open");
     sandbox
         .iechor("driver trust team --revoke image.pull")
         .success();
@@ -244,7 +244,7 @@ fn grants_are_shown_given_and_taken_back() {
     sandbox
         .iechor("driver trust team --revoke image.pull")
         .failure(1)
-        .says("image.pull was not granted; what was granted is: container.privileged");
+        .says("image.pull was not granted; the grants are: container.privileged");
     sandbox
         .iechor("driver trust team --grant image.pull=moby/*")
         .success();
@@ -439,7 +439,7 @@ fn an_update_gives_what_it_is_told_to_and_says_what_it_carries_over() {
     sandbox
         .iechor("driver update team --grant engine.open")
         .failure(1)
-        .says("driver team does not ask for engine.open");
+        .says("driver team does not request engine.open");
     sandbox
         .iechor("driver update team --grant image.pull=a")
         .success()

@@ -33,7 +33,7 @@ fn names_belong_to_one_driver() {
     sandbox
         .iechor("driver rm nobody")
         .failure(1)
-        .says("installed are: team");
+        .says("installed drivers: team");
     component(&sandbox);
 }
 

@@ -47,7 +47,7 @@ const OTHER: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495
 fn files_and_directories() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("dist")).expect("made");
-    refused(&sandbox, "./dist", "the directory holds no .wasm file");
+    refused(&sandbox, "./dist", "the directory contains no .wasm file");
     refused(&sandbox, "./nowhere.wasm", "No such file");
     refused(&sandbox, "nowhere", "oci://");
     let file = sandbox.write("dist/a.wasm", variant(1));
@@ -64,7 +64,7 @@ fn files_and_directories() {
     accepted(&sandbox, "./dist");
     sandbox.write("dist/text.wasm", "hello");
     refused(&sandbox, "./dist/text.wasm", "it is not WebAssembly");
-    refused(&sandbox, "ftp://host/a.wasm", "there is no ftp://");
+    refused(&sandbox, "ftp://host/a.wasm", "ftp:// is not supported");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_registry_cannot_send_without_an_end() {
     sandbox
         .iechor(&format!("driver install {registry}/team:2"))
         .failure(1)
-        .says("its manifest is not one")
+        .says("its manifest is invalid")
         .does_not_say("\x1b");
 }
 
@@ -332,7 +332,7 @@ fn what_is_pushed_lies_as_the_tools_of_webassembly_expect_it() {
     sandbox
         .iechor(&format!("driver push ./team.wasm {pinned}"))
         .failure(1)
-        .says("the digest is known only after");
+        .says("the digest is not known before");
     sandbox.write("text.wasm", "hello");
     sandbox
         .iechor(&format!(

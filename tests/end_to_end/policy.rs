@@ -214,7 +214,7 @@ fn the_rules_in_force_are_shown_and_a_file_is_checked() {
     sandbox
         .iechor(&format!("driver policy {}", broken.display()))
         .failure(1)
-        .says("broken.toml:1:10: limits: it is of type integer, and has to be a table");
+        .says("broken.toml:1:10: limits: it is of type integer, but must be a table");
 }
 
 #[test]
