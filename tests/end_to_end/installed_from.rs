@@ -1,4 +1,4 @@
-//! Where drivers are installed from: files, web servers, registries.
+//! Sources of drivers: files, web servers, registries.
 
 use std::fs;
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::web::{Page, WebServer};
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Asserts that a source cannot be installed, for a reason with these words.
+/// Asserts that a source cannot be installed, and that the reason contains a text.
 #[track_caller]
 fn refused(sandbox: &Sandbox, source: &str, words: &str) {
     sandbox
@@ -27,7 +27,7 @@ fn refused(sandbox: &Sandbox, source: &str, words: &str) {
     assert_eq!(components.map_or(0, Iterator::count), 0);
 }
 
-/// Asserts that a source can be installed, and takes the driver out again.
+/// Asserts that a source can be installed, and removes the driver again.
 #[track_caller]
 fn accepted(sandbox: &Sandbox, source: &str) -> Value {
     sandbox
@@ -154,7 +154,7 @@ fn a_server_with_tls_shows_a_certificate_that_somebody_vouches_for() {
         .variable("SSL_CERT_FILE", sandbox.path("cert.pem"))
         .success();
 
-    // TLS is not given up on the way.
+    // A redirect to a server without TLS is refused.
     let plain = WebServer::start([("/team.wasm", Page::File(variant(2)))]);
     sandbox.write(
         "away",
@@ -198,7 +198,7 @@ fn what_is_on_this_machine_is_asked_directly_whatever_proxy_there_is() {
     let url = format!("{}@{digest}", files.url("/team.wasm"));
     run(&format!("driver install {url} --name b {GRANTS}")).success();
     assert_eq!(proxy.requests(), 0);
-    // It is one that is asked for the rest.
+    // The other parts are requested interactively.
     run(&format!(
         "driver install http://nowhere.invalid/a.wasm@{OTHER}"
     ))
@@ -325,7 +325,7 @@ fn what_is_pushed_lies_as_the_tools_of_webassembly_expect_it() {
     let created = config["created"].as_str().expect("a time");
     assert!(created.ends_with('Z') && created.contains('T'), "{created}");
 
-    // What it printed leads there for good.
+    // The printed source is permanent.
     let pinned = pushed.stdout.trim();
     let driver = accepted(&sandbox, pinned);
     assert_eq!(driver["Digest"], digest.as_str());
@@ -371,7 +371,7 @@ fn the_package_tool_of_webassembly_pulls_what_is_pushed_and_pushes_what_is_insta
     let pushed = wkg(&format!("push {address}/theirs:1 team.wasm"));
     let driver = accepted(&sandbox, &format!("oci://{address}/theirs:1"));
     assert_eq!(driver["Digest"], digest_of(&file).as_str());
-    // Both mean the same digest of an artifact.
+    // Both refer to the same digest of an artifact.
     let pinned = driver["Pinned"].as_str().expect("pinned");
     let manifest = pinned.split_once('@').expect("a digest").1;
     assert!(
@@ -404,7 +404,7 @@ fn a_tag_is_pinned_until_it_is_updated() {
 
     let second = push(2);
     assert_ne!(first, second);
-    // The tag moved; what is installed did not.
+    // The tag moved; the installed driver did not change.
     sandbox.iechor("driver verify").success();
     assert_eq!(pinned(listed(&sandbox, "team").expect("listed")), first);
     sandbox
@@ -421,7 +421,7 @@ fn a_tag_is_pinned_until_it_is_updated() {
 
     let address = registry.address().to_owned();
     drop(registry);
-    // Nobody knows then; what is here is as it should be.
+    // The state of the source is unknown; the installed driver is intact.
     let verified = sandbox.iechor("driver verify").success().stdout;
     assert!(
         verified.contains(&format!("cannot reach {address}")),

@@ -16,7 +16,7 @@ use iechor_driver::{
 };
 
 const IMAGE: &str = "moby/buildkit:buildx-stable-1";
-/// The features in `describe`.
+/// Default memory in bytes, as `describe` states it.
 const DEFAULT_MEMORY: u64 = 1 << 30;
 const WAIT: Duration = Duration::from_millis(200);
 const TRIES: u32 = 30;
