@@ -9,7 +9,7 @@ use crate::support::{
     Running, Sandbox, container_of, docker, inspect, machine, native_architecture, wait_until,
 };
 
-/// An image whose container runs and never answers.
+/// Creates an image whose container runs and never answers.
 pub fn sleeper(sandbox: &Sandbox) -> String {
     let image = sandbox.name("sleeper:1");
     let tar = machine()

@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 use crate::context::Context;
 use crate::support::{Invocation, Running, Sandbox, container_of, inspect, volume_of};
 
-/// The directory of its machine code, shared by the tests of one run, because each test has its own home.
+/// Returns the directory of its machine code. The tests of a run share it, because each has its own home.
 fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-cache")
 }
 
-/// The program `componentize-py`.
+/// Returns the path of the program `componentize-py`.
 pub fn componentize() -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/machine/componentize");
     let said = Running::start(Command::new(script)).finish().success();

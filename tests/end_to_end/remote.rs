@@ -21,7 +21,7 @@ fn context() -> Context {
     context
 }
 
-/// A sandbox with certificates in its working directory.
+/// Creates a sandbox with certificates in its working directory.
 fn with_certificates() -> Sandbox {
     let sandbox = Sandbox::new();
     certificates(sandbox.path("x").parent().expect("above"));

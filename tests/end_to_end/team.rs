@@ -11,7 +11,7 @@ use crate::support::{Sandbox, container_of, docker, inspect, machine, wait_until
 const RELEASE: &str = "moby/buildkit:v0.25.1";
 const DIGEST: &str = "sha256:79cc6476ab1a3371c9afd8b44e7c55610057c43e18d9b39b68e2b0c2475cc1b6";
 
-/// The flags of `create` for a builder of the driver.
+/// Returns the flags of `create` for a builder of the driver.
 fn team(options: &[&str]) -> String {
     let mut flags = format!(
         "--driver {} --grant container.privileged --grant image.pull",

@@ -163,7 +163,7 @@ fn words_of_an_engine_are_harmless() {
     }
 }
 
-/// `LINES` in a form that is possible in an argument or a variable.
+/// Returns `LINES` in a form that is possible in an argument or a variable.
 fn argument() -> String {
     LINES.replace('\0', "")
 }

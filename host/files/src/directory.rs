@@ -137,7 +137,7 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Opens a file in order to lock it, and creates it if it does not exist. `flock` needs only read
+    /// Opens a file for locking, and creates it if it does not exist. `flock` needs only read
     /// access, so a file of another user works, too.
     ///
     /// # Errors

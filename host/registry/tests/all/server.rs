@@ -30,7 +30,7 @@ pub fn drip(text: &str, pause: Duration) -> Step {
     Step::Repeat(text.as_bytes().to_vec(), pause)
 }
 
-/// Returns the answer to a request, by its method and path.
+/// A function that returns the answer to a request, by its method and path.
 pub type Answers = dyn Fn(&str) -> Vec<Step> + Send + Sync;
 
 pub struct Server {

@@ -395,7 +395,7 @@ fn command(words: &[&str]) -> ExecSpec {
     }
 }
 
-/// The directory of BuildKit's files, relative to `/etc`.
+/// Returns a file with its path below BuildKit's directory, relative to `/etc`.
 fn below_buildkit(file: File) -> File {
     File {
         path: format!("buildkit/{}", file.path),

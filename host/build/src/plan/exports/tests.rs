@@ -24,13 +24,13 @@ fn tagged(outputs: &[&str], tags: &[&str]) -> BuildSpec {
     }
 }
 
-/// A BuildKit with all abilities.
+/// Returns a BuildKit with all abilities.
 fn container() -> Abilities {
     let features = [OciExporter, DockerExporter, MultiPlatform, DirectPush];
     Abilities::new("iechor-container", &features)
 }
 
-/// The BuildKit of an engine with its own image store.
+/// Returns the BuildKit of an engine with its own image store.
 fn engine() -> Abilities {
     Abilities::new("iechor", &[DefaultLoad, Other("moby-exporter".into())])
 }

@@ -5,7 +5,7 @@ use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// Loads the image into the engine, or writes it into an archive for `docker load`.
+/// An exporter that loads the image into the engine, or writes it into an archive for `docker load`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Docker {
     /// Destination; `None` for the engine.

@@ -4,7 +4,7 @@ use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// Creates an image in BuildKit's store, or pushes it.
+/// An exporter that creates an image in BuildKit's store, or pushes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Image {
     /// Names of the image. The tags of the build replace them.

@@ -21,17 +21,17 @@ use super::error::OutputProblem;
 /// An exporter of the result of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exporter {
-    /// Writes the files of the result into a directory.
+    /// An exporter that writes the files of the result into a directory.
     Local(Local),
-    /// Writes the files of the result into a tar archive.
+    /// An exporter that writes the files of the result into a tar archive.
     Tar(Tar),
-    /// Writes the image into an archive with an OCI layout.
+    /// An exporter that writes the image into an archive with an OCI layout.
     Oci(Oci),
-    /// Writes the image into an archive for `docker load`, or loads it.
+    /// An exporter that writes the image into an archive for `docker load`, or loads it.
     Docker(Docker),
-    /// Creates an image in BuildKit's store, or pushes it.
+    /// An exporter that creates an image in BuildKit's store, or pushes it.
     Image(Image),
-    /// Keeps the result in the build cache only.
+    /// No export: the result stays in the build cache only.
     CacheOnly,
 }
 

@@ -5,7 +5,7 @@ use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// Writes the image into an archive with an OCI layout.
+/// An exporter that writes the image into an archive with an OCI layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oci {
     /// Destination.
