@@ -6,8 +6,8 @@
 //! - `solve` builds on one node: it runs the session, sends the request and receives the status.
 //! - [`deliver`] delivers the results: files, images to load, images to push, metadata.
 //!
-//! [`run`](run::run) connects them. This crate reads no flag and no environment variable, and its
-//! errors ([`BuildError`]) name neither.
+//! [`run`](run::run) connects them. This crate reads no flags and no environment variables, and its
+//! errors ([`BuildError`]) name none.
 
 pub mod deliver;
 mod error;

@@ -1,9 +1,9 @@
-//! A private directory that several processes read and write: one lock for writers, whole files for
-//! readers.
+//! A private directory that several processes read and write. Writers take a lock; readers always see
+//! whole files.
 //!
-//! Files are 0600 and directories 0700. A file is replaced in one step, so a reader sees the old or
-//! the new one and needs no lock, and a process that is killed leaves at most a temporary file that
-//! the next writer removes. Paths are relative to the directory.
+//! Files have the mode 0600, and directories 0700. A file is replaced in one step, so a reader sees the
+//! old or the new file and needs no lock. A process that is killed leaves at most a temporary file,
+//! which the next writer removes. Paths are relative to the directory.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -90,7 +90,7 @@ impl Directory {
         self.path.join(path)
     }
 
-    /// Reads a file of at most `limit` bytes; `None` if there is no such file.
+    /// Reads a file of at most `limit` bytes. Returns `None` if the file does not exist.
     ///
     /// # Errors
     ///
@@ -104,8 +104,8 @@ impl Directory {
         }
     }
 
-    /// Lists the names in a directory, sorted; none if there is no such directory. A name that is
-    /// not UTF-8 is shown with replacements.
+    /// Lists the names in a directory, sorted. Returns an empty list if the directory does not exist.
+    /// Invalid UTF-8 in names is replaced.
     ///
     /// # Errors
     ///
@@ -212,10 +212,10 @@ impl Directory {
     }
 }
 
-/// The right to write to a directory; other processes wait until it is dropped.
+/// A lock that permits writing to a directory. Other processes wait until it is dropped.
 ///
-/// It cannot move to another thread, so a task that holds it over an `.await` does not compile on a
-/// runtime with several threads.
+/// It cannot be sent to another thread, so on a multi-threaded runtime a task that holds it across an
+/// `.await` does not compile.
 #[derive(Debug)]
 pub struct Locked {
     directory: Directory,
@@ -249,7 +249,7 @@ impl Locked {
         replace(path, data, how).map_err(failed("write", path))
     }
 
-    /// Removes a file; `false` if there was none.
+    /// Removes a file. Returns `false` if it did not exist.
     ///
     /// # Errors
     ///
@@ -292,7 +292,7 @@ impl Locked {
     }
 }
 
-/// Removes a file; `false` if there was none.
+/// Removes a file. Returns `false` if it did not exist.
 ///
 /// # Errors
 ///

@@ -20,7 +20,7 @@ pub enum SpecError {
         /// The text.
         text: String,
     },
-    /// A tag is not a name of an image.
+    /// A tag is not the name of an image.
     // docker buildx prints the same.
     #[error("invalid tag {text:?}: invalid reference format")]
     Tag {

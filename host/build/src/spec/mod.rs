@@ -22,12 +22,12 @@ pub use exporter::Exporter;
 pub use tag::Tag;
 pub use value::Attributes;
 
-/// One build.
+/// The settings of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildSpec {
     /// The source of the files.
     pub context: Context,
-    /// The Dockerfile; `None` for the default one of the context.
+    /// The Dockerfile; `None` for the default Dockerfile of the context.
     pub dockerfile: Option<PathBuf>,
     /// The stage to build; `None` for the last one.
     pub target: Option<String>,
