@@ -83,7 +83,7 @@ fn build_drivers(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
     if !libraries.is_dir() {
         return Err(format!(
             "this toolchain lacks the target {GUEST_TARGET} for drivers; run: \
-            rustup target add {GUEST_TARGET}"
+             rustup target add {GUEST_TARGET}"
         ));
     }
     // OUT_DIR is <target>/<profile>/build/<package>/out.

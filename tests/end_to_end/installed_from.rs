@@ -170,7 +170,7 @@ fn a_server_with_tls_shows_a_certificate_that_somebody_vouches_for() {
         ))
         .variable("SSL_CERT_FILE", sandbox.path("cert.pem"))
         .failure(1)
-        .says("it redirects from https to http");
+        .says("redirect from https to http");
     assert_eq!(plain.requests(), 0);
 }
 

@@ -85,7 +85,7 @@ fn find(path: &Path) -> Result<PathBuf, CatalogError> {
             Err(CatalogError::Unreadable {
                 path: path.to_owned(),
                 reason: format!(
-                    "the directory holds several .wasm files and none is {PREFERRED}; name one \
+                    "the directory contains several .wasm files but no {PREFERRED}; name one \
                      of: {}",
                     names.join(", ")
                 ),

@@ -117,7 +117,7 @@ impl FromStr for Source {
                 let url = normal_address(place).map_err(wrong)?;
                 if digest.is_none() {
                     return Err(wrong(
-                        "a web server may answer with anything: add @sha256:... (sha256sum shows \
+                        "the content of a web server can change: add @sha256:... (sha256sum shows \
                          the digest of a file)"
                             .into(),
                     ));

@@ -45,14 +45,14 @@ pub enum PemError {
     Damaged(usize),
     /// The file contains a private key, but only certificates are allowed.
     #[error(
-        "it has a private key in it, and whom to trust needs none; name a file that has only \
+        "it has a private key in it, but authorities need none; name a file that has only \
          certificates"
     )]
     UnwantedKey,
     /// The private key has a passphrase.
     #[error(
-        "its private key has a passphrase, and nobody is asked for it; `openssl pkey -in KEY -out \
-         COPY` writes a copy without"
+        "its private key has a passphrase, which is not supported; `openssl pkey -in KEY -out COPY` \
+         writes a copy without one"
     )]
     WithPassphrase,
     /// The private key is in OpenSSH's own format.

@@ -163,8 +163,8 @@ impl Reading<'_> {
                 .map_or(0, |value| value.span().start);
             self.fault(
                 at,
-                "limits.memory-swap: it is memory and swap together, so it needs limits.memory, \
-                 and cannot be less",
+                "limits.memory-swap: it is memory and swap together, so it needs limits.memory and \
+                 must not be less",
             );
         }
         ForcedLimits {
