@@ -1,4 +1,4 @@
-//! Certificates for tests, made with `openssl`: files `NAME.pem` and `NAME.key` in a directory.
+//! Certificates for tests, created with `openssl`: files `NAME.pem` and `NAME.key` in a directory.
 //!
 //! Test binaries of several crates include this file.
 
@@ -7,7 +7,7 @@ use std::process::Command;
 
 const NEW_KEY: &str = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
 
-/// Extensions of a certificate for a server at 127.0.0.1, also known as localhost.
+/// Extensions of a certificate for a server at 127.0.0.1 and localhost.
 pub const LOCAL_SERVER: &str =
     "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n";
 
@@ -23,7 +23,7 @@ fn openssl(directory: &Path, arguments: &str) {
     assert!(output.status.success(), "openssl {arguments}: {output:?}");
 }
 
-/// Makes an authority.
+/// Creates an authority.
 pub fn authority(directory: &Path, name: &str) {
     openssl(
         directory,
@@ -31,8 +31,7 @@ pub fn authority(directory: &Path, name: &str) {
     );
 }
 
-/// Makes a certificate of an authority that was made before. With no days it expires within a
-/// second.
+/// Creates a certificate of an existing authority. With zero days it expires within a second.
 pub fn certificate(directory: &Path, authority: &str, name: &str, extensions: &str, days: u32) {
     std::fs::write(directory.join(format!("{name}.ext")), extensions).expect("written");
     openssl(

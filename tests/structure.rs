@@ -1,13 +1,13 @@
-//! The structure of the crates: the files of a crate form no import cycle.
+//! Checks the structure of the crates: the files of a crate must not form an import cycle.
 //!
-//! A file may use what is in a folder above it (`super::...`), since it is a part of that. Every other
-//! use counts, and no file may reach itself by following them. Code of tests does not count.
+//! A file may use items of its parent modules (`super::...`), because it is a part of them. Following all
+//! other uses must not lead from a file back to itself. Test code is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The crates without cycles. Add a crate here as soon as it has none.
+/// The crates that are checked. Add a crate when it has no cycles.
 const CRATES: &[&str] = &[
     "drivers/buildkit-container",
     "drivers/iechor",
@@ -24,7 +24,7 @@ const CRATES: &[&str] = &[
     "host/text",
 ];
 
-/// Modules by their paths from the root of the crate, which is the empty path.
+/// The path of a module from the root of the crate. The root is the empty path.
 type Module = Vec<String>;
 
 #[test]
@@ -73,7 +73,7 @@ fn a_cycle_is_found_and_a_module_with_its_children_is_none() {
             &[("a", "use self::b::X;"), ("a::b", "use super::Y;")],
             false,
         ),
-        // Two children, and what leads back to a child through its parent.
+        // Two children, and a cycle to a child through its parent.
         (
             &[
                 ("a", "mod b; mod c;"),
@@ -90,7 +90,7 @@ fn a_cycle_is_found_and_a_module_with_its_children_is_none() {
             ],
             true,
         ),
-        // Words and tests.
+        // Comments, texts and tests.
         (
             &[
                 ("a", "// use crate::b::X;\nconst T: &str = \"crate::b\";"),
@@ -159,7 +159,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns what each module uses of the others, without what is above it.
+/// Returns the modules that each module uses, without its parent modules.
 fn uses(modules: &[(Module, String)]) -> BTreeMap<Module, BTreeSet<Module>> {
     let known: BTreeSet<_> = modules.iter().map(|(module, _)| module).collect();
     modules
@@ -178,7 +178,7 @@ fn uses(modules: &[(Module, String)]) -> BTreeMap<Module, BTreeSet<Module>> {
 /// Returns the code of a file without comments, texts and tests.
 fn code(text: &str) -> String {
     let text = match text.find("#[cfg(test)]\nmod ") {
-        // Tests that are in the file are at its end.
+        // Inline tests are at the end of the file.
         Some(at)
             if text[at..]
                 .lines()
@@ -192,7 +192,7 @@ fn code(text: &str) -> String {
     let mut code = String::new();
     for line in text.lines() {
         let line = line.split("//").next().unwrap_or_default();
-        // Every other part is within quotes.
+        // Every second part is within quotes.
         code.extend(line.split('"').step_by(2));
         code.push('\n');
     }
@@ -260,7 +260,7 @@ fn expand<'a>(text: &'a str, prefix: &mut Module, found: &mut Vec<Module>) -> &'
     text
 }
 
-/// Returns the module that a path leads to.
+/// Returns the module that contains the target of a path.
 fn resolve(module: &Module, path: &Module, known: &BTreeSet<&Module>) -> Option<Module> {
     let mut absolute = match path.first()?.as_str() {
         "crate" => Vec::new(),
@@ -281,7 +281,7 @@ fn resolve(module: &Module, path: &Module, known: &BTreeSet<&Module>) -> Option<
     Some(absolute)
 }
 
-/// Returns modules of which each uses the next, and the last is the first.
+/// Returns a cycle: each module uses the next, and the last module is the first.
 fn cycle(uses: &BTreeMap<Module, BTreeSet<Module>>) -> Option<Vec<Module>> {
     fn visit(
         module: &Module,

@@ -1,16 +1,16 @@
-//! Embeds what `iechor driver new` writes: the templates, and the contract and crates that a new
-//! driver depends on, as they are in this repository.
+//! Embeds the files that `iechor driver new` writes: the templates, and the contract and the crates of
+//! this repository that a new driver depends on.
 
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// A language and the origin of the files of its projects: folder or file of the repository, and place
-/// in the project. The first folder is the template.
+/// A language and the files of its projects. Each entry has a directory or file of the repository and
+/// its place in the project. The first directory is the template.
 type Project = (&'static str, &'static [(&'static str, &'static str)]);
 
-/// A scenario. Its trace belongs to the template, because each language differs a little.
+/// A scenario. Its trace is part of the template, because traces differ between languages.
 const SCENARIO: &str = "drivers/templates/first-boot.toml";
 
 const PROJECTS: &[Project] = &[
@@ -61,14 +61,14 @@ fn main() -> io::Result<()> {
     fs::write(variable("OUT_DIR")?.join("projects.rs"), source)
 }
 
-/// Adds a file, or the files of a folder in the order of their names, to the list.
+/// Adds a file, or the files of a directory sorted by name, to the list.
 fn embed(origin: &Path, place: &Path, source: &mut String) -> io::Result<()> {
     if origin.is_dir() {
         let mut entries: Vec<_> = fs::read_dir(origin)?.collect::<Result<_, _>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name();
-            // Leave out build outputs, and the tests of vendored crates.
+            // Omit build outputs and the tests of the embedded crates.
             let is_left_out = name == "target"
                 || name == "__pycache__"
                 || (name == "tests" && place.starts_with("vendor"));

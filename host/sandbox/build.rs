@@ -1,8 +1,8 @@
-//! Builds the embedded drivers as components, and compiles those to machine code.
+//! Builds the embedded drivers as components, and compiles the components to machine code.
 //!
-//! A nested cargo does the first, in a target directory of its own (two cargos cannot share one at
-//! a time) that all profiles share. The second spares every user the compilation at first use; a
-//! machine that cannot run the result compiles the component itself.
+//! A nested cargo builds the components. It has its own target directory, which all profiles share,
+//! because two cargo processes cannot use the same one at a time. The machine code saves users the
+//! compilation at first use. A machine that cannot run it compiles the component itself.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -13,15 +13,15 @@ mod engine_config;
 
 const GUEST_TARGET: &str = "wasm32-wasip2";
 
-/// The embedded drivers: the names that `src/embedded.rs` has for them, which are those of their
-/// folders, and their packages.
+/// The embedded drivers: their names, as in `src/embedded.rs` and as their directories are called, and
+/// their packages.
 const DRIVERS: &[(&str, &str)] = &[
     ("iechor-container", "iechor-container"),
     ("iechor", "iechor-driver-engine"),
     ("remote", "iechor-driver-remote"),
 ];
 
-/// What they are made from besides their own folders.
+/// Sources of the drivers outside their own directories.
 const SHARED: &[&str] = &[
     "drivers/sdk",
     "drivers/buildkit-container",
@@ -54,7 +54,7 @@ fn run() -> Result<(), String> {
 
     let components = build_drivers(&workspace, &out)?;
     let mut config = engine_config::config();
-    // An explicit target stands for its oldest processors, so that the binary runs on all.
+    // With an explicit target, the code runs on all processors of the target.
     let target = env::var("TARGET").map_err(|e| e.to_string())?;
     config.target(&target).map_err(|e| e.to_string())?;
     let engine = wasmtime::Engine::new(&config).map_err(|e| format!("{e:?}"))?;
@@ -72,17 +72,17 @@ fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Builds all of them in one go; returns the folder that they are in.
+/// Builds all drivers at once. Returns the directory of the components.
 fn build_drivers(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     let libraries = Command::new(rustc)
         .args(["--print", "target-libdir", "--target", GUEST_TARGET])
         .output()
-        .map_err(|e| format!("rustc cannot be run: {e}"))?;
+        .map_err(|e| format!("cannot run rustc: {e}"))?;
     let libraries = PathBuf::from(String::from_utf8_lossy(&libraries.stdout).trim());
     if !libraries.is_dir() {
         return Err(format!(
-            "drivers are built for {GUEST_TARGET}, which this toolchain lacks; run: \
+            "this toolchain lacks the target {GUEST_TARGET} for drivers; run: \
              rustup target add {GUEST_TARGET}"
         ));
     }
@@ -104,7 +104,7 @@ fn build_drivers(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
         )
         .args(["--target", GUEST_TARGET, "--target-dir"])
         .arg(&target_directory);
-    // What was set for the outer build is about its target, not about this one.
+    // These settings of the outer build apply to its target only.
     for name in [
         "RUSTFLAGS",
         "CARGO_ENCODED_RUSTFLAGS",
@@ -115,7 +115,7 @@ fn build_drivers(workspace: &Path, out: &Path) -> Result<PathBuf, String> {
     }
     let output = command
         .output()
-        .map_err(|e| format!("cargo cannot be run: {e}"))?;
+        .map_err(|e| format!("cannot run cargo: {e}"))?;
     if !output.status.success() {
         return Err(format!(
             "building the drivers failed:\n{}",

@@ -1,4 +1,4 @@
-//! Bad input: a clear error that names the culprit, and nothing saved or left.
+//! Invalid input: the error names the cause, and nothing is saved or left over.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::context::Context;
 use crate::support::{Finished, Sandbox, docker_at, machine};
 
-/// `create` has to fail, and to leave nothing.
+/// Asserts that `create` fails, and leaves nothing.
 #[track_caller]
 fn create_fails(flags: &str) -> Finished {
     let sandbox = Sandbox::new();
@@ -64,7 +64,7 @@ fn each_bad_option_is_named() {
 
 #[test]
 fn what_the_engine_refuses_is_said() {
-    // 4 MiB is less than any engine takes.
+    // 4 MiB is less than any engine accepts.
     create_fails("--bootstrap --driver-opt memory=4m").says("emory limit");
 }
 
@@ -176,7 +176,7 @@ fn a_build_on_a_daemon_that_dies_at_boot_leaves_the_builder() {
     assert!(sandbox.left_in_engine().is_empty());
 }
 
-/// Removes an image from the machine's own engine.
+/// Removes an image from the engine of the machine.
 struct ImageOf<'a>(&'a str, String);
 
 impl Drop for ImageOf<'_> {

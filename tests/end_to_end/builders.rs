@@ -224,10 +224,10 @@ fn ls_shows_builders_and_their_nodes() {
         cells(rows[4]),
         [format!("\\_ {idle}0").as_str(), &endpoint, "inactive"]
     );
-    // And that of the context.
+    // And the builder of the context.
     assert_eq!(cells(rows[5])[0], "default");
     assert_eq!(rows.len(), 7);
-    // The columns line up.
+    // The columns are aligned.
     let column = rows[0].find("STATUS").expect("a column");
     assert!(rows[2][column..].starts_with("running") && rows[4][column..].starts_with("inactive"));
 }
@@ -289,7 +289,7 @@ fn ls_asks_a_daemon_once_in_each_run_of_it() {
     let asked = node();
     assert_eq!(asked["Status"], "running");
 
-    // Nobody can ask it any more.
+    // It cannot be queried any more.
     docker(&format!("exec {container} rm /usr/local/bin/buildctl")).success();
     let remembered = node();
     for field in ["Status", "Version", "Platforms"] {
@@ -471,7 +471,7 @@ fn the_default_configuration_is_for_new_nodes_only() {
         .success();
     let shown = || sandbox.buildx(&format!("inspect {name}")).success().stdout;
     assert!(shown().contains("debug = true"));
-    // A change of something else.
+    // A change of another setting.
     sandbox
         .buildx(&format!(
             "create --name {name} --node {name}0 --platform linux/arm64"

@@ -56,7 +56,7 @@ fn the_second_build_is_cached() {
         .words("--no-cache")
         .success()
         .does_not_say("CACHED");
-    // And what changed is built anew.
+    // Changed steps run again.
     context.file("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
     sandbox.buildx(&build).success().does_not_say("CACHED");
 }
@@ -391,7 +391,7 @@ fn one_builder_builds_twice_at_once() {
     sandbox
         .buildx(&format!("create --name {name} --use"))
         .success();
-    // Both find nothing there, and one of them makes it.
+    // Both find no container, and one of them creates it.
     let builds = ["one", "two"].map(|word| {
         let context = Context::on_base(&format!("RUN echo {word}\n"));
         let running = sandbox.buildx(&format!("build {}", context.word())).start();

@@ -1,4 +1,4 @@
-//! What compiling a component may take, and who ends it.
+//! Limits of compiling a component, and ways to end it.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::components::{GRANTS, installed, variant};
 use crate::generated::{function, kind, locals, long_to_compile};
 use crate::support::{Running, Sandbox, wait_until};
 
-/// Six thousand loops, and six thousand local variables: gigabytes for a compiler that is not stopped.
+/// Six thousand loops and six thousand local variables, which need gigabytes if the compiler is not stopped.
 #[test]
 fn a_component_that_asks_for_gigabytes_is_refused_before_it_is_compiled() {
     let sandbox = Sandbox::new();
@@ -29,7 +29,7 @@ fn a_component_that_asks_for_gigabytes_is_refused_before_it_is_compiled() {
     }
 }
 
-/// Waits until the compiler of a command runs; returns its number.
+/// Waits until the compiler of a command runs. Returns its process ID.
 fn compiler_of(running: &Running) -> u32 {
     let mut compiler = None;
     wait_until("the compiler runs", || {
@@ -60,7 +60,7 @@ fn ctrl_c_ends_the_compiler_too() {
     assert!(sandbox.builders().is_empty());
 }
 
-/// Whoever ends the compiler gets an error of the program, which goes on.
+/// If the compiler is killed, the program reports an error and continues.
 #[test]
 fn a_compiler_that_is_killed_is_an_error_that_names_the_driver() {
     let sandbox = Sandbox::new();
@@ -78,7 +78,7 @@ fn a_compiler_that_is_killed_is_an_error_that_names_the_driver() {
         .says("its compiler was killed");
 }
 
-/// What was a component when it was installed may be anything by now.
+/// The file of an installed component may have been replaced by anything.
 #[test]
 fn a_component_that_something_endless_took_the_place_of_is_not_waited_for() {
     let sandbox = Sandbox::new();
@@ -112,7 +112,7 @@ fn a_component_that_something_endless_took_the_place_of_is_not_waited_for() {
     }
 }
 
-/// A lock file as well.
+/// The same applies to the lock file.
 #[test]
 fn a_lock_file_that_something_endless_took_the_place_of_is_not_waited_for() {
     let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! Components that tests install, and what the store and `driver ls` say of them.
+//! Components that tests install, and their state in the store and in `driver ls`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,30 +10,30 @@ use serde_json::Value;
 
 use crate::support::{Finished, Sandbox, built_driver};
 
-/// What the built-in driver needs, granted to a copy of it.
+/// Flags that grant a copy of the built-in driver what it needs.
 pub const GRANTS: &str = "--grant container.privileged --grant image.pull";
 
-/// Builds a component of the workspace; returns its file.
+/// Builds a component of the workspace. Returns its file.
 pub fn build(package: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../guests");
     build_component(&workspace, package, "guest", &target).expect("it can be built")
 }
 
-/// The component of the example driver `team`, built once.
+/// Returns the component of the example driver `team`, which is built once.
 pub fn team() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| build("iechor-driver-team"))
 }
 
-/// A driver that behaves like the built-in one and has a digest of its own: a custom section more.
+/// Returns a driver that behaves like the built-in one but has another digest, because of a custom section.
 pub fn variant(number: u8) -> Vec<u8> {
     let mut component = fs::read(built_driver()).expect("built");
     component.extend([0, 3, 1, b'v', number]);
     component
 }
 
-/// Replaces words of a component by others of the same length.
+/// Replaces a text in a component with another of the same length.
 pub fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = component.to_vec();
@@ -47,14 +47,14 @@ pub fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
     bytes
 }
 
-/// The digest of a file, as another program computes it.
+/// Returns the digest of a file, computed by another program.
 pub fn digest_of(path: &Path) -> String {
     let said = Command::new("sha256sum").arg(path).output().expect("runs");
     let text = String::from_utf8(said.stdout).expect("text");
     format!("sha256:{}", text.split(' ').next().expect("a digest"))
 }
 
-/// Installs a variant as `team`; returns the file it came from.
+/// Installs a variant as `team`. Returns its source file.
 #[track_caller]
 pub fn installed(sandbox: &Sandbox) -> PathBuf {
     let file = sandbox.write("team.wasm", variant(1));
@@ -65,7 +65,7 @@ pub fn installed(sandbox: &Sandbox) -> PathBuf {
     file
 }
 
-/// The driver of that name as `driver ls` lists it.
+/// Returns a driver as `driver ls` lists it.
 #[track_caller]
 pub fn listed(sandbox: &Sandbox, name: &str) -> Option<Value> {
     let listed = sandbox.iechor("driver ls --format json").success();
@@ -76,7 +76,7 @@ pub fn listed(sandbox: &Sandbox, name: &str) -> Option<Value> {
         .find(|driver| driver["Name"] == name)
 }
 
-/// The components in the store.
+/// Returns the components in the store.
 pub fn components(sandbox: &Sandbox) -> Vec<PathBuf> {
     let entries = fs::read_dir(sandbox.store().join("drivers/components"));
     entries
@@ -88,7 +88,7 @@ pub fn components(sandbox: &Sandbox) -> Vec<PathBuf> {
         .unwrap_or_default()
 }
 
-/// The only component in the store.
+/// Returns the only component in the store.
 #[track_caller]
 pub fn component(sandbox: &Sandbox) -> PathBuf {
     let found = components(sandbox);
@@ -96,7 +96,7 @@ pub fn component(sandbox: &Sandbox) -> PathBuf {
     found.into_iter().next().expect("one")
 }
 
-/// The flags that a refusal names.
+/// Returns the flags in the message of a refusal.
 #[track_caller]
 pub fn named_flags(refusal: &Finished) -> String {
     let line = refusal

@@ -16,14 +16,14 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with busybox in it, whose Dockerfile goes on after [`BASE`].
+    /// Returns a context with busybox, whose Dockerfile continues after [`BASE`].
     pub fn on_base(dockerfile: &str) -> Self {
         let context = Self::bare(&format!("{BASE}{dockerfile}"));
         context.add_busybox(native_architecture());
         context
     }
 
-    /// A context with nothing but the Dockerfile.
+    /// Returns a context with only a Dockerfile.
     pub fn bare(dockerfile: &str) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("iechor-context-")
@@ -34,14 +34,14 @@ impl Context {
         context
     }
 
-    /// Puts busybox of an architecture beside the Dockerfile.
+    /// Copies busybox for an architecture beside the Dockerfile.
     pub fn add_busybox(&self, architecture: &str) {
         let from = machine().base.join(architecture).join("busybox.tar");
         let to = self.path().join(format!("busybox-{architecture}.tar"));
         fs::copy(&from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
     }
 
-    /// Writes a file, with the directories above it.
+    /// Writes a file, and creates its parent directories.
     pub fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().expect("in the context")).expect("made");
@@ -49,18 +49,18 @@ impl Context {
         path
     }
 
-    /// Where it is.
+    /// Returns the path of the context.
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Where it is, as a word of a command line.
+    /// Returns the path of the context, as a word of a command line.
     pub fn word(&self) -> &str {
         self.path().to_str().expect("Unicode")
     }
 }
 
-/// The names of the regular files in a tar, in order.
+/// Returns the names of the regular files in a tar archive, in order.
 pub fn files_in_tar(bytes: &[u8]) -> Vec<String> {
     let mut archive = tar::Archive::new(bytes);
     let mut names: Vec<_> = archive

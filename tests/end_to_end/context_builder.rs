@@ -1,4 +1,4 @@
-//! The builder that every context brings along: the engine's own BuildKit.
+//! The builder of each context: the engine's own BuildKit.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ fn a_fresh_home_builds_into_the_engine() {
         "{about}"
     );
 
-    // What says the same in other words.
+    // Equivalent settings.
     for output in [
         "--load",
         "-o type=docker",
@@ -81,7 +81,7 @@ fn it_is_listed_and_inspected() {
         "{shown}"
     );
 
-    // A builder that is chosen comes first; `use default` goes back.
+    // A selected builder takes precedence; `use default` restores the default.
     let name = sandbox.name("other");
     sandbox
         .buildx(&format!("create --name {name} --use"))
@@ -113,7 +113,7 @@ fn files_come_to_this_side() {
     sandbox
         .buildx(&format!("build -o type=cacheonly {}", context.word()))
         .success();
-    // Its BuildKit would forget one of them without a word.
+    // Its BuildKit would silently ignore one of them.
     sandbox
         .buildx(&format!(
             "build -o one -o type=tar,dest=two.tar {}",

@@ -1,5 +1,5 @@
-//! A BuildKit that somebody else looks after: in a container of the engine that no builder knows,
-//! reached through a port with mutual TLS and through a Unix socket.
+//! A BuildKit that is managed elsewhere: it runs in a container of the engine that belongs to no builder,
+//! and listens on a port with mutual TLS and on a Unix socket.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::certificates::{CLIENT, LOCAL_SERVER, authority, certificate};
 use crate::support::{Sandbox, docker, machine, wait_until};
 
-/// The daemon, as long as this value lives. The container is the sandbox's to remove.
+/// The daemon, which runs as long as this value exists. The sandbox removes the container.
 pub struct Daemon {
     runtime: Runtime,
     /// The name of its container.
@@ -26,7 +26,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one, and waits until it answers.
+    /// Starts a daemon, and waits until it answers.
     pub fn start(sandbox: &Sandbox) -> Self {
         let container = sandbox.name("daemon");
         docker(&format!(
@@ -44,7 +44,7 @@ impl Daemon {
         }
     }
 
-    /// Lets it listen on a Unix socket.
+    /// Makes the daemon listen on a Unix socket.
     pub fn on_socket(&self, path: &Path) {
         let _inside = self.runtime.enter();
         let listener = UnixListener::bind(path).expect("bound");
@@ -56,8 +56,8 @@ impl Daemon {
         });
     }
 
-    /// Lets it listen on a port, with the certificate `server` of [`certificates`], for clients with
-    /// one of the authority `good`; its endpoint.
+    /// Makes the daemon listen on a port, with the certificate `server` of [`certificates`], for clients with
+    /// a certificate of the authority `good`. Returns its endpoint.
     pub fn on_port(&self, certificates: &Path) -> String {
         let acceptor = acceptor(certificates);
         self.runtime.block_on(async {
@@ -91,7 +91,7 @@ async fn join(mut connection: impl AsyncRead + AsyncWrite + Unpin, container: St
         .expect("docker runs");
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut daemon = tokio::io::join(stdout.expect("piped"), stdin.expect("piped"));
-    // However it ends, it is over.
+    // The result of the end does not matter.
     let _ = copy_bidirectional(&mut connection, &mut daemon).await;
 }
 
@@ -116,13 +116,13 @@ fn acceptor(certificates: &Path) -> TlsAcceptor {
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain("server.pem"), key)
         .expect("a certificate");
-    // As BuildKit has it: whoever does not announce HTTP/2 is turned away.
+    // Like BuildKit, refuse clients that do not announce HTTP/2.
     config.alpn_protocols = vec![b"h2".to_vec()];
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Makes the certificates of a daemon at 127.0.0.1 and of a client, both of the authority `good`,
-/// and an authority `bad` that has nothing to do with them.
+/// Creates certificates of a daemon at 127.0.0.1 and of a client, both issued by the authority `good`,
+/// and an unrelated authority `bad`.
 pub fn certificates(directory: &Path) {
     authority(directory, "good");
     authority(directory, "bad");

@@ -1,4 +1,4 @@
-//! `driver test`: drivers in isolation, and the simulated engine held to the real one.
+//! `driver test`: drivers in isolation, and the simulated engine compared with the real one.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ fn scenarios() -> String {
     format!("{}/../../tests/scenarios", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The tests of a report that ended so.
+/// Returns the tests of a report with a result.
 fn ended<'a>(report: &'a Value, status: &str) -> Vec<&'a str> {
     let tests = report["tests"].as_array().expect("a list of tests");
     let ended = tests.iter().filter(|test| test["status"] == status);
@@ -30,7 +30,7 @@ fn left_of_tests(prefix: &str) -> String {
         .concat()
 }
 
-/// What the run calls its objects, as it said.
+/// Returns the name of the objects of the run, as the run printed it.
 fn prefix(words: &str) -> String {
     let begin = words
         .find("buildx_buildkit_testkit")
@@ -55,9 +55,9 @@ fn the_container_driver_does_on_a_real_engine_what_it_does_on_the_simulated_one(
     let finished = sandbox.iechor(&format!("{test} --engine real")).success();
     let real = finished.json();
     assert_eq!(real["subject"]["engine"], "real");
-    // The traces beside the scenarios are the simulated engine's. What can be played on a real one
-    // is, and what cannot says why: it changes the world as only a simulation can, or is for another
-    // driver.
+    // The traces beside the scenarios are from the simulated engine. Scenarios that can run on a real
+    // engine do; the others state the reason: they change the world as only a simulation can, or they are
+    // for another driver.
     let of_scenarios = |status| -> Vec<&str> {
         let ended = ended(&real, status).into_iter();
         ended
@@ -182,7 +182,7 @@ fn results_come_in_every_format_and_the_exit_code_says_whether_all_is_well() {
     }
     sandbox.iechor("driver test").failure(1).says("<DRIVER>");
 
-    // It asks for an endpoint that it can make sense of.
+    // It requires a valid endpoint.
     sandbox
         .iechor("driver test remote --endpoint nowhere")
         .failure(1)

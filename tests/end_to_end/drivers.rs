@@ -1,4 +1,4 @@
-//! Drivers as files, and what they may do.
+//! Drivers as files, and their grants.
 
 use std::fs;
 
@@ -9,11 +9,11 @@ const COMPONENT: [u8; 8] = [0, b'a', b's', b'm', 0x0d, 0, 1, 0];
 /// The first bytes of a module.
 const MODULE: [u8; 8] = [0, b'a', b's', b'm', 1, 0, 0, 0];
 
-/// A component that does nothing but import an instance of that name.
+/// Returns a component that only imports an instance with the given name.
 fn component_that_imports(name: &str) -> Vec<u8> {
     let length = u8::try_from(name.len()).expect("short");
     let mut component = COMPONENT.to_vec();
-    // Type section: one type, an instance without exports.
+    // Type section: one type, which is an instance without exports.
     component.extend([7, 3, 1, 0x42, 0]);
     // Import section: one import, its name, an instance of type 0.
     component.extend([10, length + 5, 1, 0, length]);
@@ -115,7 +115,7 @@ fn an_unknown_driver_is_named_with_those_there_are() {
         ))
         .failure(1)
         .says_line(
-            r#"ERROR: there is no driver "nope"; built in are: iechor-container, docker-container, iechor, docker, remote"#,
+            r#"ERROR: unknown driver "nope"; built-in drivers: iechor-container, docker-container, iechor, docker, remote"#,
         );
     sandbox.assert_nothing_left();
 }

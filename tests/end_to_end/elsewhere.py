@@ -1,4 +1,4 @@
-"""A BuildKit that somebody else looks after, at unix:///PATH: what an author makes of the template for one."""
+"""A driver for a BuildKit that is managed elsewhere, at unix:///PATH, as an author could write it from the template."""
 
 from componentize_py_types import Err
 from iechor_driver import SECOND, Reader, request, step, wait_for_buildkit

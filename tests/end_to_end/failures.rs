@@ -156,7 +156,7 @@ fn a_daemon_that_is_killed_ends_the_build() {
     docker(&format!("kill {}", container_of(&name))).success();
     build.finish().failure(1).says("ERROR: ").says("connection");
 
-    // And the next one boots it again.
+    // The next build boots it again.
     let context = Context::on_base("RUN echo hello\n");
     sandbox
         .buildx(&format!("build {}", context.word()))

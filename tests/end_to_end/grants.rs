@@ -1,4 +1,4 @@
-//! What the user lets a driver do: asked at a terminal, refused without one, changed later.
+//! Grants of the user: confirmed at a terminal, refused without a terminal, changed later.
 
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn without_a_terminal_the_refusal_names_the_flags_that_suffice() {
     let driver = listed(&sandbox, "team").expect("listed");
     assert_eq!(driver["Status"], "ok");
     assert_eq!(driver["Digest"], digest_of(&component(&sandbox)).as_str());
-    // Absolute, wherever the next command runs.
+    // The path is absolute, so the working directory of the next command does not matter.
     let source = driver["Source"].as_str().expect("a source");
     assert!(Path::new(source).is_absolute(), "{source}");
 }
@@ -88,7 +88,7 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
     asked.wait_until_it_says("container.cgroup-parent for any (optional)");
     asked.type_in("\n");
     asked.wait_until_it_says("engine.load for any (optional)");
-    // What it means is the program's word, the reason is the driver's.
+    // The program explains the grant; the driver gives the reason.
     asked.wait_until_it_says("This allows: builds without an output replace images of the engine");
     asked.wait_until_it_says("Reason given by the driver: the option default-load");
     asked.type_in("n\n");
@@ -105,7 +105,7 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
 fn what_amounts_to_everything_is_asked_about_as_any() {
     let sandbox = Sandbox::new();
     let team = fs::read(team()).expect("built");
-    // Whoever has a registry of his own can offer that.
+    // Anybody with a registry can offer that image.
     let from = "moby/buildkit:buildx-stable-1";
     let to = "*/buildkit-of-somebody-else:*";
     sandbox.write("team.wasm", patched(&team, from, to));
@@ -159,7 +159,7 @@ fn results_are_loaded_by_default_only_where_that_is_granted() {
             "create --name {name} --driver team --use --driver-opt default-load=true --bootstrap"
         ))
         .success()
-        // Its steps are its own, by name.
+        // The names of its steps contain the name of the driver.
         .says("[driver team] creating container");
     let tag = sandbox.name("loaded:1");
     let context = Context::on_base("CMD [\"echo\", \"loaded\"]\n");
@@ -169,7 +169,7 @@ fn results_are_loaded_by_default_only_where_that_is_granted() {
         .success()
         .says("Driver team may not load results into the engine by itself: it was not granted");
     docker(&format!("image inspect {tag}")).failure(1);
-    // Who says it himself needs nobody's grant.
+    // An explicit flag of the user needs no grant.
     sandbox.buildx(&build).words("--load").success();
     docker(&format!("rmi {tag}")).success();
     sandbox
@@ -229,7 +229,7 @@ fn grants_are_shown_given_and_taken_back() {
     sandbox
         .iechor("driver trust team --grant engine.open")
         .failure(1)
-        .says("driver team does not ask for engine.open");
+        .says("driver team does not request engine.open");
     sandbox
         .iechor("driver trust team --revoke image.pull")
         .success();
@@ -244,12 +244,12 @@ fn grants_are_shown_given_and_taken_back() {
     sandbox
         .iechor("driver trust team --revoke image.pull")
         .failure(1)
-        .says("image.pull was not granted; what was granted is: container.privileged");
+        .says("image.pull was not granted; the grants are: container.privileged");
     sandbox
         .iechor("driver trust team --grant image.pull=moby/*")
         .success();
     sandbox.buildx(&create).success();
-    // Taken back from a driver that is in use, which says how to go on.
+    // Revoked from a driver that is in use; the message states how to continue.
     sandbox
         .iechor("driver trust team --revoke image.pull=moby/*")
         .success();
@@ -268,7 +268,7 @@ fn an_update_asks_only_about_what_is_new() {
     let sandbox = Sandbox::new();
     let file = installed(&sandbox);
     let old = digest_of(&file);
-    // Another driver altogether: it wants to open the engine, and no privileged container.
+    // A different driver: it requests access to the engine, and no privileged containers.
     fs::copy(built_component("iechor_driver_engine.wasm"), &file).expect("copied");
     let new = digest_of(&file);
     let refused = sandbox
@@ -291,7 +291,7 @@ fn an_update_asks_only_about_what_is_new() {
     };
     assert_eq!(trusted(), serde_json::json!(["engine.open"]));
 
-    // A new digest that asks for the same is not asked about.
+    // A new digest with the same requests needs no confirmation.
     let mut bytes = fs::read(&file).expect("there");
     bytes.extend([0, 2, 1, b'v']);
     fs::write(&file, bytes).expect("written");
@@ -299,7 +299,7 @@ fn an_update_asks_only_about_what_is_new() {
     assert_ne!(digest(), new.as_str());
     assert_eq!(trusted(), serde_json::json!(["engine.open"]));
 
-    // Back to what was trusted once, with what it asks for beyond.
+    // Back to the digest that was trusted before, which requests more.
     sandbox.write("team.wasm", variant(1));
     let mut asked = sandbox.iechor("driver update team").start_at_terminal();
     asked.wait_until_it_says("container.privileged for any (required, HIGH RISK)");
@@ -311,7 +311,7 @@ fn an_update_asks_only_about_what_is_new() {
     assert_eq!(trusted(), serde_json::json!(["engine.open"]));
 }
 
-/// What was granted to the driver.
+/// Returns the grants of the driver.
 #[track_caller]
 fn granted(sandbox: &Sandbox, driver: &str) -> serde_json::Value {
     let trusted = sandbox
@@ -360,7 +360,7 @@ fn nothing_is_granted_to_a_driver_that_is_removed_meanwhile() {
             .iechor("driver trust team --grant container.network")
             .start();
         sandbox.iechor("driver rm team").success();
-        // Before it is removed, or not at all.
+        // The error comes before the removal.
         trusting.finish();
         let lock = fs::read_to_string(sandbox.store().join("drivers/drivers.lock"));
         let lock = lock.expect("there");
@@ -378,7 +378,7 @@ fn a_builder_that_is_not_made_grants_nothing() {
     );
     for (more, words) in [
         ("--driver-opt bogus=1", "bogus"),
-        // Nothing answers there.
+        // No server listens there.
         ("unix:///nowhere.sock", "nowhere.sock"),
         (
             "--bootstrap --driver-opt image=localhost:1/none",
@@ -439,7 +439,7 @@ fn an_update_gives_what_it_is_told_to_and_says_what_it_carries_over() {
     sandbox
         .iechor("driver update team --grant engine.open")
         .failure(1)
-        .says("driver team does not ask for engine.open");
+        .says("driver team does not request engine.open");
     sandbox
         .iechor("driver update team --grant image.pull=a")
         .success()

@@ -1,5 +1,5 @@
-//! A hostile driver on a real engine: what is there already is not lent to it, and what it leaves
-//! does not stay.
+//! A hostile driver on a real engine: it gets no access to existing objects, and the objects that it leaves
+//! are removed.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -10,10 +10,10 @@ use crate::daemon::Daemon;
 use crate::meddler::Meddler;
 use crate::support::{Finished, Sandbox, container_of, docker, inspect};
 
-/// The image that the driver's containers run from.
+/// The image of the driver's containers.
 pub const IMAGE: &str = "image";
 
-/// The component of the driver that misbehaves, built once.
+/// Returns the component of the misbehaving driver, which is built once.
 pub fn component() -> &'static Path {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     COMPONENT.get_or_init(|| {
@@ -22,14 +22,14 @@ pub fn component() -> &'static Path {
     })
 }
 
-/// A builder of the driver, which may have ordinary containers of its image and is told what to do
-/// at each boot.
+/// Creates a builder with the driver, which may create ordinary containers from its image. `behave` selects
+/// the misbehaviour at each boot.
 #[track_caller]
 fn create(sandbox: &Sandbox, name: &str, behaviour: &str) {
     create_with(sandbox, name, behaviour, "");
 }
 
-/// The same, with further flags.
+/// Does the same, with additional flags.
 #[track_caller]
 fn create_with(sandbox: &Sandbox, name: &str, behaviour: &str, flags: &str) {
     sandbox
@@ -55,7 +55,7 @@ fn boot(sandbox: &Sandbox, name: &str) -> Finished {
 fn a_container_is_not_lent_with_the_networks_that_it_was_put_into() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("joined");
-    // What is there already runs a command that no BuildKit does.
+    // The existing container runs a command that is not BuildKit's.
     let command = format!("--grant container.command={IMAGE}");
     create_with(&sandbox, &name, "run in what is there", &command);
     let container = container_of(&name);
@@ -84,7 +84,7 @@ fn a_container_is_not_lent_with_the_networks_that_it_was_put_into() {
 fn a_container_is_not_put_into_a_network_whose_grant_was_taken_back() {
     let sandbox = Sandbox::new();
     let name = sandbox.name("put");
-    // What is there already runs a command that no BuildKit does.
+    // The existing container runs a command that is not BuildKit's.
     let command = format!("--grant container.command={IMAGE}");
     create_with(&sandbox, &name, "join what is there", &command);
     let container = container_of(&name);
@@ -94,7 +94,7 @@ fn a_container_is_not_put_into_a_network_whose_grant_was_taken_back() {
         "run --detach --name {container} {IMAGE} sleep 600"
     ))
     .success();
-    // As the driver itself could have made it with the grant.
+    // As the driver itself could have created it with the grant.
     docker(&format!(
         "network create {labels} --opt com.docker.network.bridge.enable_icc=true {network}"
     ))
@@ -110,7 +110,7 @@ fn a_container_is_not_put_into_a_network_whose_grant_was_taken_back() {
         .words(&component().display().to_string())
         .words("--grant container.network")
         .success();
-    // It joins, and then is none that runs a BuildKit.
+    // It joins the network, and is not recognised as a BuildKit.
     boot(&sandbox, &name).does_not_say("container.network");
     assert!(networks().get(&network).is_some(), "{}", networks());
     docker(&format!("rm --force {container}")).success();
@@ -151,8 +151,8 @@ fn a_container_that_is_there_is_not_lent_with_its_privileges() {
             .says(&format!("container {container} exists already"));
         docker(&format!("rm --force {container}")).success();
     }
-    // One as the driver could have created it is another matter: the command runs there, and is none
-    // of this image.
+    // In a container that the driver could have created, the command runs, but does not exist in this
+    // image.
     docker(&format!(
         "run --detach --interactive --name {container} {IMAGE}"
     ))
@@ -235,7 +235,7 @@ fn a_secret_option_is_not_shown() {
         .shows("pin=(not shown)");
 }
 
-/// A builder of the driver that may have directories of the machine besides.
+/// Creates a builder with the driver, which may also mount directories of the machine.
 #[track_caller]
 fn create_with_binds(
     sandbox: &Sandbox,
@@ -269,7 +269,7 @@ fn a_link_in_one_directory_is_no_way_to_another() {
     let data = shared.join("data");
     std::fs::create_dir_all(&data).expect("directory");
     let shared = shared.display();
-    // What a container that may write there does.
+    // Do what a container with write access could do.
     let volume = format!("{}:/mnt", data.display());
     docker(&format!(
         "run --rm --volume {volume} {IMAGE} ln -s / /mnt/link"
@@ -297,7 +297,7 @@ fn a_link_in_one_directory_is_no_way_to_another() {
         boot(&sandbox, &name).failure(1).says(words);
         sandbox.buildx(&format!("rm {name}")).success();
     }
-    // The directory itself is what was granted.
+    // The directory itself was granted.
     let value = data.display().to_string();
     create_with_binds(
         &sandbox,
@@ -355,12 +355,12 @@ fn buildkit_takes_no_names_from_other_images() {
     sandbox
         .buildx(&format!("build -t {asked} --load {}", context.word()))
         .failure(1)
-        .says(&format!("{victim}\", which was not asked for"))
+        .says(&format!("{victim}\", which was not requested"))
         .says("nothing was loaded");
     docker(&format!("image inspect {asked}")).failure(1);
     assert_eq!(id().stdout, before, "the name was taken");
 
-    // What was asked for may be loaded: the archive of such a build is no other.
+    // The requested image can be loaded.
     sandbox
         .buildx(&format!(
             "build -t {asked} -t {victim} --load {}",

@@ -1,4 +1,4 @@
-//! An engine and a BuildKit whose every text is chosen by the test.
+//! An engine and a BuildKit whose texts are all chosen by the test.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -17,23 +17,23 @@ use tonic::Status;
 
 use crate::control::{Daemon, Statuses, serve};
 
-/// What an engine answers.
+/// The answers of an engine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
     /// Objects, with the text in every field.
     Objects,
     /// The text as an error.
     Errors,
-    /// The text instead of HTTP.
+    /// The text instead of an HTTP response.
     Garbage,
 }
 
-/// Lets an engine listen on a socket, as long as the test runs.
+/// Starts an engine that listens on a socket as long as the test runs.
 pub fn engine(socket: &Path, text: &'static str, answers: Answers) {
     let listener = UnixListener::bind(socket).expect("bound");
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            // A client that goes away is none of the engine's business.
+            // Ignore clients that disconnect.
             thread::spawn(move || answer(connection, text, answers).ok());
         }
     });
@@ -108,11 +108,11 @@ fn object(path: &str, text: &str) -> Option<Value> {
     }
 }
 
-/// A BuildKit with the text in every field, as long as this value lives.
+/// A BuildKit with the text in every field, which runs as long as this value exists.
 pub struct BuildKit(#[expect(dead_code, reason = "it runs the daemon")] Runtime);
 
 impl BuildKit {
-    /// Lets it listen on a socket. A build for the target `fails` fails.
+    /// Starts it on a socket. A build for the target `fails` fails.
     pub fn start(socket: &Path, text: &'static str) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let inside = runtime.enter();

@@ -1,4 +1,4 @@
-//! Boots that end too early: nothing of them is both left over and unknown.
+//! Interrupted boots: all remaining objects are recorded.
 
 use std::fs;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::support::{
 /// Longer than any undo takes.
 const FOR_EVER: Duration = Duration::from_secs(100_000);
 
-/// A builder whose driver creates four containers and a volume, and fails.
+/// Creates a builder whose driver creates four containers and a volume, and then fails.
 fn four_and_fail(sandbox: &Sandbox, name: &str, engine: &SlowEngine) -> Invocation {
     sandbox
         .buildx(&format!("create --name {name} --bootstrap"))
@@ -27,7 +27,7 @@ fn four_and_fail(sandbox: &Sandbox, name: &str, engine: &SlowEngine) -> Invocati
         .variable("DOCKER_HOST", engine.endpoint())
 }
 
-/// What `ls` says of a builder.
+/// Returns the state of a builder in `ls`.
 #[track_caller]
 fn listed(sandbox: &Sandbox, name: &str) -> Value {
     let listed = sandbox.listed().into_iter();
@@ -38,7 +38,7 @@ fn listed(sandbox: &Sandbox, name: &str) -> Value {
     found["Incomplete"].clone()
 }
 
-/// The names of what `ls` says is left.
+/// Returns the names of the remaining objects in `ls`.
 #[track_caller]
 fn left(sandbox: &Sandbox, name: &str) -> Vec<String> {
     let records = listed(sandbox, name);
@@ -54,7 +54,7 @@ fn left(sandbox: &Sandbox, name: &str) -> Vec<String> {
     names
 }
 
-/// A builder that is killed while it boots, with what it had created by then.
+/// Creates a builder whose boot is killed, and returns the objects that were created until then.
 fn killed(sandbox: &Sandbox, suffix: &str, endpoint: &str) -> String {
     let image = sleeper(sandbox);
     let name = sandbox.name(suffix);
@@ -65,7 +65,7 @@ fn killed(sandbox: &Sandbox, suffix: &str, endpoint: &str) -> String {
         .variable("DOCKER_HOST", endpoint)
         .start();
     wait_until_running(&container_of(&name));
-    // With a signal that nobody can catch.
+    // Use a signal that cannot be caught.
     drop(create);
     name
 }
@@ -105,7 +105,7 @@ fn an_undo_that_does_not_end_keeps_the_builder_until_it_is_removed() {
     let entry = sandbox.store().join("instances").join(&name);
     assert!(entry.exists(), "the builder is forgotten");
     assert_eq!(left(&sandbox, &name), expected);
-    // Without any word to the engine.
+    // Without a request to the engine.
     engine.set_down(true);
     sandbox
         .buildx("ls --timeout 1s")
@@ -115,7 +115,7 @@ fn an_undo_that_does_not_end_keeps_the_builder_until_it_is_removed() {
         .says(&format!("{container}..4"));
     engine.set_down(false);
 
-    // A removal that is given up changes nothing of that.
+    // A cancelled removal does not change the records.
     let removal = sandbox.buildx(&format!("rm {name}")).start();
     std::thread::sleep(Duration::from_secs(1));
     removal.interrupt();
@@ -132,7 +132,7 @@ fn an_undo_that_does_not_end_keeps_the_builder_until_it_is_removed() {
     assert_eq!(records(&sandbox), 0);
 }
 
-/// How many operations are noted.
+/// Returns the number of recorded operations.
 fn records(sandbox: &Sandbox) -> usize {
     let found = fs::read_dir(sandbox.store().join("unfinished"));
     found.map_or(0, Iterator::count)
@@ -165,7 +165,7 @@ fn the_next_command_continues_the_clean_up() {
     let sandbox = Sandbox::new();
     let name = killed(&sandbox, "again", &machine().docker_host);
     let first = inspect(&container_of(&name))["Id"].take();
-    // The builder was to be created; now it is, with an image that works.
+    // The interrupted command was `create`; now the builder is created, with an image that works.
     sandbox
         .buildx(&format!("create --name {name} --bootstrap"))
         .success()
@@ -194,7 +194,7 @@ fn a_build_continues_the_clean_up() {
     let build = sandbox.buildx(&line).start();
     wait_until_running(&container_of(&name));
     drop(build);
-    // The image works from now on, and the container of the old one is not taken for the node's.
+    // The image works from now on, and the old container is not mistaken for the container of the node.
     docker(&format!("tag {} {image}", machine().buildkit_image)).success();
     sandbox.buildx(&line).success().says(&format!(
         "container {} behind, removed now",
@@ -244,7 +244,7 @@ fn what_another_process_waits_for_is_not_undone() {
     wait_until_running(&container_of(&name));
     let mut second = sandbox.buildx(&line).start();
     second.wait_until_it_says("booting buildkit");
-    // Nobody takes away what is being made.
+    // Objects of an operation in progress are not removed.
     sandbox
         .buildx(&format!("rm {name}"))
         .failure(1)

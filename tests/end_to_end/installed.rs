@@ -1,4 +1,4 @@
-//! Drivers that are installed, and what becomes of them: used, changed, broken, removed.
+//! Installed drivers: using, changing, damaging and removing them.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ fn names_belong_to_one_driver() {
     sandbox
         .iechor("driver rm nobody")
         .failure(1)
-        .says("installed are: team");
+        .says("installed drivers: team");
     component(&sandbox);
 }
 
@@ -45,7 +45,7 @@ fn a_driver_that_is_used_is_not_removed() {
     sandbox
         .buildx(&format!("create --name {name} --driver team --bootstrap"))
         .success()
-        // Optional, and nobody asked for it.
+        // Optional, and not requested by the user.
         .says("using the engine's own parent cgroup: container.cgroup-parent is not granted");
     sandbox
         .iechor("driver rm team")
@@ -56,7 +56,7 @@ fn a_driver_that_is_used_is_not_removed() {
     assert!(listed(&sandbox, "team").is_none());
     assert!(components(&sandbox).is_empty());
     sandbox.assert_nothing_left();
-    // Nothing of its grants is left for one that comes back.
+    // A driver that is installed again does not get the old grants.
     sandbox
         .iechor("driver install ./team.wasm --name team")
         .failure(1)
@@ -84,7 +84,7 @@ fn a_builder_says_once_that_its_driver_changed_until_that_is_accepted() {
     let said = sandbox.buildx("ls").success();
     let change = format!("{old} -> {new}");
     assert_eq!(said.stderr.matches(&change).count(), 1, "{}", said.stderr);
-    // The command that it names, word by word.
+    // Run exactly the command in the message.
     let accept = said
         .stderr
         .split('`')
@@ -126,7 +126,7 @@ fn a_file_that_was_built_anew_is_a_driver_that_nobody_trusted() {
         .buildx(&format!("stop {name}"))
         .success()
         .says(&format!("{old} -> {new}"));
-    // Pinned, it is that one or none.
+    // A pinned driver is used with this digest or not at all.
     sandbox
         .buildx(&format!(
             "create --name {} --driver ./own.wasm@{old}",
@@ -151,7 +151,7 @@ fn a_pinned_name_is_that_driver_and_no_other() {
     sandbox.iechor("driver rm team").failure(1).says(&name);
     sandbox.write("team.wasm", variant(2));
     sandbox.iechor("driver update").success();
-    // It is still there, and what else there is does not stand in for it.
+    // It still exists, and no other component is used instead.
     let digest = |driver: &str| {
         let inspected = sandbox.iechor(&format!("driver inspect {driver} --format json"));
         inspected.success().json()["Digest"].take()
@@ -188,7 +188,7 @@ fn broken_drivers_are_listed_with_the_reason_and_can_be_mended() {
     fs::write(&file, patched(&right, "BuildKit", "BuildKat")).expect("written");
     reason("was changed after it was installed");
 
-    // As after a change of the program: the driver is what it was, and of another contract.
+    // As after an update of the program: the driver is unchanged, but has another contract version.
     let foreign = patched(
         &right,
         "iechor:driver/driver@0.2",
@@ -204,7 +204,7 @@ fn broken_drivers_are_listed_with_the_reason_and_can_be_mended() {
     reason("was built for version 0.9.0 of the contract");
     reason("it needs a newer iechor");
 
-    // Its old grants were for a driver that cannot say any more what it asked for.
+    // The requests of the old driver cannot be read any more.
     sandbox
         .iechor("driver update team")
         .failure(1)
@@ -249,7 +249,7 @@ fn two_that_install_at_the_same_time_both_succeed() {
         assert_eq!(listed(&sandbox, name).expect("listed")["Status"], "ok");
     }
     assert_eq!(components(&sandbox).len(), names.len());
-    // Of those that want one name, one gets it.
+    // Of several installations under one name, one succeeds.
     let running: Vec<_> = names
         .iter()
         .map(|name| {

@@ -1,4 +1,4 @@
-//! Where drivers are installed from: files, web servers, registries.
+//! Sources of drivers: files, web servers, registries.
 
 use std::fs;
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::web::{Page, WebServer};
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Asserts that a source cannot be installed, for a reason with these words.
+/// Asserts that a source cannot be installed, and that the reason contains a text.
 #[track_caller]
 fn refused(sandbox: &Sandbox, source: &str, words: &str) {
     sandbox
@@ -27,7 +27,7 @@ fn refused(sandbox: &Sandbox, source: &str, words: &str) {
     assert_eq!(components.map_or(0, Iterator::count), 0);
 }
 
-/// Asserts that a source can be installed, and takes the driver out again.
+/// Asserts that a source can be installed, and removes the driver again.
 #[track_caller]
 fn accepted(sandbox: &Sandbox, source: &str) -> Value {
     sandbox
@@ -47,7 +47,7 @@ const OTHER: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495
 fn files_and_directories() {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("dist")).expect("made");
-    refused(&sandbox, "./dist", "the directory holds no .wasm file");
+    refused(&sandbox, "./dist", "the directory contains no .wasm file");
     refused(&sandbox, "./nowhere.wasm", "No such file");
     refused(&sandbox, "nowhere", "oci://");
     let file = sandbox.write("dist/a.wasm", variant(1));
@@ -64,7 +64,7 @@ fn files_and_directories() {
     accepted(&sandbox, "./dist");
     sandbox.write("dist/text.wasm", "hello");
     refused(&sandbox, "./dist/text.wasm", "it is not WebAssembly");
-    refused(&sandbox, "ftp://host/a.wasm", "there is no ftp://");
+    refused(&sandbox, "ftp://host/a.wasm", "ftp:// is not supported");
 }
 
 #[test]
@@ -86,9 +86,9 @@ fn web_servers_are_believed_by_digest() {
     refused(&sandbox, &at("/a.wasm", OTHER), &digest);
     refused(&sandbox, &server.url("/a.wasm"), "add @sha256:");
     refused(&sandbox, &at("/none", &digest), "does not exist");
-    refused(&sandbox, &at("/loop", &digest), "redirects again and again");
-    refused(&sandbox, &at("/endless", &digest), "it may have 64 MiB");
-    refused(&sandbox, &at("/promise", &digest), "it may have 64 MiB");
+    refused(&sandbox, &at("/loop", &digest), "too many redirects");
+    refused(&sandbox, &at("/endless", &digest), "the maximum is 64 MiB");
+    refused(&sandbox, &at("/promise", &digest), "the maximum is 64 MiB");
     refused(
         &sandbox,
         &format!("http://127.0.0.1:1/a.wasm@{digest}"),
@@ -97,7 +97,7 @@ fn web_servers_are_believed_by_digest() {
     refused(
         &sandbox,
         &format!("https://nowhere.invalid/a.wasm@{digest}"),
-        "there is no such host",
+        "unknown host",
     );
 }
 
@@ -154,7 +154,7 @@ fn a_server_with_tls_shows_a_certificate_that_somebody_vouches_for() {
         .variable("SSL_CERT_FILE", sandbox.path("cert.pem"))
         .success();
 
-    // TLS is not given up on the way.
+    // A redirect to a server without TLS is refused.
     let plain = WebServer::start([("/team.wasm", Page::File(variant(2)))]);
     sandbox.write(
         "away",
@@ -170,7 +170,7 @@ fn a_server_with_tls_shows_a_certificate_that_somebody_vouches_for() {
         ))
         .variable("SSL_CERT_FILE", sandbox.path("cert.pem"))
         .failure(1)
-        .says("it redirects from https to http");
+        .says("redirect from https to http");
     assert_eq!(plain.requests(), 0);
 }
 
@@ -198,7 +198,7 @@ fn what_is_on_this_machine_is_asked_directly_whatever_proxy_there_is() {
     let url = format!("{}@{digest}", files.url("/team.wasm"));
     run(&format!("driver install {url} --name b {GRANTS}")).success();
     assert_eq!(proxy.requests(), 0);
-    // It is one that is asked for the rest.
+    // The other parts are requested interactively.
     run(&format!(
         "driver install http://nowhere.invalid/a.wasm@{OTHER}"
     ))
@@ -215,11 +215,15 @@ fn a_registry_cannot_send_without_an_end() {
         ("/v2/team/manifests/2", Page::File(b"\x1b[2Jhello".to_vec())),
     ]);
     let registry = server.url("").replace("http://", "oci://");
-    refused(&sandbox, &format!("{registry}/team:1"), "it may have 4 MiB");
+    refused(
+        &sandbox,
+        &format!("{registry}/team:1"),
+        "the maximum is 4 MiB",
+    );
     sandbox
         .iechor(&format!("driver install {registry}/team:2"))
         .failure(1)
-        .says("its manifest is not one")
+        .says("its manifest is invalid")
         .does_not_say("\x1b");
 }
 
@@ -270,8 +274,8 @@ fn a_registry_that_wants_a_token_of_an_authority() {
     assert_eq!(installed["Digest"], digest.as_str());
     sandbox.iechor("driver rm good").success();
     for (realm, words) in [
-        (authority.url("/none"), "gives no token"),
-        (authority.url("/endless"), "it may have 1 MiB"),
+        (authority.url("/none"), "issued no token"),
+        (authority.url("/endless"), "the maximum is 1 MiB"),
         ("http://registry.invalid/token".to_owned(), "without TLS"),
         ("nonsense".to_owned(), "nonsense"),
     ] {
@@ -321,14 +325,14 @@ fn what_is_pushed_lies_as_the_tools_of_webassembly_expect_it() {
     let created = config["created"].as_str().expect("a time");
     assert!(created.ends_with('Z') && created.contains('T'), "{created}");
 
-    // What it printed leads there for good.
+    // The printed source is permanent.
     let pinned = pushed.stdout.trim();
     let driver = accepted(&sandbox, pinned);
     assert_eq!(driver["Digest"], digest.as_str());
     sandbox
         .iechor(&format!("driver push ./team.wasm {pinned}"))
         .failure(1)
-        .says("the digest is known only after");
+        .says("the digest is not known before");
     sandbox.write("text.wasm", "hello");
     sandbox
         .iechor(&format!(
@@ -367,7 +371,7 @@ fn the_package_tool_of_webassembly_pulls_what_is_pushed_and_pushes_what_is_insta
     let pushed = wkg(&format!("push {address}/theirs:1 team.wasm"));
     let driver = accepted(&sandbox, &format!("oci://{address}/theirs:1"));
     assert_eq!(driver["Digest"], digest_of(&file).as_str());
-    // Both mean the same digest of an artifact.
+    // Both refer to the same digest of an artifact.
     let pinned = driver["Pinned"].as_str().expect("pinned");
     let manifest = pinned.split_once('@').expect("a digest").1;
     assert!(
@@ -400,7 +404,7 @@ fn a_tag_is_pinned_until_it_is_updated() {
 
     let second = push(2);
     assert_ne!(first, second);
-    // The tag moved; what is installed did not.
+    // The tag moved; the installed driver did not change.
     sandbox.iechor("driver verify").success();
     assert_eq!(pinned(listed(&sandbox, "team").expect("listed")), first);
     sandbox
@@ -417,7 +421,7 @@ fn a_tag_is_pinned_until_it_is_updated() {
 
     let address = registry.address().to_owned();
     drop(registry);
-    // Nobody knows then; what is here is as it should be.
+    // The state of the source is unknown; the installed driver is intact.
     let verified = sandbox.iechor("driver verify").success().stdout;
     assert!(
         verified.contains(&format!("cannot reach {address}")),
@@ -448,11 +452,7 @@ fn what_a_registry_gets_wrong_is_named() {
         "oci://127.0.0.1:1/team:1",
         "cannot reach 127.0.0.1:1",
     );
-    refused(
-        &sandbox,
-        "oci://nowhere.invalid/team:1",
-        "there is no such host",
-    );
+    refused(&sandbox, "oci://nowhere.invalid/team:1", "unknown host");
 
     let image = format!("{}/{}:1", registry.address(), sandbox.name("image"));
     let base = machine()
@@ -468,7 +468,7 @@ fn what_a_registry_gets_wrong_is_named() {
     );
 
     registry.corrupt(&digest);
-    refused(&sandbox, &at("team:1"), &format!("{digest} was asked for"));
+    refused(&sandbox, &at("team:1"), &format!("{digest} was requested"));
 }
 
 #[test]
@@ -486,14 +486,14 @@ fn a_registry_that_asks_for_a_password() {
     sandbox
         .iechor(&push)
         .failure(1)
-        .says("asks who you are")
+        .says("requires authentication")
         .says(&hint);
-    refused(&sandbox, &source, "asks who you are");
+    refused(&sandbox, &source, "requires authentication");
     log_in("wrong-password");
     sandbox
         .iechor(&push)
         .failure(1)
-        .says("does not take the credentials")
+        .says("refuses the credentials")
         .says(&hint)
         .does_not_say("wrong-password");
     log_in(PASSWORD);

@@ -9,7 +9,7 @@ use crate::support::{
     Running, Sandbox, container_of, docker, inspect, machine, native_architecture, wait_until,
 };
 
-/// An image whose container runs and never answers.
+/// Creates an image whose container runs and never answers.
 pub fn sleeper(sandbox: &Sandbox) -> String {
     let image = sandbox.name("sleeper:1");
     let tar = machine()
@@ -122,7 +122,7 @@ fn during_a_build_the_builder_goes_on() {
     assert_eq!(std::fs::read_to_string(file).expect("there"), "the old one");
     assert_eq!(inspect(&container_of(&name))["State"]["Running"], true);
 
-    // The step is not running on either.
+    // The step does not continue to run.
     wait_until("the step has ended", || {
         !docker(&format!("exec {} ps", container_of(&name)))
             .stdout
@@ -153,7 +153,7 @@ fn twice_ends_at_once() {
 
 #[test]
 fn before_the_engine_answers() {
-    // A place that takes connections and says nothing.
+    // An address that accepts connections and never answers.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = format!("tcp://{}", listener.local_addr().expect("bound"));
     let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! Lock files that are not as this program wrote them.
+//! Lock files that were changed by other programs.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn a_broken_lock_file_is_named_and_spares_the_built_in_driver() {
         .says("drivers.lock");
 }
 
-/// Replaces words of the lock file.
+/// Replaces a text in the lock file.
 #[track_caller]
 fn rewrite_lock(sandbox: &Sandbox, from: &str, to: &str) {
     let path = sandbox.store().join("drivers/drivers.lock");
@@ -133,7 +133,7 @@ fn a_name_that_has_become_built_in_is_that_of_the_built_in_driver() {
         "{}",
         verified.stdout
     );
-    // A builder of that name's driver uses the built-in one.
+    // A builder with this driver name uses the built-in driver.
     let name = sandbox.name("b");
     sandbox
         .buildx(&format!("create --name {name} --driver iechor-container"))

@@ -1,13 +1,13 @@
-//! End to end: the built binary, a real engine, a real BuildKit, a real registry.
+//! End-to-end tests: the built binary, a real engine, a real BuildKit, a real registry.
 //!
-//! - `support` runs the binary in a sandbox of its own, and removes what it made.
-//! - `context` makes build contexts, `components` drivers; `registry` runs registries, `web` a web
-//!   server, `daemon` a BuildKit that no builder made, `proxy` a slow engine; `impostor` has an engine and a
-//!   BuildKit that lie, `meddler` a BuildKit that names its results otherwise; `control` serves the
-//!   BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
-//! - every other module shows one part of the product.
+//! - `support` runs the binary in a sandbox, and removes everything that it created.
+//! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `web` a
+//!   web server, `daemon` a BuildKit that belongs to no builder, `proxy` a slow engine. `impostor` contains a
+//!   hostile engine and a hostile BuildKit, and `meddler` a BuildKit that changes the names of its results.
+//!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
+//! - Every other module tests one part of the program.
 //!
-//! `tests/machine/prepare` brings the engine up and says in `target/machine/env` where it is.
+//! `tests/machine/prepare` starts the engine and writes its address to `target/machine/env`.
 
 #[path = "../certificates.rs"]
 mod certificates;

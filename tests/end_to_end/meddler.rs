@@ -1,4 +1,4 @@
-//! A BuildKit that builds as it is asked to, and gives the result further names.
+//! A BuildKit that builds as requested, but adds names to the result.
 
 use std::future::ready;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
 
-/// Stands in front of a BuildKit, as long as this value lives.
+/// A proxy in front of a BuildKit, which runs as long as this value exists.
 pub struct Meddler(#[expect(dead_code, reason = "it runs the daemon")] Runtime);
 
 impl Meddler {
-    /// Listens on a socket and passes everything on to the BuildKit at the socket `daemon`. What a
-    /// build exports gets the name `further` as well.
+    /// Listens on a socket and forwards everything to the BuildKit at the socket `daemon`. Adds the name
+    /// `further` to the exports of a build.
     pub fn start(socket: &Path, daemon: &Path, further: &str) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let inside = runtime.enter();
@@ -34,7 +34,7 @@ impl Meddler {
                 let service = TowerToHyperService::new(ControlServer::new(control.clone()));
                 let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(connection), service);
-                // However it ends, it is over.
+                // The result of the end does not matter.
                 tokio::spawn(async move { served.await.ok() });
             }
         });
@@ -42,9 +42,9 @@ impl Meddler {
     }
 }
 
-/// Connects to a socket once it is needed.
+/// Connects to a socket when it is needed.
 fn channel(socket: PathBuf) -> Channel {
-    // The address is of no meaning.
+    // The address is ignored.
     Endpoint::from_static("http://daemon").connect_with_connector_lazy(tower::service_fn(
         move |_| {
             let socket = socket.clone();
@@ -101,7 +101,7 @@ impl Control for Passing {
         request: Request<Streaming<proto::BytesMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let (described, extensions, messages) = request.into_parts();
-        // A client that goes away ends its side.
+        // Ignore clients that disconnect.
         let messages = messages.take_while(|message| ready(message.is_ok()));
         let messages = messages.filter_map(|message| ready(message.ok()));
         let request = Request::from_parts(described, extensions, messages);

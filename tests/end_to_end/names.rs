@@ -1,4 +1,4 @@
-//! Names of nodes: no node has the names of another.
+//! Names of nodes: two nodes never have the same name.
 
 use crate::support::{Sandbox, container_of};
 
@@ -11,7 +11,7 @@ fn a_node_of_a_name_that_is_taken_cannot_be_created() {
         .buildx(&format!("create --name {second} --node {first}0"))
         .failure(1)
         .says(&format!("builder {first} has a node of that name"));
-    // Another store, such as another user's: the engine tells.
+    // Another store, for example of another user: the engine reports the conflict.
     sandbox
         .buildx(&format!("create --name {second} --node {first}0"))
         .variable("BUILDX_CONFIG", sandbox.path("other"))

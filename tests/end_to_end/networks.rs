@@ -42,7 +42,7 @@ fn a_builder_in_a_network() {
         network.as_str()
     );
 
-    // One that is in use stays, and the engine's reason is given.
+    // A network that is in use stays, and the error has the engine's reason.
     sandbox
         .iechor(&format!("network rm {network}"))
         .failure(1)

@@ -1,5 +1,5 @@
-//! The path of somebody who writes a driver: begins it, builds it, tests it, publishes it; and of
-//! somebody else who installs it, trusts it and builds with it.
+//! The steps of a driver's author (create, build, test and publish a driver), and of a user who installs the
+//! driver, trusts it and builds with it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,12 @@ use crate::python;
 use crate::registry::Registry;
 use crate::support::{Running, Sandbox, docker};
 
-/// A program in the directory of the project; it has to succeed.
+/// Runs a program in the directory of the project, and asserts that it succeeds.
 #[track_caller]
 fn run(project: &Path, program: &str, line: &str, variables: &[(&str, &Path)]) {
     let mut command = Command::new(program);
     command.args(line.split_whitespace()).current_dir(project);
-    // What was set for the tests is not what an author has.
+    // An author does not have the environment of the tests.
     for name in [
         "RUSTFLAGS",
         "CARGO_ENCODED_RUSTFLAGS",
@@ -32,8 +32,8 @@ fn run(project: &Path, program: &str, line: &str, variables: &[(&str, &Path)]) {
     Running::start(command).finish().success();
 }
 
-/// Goes the whole path with a new driver; `build` does what the first of the commands that
-/// `driver new` prints does.
+/// Performs all steps with a new driver. `build` replaces the first of the commands that `driver new`
+/// prints.
 fn go(language: &str, build: impl FnOnce(&Path, &str)) {
     let author = Sandbox::new();
     let said = author
@@ -97,7 +97,7 @@ fn go(language: &str, build: impl FnOnce(&Path, &str)) {
     cached(&user, "driver verify my-driver").success();
 
     let name = user.name("mine");
-    // The words by which the README lets the driver's own words be seen.
+    // The text in the README that introduces the driver's own text.
     let shown = readme.split('`').find_map(|code| code.strip_suffix(" ..."));
     let shown = shown.and_then(|command| command.strip_prefix("iechor "));
     cached(&user, shown.expect("a command of ours"))
@@ -121,13 +121,13 @@ fn go(language: &str, build: impl FnOnce(&Path, &str)) {
 
 #[test]
 fn from_a_new_driver_in_rust_to_an_image() {
-    // Shared by all runs: what the crates of the template are built from does not change.
+    // Shared by all runs, because the dependencies of the template do not change.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newcomer");
     go("rust", |project, command| {
         let variables = [("CARGO_TARGET_DIR", target.as_path())];
         let cargo = |line: &str| run(project, env!("CARGO"), line, &variables);
         cargo("fmt --check");
-        // What it needs was fetched for this workspace.
+        // Its dependencies were fetched for this workspace.
         cargo("clippy --quiet --offline --locked --all-targets -- --deny warnings");
         cargo("test --quiet --offline --locked");
         let line = command.strip_prefix("cargo ").expect("a command of cargo");
@@ -142,7 +142,7 @@ fn from_a_new_driver_in_rust_to_an_image() {
 #[test]
 fn from_a_new_driver_in_python_to_an_image() {
     go("python", |project, command| {
-        // It fetches what it needs, as for anybody else.
+        // It fetches its dependencies, as for any author.
         run(project, command, "", &[]);
         run(project, "./test", "", &[]);
     });

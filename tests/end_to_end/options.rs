@@ -1,4 +1,4 @@
-//! What each option of the driver does, as the engine sees it.
+//! The effect of each option of the driver, as the engine reports it.
 
 use std::fs;
 use std::process::Command;
@@ -9,14 +9,14 @@ use crate::certificates;
 use crate::context::Context;
 use crate::support::{Sandbox, container_of, docker, inspect, machine};
 
-/// Boots a builder with these options and returns what the engine says of its container.
+/// Boots a builder with options, and returns the engine's description of its container.
 #[track_caller]
 fn container_with(sandbox: &Sandbox, options: &str) -> Value {
     let name = sandbox.booted("options", &format!("--driver-opt {options}"));
     inspect(&container_of(&name))
 }
 
-/// What `iechor inspect --format` makes of a container.
+/// Returns the output of `iechor inspect --format` for a container.
 #[track_caller]
 fn formatted(sandbox: &Sandbox, container: &str, template: &str) -> String {
     let inspected = sandbox
@@ -162,7 +162,7 @@ fn default_load() {
         .prints("loaded by default\n");
     docker(&format!("rmi {tag}")).success();
 
-    // Whoever says where the result goes gets it there alone.
+    // With an explicit output, the result goes only there.
     sandbox
         .buildx(&build)
         .words("--output type=cacheonly")
@@ -232,7 +232,7 @@ fn own_entitlements_replace_the_default_one() {
     );
 }
 
-/// Certificates of a registry's authority and of this side, and the key of the latter: `ca.pem`,
+/// Creates the certificates of a registry's authority and of the client, and the client's key: `ca.pem`,
 /// `cert.pem` and `key.pem`.
 fn make_certificates(sandbox: &Sandbox) {
     let place = sandbox.path("");

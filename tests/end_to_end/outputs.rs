@@ -1,4 +1,4 @@
-//! Where results go, other than to registries.
+//! Outputs other than registries.
 
 use std::fs;
 use std::fs::File;
@@ -197,7 +197,7 @@ fn a_full_disk_is_an_error() {
     sandbox.booted("full", "");
     let context = two_files();
     let mut command = Command::new("sh");
-    // Standard output is a device that takes nothing.
+    // Standard output is a device that accepts no data.
     command
         .args([
             "-c",

@@ -28,7 +28,7 @@ fn a_builder_that_is_pinned_keeps_its_component_through_an_update() {
         .says(&format!("use it from now on: {loose}\n"))
         .says(&format!("{pinned} is pinned to {old}"));
     assert_eq!(components(&sandbox).len(), 2);
-    // It works with what it was made with, and without a word about a change.
+    // It uses the component that it was created with, and prints nothing about a change.
     sandbox
         .buildx(&format!("stop {pinned}"))
         .success()
@@ -41,7 +41,7 @@ fn a_builder_that_is_pinned_keeps_its_component_through_an_update() {
     sandbox.buildx(&format!("rm {pinned} {loose}")).success();
     sandbox.assert_nothing_left();
 
-    // Nobody needs it any more.
+    // No builder needs it any more.
     sandbox.write("team.wasm", variant(3));
     sandbox.iechor("driver update team").success();
     component(&sandbox);

@@ -1,4 +1,4 @@
-//! What an organisation's policy allows drivers, the built-in one included.
+//! An organisation's policy for drivers, including the built-in ones.
 
 use std::os::unix::fs::symlink;
 
@@ -8,13 +8,13 @@ use crate::web::{Page, WebServer};
 
 const VARIABLE: &str = "IECHOR_POLICY";
 
-/// Writes a policy and returns a command under it.
+/// Writes a policy, and returns a function that runs commands under it.
 fn under(sandbox: &Sandbox, policy: &str, line: &str) -> Invocation {
     let path = sandbox.write("policy.toml", policy);
     sandbox.iechor(line).variable(VARIABLE, path)
 }
 
-/// Asserts that under the policy no builder can be booted, for that reason.
+/// Asserts that no builder can be booted under the policy, with the given reason.
 #[track_caller]
 fn refused(policy: &str, flags: &str, words: &[&str]) {
     let sandbox = Sandbox::new();
@@ -42,7 +42,7 @@ fn an_image_that_is_not_allowed_is_not_run() {
             "(allowed: registry.example.com/*)",
         ],
     );
-    // However it is written.
+    // In every spelling.
     refused(
         "[images]\nallow = ['moby/buildkit:*']\n",
         "--driver-opt image=localhost:1/moby/buildkit:latest",
@@ -52,7 +52,7 @@ fn an_image_that_is_not_allowed_is_not_run() {
 
 #[test]
 fn what_is_forbidden_cannot_be_granted() {
-    // What the driver cannot do without is known before anything is asked of the engine.
+    // Missing requirements are reported before a request to the engine.
     refused(
         "[grants]\nforbid = ['container.privileged']\n",
         "",
@@ -109,7 +109,7 @@ fn limits_are_forced_and_the_builder_builds() {
     )
     .success();
 
-    // A rule that comes later holds for what is there, until it is removed.
+    // A later rule applies to existing builders, until it is removed.
     let later = "[images]\nallow = ['registry.example.com/*']\n";
     under(&sandbox, later, &format!("buildx build {}", context.word()))
         .failure(1)
@@ -214,7 +214,7 @@ fn the_rules_in_force_are_shown_and_a_file_is_checked() {
     sandbox
         .iechor(&format!("driver policy {}", broken.display()))
         .failure(1)
-        .says("broken.toml:1:10: limits: it is of type integer, and has to be a table");
+        .says("broken.toml:1:10: limits: it is of type integer, but must be a table");
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn only_drivers_of_allowed_sources_are_installed_and_run() {
     std::fs::copy(&component, &approved).expect("copied");
     let elsewhere = sandbox.path("elsewhere.wasm");
     std::fs::copy(&component, &elsewhere).expect("copied");
-    // A link inside to a file outside.
+    // A link within the directory to a file outside.
     let link = inside.join("link.wasm");
     std::os::unix::fs::symlink(&elsewhere, &link).expect("linked");
     let policy = format!(
@@ -273,7 +273,7 @@ fn only_drivers_of_allowed_sources_are_installed_and_run() {
     let line = format!("driver install {} --name mine {grants}", approved.display());
     under(&sandbox, &policy, &line).success();
     under(&sandbox, &policy, "driver verify mine").success();
-    // A rule that comes later stops what is installed, and lists it with the reason.
+    // A later rule blocks an installed driver, and the listing has the reason.
     let later = "[drivers]\nallow = ['built-in']\n";
     for line in ["driver inspect mine", "driver verify mine"] {
         under(&sandbox, later, line).failure(1);
@@ -286,7 +286,7 @@ fn only_drivers_of_allowed_sources_are_installed_and_run() {
 
 const GRANTS: &str = "--grant container.privileged --grant image.pull";
 
-/// A policy with that one rule about drivers.
+/// Returns a policy with one rule about drivers.
 fn allowing(source: &str) -> String {
     format!("[drivers]\nallow = ['{source}']\n")
 }

@@ -1,4 +1,4 @@
-//! A slow engine: the real one, behind a socket that holds removals up.
+//! A slow engine: the real one, behind a socket that delays removals.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 
 use crate::support::machine;
 
-/// Most bytes that are passed on at a time.
+/// Maximum number of bytes that are forwarded at a time.
 const BUFFER: usize = 64 << 10;
-/// Pause between two looks whether a removal may go on.
+/// Interval of the checks whether a removal may continue.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// An engine that takes its time for every removal.
+/// An engine that delays every removal.
 pub struct SlowEngine {
     path: PathBuf,
     settings: Arc<Settings>,
 }
 
 struct Settings {
-    /// Milliseconds before a removal is passed on.
+    /// Delay of a removal, in milliseconds.
     delay: AtomicU64,
     is_down: AtomicBool,
 }
 
 impl SlowEngine {
-    /// Starts one that listens in that directory.
+    /// Starts an engine that listens in a directory.
     pub fn start(directory: &Path, delay: Duration) -> Self {
         let path = directory.join("slow.sock");
         let listener = UnixListener::bind(&path).expect("a socket");
@@ -47,25 +47,25 @@ impl SlowEngine {
                     continue;
                 }
                 let settings = Arc::clone(&settings);
-                // A client that goes away is none of the engine's business.
+                // Ignore clients that disconnect.
                 thread::spawn(move || serve(client, &settings).ok());
             }
         });
         engine
     }
 
-    /// Its endpoint.
+    /// Returns the endpoint.
     pub fn endpoint(&self) -> String {
         format!("unix://{}", self.path.display())
     }
 
-    /// Sets how long a removal takes, those that wait included.
+    /// Sets the delay of removals, also for pending ones.
     pub fn set_delay(&self, delay: Duration) {
         let delay = u64::try_from(delay.as_millis()).expect("not that long");
         self.settings.delay.store(delay, Ordering::Relaxed);
     }
 
-    /// Lets it answer nobody any more, or again.
+    /// Makes the engine stop answering, or answer again.
     pub fn set_down(&self, is_down: bool) {
         self.settings.is_down.store(is_down, Ordering::Relaxed);
     }
@@ -77,7 +77,7 @@ fn serve(mut client: UnixStream, settings: &Settings) -> std::io::Result<()> {
     let mut engine = UnixStream::connect(socket)?;
     let (mut from_engine, mut to_client) = (engine.try_clone()?, client.try_clone()?);
     thread::spawn(move || {
-        // The end of one is that of the other.
+        // When one direction ends, the other ends as well.
         let _ = std::io::copy(&mut from_engine, &mut to_client);
         let _ = to_client.shutdown(std::net::Shutdown::Write);
     });
@@ -87,7 +87,7 @@ fn serve(mut client: UnixStream, settings: &Settings) -> std::io::Result<()> {
         if length == 0 {
             return engine.shutdown(std::net::Shutdown::Write);
         }
-        // Requests do not overlap, so each begins a buffer.
+        // Requests do not overlap, so each request is at the beginning of a buffer.
         if buffer.starts_with(b"DELETE ") && !is_patient(&mut client, settings)? {
             return Ok(());
         }
@@ -95,7 +95,7 @@ fn serve(mut client: UnixStream, settings: &Settings) -> std::io::Result<()> {
     }
 }
 
-/// Waits as long as a removal takes; `false` where the client does not.
+/// Waits for the delay of a removal. Returns `false` if the client disconnects.
 fn is_patient(client: &mut UnixStream, settings: &Settings) -> std::io::Result<bool> {
     let begun = Instant::now();
     client.set_read_timeout(Some(LOOK_AGAIN))?;

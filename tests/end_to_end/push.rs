@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::registry::{PASSWORD, Registry, USER};
 use crate::support::{Sandbox, docker, require_arm64};
 
-/// A builder that reaches what listens on this machine.
+/// Creates a builder that can connect to servers on this machine.
 fn near_builder(sandbox: &Sandbox) -> String {
     sandbox.booted("push", "--driver-opt network=host")
 }
@@ -115,7 +115,7 @@ fn two_platforms_are_built_and_pushed() {
     platforms.sort();
     assert_eq!(platforms, ["amd64", "arm64"]);
 
-    // What RUN saw on each: in layers of this build, out as files.
+    // The output of RUN on each platform is in layers of this build and is exported as files.
     sandbox
         .buildx("build --platform linux/amd64,linux/arm64 -o out")
         .words(context.word())
@@ -156,7 +156,7 @@ fn push_with(
     let running = sandbox
         .buildx(&format!("build -t {tag} --push {}", context.word()))
         .start();
-    // The context has to outlive the build.
+    // The context must exist until the build ends.
     std::mem::forget(context);
     running
 }
@@ -227,7 +227,7 @@ fn a_registry_that_wants_a_certificate_is_shown_the_users() {
             "with.toml" => pushed
                 .success()
                 .says(&format!("pushing manifest for {tag}")),
-            // The registry turns away whoever shows none: it is the key that opens it.
+            // The registry refuses clients without a certificate, so the key is what gives access.
             _ => pushed.failure(1).says("remote error: tls: "),
         };
     }

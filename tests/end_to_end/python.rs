@@ -1,4 +1,4 @@
-//! The driver in Python: a component like any other, but a large one.
+//! The driver in Python: an ordinary but large component.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,19 +8,19 @@ use std::sync::OnceLock;
 use crate::context::Context;
 use crate::support::{Invocation, Running, Sandbox, container_of, inspect, volume_of};
 
-/// Where its machine code is kept for the tests of one run, since they have a home each.
+/// Returns the directory of its machine code. The tests of a run share it, because each has its own home.
 fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-cache")
 }
 
-/// The program `componentize-py`.
+/// Returns the path of the program `componentize-py`.
 pub fn componentize() -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/machine/componentize");
     let said = Running::start(Command::new(script)).finish().success();
     said.stdout.trim_end().into()
 }
 
-/// The component, built where it is not there yet, and compiled.
+/// Returns the component, which is built and compiled if necessary.
 fn component() -> &'static str {
     static COMPONENT: OnceLock<String> = OnceLock::new();
     COMPONENT.get_or_init(|| {
@@ -41,12 +41,12 @@ fn component() -> &'static str {
     })
 }
 
-/// `iechor buildx` with the words of `line`, where the driver is compiled already.
+/// Returns the command `iechor buildx` with the words of `line`, which uses the compiled driver.
 fn buildx(sandbox: &Sandbox, line: &str) -> Invocation {
     sandbox.buildx(line).variable("XDG_CACHE_HOME", cache())
 }
 
-/// `iechor buildx create` of a builder of that name, with everything that the driver asks for.
+/// Returns the command that creates a builder with all grants that the driver requests.
 fn create(sandbox: &Sandbox, name: &str) -> Invocation {
     let component = component();
     buildx(sandbox, "create --use --bootstrap")

@@ -11,20 +11,20 @@ use tempfile::TempDir;
 
 use crate::support::{machine, wait_until};
 
-/// The user of a registry that asks for one.
+/// The user name for a registry that requires one.
 pub const USER: &str = "tester";
 /// The password of [`USER`].
 pub const PASSWORD: &str = "opensesame";
 /// [`PASSWORD`], as bcrypt hashes it.
 const HASH: &str = "$2b$04$4qyDeswImabkzAzuxEa8cOjK1VdCFC1ZmNIHxisQHoQvj3Mzl9N3i";
 
-/// What a client accepts: a list of manifests for several platforms, or one manifest.
+/// The accepted media types: a list of manifests for several platforms, or one manifest.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// A registry that runs as long as this value lives.
+/// A registry that runs as long as this value exists.
 pub struct Registry {
     address: String,
     child: Child,
@@ -32,24 +32,24 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// One that lets everybody in.
+    /// Starts a registry without authentication.
     pub fn open() -> Self {
         Self::start(false, None)
     }
 
-    /// One that speaks TLS, and lets in whoever has a certificate of the authority `ca.pem`. It has
-    /// `server.pem` and `server.key` of the same directory itself.
+    /// Starts a registry with TLS, which accepts clients with a certificate of the authority `ca.pem`. It uses
+    /// `server.pem` and `server.key` of the same directory.
     pub fn with_certificates(directory: &Path) -> Self {
         Self::start(false, Some(directory))
     }
 
-    /// One that lets [`USER`] in.
+    /// Starts a registry that requires the credentials of [`USER`].
     pub fn with_password() -> Self {
         Self::start(true, None)
     }
 
     fn start(password: bool, certificates: Option<&Path>) -> Self {
-        // Between our look for a free port and its use somebody else may take it.
+        // Another program may take the free port before the registry uses it.
         (0..5)
             .find_map(|_| Self::try_start(password, certificates))
             .expect("docker-registry starts")
@@ -86,7 +86,7 @@ impl Registry {
             });
         }
         let file = directory.path().join("registry.yml");
-        // JSON is YAML too.
+        // JSON is valid YAML.
         fs::write(&file, configuration.to_string()).expect("written");
         let mut child = Command::new(&machine().registry)
             .arg("serve")
@@ -108,26 +108,26 @@ impl Registry {
         })
     }
 
-    /// `host:port`.
+    /// Returns `host:port`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The manifest, or list of manifests, of an image of this registry.
+    /// Returns the manifest, or list of manifests, of an image in this registry.
     #[track_caller]
     pub fn manifest(&self, repository: &str, tag: &str) -> Value {
         self.get(&format!("/v2/{repository}/manifests/{tag}"))
             .unwrap_or_else(|answer| panic!("no manifest of {repository}:{tag}: {answer}"))
     }
 
-    /// A blob that is JSON.
+    /// Returns a JSON blob.
     #[track_caller]
     pub fn blob(&self, repository: &str, digest: &str) -> Value {
         self.get(&format!("/v2/{repository}/blobs/{digest}"))
             .unwrap_or_else(|answer| panic!("no blob {digest} of {repository}: {answer}"))
     }
 
-    /// Changes the bytes of a blob where the registry keeps them.
+    /// Changes the bytes of a blob in the storage of the registry.
     pub fn corrupt(&self, digest: &str) {
         let digits = digest.strip_prefix("sha256:").expect("a digest");
         let blob = self
@@ -162,7 +162,7 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        // It has ended, or ends now.
+        // It has ended already, or ends now.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

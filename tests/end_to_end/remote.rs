@@ -1,4 +1,4 @@
-//! The driver `remote`: a BuildKit that runs already.
+//! The driver `remote`: a BuildKit that is already running.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::daemon::{Daemon, certificates};
 use crate::proxy::SlowEngine;
 use crate::support::{Sandbox, docker, machine};
 
-/// Everything that a client of the daemon needs, by names in the working directory.
+/// The flags that a client of the daemon needs, with names of files in the working directory.
 const MUTUAL: &str = "--driver-opt cacert=good.pem,cert=client.pem,key=client.key";
 
 fn context() -> Context {
@@ -21,7 +21,7 @@ fn context() -> Context {
     context
 }
 
-/// A sandbox with certificates in its working directory.
+/// Creates a sandbox with certificates in its working directory.
 fn with_certificates() -> Sandbox {
     let sandbox = Sandbox::new();
     certificates(sandbox.path("x").parent().expect("above"));
@@ -59,7 +59,7 @@ fn builds_go_through_mutual_tls() {
         node["Platforms"].as_array().is_some_and(|p| !p.is_empty()),
         "{node}"
     );
-    // What was relative is stored so that it holds everywhere.
+    // Relative paths are stored as absolute paths.
     let key = sandbox.path("client.key");
     assert_eq!(node["DriverOpts"]["key"], key.to_str().expect("Unicode"));
     let saved = fs::read_to_string(sandbox.store().join("instances").join(&name)).expect("saved");
@@ -86,7 +86,7 @@ fn builds_go_through_mutual_tls() {
         "made\n"
     );
 
-    // It is not this builder's to stop or to remove.
+    // The builder must not stop or remove it.
     sandbox.buildx("stop").success();
     sandbox
         .buildx("rm")
@@ -130,7 +130,7 @@ fn who_is_not_trusted_is_told_what_to_mend() {
         sandbox.buildx("ls").success().says(words);
         sandbox.buildx(&format!("rm {name}")).success();
     }
-    // Without any word of certificates there is no TLS, and the daemon wants some.
+    // Without certificates the client does not use TLS, but the daemon requires it.
     let name = sandbox.name("plain");
     sandbox
         .buildx(&format!("create --name {name} --bootstrap {endpoint}"))
@@ -146,7 +146,7 @@ fn builds_go_through_a_unix_socket() {
     daemon.on_socket(&socket);
     let endpoint = format!("unix://{}", socket.display());
     let context = context();
-    // An endpoint with a scheme is one of this driver's, also where the environment names it.
+    // An endpoint with a scheme selects this driver, also if the environment names it.
     let (named, found) = (sandbox.name("named"), sandbox.name("found"));
     sandbox
         .buildx(&format!("create --name {named} {endpoint}"))
@@ -249,7 +249,7 @@ fn the_engine_is_no_daemon_that_a_driver_is_connected_to() {
     let socket = engine.strip_prefix("unix://").expect("a socket");
     let link = sandbox.path("link.sock");
     std::os::unix::fs::symlink(socket, &link).expect("linked");
-    // Another engine, which only a builder names, and which is down by the time that it is dialled.
+    // Another engine that only a builder names, and that is down when the driver connects.
     let other_engine =
         SlowEngine::start(sandbox.path("x").parent().expect("above"), Duration::ZERO);
     let elsewhere = other_engine.endpoint();

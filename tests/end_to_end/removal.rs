@@ -69,7 +69,7 @@ fn rm_keep_daemon_leaves_the_container_running() {
         .success();
     assert!(sandbox.builders().is_empty());
     assert_eq!(inspect(&container_of(&name))["State"]["Running"], true);
-    // A builder of that name takes it over.
+    // A new builder with the same name takes it over.
     let first = inspect(&container_of(&name))["Id"].take();
     sandbox.booted("daemon", "");
     assert_eq!(inspect(&container_of(&name))["Id"], first);

@@ -1,5 +1,5 @@
-//! Listings and errors that need no engine, as they are recorded in `host/cli/tests/snapshots`. The
-//! help of all commands is there, too; a test of the program itself records it.
+//! Snapshots of listings and errors that need no engine, recorded in `host/cli/tests/snapshots`. A unit test of
+//! the program records the help of all commands in the same directory.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// An environment in which no engine can be reached.
+/// Sets an environment in which no engine can be reached.
 struct Nowhere(TempDir);
 
 impl Nowhere {
@@ -23,7 +23,7 @@ impl Nowhere {
         self.0.path().join(name)
     }
 
-    /// Runs a command; returns all that it wrote and its exit code.
+    /// Runs a command. Returns its output and its exit code.
     fn run(&self, arguments: &[&str]) -> String {
         let ran = Command::new(env!("CARGO_BIN_EXE_iechor"))
             .args(arguments)

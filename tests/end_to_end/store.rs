@@ -1,4 +1,4 @@
-//! What is kept on disk: the peer's layout.
+//! The files of the store, in the layout of docker buildx.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! What every test stands on: a sandbox that runs the binary, and the engine beside it.
+//! Common code of all tests: a sandbox that runs the binary, and access to the engine.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -15,25 +15,25 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long a command may take before it counts as hung. Says nothing about how fast it should be.
+/// The time after which a command counts as hung. It is not a limit on performance.
 const HUNG: Duration = Duration::from_secs(240);
 
-/// Where the parts of the test machine are.
+/// The parts of the test machine.
 pub struct Machine {
-    /// The engine.
+    /// Endpoint of the engine.
     pub docker_host: String,
-    /// The image of BuildKit that the engine has.
+    /// The BuildKit image in the engine.
     pub buildkit_image: String,
     /// The program `docker-registry`.
     pub registry: PathBuf,
     /// The program `wkg`.
     pub wkg: PathBuf,
-    /// A folder for each architecture, with busybox in a tar.
+    /// A directory for each architecture, with a tar archive of busybox.
     pub base: PathBuf,
     arm64: Result<(), String>,
 }
 
-/// The machine, from the environment or the file that `tests/machine/prepare` writes.
+/// Returns the machine, from the environment or the file that `tests/machine/prepare` writes.
 pub fn machine() -> &'static Machine {
     static MACHINE: OnceLock<Machine> = OnceLock::new();
     MACHINE.get_or_init(|| {
@@ -71,14 +71,14 @@ pub fn machine() -> &'static Machine {
     })
 }
 
-/// Fails the test where programs for arm64 do not run.
+/// Fails the test if the machine cannot run arm64 programs.
 pub fn require_arm64() {
     if let Err(reason) = &machine().arm64 {
         panic!("arm64 programs do not run on this machine ({reason}): run tests/machine/prepare");
     }
 }
 
-/// The architecture of this machine, as platforms name it.
+/// Returns the architecture of this machine, as in platforms.
 pub fn native_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -91,35 +91,35 @@ pub fn native_architecture() -> &'static str {
 pub struct Finished {
     what: String,
     status: ExitStatus,
-    /// Standard output as it came.
+    /// Standard output, as bytes.
     pub bytes: Vec<u8>,
-    /// Standard output as text.
+    /// Standard output, as text.
     pub stdout: String,
-    /// Standard error as text.
+    /// Standard error, as text.
     pub stderr: String,
 }
 
 impl Finished {
-    /// Asserts that it succeeded.
+    /// Asserts that the command succeeded.
     #[track_caller]
     pub fn success(self) -> Self {
         assert!(self.status.success(), "failed: {}", self.transcript());
         self
     }
 
-    /// Whether it succeeded.
+    /// Returns whether the command succeeded.
     pub fn succeeded(&self) -> bool {
         self.status.success()
     }
 
-    /// Asserts that it failed with that exit status.
+    /// Asserts that the command failed with an exit status.
     #[track_caller]
     pub fn failure(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "{}", self.transcript());
         self
     }
 
-    /// Asserts that standard error has that text.
+    /// Asserts that standard error contains a text.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         assert!(
@@ -130,7 +130,7 @@ impl Finished {
         self
     }
 
-    /// Asserts that standard error has a line that is that text.
+    /// Asserts that a line of standard error equals a text.
     #[track_caller]
     pub fn says_line(self, text: &str) -> Self {
         assert!(
@@ -141,7 +141,7 @@ impl Finished {
         self
     }
 
-    /// Asserts that standard error does not have that text.
+    /// Asserts that standard error does not contain a text.
     #[track_caller]
     pub fn does_not_say(self, text: &str) -> Self {
         assert!(
@@ -152,7 +152,7 @@ impl Finished {
         self
     }
 
-    /// Asserts that plain progress has the step of that instruction, and that its result was cached.
+    /// Asserts that plain progress contains the step of an instruction, and that its result was cached.
     #[track_caller]
     pub fn says_cached(self, instruction: &str) -> Self {
         let step = self.stderr.lines().find(|line| line.ends_with(instruction));
@@ -162,14 +162,14 @@ impl Finished {
         self.says_line(&cached)
     }
 
-    /// Asserts what standard output is.
+    /// Asserts that standard output equals a text.
     #[track_caller]
     pub fn prints(self, text: &str) -> Self {
         assert_eq!(self.stdout, text, "{}", self.transcript());
         self
     }
 
-    /// Asserts that standard output has that text.
+    /// Asserts that standard output contains a text.
     #[track_caller]
     pub fn shows(self, text: &str) -> Self {
         assert!(
@@ -180,14 +180,14 @@ impl Finished {
         self
     }
 
-    /// Standard output as JSON.
+    /// Parses standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error} in {}", self.transcript()))
     }
 
-    /// Everything about it, for a message.
+    /// Describes the command and its output, for a message.
     pub fn transcript(&self) -> String {
         format!(
             "{}\n{}\n--- standard output\n{}\n--- standard error\n{}",
@@ -196,7 +196,7 @@ impl Finished {
     }
 }
 
-/// A command that runs; one that is dropped is killed.
+/// A running command. Dropping it kills the command.
 pub struct Running {
     what: String,
     child: Child,
@@ -205,7 +205,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a command with nothing on its standard input.
+    /// Starts a command with empty standard input.
     pub fn start(command: Command) -> Self {
         Self::start_with(command, Stdio::null())
     }
@@ -231,14 +231,14 @@ impl Running {
         }
     }
 
-    /// Waits until standard error has that text.
+    /// Waits until standard error contains a text.
     #[track_caller]
     pub fn wait_until_it_says(&mut self, text: &str) {
         wait_until(&format!("{} says {text:?}", self.what), || {
             let said = self.stderr.text();
             let found = said.contains(text);
             if !found && let Ok(Some(status)) = self.child.try_wait() {
-                // What it said last may not have been collected yet.
+                // Its last output may not have been read yet.
                 std::thread::sleep(Duration::from_millis(100));
                 let said = self.stderr.text();
                 assert!(
@@ -251,7 +251,7 @@ impl Running {
         });
     }
 
-    /// Waits until standard output has that text and a line end behind it; returns what is between.
+    /// Waits until standard output contains a text followed by a line end. Returns the text in between.
     #[track_caller]
     pub fn wait_until_it_prints(&mut self, text: &str) -> String {
         let mut found = None;
@@ -264,7 +264,7 @@ impl Running {
         found.expect("found")
     }
 
-    /// Types at the terminal that it was started at.
+    /// Types at the terminal of the command.
     pub fn type_in(&mut self, text: &str) {
         let stdin = self.child.stdin.as_mut().expect("at a terminal");
         stdin.write_all(text.as_bytes()).expect("it listens");
@@ -275,7 +275,7 @@ impl Running {
         self.signal(Signal::INT);
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the command.
     pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("a process id");
         kill_process(Pid::from_raw(id).expect("a process id"), signal).expect("it runs");
@@ -286,7 +286,7 @@ impl Running {
         kill_process(self.command_at_terminal(), signal).expect("it runs");
     }
 
-    /// Closes the terminal that the command was started at, and waits until the command has ended.
+    /// Closes the terminal of the command, and waits until the command has ended.
     #[track_caller]
     pub fn close_terminal(self) {
         let command = self.command_at_terminal();
@@ -303,7 +303,7 @@ impl Running {
         Pid::from_raw(id).expect("a process id")
     }
 
-    /// The processes that it started and that run.
+    /// Returns the running child processes of the command.
     pub fn children(&self) -> Vec<u32> {
         let tasks = format!("/proc/{}/task", self.child.id());
         let tasks = fs::read_dir(tasks).into_iter().flatten().flatten();
@@ -316,7 +316,7 @@ impl Running {
             .collect()
     }
 
-    /// Waits for the end.
+    /// Waits until the command ends.
     #[track_caller]
     pub fn finish(mut self) -> Finished {
         let start = Instant::now();
@@ -345,13 +345,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended, or is to end now.
+        // It has ended already, or ends now.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Reads a stream to its end beside everything else.
+/// Reads a stream to its end in the background.
 struct Collector {
     collected: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
@@ -387,7 +387,7 @@ impl Collector {
     }
 }
 
-/// Waits until `condition` holds.
+/// Waits until `condition` is true.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -397,13 +397,13 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Runs the engine's own command line. Arguments are the words of `line`.
+/// Runs the Docker CLI. Arguments are the words of `line`.
 #[track_caller]
 pub fn docker(line: &str) -> Finished {
     docker_at(&machine().docker_host, line.split_whitespace())
 }
 
-/// Runs the engine's own command line at an endpoint.
+/// Runs the Docker CLI with an endpoint.
 #[track_caller]
 pub fn docker_at(
     endpoint: &str,
@@ -411,7 +411,7 @@ pub fn docker_at(
 ) -> Finished {
     let mut command = Command::new("docker");
     command.arg("--host").arg(endpoint).args(arguments);
-    // Nothing of the user's: no credentials, no context.
+    // No settings of the user: no credentials, no context.
     command
         .env_remove("DOCKER_HOST")
         .env_remove("DOCKER_CONTEXT")
@@ -419,31 +419,31 @@ pub fn docker_at(
     Running::start(command).finish()
 }
 
-/// What the engine says of an object.
+/// Returns the engine's description of an object.
 #[track_caller]
 pub fn inspect(object: &str) -> Value {
     docker(&format!("inspect {object}")).success().json()[0].take()
 }
 
-/// The container of a builder's first node.
+/// Returns the name of the container of a builder's first node.
 pub fn container_of(builder: &str) -> String {
     format!("buildx_buildkit_{builder}0")
 }
 
-/// The state volume of a builder's first node.
+/// Returns the name of the state volume of a builder's first node.
 pub fn volume_of(builder: &str) -> String {
     format!("buildx_buildkit_{builder}0_state")
 }
 
-/// A home, configuration and names of a test's own. What it made is removed with it, also when the
-/// test fails.
+/// A separate home, configuration and names for one test. Dropping it removes everything that the test created,
+/// also if the test fails.
 pub struct Sandbox {
     directory: TempDir,
     prefix: String,
 }
 
 impl Sandbox {
-    /// A new one.
+    /// Creates a sandbox.
     pub fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         machine();
@@ -461,12 +461,12 @@ impl Sandbox {
         }
     }
 
-    /// A name that no other test has.
+    /// Returns a name that no other test uses.
     pub fn name(&self, suffix: &str) -> String {
         format!("{}{suffix}", self.prefix)
     }
 
-    /// A path in a directory that is the sandbox's own.
+    /// Returns a path in the directory of the sandbox.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join("work").join(name)
     }
@@ -478,23 +478,23 @@ impl Sandbox {
         path
     }
 
-    /// The home of the user.
+    /// Returns the home directory of the user.
     pub fn home(&self) -> PathBuf {
         self.directory.path().join("home")
     }
 
-    /// The store of builders.
+    /// Returns the directory of the builder store.
     pub fn store(&self) -> PathBuf {
         self.directory.path().join("store")
     }
 
-    /// Writes the Docker CLI's configuration.
+    /// Writes the configuration of the Docker CLI.
     pub fn configure_docker(&self, configuration: &Value) {
         let path = self.directory.path().join("docker/config.json");
         fs::write(path, configuration.to_string()).expect("written");
     }
 
-    /// The binary with the words of `line`.
+    /// Returns a command that runs the binary with the words of `line`.
     pub fn iechor(&self, line: &str) -> Invocation {
         let mut command = Command::new(env!("CARGO_BIN_EXE_iechor"));
         command
@@ -509,12 +509,12 @@ impl Sandbox {
         Invocation { command }
     }
 
-    /// `iechor buildx` with the words of `line`.
+    /// Returns a command that runs `iechor buildx` with the words of `line`.
     pub fn buildx(&self, line: &str) -> Invocation {
         self.iechor("buildx").words(line)
     }
 
-    /// Creates and boots the current builder, with the flags of `line`; returns its name.
+    /// Creates and boots the current builder, with the flags of `line`. Returns its name.
     #[track_caller]
     pub fn booted(&self, suffix: &str, line: &str) -> String {
         let name = self.name(suffix);
@@ -526,7 +526,7 @@ impl Sandbox {
         name
     }
 
-    /// What `ls` says of the builders that were created.
+    /// Returns the created builders as `ls` lists them.
     #[track_caller]
     pub fn listed(&self) -> Vec<Value> {
         let listed = self.buildx("ls --format json").success();
@@ -534,12 +534,12 @@ impl Sandbox {
             .stdout
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
-            // That of the context, which is always there.
+            // The builder of the context, which always exists.
             .filter(|builder| builder["Name"] != "default")
             .collect()
     }
 
-    /// The names of the builders that were created.
+    /// Returns the names of the created builders.
     #[track_caller]
     pub fn builders(&self) -> Vec<String> {
         self.listed()
@@ -548,7 +548,7 @@ impl Sandbox {
             .collect()
     }
 
-    /// Makes a context of the Docker CLI, as that stores it.
+    /// Creates a context in the format of the Docker CLI.
     pub fn docker_context(&self, name: &str, endpoint: &str) {
         let digest = Command::new("sh")
             .args(["-c", "printf %s \"$0\" | sha256sum | cut -d ' ' -f 1", name])
@@ -566,7 +566,7 @@ impl Sandbox {
         fs::write(folder.join("meta.json"), meta.to_string()).expect("written");
     }
 
-    /// The containers, volumes, networks and images in the engine that carry a name of this sandbox.
+    /// Returns the containers, volumes, networks and images in the engine with a name of this sandbox.
     pub fn left_in_engine(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for (kind, name) in self.objects() {
@@ -575,7 +575,7 @@ impl Sandbox {
         found
     }
 
-    /// Asserts that there is neither a builder nor anything in the engine.
+    /// Asserts that there are no builders and no objects in the engine.
     #[track_caller]
     pub fn assert_nothing_left(&self) {
         assert_eq!(self.builders(), Vec::<String>::new(), "saved");
@@ -631,8 +631,8 @@ impl Drop for Sandbox {
         reason = "a destructor has no other way to say what it could not do"
     )]
     fn drop(&mut self) {
-        // Straight in the engine: a product that is broken must not litter. In this order, since
-        // what is in use cannot be removed.
+        // Use the engine directly, so that a broken program leaves nothing. The order matters,
+        // because objects in use cannot be removed.
         for (kind, name) in self.objects() {
             let removed = match kind {
                 "container" => docker(&format!("rm --force --volumes {name}")),
@@ -645,7 +645,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// A command line that is being put together.
+/// A builder of a command line.
 pub struct Invocation {
     command: Command,
 }
@@ -663,31 +663,31 @@ impl Invocation {
         self
     }
 
-    /// Works in another directory.
+    /// Sets the working directory.
     pub fn directory(mut self, directory: &Path) -> Self {
         self.command.current_dir(directory);
         self
     }
 
-    /// Sets a variable.
+    /// Sets an environment variable.
     pub fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Takes a variable away.
+    /// Removes an environment variable.
     pub fn without_variable(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self
     }
 
-    /// Starts it.
+    /// Starts the command.
     #[track_caller]
     pub fn start(self) -> Running {
         Running::start(self.command)
     }
 
-    /// Starts it at a terminal of its own. What it prints comes with what it says.
+    /// Starts the command at its own terminal. Standard output and standard error are combined.
     #[track_caller]
     pub fn start_at_terminal(self) -> Running {
         let quoted = |word: &OsStr| format!("'{}'", word.to_str().expect("text"));
@@ -706,20 +706,20 @@ impl Invocation {
         Running::start_with(command, Stdio::piped())
     }
 
-    /// Runs it; it has to succeed.
+    /// Runs the command, and asserts that it succeeds.
     #[track_caller]
     pub fn success(self) -> Finished {
         self.start().finish().success()
     }
 
-    /// Runs it; it has to fail with that exit status.
+    /// Runs the command, and asserts that it fails with an exit status.
     #[track_caller]
     pub fn failure(self, code: i32) -> Finished {
         self.start().finish().failure(code)
     }
 }
 
-/// The cells of a row of a table.
+/// Returns the cells of a row of a table.
 pub fn cells(row: &str) -> Vec<&str> {
     row.split("   ")
         .map(str::trim)
@@ -727,12 +727,12 @@ pub fn cells(row: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The component of the driver `iechor-container`, which the build script made and embedded.
+/// Returns the component of the driver `iechor-container`, which the build script built and embedded.
 pub fn built_driver() -> PathBuf {
     built_component("iechor_container.wasm")
 }
 
-/// A component that the build script made and embedded.
+/// Returns a component that the build script built and embedded.
 #[track_caller]
 pub fn built_component(file: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_BIN_EXE_iechor"))

@@ -1,4 +1,4 @@
-//! The example driver `team`, and builders that change from one driver to another.
+//! The example driver `team`, and builders that change their driver.
 
 use std::fs;
 
@@ -7,11 +7,11 @@ use crate::context::Context;
 use crate::registry::Registry;
 use crate::support::{Sandbox, container_of, docker, inspect, machine, wait_until};
 
-/// The image of its release v0.25, but for the digest.
+/// The image of release v0.25, without the digest.
 const RELEASE: &str = "moby/buildkit:v0.25.1";
 const DIGEST: &str = "sha256:79cc6476ab1a3371c9afd8b44e7c55610057c43e18d9b39b68e2b0c2475cc1b6";
 
-/// The flags of `create` for a builder of the driver.
+/// Returns the flags of `create` for a builder of the driver.
 fn team(options: &[&str]) -> String {
     let mut flags = format!(
         "--driver {} --grant container.privileged --grant image.pull",
@@ -41,7 +41,7 @@ fn an_idle_daemon_stops_and_the_next_build_boots_it_with_its_cache() {
     let id = inspect(&container_of(&name))["Id"].take();
     for _ in 0..2 {
         wait_until("the idle daemon stops", || !is_running(&name));
-        // A clean end, and the engine leaves it at that.
+        // It exits cleanly, and the engine does not restart it.
         let container = inspect(&container_of(&name));
         assert_eq!(container["State"]["ExitCode"], 0, "{container}");
         assert_eq!(container["HostConfig"]["RestartPolicy"]["Name"], "no");
@@ -66,7 +66,7 @@ fn a_daemon_that_builds_is_not_idle() {
         .buildx(&format!("create --name {name} --bootstrap"))
         .words(&team(&["idle-stop=3s"]))
         .success();
-    // Several times as long as the daemon may idle.
+    // Several times the idle limit of the daemon.
     let context = Context::on_base("RUN for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done\n");
     sandbox
         .buildx(&format!("build --builder {name} {}", context.word()))
@@ -118,7 +118,7 @@ fn a_builder_changes_drivers_and_keeps_its_cache() {
     sandbox.assert_nothing_left();
 }
 
-/// An image that goes from the engine with this value, whether the test succeeds or not.
+/// An image that is removed from the engine when this value is dropped, also if the test fails.
 struct Pulled(String);
 
 impl Drop for Pulled {
@@ -148,7 +148,7 @@ fn a_builder_boots_from_an_image_that_is_approved_by_digest() {
     let registry = Registry::open();
     let (pushed, digest) = push_release(&registry);
     let release = format!("{pushed}@{digest}");
-    // The driver, with what is in the registry in place of its own release.
+    // The driver, with the image in the registry instead of the release.
     let driver = fs::read(component()).expect("built");
     let driver = patched(&driver, &format!("{RELEASE}@{DIGEST}"), &release);
     let driver = sandbox.write("team.wasm", driver);
@@ -163,7 +163,7 @@ fn a_builder_boots_from_an_image_that_is_approved_by_digest() {
         (name, ran)
     };
 
-    // The name alone is not what was approved.
+    // The name without the digest was not approved.
     let (_, refused) = create("unpinned", &pushed);
     refused
         .failure(1)

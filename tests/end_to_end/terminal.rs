@@ -1,4 +1,4 @@
-//! Words of others on the terminal: whoever wrote them, they steer nothing and imitate nothing.
+//! Foreign text on the terminal: it cannot control the terminal or imitate the program.
 
 use std::fs;
 
@@ -8,20 +8,20 @@ use crate::context::Context;
 use crate::impostor::{Answers, BuildKit, engine};
 use crate::support::{Finished, Invocation, Sandbox};
 
-/// Ends lines in all ways, begins others as the program does, and steers the terminal.
+/// Text with all line ends, lines that begin like the program's, and terminal control characters.
 const LINES: &str = "v1\nERROR: forged\r\nhint: forged\rWARNING: forged\n#7 forged\u{2028}ERROR: forged\u{85}\
                      ERROR: forged\x1b[2J\x1b]0;title\x07\u{9b}31m\u{202e}\u{200b}\u{e0041}\u{7f}\0\tend";
 
-/// Begins as the program does.
+/// Text that begins like a message of the program.
 const MARKED: &str = "ERROR: forged";
 
-/// The same as an advice, with a mark of a direction before it.
+/// Text that begins like a hint, after a direction mark.
 const ADVICE: &str = "\u{202e}hint: forged";
 
-/// Checks all that a command wrote.
+/// Checks all output of a command.
 #[track_caller]
 fn assert_harmless(finished: &Finished) {
-    // Colours of logs pass on standard error, and nothing else of that kind.
+    // Only colours of logs are allowed on standard error.
     for (text, colours) in [(&finished.stdout, false), (&finished.stderr, true)] {
         let harmless = iechor_text::displayable(text, colours);
         assert_eq!(harmless, *text, "{:?}", finished.transcript());
@@ -38,7 +38,7 @@ fn assert_harmless(finished: &Finished) {
     }
 }
 
-/// Runs commands, whether they succeed or not; some of what they write has to be foreign.
+/// Runs commands, which may fail. Their output must contain foreign text.
 #[track_caller]
 fn run(invocations: impl IntoIterator<Item = Invocation>) {
     for invocation in invocations {
@@ -78,10 +78,10 @@ fn words_of_buildkit_are_harmless() {
             build("--target fails --progress rawjson"),
             build("--target fails --quiet"),
         ]);
-        // JSON means what was said.
+        // The meaning of JSON is unchanged.
         let shown = sandbox.buildx("inspect --format json").success().json();
         assert_eq!(shown["Nodes"][0]["IDs"], json!([text]));
-        // Files are not for the terminal.
+        // Files are not sanitised.
         build("--progress none --metadata-file metadata.json --iidfile id").success();
         let metadata = fs::read(sandbox.path("metadata.json")).expect("written");
         let metadata: Value = serde_json::from_slice(&metadata).expect("JSON");
@@ -163,7 +163,7 @@ fn words_of_an_engine_are_harmless() {
     }
 }
 
-/// `LINES` as an argument or a variable can have it.
+/// Returns `LINES` in a form that is possible in an argument or a variable.
 fn argument() -> String {
     LINES.replace('\0', "")
 }

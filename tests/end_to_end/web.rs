@@ -7,21 +7,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What is at a path.
+/// The content of a path.
 pub enum Page {
     /// A file.
     File(Vec<u8>),
-    /// Zeros without an end, and without a word about how many.
+    /// Endless zeros without a content length.
     Endless,
-    /// A promise of more than anybody wants.
+    /// A content length above all limits.
     Promise(u64),
-    /// It is elsewhere.
+    /// A redirect.
     Moved(&'static str),
-    /// Nobody gets in without what this header asks for.
+    /// A challenge with this header.
     Challenge(String),
-    /// A file for who shows this token.
+    /// A file that requires this token.
     Guarded(&'static str, Vec<u8>),
-    /// A beginning, and then nothing for ever.
+    /// A beginning, followed by silence.
     Stalled,
 }
 
@@ -43,19 +43,19 @@ impl WebServer {
             for stream in listener.incoming().flatten() {
                 counted.fetch_add(1, Ordering::Relaxed);
                 let pages = Arc::clone(&pages);
-                // A client that goes away is none of the server's business.
+                // Ignore clients that disconnect.
                 thread::spawn(move || serve(&stream, &pages).ok());
             }
         });
         Self { address, requests }
     }
 
-    /// How many clients there were.
+    /// Returns the number of clients.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// The address of a path.
+    /// Returns the address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -75,7 +75,7 @@ fn serve(mut stream: &TcpStream, pages: &HashMap<&str, Page>) -> std::io::Result
         }
         line.clear();
     }
-    // What is asked of a page is the same whatever the query.
+    // The query does not change the page.
     let path = request.split([' ', '?']).nth(1).unwrap_or_default();
     let may_have = |token: &str| shown == format!("Bearer {token}");
     match pages.get(path) {
@@ -105,7 +105,7 @@ fn serve(mut stream: &TcpStream, pages: &HashMap<&str, Page>) -> std::io::Result
         }
         Some(Page::Stalled) => {
             stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n\0asm")?;
-            // Until the client hangs up.
+            // Until the client disconnects.
             stream.read(&mut [0]).map(drop)
         }
         Some(Page::Endless) => {

@@ -1,4 +1,4 @@
-//! What can go wrong with a build.
+//! Errors of builds.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,47 +15,47 @@ pub enum BuildError {
     /// A setting cannot be read.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The build cannot work as it is specified.
+    /// The specification of the build is invalid.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The builder, one of its nodes or an engine.
+    /// An error of the builder, one of its nodes or an engine.
     #[error(transparent)]
     Builder(Box<BuilderError>),
-    /// The build failed on the daemon, or the daemon could not be reached any more.
+    /// The build failed on the daemon, or the connection to the daemon was lost.
     #[error("failed to build: {0}")]
     Solve(iechor_buildkit::Error),
-    /// The daemon exports one result only.
+    /// The daemon supports only one output.
     #[error("multiple outputs are not supported by this BuildKit")]
     SeveralOutputs,
     /// The engine cannot load an image with several platforms.
     #[error("docker exporter does not currently support exporting manifest lists")]
     ManifestList,
-    /// An image from the daemon is not loaded.
+    /// An image from the daemon was refused.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The task that loads an image ended without a result.
     #[error("cannot load the image: {reason}")]
     Load {
-        /// Why it ended.
+        /// The cause.
         reason: String,
     },
-    /// The ID of this machine, which transfers of directories are compared by, cannot be read or
+    /// The ID of this machine, which identifies transfers of the same directory, cannot be read or
     /// written.
     #[error("cannot use the ID of this machine in {}: {reason}", .path.display())]
     MachineId {
         /// The file with the ID.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// A file cannot be written.
     #[error("cannot write {kind} {}: {reason}", .path.display())]
     File {
-        /// What the file is for.
+        /// The purpose of the file.
         kind: FileKind,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
@@ -66,7 +66,7 @@ impl From<BuilderError> for BuildError {
     }
 }
 
-/// What a file of a build is for.
+/// The purpose of a file of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A result.

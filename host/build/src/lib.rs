@@ -1,14 +1,13 @@
-//! A typed build: what to build, which node solves what, and where the results go.
+//! Typed builds: their settings, the plan for the nodes, and the delivery of the results.
 //!
-//! - [`spec`] is a build with all its settings, as the command line and definition files produce
-//!   it. [`spec::parse`] reads the texts that both have in common.
-//! - [`plan`](mod@plan) chooses the nodes and checks everything that can be checked before a daemon
-//!   is asked.
-//! - `solve` runs one node: the session, the request and the status.
-//! - [`deliver`] takes the results in: files, images to load, images to push, metadata.
+//! - [`spec`] defines a build with all its settings. The command line and definition files produce it.
+//!   [`spec::parse`] parses the values that both have in common.
+//! - [`plan`](mod@plan) chooses the nodes and performs all checks that need no daemon.
+//! - `solve` builds on one node: it runs the session, sends the request and receives the status.
+//! - [`deliver`] delivers the results: files, images to load, images to push, metadata.
 //!
-//! [`run`](run::run) connects them. This crate reads no flag and no environment variable, and its
-//! errors ([`BuildError`]) name neither.
+//! [`run`](run::run) connects them. This crate reads no flags and no environment variables, and its
+//! errors ([`BuildError`]) name none.
 
 pub mod deliver;
 mod error;

@@ -11,11 +11,11 @@ use crate::plan::{NodePlan, Plan};
 use crate::solve::solve;
 use crate::spec::BuildSpec;
 
-/// Runs a build as it was planned.
+/// Runs a planned build.
 ///
 /// # Errors
 ///
-/// What went wrong first. Files that were to be written do not exist, or are as they were.
+/// Returns the first error. Result files do not exist in this case, or are unchanged.
 pub async fn run(
     workspace: &Workspace,
     spec: &BuildSpec,

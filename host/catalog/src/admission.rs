@@ -1,4 +1,4 @@
-//! The check of drivers: every driver that runs or is installed passes [`admit`].
+//! Admission of drivers: every driver that runs or is installed passes [`admit`].
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use iechor_sandbox::{Driver, DriverError, Embedded, Grant, Grants, Policy};
 use crate::error::{CatalogError, GrantsFrom, MissingGrant};
 use crate::source::{Location, Source};
 
-/// Checks whether the driver of that name and digest may be used at all, before anything of it is
-/// parsed, compiled or run and before the user is asked what to grant it. `source` is where it comes
-/// from, as policies name it, and `pinned` the digest that the user asked for.
+/// Checks that a driver may be used, before it is parsed, compiled or run and before the user is asked
+/// for grants. `source` is the origin of the driver in the form that policies use, and `pinned` is the
+/// digest that the user requested.
 ///
 /// # Errors
 ///
-/// The rule of the policy that does not allow it, or [`CatalogError::Pinned`].
+/// Returns the rule of the policy that does not allow it, or [`CatalogError::Pinned`].
 pub fn admit(
     policy: &Policy,
     name: &str,
@@ -35,14 +35,14 @@ pub fn admit(
     }
 }
 
-/// Returns what policies call the built-in driver that goes by `name`.
+/// Returns the name of a built-in driver in policies.
 pub fn built_in(name: &str) -> String {
     let name = Embedded::find(name).map_or(name, |found| found.name);
     format!("built-in:{name}")
 }
 
-/// Returns what policies call a driver from there: the exact place that its bytes were fetched from, and
-/// not what the user wrote, which may have led elsewhere then and may lead elsewhere now.
+/// Returns the name of a fetched driver in policies: the exact origin of its bytes. The source as the user
+/// wrote it is not used, because it can lead to different places at different times.
 pub fn fetched(pinned: &Source) -> String {
     match &pinned.location {
         Location::Path(path) => file(path),
@@ -51,17 +51,17 @@ pub fn fetched(pinned: &Source) -> String {
     }
 }
 
-/// Returns what policies call a driver in that file, which is named without symbolic links.
+/// Returns the name of a driver file in policies. `real` is the path without symbolic links.
 pub fn file(real: &Path) -> String {
     format!("file:{}", real.display())
 }
 
-/// Checks that a driver asks for all that is to be granted: a grant for anything else is a mistake,
-/// and would take effect without a question when a later version asks for it.
+/// Checks that a driver requests everything that is to be granted. Any other grant is a mistake, and
+/// would take effect without a question when a later version requests it.
 ///
 /// # Errors
 ///
-/// [`CatalogError::NotRequested`].
+/// Returns [`CatalogError::NotRequested`].
 pub fn check_requested(
     driver: &str,
     requests: &[CapabilityRequest],
@@ -85,11 +85,11 @@ pub fn check_requested(
     })
 }
 
-/// Checks that a driver has all that it needs, and returns what it may do.
+/// Checks that a driver has all required grants, and returns its grants.
 ///
 /// # Errors
 ///
-/// [`CatalogError::Untrusted`] with what is missing, or what went wrong in the driver.
+/// Returns [`CatalogError::Untrusted`] with the missing grants, or the error of the driver.
 pub(crate) async fn check_trusted(
     driver: &Driver,
     granted: &[Grant],
@@ -139,8 +139,8 @@ mod tests {
         let requests = [request];
         assert!(check_requested("d", &requests, &grants(&["image.pull=a"])).is_ok());
         let error = check_requested("d", &requests, &grants(&["image.pull", "engine.open"]));
-        let error = error.expect_err("not asked for").to_string();
-        assert!(error.contains("does not ask for engine.open,"), "{error}");
-        assert!(error.contains("it asks for: image.pull"), "{error}");
+        let error = error.expect_err("not requested").to_string();
+        assert!(error.contains("does not request engine.open,"), "{error}");
+        assert!(error.contains("it requests: image.pull"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! A driver that was fetched and may be installed, once it is decided what to grant it.
+//! A fetched driver that may be installed after its grants are decided.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::publish::now;
 use crate::source::Source;
 use crate::view::Capability;
 
-/// A driver that was fetched, and is known to be one.
+/// A driver that was fetched and verified to be a driver.
 pub struct Candidate {
     driver: Arc<Driver>,
     descriptor: Descriptor,
@@ -25,11 +25,11 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Fetches the driver of a source. It is called `name`, else as it calls itself.
+    /// Fetches the driver of a source. Its name is `name`, or the name in its description.
     ///
     /// # Errors
     ///
-    /// Where it cannot be fetched, is no driver, or may not be used.
+    /// Returns an error if it cannot be fetched, is not a driver, or may not be used.
     pub async fn fetch(
         catalog: &Catalog,
         source: Source,
@@ -47,7 +47,7 @@ impl Candidate {
         fetched: Fetched,
         name: Option<&str>,
     ) -> Result<Self, CatalogError> {
-        // It is called by its source until it has said its name.
+        // Messages name it by its source until its name is known.
         let known_as = name.map_or_else(|| source.to_string(), str::to_owned);
         let place = Place::File(source.to_string().into());
         let policy = catalog.policy()?;
@@ -58,7 +58,7 @@ impl Candidate {
         let descriptor = driver.descriptor().await?.clone();
         let name = name.unwrap_or(&descriptor.name).to_owned();
         name::check(&name)?;
-        // Nobody is asked to grant what this program does not have.
+        // Refuse requests for capabilities that this program does not have before any question.
         driver.requests().await?;
         policy.check_requests(&name, &descriptor.capabilities)?;
         let entry = Installed {
@@ -78,17 +78,17 @@ impl Candidate {
         })
     }
 
-    /// Returns its entry for the lock file.
+    /// Returns the entry of the driver for the lock file.
     pub fn entry(&self) -> &Installed {
         &self.entry
     }
 
-    /// Returns what it says that it is.
+    /// Returns the description of the driver.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
-    /// Returns what it asks for and this program has, in the order in which to decide about it.
+    /// Returns the requested capabilities that this program supports, in the order of the decisions.
     pub fn requests(&self) -> Vec<Capability> {
         let ordered = self.ordered_requests().into_iter();
         Capability::all(&ordered.cloned().collect::<Vec<_>>())
@@ -100,11 +100,12 @@ impl Candidate {
         requests
     }
 
-    /// Checks that all that it needs would be granted, and nothing that it does not ask for.
+    /// Checks that the grants contain everything that the driver needs, and nothing that it does not
+    /// request.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Untrusted`] with what is missing, or [`CatalogError::NotRequested`].
+    /// Returns [`CatalogError::Untrusted`] with the missing grants, or [`CatalogError::NotRequested`].
     pub async fn check(&self, grants: &[Grant]) -> Result<(), CatalogError> {
         let requests = &self.descriptor.capabilities;
         admission::check_requested(&self.entry.name, requests, grants)?;
@@ -112,11 +113,11 @@ impl Candidate {
         Ok(())
     }
 
-    /// Checks that no other driver has its name.
+    /// Checks that no other driver has the same name.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Exists`].
+    /// Returns [`CatalogError::Exists`].
     pub fn check_free(&self, lock: &LockFile) -> Result<(), CatalogError> {
         match lock.driver(&self.entry.name) {
             Some(installed) => Err(CatalogError::Exists {
@@ -127,11 +128,12 @@ impl Candidate {
         }
     }
 
-    /// Installs it with these grants; `replaced` is the entry that it takes the place of.
+    /// Installs the driver with the given grants. `replaced` is the entry that it replaces.
     ///
     /// # Errors
     ///
-    /// Where it lacks a grant, or another process was quicker. Nothing is left then.
+    /// Returns an error if a grant is missing, or another process changed the entry first. In this case
+    /// nothing is changed.
     pub async fn install(
         self,
         catalog: &Catalog,

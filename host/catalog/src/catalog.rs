@@ -1,4 +1,4 @@
-//! What surrounds a command that works with drivers.
+//! The state of a command that works with drivers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,7 +17,7 @@ use crate::policy::{Places, PolicyError};
 use crate::storage::Storage;
 use crate::users::Users;
 
-/// The drivers that there are, for the duration of one command.
+/// The available drivers, for the duration of one command.
 pub struct Catalog {
     storage: Storage,
     config: Arc<DockerConfig>,
@@ -27,9 +27,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Returns the catalog of the store in that directory. `users` lists the store's builders,
-    /// `config` has the credentials of registries, and `cancel` ends what is in progress. Nothing is
-    /// read yet.
+    /// Returns the catalog of a store. `users` lists the builders of the store, `config` has the credentials
+    /// of registries, and `cancel` cancels work in progress. Reads nothing yet.
     pub fn new(
         store: Directory,
         users: Arc<dyn Users>,
@@ -45,17 +44,16 @@ impl Catalog {
         }
     }
 
-    /// Returns where installed drivers are kept.
+    /// Returns the storage of installed drivers.
     pub fn storage(&self) -> &Storage {
         &self.storage
     }
 
-    /// Returns what the organisation allows drivers: read once, so that it is the same for the whole
-    /// command.
+    /// Returns the organisation's policy. It is read once, so that it is the same for the whole command.
     ///
     /// # Errors
     ///
-    /// Where a policy cannot be read or understood; no driver may run then.
+    /// Returns an error if a policy cannot be read or parsed. In this case no driver may run.
     pub fn policy(&self) -> Result<Arc<Policy>, CatalogError> {
         let policy = self
             .policy
@@ -67,7 +65,7 @@ impl Catalog {
         &self.config
     }
 
-    /// Checks that the user has not cancelled; `what` names the work that would begin.
+    /// Checks that the user has not cancelled. `what` describes the work that would begin.
     pub(crate) fn check_cancelled(&self, what: &'static str) -> Result<(), CatalogError> {
         match self.cancel.is_cancelled() {
             true => Err(CatalogError::Cancelled(what)),
@@ -75,7 +73,7 @@ impl Catalog {
         }
     }
 
-    /// Waits for work that has no effect yet, until the user cancels; `what` names it.
+    /// Waits for work that has no effect yet, until the user cancels. `what` describes the work.
     pub(crate) async fn unless_cancelled<T, E: Into<CatalogError>>(
         &self,
         what: &'static str,
@@ -88,8 +86,8 @@ impl Catalog {
         }
     }
 
-    /// Returns the driver that `text` names: as it was loaded before by this command, else as `load`
-    /// does. A failure is not kept.
+    /// Returns the driver that `text` names. If this command has not loaded it yet, loads it with `load`.
+    /// Errors are not cached.
     pub(crate) async fn loaded_once(
         &self,
         text: &str,
@@ -102,7 +100,7 @@ impl Catalog {
         cell.get_or_try_init(|| load).await.cloned()
     }
 
-    /// Changes the lock file, see [`Storage::edit`]. Drivers are loaded anew after that.
+    /// Changes the lock file, see [`Storage::edit`]. Drivers are loaded again after that.
     pub(crate) fn edit<T>(
         &self,
         component: Option<(&Digest, &[u8])>,
@@ -113,7 +111,7 @@ impl Catalog {
         changed
     }
 
-    /// As [`Self::edit`], under the store's lock that is held already.
+    /// Does what [`Self::edit`] does, under the store's lock, which the caller holds.
     pub(crate) fn edit_in<T>(
         &self,
         locked: &Locked,

@@ -1,7 +1,7 @@
-//! The form of a component in a registry: the WebAssembly OCI artifact layout
+//! The format of a component in a registry: the WebAssembly OCI artifact layout
 //! (<https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/>), which `wkg` and other
-//! tools read and write as well: an image manifest with a config of a type of its own and one layer,
-//! the component.
+//! tools use as well. It is an image manifest with a config of a special media type and one layer, which
+//! is the component.
 
 use std::collections::BTreeMap;
 
@@ -12,29 +12,29 @@ use iechor_registry::manifest::{
 };
 use serde::Serialize;
 
-/// Type of the manifest of a component.
+/// Media type of the manifest of a component.
 pub(crate) const MEDIA_TYPE: &str = MANIFEST;
-/// Type of the config.
+/// Media type of the config.
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
-/// Type of the layer.
+/// Media type of the layer.
 const LAYER: &str = "application/wasm";
 const ARCHITECTURE: &str = "wasm";
 const OS: &str = "wasip2";
 
-/// The media types that registries are asked for: beside components what is often found in their
-/// place, so that the answer can be named.
+/// The media types in requests to registries: those of components, and others that are often found
+/// instead, so that an error can name them.
 pub(crate) const ACCEPTED: &[&str] = &[MANIFEST, DOCKER_MANIFEST, INDEXES[0], INDEXES[1]];
 
-/// What a component contains, as its manifest and config describe it.
+/// The contents of a component, for its manifest and config.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contents {
-    /// The interfaces that it imports.
+    /// The imported interfaces.
     pub(crate) imports: Vec<String>,
-    /// The interfaces that it exports.
+    /// The exported interfaces.
     pub(crate) exports: Vec<String>,
-    /// When it is pushed, in RFC 3339.
+    /// Time of the push, in RFC 3339.
     pub(crate) created: String,
-    /// Annotations of the manifest, by the keys of the OCI (`org.opencontainers.image.*`).
+    /// Annotations of the manifest, with keys of the OCI (`org.opencontainers.image.*`).
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
@@ -59,10 +59,10 @@ struct Component<'a> {
 ///
 /// # Errors
 ///
-/// What the manifest describes instead.
+/// Returns what the manifest describes instead.
 pub(crate) fn find(manifest: &[u8]) -> Result<(Digest, u64), String> {
     let manifest: Manifest = serde_json::from_slice(manifest)
-        .map_err(|error| format!("its manifest is not one: {error}"))?;
+        .map_err(|error| format!("its manifest is invalid: {error}"))?;
     if let Some(kind) = &manifest.media_type
         && INDEXES.contains(&kind.as_str())
     {
@@ -97,17 +97,17 @@ pub(crate) fn find(manifest: &[u8]) -> Result<(Digest, u64), String> {
     Ok((digest, layer.size))
 }
 
-/// A component as it is pushed: config and manifest.
+/// The config and the manifest of a component to push.
 pub(crate) struct Parts {
     pub(crate) config: Vec<u8>,
     pub(crate) manifest: Vec<u8>,
 }
 
-/// Describes a component.
+/// Returns the config and the manifest of a component.
 ///
 /// # Errors
 ///
-/// Where it cannot be written as JSON.
+/// Returns an error if they cannot be written as JSON.
 pub(crate) fn parts(component: &[u8], contents: &Contents) -> Result<Parts, serde_json::Error> {
     let digest = Digest::of(component);
     let config = serde_json::to_vec(&Config {
@@ -195,7 +195,7 @@ mod tests {
             INDEXES[0]
         );
         for (text, words) in [
-            ("<html>".to_owned(), "its manifest is not one"),
+            ("<html>".to_owned(), "its manifest is invalid"),
             (r#"{"schemaVersion":1}"#.into(), "no config"),
             (index, "a list of container images"),
             (

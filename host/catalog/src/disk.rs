@@ -9,7 +9,7 @@ use iechor_registry::Digest;
 use crate::error::CatalogError;
 use crate::source::unreadable;
 
-/// The file that is taken from a directory that holds several components.
+/// The file that is used if a directory contains several components.
 const PREFERRED: &str = "driver.wasm";
 const EXTENSION: &str = "wasm";
 
@@ -18,17 +18,17 @@ const EXTENSION: &str = "wasm";
 pub(crate) struct OnDisk {
     /// The component.
     pub(crate) bytes: Vec<u8>,
-    /// Its digest.
+    /// Digest of the component.
     pub(crate) digest: Digest,
-    /// Its file, without symbolic links.
+    /// Path of the file, without symbolic links.
     pub(crate) file: PathBuf,
 }
 
-/// Reads the component of a file or directory, of at most `limit` bytes.
+/// Reads the component of a file or directory, with at most `limit` bytes.
 ///
 /// # Errors
 ///
-/// Where there is none, or it does not have the expected digest.
+/// Returns an error if there is none, or it does not have the expected digest.
 pub(crate) fn read_component(
     path: &Path,
     expected: Option<&Digest>,
@@ -50,7 +50,8 @@ pub(crate) fn read_component(
     }
 }
 
-/// Returns the file of the component: the path itself, or in the directory `driver.wasm` or the only component.
+/// Returns the file of the component: the path itself, or `driver.wasm` or the only component of a
+/// directory.
 fn find(path: &Path) -> Result<PathBuf, CatalogError> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !metadata.is_dir() {
@@ -72,7 +73,8 @@ fn find(path: &Path) -> Result<PathBuf, CatalogError> {
         [only] => Ok(only.clone()),
         [] => Err(CatalogError::Unreadable {
             path: path.to_owned(),
-            reason: "the directory holds no .wasm file; build the driver, or name the file".into(),
+            reason: "the directory contains no .wasm file; build the driver, or name the file"
+                .into(),
         }),
         several => {
             let names: Vec<_> = several
@@ -83,7 +85,7 @@ fn find(path: &Path) -> Result<PathBuf, CatalogError> {
             Err(CatalogError::Unreadable {
                 path: path.to_owned(),
                 reason: format!(
-                    "the directory holds several .wasm files and none is {PREFERRED}; name one \
+                    "the directory contains several .wasm files but no {PREFERRED}; name one \
                      of: {}",
                     names.join(", ")
                 ),
@@ -92,7 +94,7 @@ fn find(path: &Path) -> Result<PathBuf, CatalogError> {
     }
 }
 
-/// Reads a file, and returns where it is without symbolic links.
+/// Reads a file, and returns its path without symbolic links and its contents.
 fn read(path: &Path, limit: u64) -> Result<(PathBuf, Vec<u8>), CatalogError> {
     let failed = |error| match error {
         FileError::System(error) => unreadable(path, &error),

@@ -1,4 +1,4 @@
-//! What can go wrong with drivers. A failure carries data; the command line adds what to do.
+//! Errors of drivers. An error carries data; the command line adds hints.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -17,38 +17,38 @@ use crate::policy::PolicyError;
 pub struct MissingGrant {
     /// The capability.
     pub capability: String,
-    /// The patterns that the driver asks for; empty: any subject.
+    /// The requested patterns; empty for any subject.
     pub patterns: Vec<String>,
-    /// Why the driver needs it, in its own words.
+    /// The reason that the driver gives.
     pub reason: String,
 }
 
-/// Where grants were looked for.
+/// The place where grants were searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrantsFrom {
-    /// In the request of the command, for a driver that is being decided about.
+    /// The request of the command, when the grants of a driver are being decided.
     Request,
-    /// In the lock file, which says what was granted before.
+    /// The lock file, which contains earlier grants.
     LockFile,
 }
 
 /// A driver that cannot be used, installed, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// No driver of that name is built in or installed.
-    #[error("there is no driver {name:?}; built in are: {}{}", built_in.join(", "), and(installed))]
+    /// No driver with the name is built in or installed.
+    #[error("unknown driver {name:?}; built-in drivers: {}{}", built_in.join(", "), and(installed))]
     Unknown {
-        /// What was asked for.
+        /// The requested name or source.
         name: String,
-        /// What is built in.
+        /// The built-in drivers.
         built_in: Vec<&'static str>,
-        /// What is installed.
+        /// The installed drivers.
         installed: Vec<String>,
     },
-    /// A source where a driver was expected.
+    /// The user gave a source, but a driver is required.
     #[error("{source_text} is not installed")]
     NotInstalled {
-        /// What was asked for.
+        /// The requested name or source.
         source_text: String,
     },
     /// A text is not the source of a driver.
@@ -56,55 +56,55 @@ pub enum CatalogError {
     Source {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// A digest is not one.
+    /// A digest is invalid.
     #[error(transparent)]
     Digest(#[from] DigestError),
-    /// There is no such file or directory.
+    /// A file or directory does not exist.
     #[error("{}: {reason}", path.display())]
     Missing {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         reason: String,
     },
-    /// A file or directory cannot be read, or has no component.
+    /// A file or directory cannot be read, or contains no component.
     #[error("{}: {reason}", path.display())]
     Unreadable {
         /// The file or directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The file of a component is too large.
-    #[error("{} is too large: it may have {} MiB", path.display(), limit >> 20)]
+    #[error("{} is too large: the maximum is {} MiB", path.display(), limit >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Most bytes that it may have.
+        /// Maximum size, in bytes.
         limit: u64,
     },
-    /// A file has another digest than was asked for.
-    #[error("{} has the digest {found}, but {expected} was asked for; it is not used", path.display())]
+    /// A file has another digest than the requested one.
+    #[error("{} has the digest {found}, but {expected} was requested; it is not used", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
-        /// The digest that was asked for.
+        /// The requested digest.
         expected: Digest,
-        /// The digest that the file has.
+        /// The digest of the file.
         found: Digest,
     },
-    /// An artifact of a registry is no component.
-    #[error("{what} is no driver: {reason}")]
+    /// An artifact of a registry is not a component.
+    #[error("{what} is not a driver: {reason}")]
     NotAComponent {
-        /// What was asked for.
+        /// The requested name or source.
         what: String,
-        /// What it is instead.
+        /// The kind of the artifact, or its fault.
         reason: String,
     },
-    /// A registry cannot be shown the credentials of the Docker configuration.
+    /// The credentials of the Docker configuration for a registry cannot be used.
     #[error(
         "{registry} has an identity token in the Docker configuration, which cannot be used to fetch \
          or push drivers"
@@ -118,9 +118,9 @@ pub enum CatalogError {
     Gone {
         /// The driver.
         name: String,
-        /// Its component.
+        /// The file of the component.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         reason: String,
     },
     /// The component of an installed driver was changed in the store.
@@ -131,22 +131,22 @@ pub enum CatalogError {
     Changed {
         /// The driver.
         name: String,
-        /// What was installed.
+        /// The installed digest.
         expected: Digest,
-        /// What is there.
+        /// The digest that was found.
         found: String,
     },
-    /// An installed driver has another version than the lock file says.
-    #[error("driver {name} says that it is version {said}; version {installed} was installed")]
+    /// An installed driver reports another version than the lock file.
+    #[error("driver {name} reports version {said}, but version {installed} was installed")]
     OtherVersion {
         /// The driver.
         name: String,
-        /// What the driver says.
+        /// The version that the driver reports.
         said: String,
-        /// What the lock file says.
+        /// The version in the lock file.
         installed: String,
     },
-    /// The lock file has a form that this program does not know.
+    /// The lock file has a version that this program does not support.
     #[error(
         "{} was written by a newer iechor (it has version {version}, and this program reads version \
          {known})",
@@ -155,9 +155,9 @@ pub enum CatalogError {
     NewerLock {
         /// The lock file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the file.
         version: i64,
-        /// The version that this program reads.
+        /// The version that this program supports.
         known: i64,
     },
     /// The lock file cannot be used.
@@ -165,7 +165,7 @@ pub enum CatalogError {
     BrokenLock {
         /// The lock file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The entry of an installed driver cannot be used.
@@ -173,36 +173,33 @@ pub enum CatalogError {
     BrokenEntry {
         /// The driver.
         name: String,
-        /// What is wrong with the entry.
+        /// The fault of the entry.
         reason: String,
     },
-    /// The entry of an installed driver cannot be used, and does not say its name.
+    /// The entry of an installed driver cannot be used, and has no readable name.
     #[error("an entry of [[driver]] in drivers.lock cannot be used: {reason}")]
     NamelessEntry {
-        /// What is wrong with the entry.
+        /// The fault of the entry.
         reason: String,
     },
-    /// An entry of grants cannot be used.
+    /// An entry with grants cannot be used.
     #[error("an entry of [[trust]] in drivers.lock cannot be used and grants nothing: {reason}")]
     BrokenGrants {
-        /// What is wrong with the entry.
+        /// The fault of the entry.
         reason: String,
     },
-    /// A driver of that name has been built in since the driver was installed.
-    #[error("a driver named {name} is built in now and used instead of this one")]
+    /// A built-in driver has the name of an installed one, since an update of this program.
+    #[error("a built-in driver named {name} is used instead of this one")]
     Shadowed {
         /// The name.
         name: String,
     },
-    /// What is to be revoked was not granted.
-    #[error(
-        "{revoked} was not granted; what was granted is: {}",
-        or_nothing(granted)
-    )]
+    /// A grant to revoke does not exist.
+    #[error("{revoked} was not granted; the grants are: {}", or_nothing(granted))]
     NotGranted {
-        /// What was to be revoked.
+        /// The grant to revoke.
         revoked: String,
-        /// What was granted.
+        /// The existing grants.
         granted: Vec<String>,
     },
     /// A grant in the lock file has an invalid pattern.
@@ -210,19 +207,19 @@ pub enum CatalogError {
     UselessGrant {
         /// The driver.
         name: String,
-        /// The grant, as it is written.
+        /// The grant, as written in the lock file.
         grant: String,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
-    /// The driver is another one than the user pinned.
-    #[error("driver {name} has the digest {found}, not {expected} as was asked for")]
+    /// The driver has another digest than the pinned one.
+    #[error("driver {name} has the digest {found}, but {expected} was requested")]
     Pinned {
         /// The driver.
         name: String,
-        /// What was asked for.
+        /// The requested name or source.
         expected: Digest,
-        /// What is there.
+        /// The digest that was found.
         found: String,
     },
     /// The driver needs capabilities that were not granted.
@@ -233,53 +230,53 @@ pub enum CatalogError {
     Untrusted {
         /// The driver.
         driver: String,
-        /// What was not granted.
+        /// The missing grants.
         missing: Vec<MissingGrant>,
-        /// Where grants were looked for.
+        /// The place where grants were searched.
         from: GrantsFrom,
     },
-    /// A grant is for nothing that the driver asks for.
+    /// The driver does not request a capability that is to be granted.
     #[error(
-        "driver {driver} does not ask for {}, so granting it would change nothing; {}",
+        "driver {driver} does not request {}, so the grant would have no effect; {}",
         unasked.join(", "), asks_for(requested)
     )]
     NotRequested {
         /// The driver.
         driver: String,
-        /// The grants.
+        /// The superfluous grants.
         unasked: Vec<String>,
-        /// What the driver asks for.
+        /// The requests of the driver.
         requested: Vec<String>,
     },
-    /// The name is one of a driver that is built in.
+    /// A built-in driver has the name.
     #[error("a driver named {name} is built in")]
     BuiltIn {
         /// The name.
         name: String,
     },
-    /// Only an installed driver can be changed.
-    #[error("driver {name} is built in: it comes and changes with this program")]
+    /// The driver is built in, and only installed drivers can be changed.
+    #[error("driver {name} is built in: it is part of this program and cannot be changed")]
     NotManaged {
         /// The name.
         name: String,
     },
-    /// The grants of a built-in driver cannot be changed.
+    /// The driver is built in, and its grants cannot be changed.
     #[error(
-        "driver {name} is built in: it may do what it asks for, and nothing of that can be revoked"
+        "driver {name} is built in: it has all grants that it requests, and they cannot be revoked"
     )]
     AlwaysTrusted {
         /// The name.
         name: String,
     },
-    /// The name cannot be that of a driver.
+    /// The name cannot be the name of a driver.
     #[error("{name:?} cannot be the name of a driver: {reason}")]
     Name {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: &'static str,
     },
-    /// Another driver has that name.
+    /// Another installed driver has the name.
     #[error("a driver named {name} is installed, from {installed_from}")]
     Exists {
         /// The name.
@@ -287,7 +284,7 @@ pub enum CatalogError {
         /// Its source.
         installed_from: String,
     },
-    /// Builders use it.
+    /// Builders use the driver.
     #[error("driver {name} is used by {}", builders.join(", "))]
     InUse {
         /// The name.
@@ -295,7 +292,7 @@ pub enum CatalogError {
         /// The builders.
         builders: Vec<String>,
     },
-    /// Another process changed it at the same time.
+    /// Another process changed the driver at the same time.
     #[error("driver {name} was changed by another process at the same time")]
     Raced {
         /// The name.
@@ -307,16 +304,16 @@ pub enum CatalogError {
     /// Builders cannot be listed.
     #[error(transparent)]
     Users(Box<dyn Error + Send + Sync>),
-    /// The Docker CLI's configuration.
+    /// An error of the Docker CLI's configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The driver itself.
+    /// An error of the driver.
     #[error(transparent)]
     Driver(#[from] DriverError),
-    /// A registry or a web server.
+    /// An error of a registry or a web server.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The organisation's policy cannot be known.
+    /// The organisation's policy cannot be read.
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The organisation's policy does not allow a driver.
@@ -336,7 +333,7 @@ impl CatalogError {
         )
     }
 
-    /// Returns whether a server could not be asked: nothing is known of what is there.
+    /// Returns whether a server could not be reached, so that the state of its content is unknown.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Registry(error) if error.is_unreachable())
     }
@@ -345,14 +342,14 @@ impl CatalogError {
 fn and(installed: &[String]) -> String {
     match installed {
         [] => String::new(),
-        names => format!("; installed are: {}", names.join(", ")),
+        names => format!("; installed drivers: {}", names.join(", ")),
     }
 }
 
 fn asks_for(requested: &[String]) -> String {
     match requested {
-        [] => "it asks for nothing".into(),
-        names => format!("it asks for: {}", names.join(", ")),
+        [] => "it requests nothing".into(),
+        names => format!("it requests: {}", names.join(", ")),
     }
 }
 

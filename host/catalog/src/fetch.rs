@@ -1,4 +1,4 @@
-//! Brings components from where they are: files, web servers, registries.
+//! Fetches components from files, web servers and registries.
 
 use iechor_registry::{Access, Artifact, Client, Credential, Digest, Progress, download};
 use iechor_sandbox::limits;
@@ -9,7 +9,7 @@ use crate::disk;
 use crate::error::CatalogError;
 use crate::source::{Location, Source};
 
-/// Characters of what is wrong with a manifest, which may repeat its words.
+/// Maximum length of the fault of a manifest, in characters. It may repeat text of the manifest.
 const REASON: usize = 300;
 
 /// A component that was fetched.
@@ -17,37 +17,36 @@ const REASON: usize = 300;
 pub(crate) struct Fetched {
     /// The component.
     pub(crate) bytes: Vec<u8>,
-    /// Its digest.
+    /// Digest of the component.
     pub(crate) digest: Digest,
-    /// Where exactly it came from: the file of a directory, without symbolic links; the digest
-    /// behind a tag.
+    /// The exact origin: the file of a directory, without symbolic links, or the digest of a tag.
     pub(crate) pinned: Source,
 }
 
-/// What a source leads to now.
+/// The current target of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resolved {
-    /// Digest of the component there.
+    /// Digest of the component.
     pub(crate) digest: Digest,
-    /// As [`Fetched::pinned`].
+    /// The exact origin, see [`Fetched::pinned`].
     pub(crate) pinned: Source,
 }
 
 /// An artifact that was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
-    /// Where it is, pinned to the digest of its manifest.
+    /// The source, pinned to the digest of the manifest.
     pub pinned: Source,
     /// Digest of the component.
     pub digest: Digest,
 }
 
 impl Catalog {
-    /// Fetches the component of a source, until the user cancels.
+    /// Fetches the component of a source, unless the user cancels.
     ///
     /// # Errors
     ///
-    /// Where there is none, or it is not what the source's digest says.
+    /// Returns an error if there is none, or it does not have the digest of the source.
     pub(crate) async fn fetch(
         &self,
         source: &Source,
@@ -57,11 +56,11 @@ impl Catalog {
         self.unless_cancelled("fetching the driver", fetching).await
     }
 
-    /// Finds out what a source leads to, without fetching it where a registry can tell.
+    /// Finds the current target of a source. Does not fetch the component of a registry.
     ///
     /// # Errors
     ///
-    /// As [`Self::fetch`].
+    /// Returns the errors of [`Self::fetch`].
     pub(crate) async fn resolve(&self, source: &Source) -> Result<Resolved, CatalogError> {
         let resolving = async {
             if let Location::Registry(artifact) = &source.location {
@@ -116,11 +115,11 @@ impl Catalog {
         }
     }
 
-    /// Pushes a component under the artifact's tag, until the user cancels.
+    /// Pushes a component under the artifact's tag, unless the user cancels.
     ///
     /// # Errors
     ///
-    /// Where the registry refuses it or cannot be reached.
+    /// Returns an error if the registry refuses it or cannot be reached.
     pub(crate) async fn push_component(
         &self,
         artifact: &Artifact,
@@ -129,7 +128,7 @@ impl Catalog {
     ) -> Result<Pushed, CatalogError> {
         let pushing = async {
             let parts = component::parts(&bytes, contents).map_err(|error| {
-                // What the driver says of itself is in there.
+                // It contains the description of the driver.
                 CatalogError::NotAComponent {
                     what: artifact.to_string(),
                     reason: error.to_string(),
@@ -161,7 +160,7 @@ impl Catalog {
         Ok(Client::connect(artifact, &credential, access).await?)
     }
 
-    /// Returns what a registry is shown: the credentials of the Docker configuration.
+    /// Returns the credentials of the Docker configuration for a registry.
     async fn credential(&self, registry: &str) -> Result<Credential, CatalogError> {
         let Some(found) = self.config().credentials(registry).await? else {
             return Ok(Credential::Anonymous);
@@ -181,7 +180,7 @@ impl Catalog {
     }
 }
 
-/// Finds the component of an artifact by its manifest.
+/// Finds the component of an artifact in its manifest.
 async fn find(
     client: &Client,
     artifact: &Artifact,

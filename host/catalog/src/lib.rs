@@ -1,19 +1,19 @@
-//! The drivers that there are: built in, installed, or files; and what they are trusted with.
+//! The available drivers (built in, installed, or files) and their grants.
 //!
-//! A [`Catalog`] is made once for a command. Whatever runs went through [`Catalog::load`] or
-//! [`Candidate::fetch`], and both through [`admission`]. The bytes that run are those whose digest
-//! was trusted: they are read once, and that digest is computed from them.
+//! A command creates one [`Catalog`]. Every driver that runs comes from [`Catalog::load`] or
+//! [`Candidate::fetch`], and both use [`admission`]. The bytes that run are the bytes whose digest was
+//! trusted: they are read once, and the digest is computed from them.
 //!
-//! - [`catalog`] is what surrounds a command; [`load`](mod@load) makes a driver of a
-//!   [`reference`](mod@reference), which is what `--driver` takes; [`loaded`] is the result.
-//! - [`lock`] is the file that says what is installed, and what was granted to which digest;
-//!   [`storage`] keeps it, with the components. [`users`] says which builders use a driver.
-//! - [`source`] is where a driver is installed from; [`fetch`](mod@fetch) brings its component.
-//! - `trust` changes what is granted. [`candidate`] is a driver that was fetched and may be installed; [`update`] and [`remove`]
-//!   change what is installed, [`list`] and [`verify`] look at it, [`publish`] pushes.
-//! - [`policy`] reads what the organisation allows.
-//! - [`view`] is what listings and inspections return, for tables and as JSON.
-//! - [`error`] has everything that can go wrong, as data.
+//! - [`catalog`] holds the state of a command. [`load`](mod@load) loads the driver that a
+//!   [`reference`](mod@reference) of the user names; [`loaded`] is the result.
+//! - [`lock`] is the lock file with the installed drivers and the grants of each digest. [`storage`] stores
+//!   it with the components. [`users`] lists the builders that use a driver.
+//! - [`source`] is the origin of a driver; [`fetch`](mod@fetch) fetches its component.
+//! - `trust` changes grants. [`candidate`] is a fetched driver that may be installed. [`update`] and
+//!   [`remove`] change installed drivers, [`list`] and [`verify`] inspect them, [`publish`] pushes drivers.
+//! - [`policy`] reads the organisation's policy.
+//! - [`view`] defines the results of listings and inspections, for tables and as JSON.
+//! - [`error`] defines the errors, as data.
 
 pub mod admission;
 pub mod candidate;

@@ -1,4 +1,4 @@
-//! Lists the drivers that there are.
+//! Lists the available drivers.
 
 use iechor_sandbox::{EMBEDDED, Embedded, Grants};
 
@@ -11,11 +11,11 @@ use crate::view::{DriverSummary, Status};
 /// All drivers.
 #[derive(Debug)]
 pub struct Listing {
-    /// Those that are built in, then those that are installed, then those whose entries are broken.
+    /// The built-in drivers, then the installed drivers, then those with broken entries.
     pub drivers: Vec<DriverSummary>,
-    /// What is wrong with drivers.
+    /// Faults of drivers.
     pub faults: Vec<CatalogError>,
-    /// What is wrong with the lock file beyond single drivers.
+    /// A fault of the lock file that does not concern a single driver.
     pub lock_fault: Option<CatalogError>,
 }
 
@@ -23,13 +23,13 @@ pub struct Listing {
 struct State {
     version: String,
     digest: String,
-    /// The names of the requests that it needs and that are not granted.
+    /// The names of required requests that are not granted.
     missing: Vec<String>,
 }
 
 impl Catalog {
-    /// Lists all drivers. One that is broken, or that the policy makes useless, is among them, with
-    /// what is wrong.
+    /// Lists all drivers, including drivers that are broken or that the policy makes unusable, with their
+    /// faults.
     pub async fn list(&self) -> Listing {
         let (lock, lock_fault) = match self.storage().lock_file() {
             Ok(lock) => {

@@ -1,4 +1,4 @@
-//! Makes a driver of what the user named.
+//! Loads the driver that the user named.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use crate::reference::{DriverReference, Place};
 use crate::source;
 use crate::storage::Storage;
 
-/// What is going on while a driver is loaded, which may mean that it is compiled for seconds.
+/// Description of loading a driver, which can include compiling it for seconds.
 const LOADING: &str = "loading the driver";
 
 impl Catalog {
-    /// Loads the driver that `text` names, see [`DriverReference`]. A driver is loaded once, and
-    /// again only after something was installed, removed or granted.
+    /// Loads the driver that `text` names, see [`DriverReference`]. A driver is loaded once, and again only
+    /// after drivers or grants changed.
     ///
     /// # Errors
     ///
-    /// That there is none, that it is not the one that was trusted or pinned, that the policy does
-    /// not allow it, or what keeps it from being loaded.
+    /// Returns an error if the driver does not exist, is not the trusted or pinned one, is not allowed by
+    /// the policy, or cannot be loaded.
     pub async fn load(&self, text: &str) -> Result<Loaded, CatalogError> {
         self.loaded_once(text, self.load_anew(text)).await
     }
@@ -80,7 +80,7 @@ impl Catalog {
     ) -> Result<Loaded, CatalogError> {
         let lock = self.storage().lock_file()?;
         let mut entry = lock.known(name)?;
-        // A pinned builder works with what that was, whatever was installed since.
+        // A pinned builder uses the component that it was created with, even if another was installed.
         if let Some(pinned) = pinned
             && self.storage().component_path(pinned).is_file()
         {
@@ -96,24 +96,24 @@ impl Catalog {
         })
     }
 
-    /// Loads an installed driver that the policy allows, from its component as it is now.
+    /// Checks the policy, and loads an installed driver from the current file of its component.
     ///
     /// # Errors
     ///
-    /// What keeps it from being loaded.
+    /// Returns the reason why it cannot be loaded.
     pub(crate) async fn load_entry(&self, entry: &Installed) -> Result<Arc<Driver>, CatalogError> {
         admit_installed(&*self.policy()?, entry, None)?;
         self.load_installed(entry).await
     }
 
-    /// Loads an installed driver; the caller has it admitted.
+    /// Loads an installed driver that the caller has admitted.
     async fn load_installed(&self, entry: &Installed) -> Result<Arc<Driver>, CatalogError> {
         let (path, binary) = read_installed(self.storage(), entry)?;
         let place = Source::File(path);
         self.component(entry.name.clone(), place, binary).await
     }
 
-    /// Loads a component that was read and admitted, until the user cancels.
+    /// Loads a component that was read and admitted, unless the user cancels.
     pub(crate) async fn component(
         &self,
         name: String,
@@ -125,12 +125,12 @@ impl Catalog {
     }
 }
 
-/// Loads the built-in driver of that name or alias, if the policy allows it; `None` where there is
-/// none.
+/// Loads the built-in driver with the given name or alias, if the policy allows it. Returns `None` if
+/// there is no such driver.
 ///
 /// # Errors
 ///
-/// That it is not allowed or not the pinned one, or what keeps it from being loaded.
+/// Returns an error if it is not allowed, is not the pinned one, or cannot be loaded.
 pub fn load_built_in(
     policy: &Policy,
     name: &str,
@@ -166,7 +166,7 @@ fn read_installed(storage: &Storage, entry: &Installed) -> Result<(PathBuf, Bina
             });
         }
     };
-    // Before anything of it is compiled.
+    // Check this before anything is compiled.
     if binary.digest() != entry.digest.as_str() {
         return Err(CatalogError::Changed {
             name: entry.name.clone(),
@@ -177,7 +177,7 @@ fn read_installed(storage: &Storage, entry: &Installed) -> Result<(PathBuf, Bina
     Ok((path, binary))
 }
 
-/// Returns the grants of a digest that have no effect, each with what is wrong with it.
+/// Returns the grants of a digest that have no effect, each with its fault.
 pub(crate) fn useless(lock: &LockFile, digest: &str) -> Vec<(String, String)> {
     let useless = lock.useless_grants(digest).into_iter();
     useless.map(|(text, why)| (text.to_owned(), why)).collect()

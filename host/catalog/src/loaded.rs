@@ -1,4 +1,4 @@
-//! A driver that may be used, and what it may do.
+//! A driver that may be used, and its grants.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use crate::admission;
 use crate::error::{CatalogError, GrantsFrom};
 use crate::lock::{Installed, LockFile};
 
-/// How a driver came to be here.
+/// The origin of a driver.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
-    /// With this program.
+    /// Part of this program.
     BuiltIn,
     /// A file that the user names.
     File(PathBuf),
-    /// It is installed, or about to be.
+    /// An installed driver, or one that is being installed.
     Installed(Box<Installed>),
 }
 
@@ -34,48 +34,49 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A driver that may be used, and what it may do.
+/// A driver that may be used, and its grants.
 #[derive(Clone)]
 pub struct Loaded {
     /// The driver.
     pub driver: Arc<Driver>,
-    /// How it came to be here.
+    /// The origin of the driver.
     pub origin: Origin,
-    /// What the user granted to its digest.
+    /// The grants of the user for the driver's digest.
     pub granted: Vec<Grant>,
-    /// Grants of its digest that have no effect, each with what is wrong with it.
+    /// Grants of the digest that have no effect, each with its fault.
     pub useless: Vec<(String, String)>,
-    /// What the organisation allows, whatever is granted.
+    /// The organisation's policy, which limits all grants.
     pub policy: Arc<Policy>,
 }
 
 impl Loaded {
-    /// Returns what it may do.
+    /// Returns the grants of the driver, as limited by the policy.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Untrusted`] where it lacks a grant that it needs.
+    /// Returns [`CatalogError::Untrusted`] if a required grant is missing.
     pub async fn grants(&self) -> Result<Grants, CatalogError> {
         let from = GrantsFrom::LockFile;
         let grants = admission::check_trusted(&self.driver, &self.granted, from).await?;
         Ok(grants.under(Arc::clone(&self.policy)))
     }
 
-    /// Checks that it asks for all of these.
+    /// Checks that the driver requests all of the given grants.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::NotRequested`], or what went wrong in the driver.
+    /// Returns [`CatalogError::NotRequested`], or the error of the driver.
     pub async fn check_requested(&self, grants: &[Grant]) -> Result<(), CatalogError> {
         let requests = &self.driver.descriptor().await?.capabilities;
         admission::check_requested(self.driver.name(), requests, grants)
     }
 
-    /// Returns what it was granted with `more`, once that is all that it needs.
+    /// Returns the grants of the driver together with `more`, if they contain all required grants.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::Untrusted`] where it needs more, and as [`Self::check_requested`].
+    /// Returns [`CatalogError::Untrusted`] if a grant is missing, and the errors of
+    /// [`Self::check_requested`].
     pub async fn granted_with(&self, more: &[Grant]) -> Result<Vec<Grant>, CatalogError> {
         self.check_requested(more).await?;
         let granted = [self.granted.as_slice(), more].concat();
@@ -83,27 +84,27 @@ impl Loaded {
         Ok(granted)
     }
 
-    /// Adds to what it may do, for as long as it is loaded, once that is all that it needs.
+    /// Adds grants for as long as the driver is loaded, if it then has all required grants.
     ///
     /// # Errors
     ///
-    /// As [`Self::granted_with`].
+    /// Returns the errors of [`Self::granted_with`].
     pub async fn trust(&mut self, more: &[Grant]) -> Result<(), CatalogError> {
         self.granted = self.granted_with(more).await?;
         Ok(())
     }
 
-    /// Returns everything that it asks for, as grants.
+    /// Returns all requests of the driver, as grants.
     ///
     /// # Errors
     ///
-    /// What went wrong in the driver.
+    /// Returns the error of the driver.
     pub async fn requested(&self) -> Result<Vec<Grant>, CatalogError> {
         let requests = &self.driver.descriptor().await?.capabilities;
         Ok(requests.iter().map(Grant::of).collect())
     }
 
-    /// Returns its digest, where it does not come with the program and can change by itself.
+    /// Returns the digest of a driver that is not built in.
     pub fn own_digest(&self) -> Option<&str> {
         match self.origin {
             Origin::BuiltIn => None,
@@ -115,8 +116,7 @@ impl Loaded {
         Ok(Digest::from_str(self.driver.digest())?)
     }
 
-    /// Checks that it is still what is installed: grants of a driver that was removed or replaced
-    /// would outlive it.
+    /// Checks that the driver is still installed. Otherwise its grants would outlive it.
     pub(crate) fn check_there(&self, lock: &LockFile) -> Result<(), CatalogError> {
         match &self.origin {
             Origin::Installed(entry)

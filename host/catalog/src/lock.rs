@@ -1,6 +1,6 @@
-//! The lock file: which drivers are installed, from where, and what each component may do.
+//! The lock file: the installed drivers, their sources, and the grants of each component.
 //!
-//! This is its content; the module `storage` reads and writes it.
+//! This module defines the content; the module `storage` reads and writes the file.
 
 mod text;
 
@@ -25,35 +25,34 @@ pub struct LockFile {
 /// An installed driver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Installed {
-    /// The name that builders are created with.
+    /// The name by which builders refer to the driver.
     pub name: String,
-    /// Its own version.
+    /// The version of the driver.
     pub version: String,
-    /// The source as it was given; a path is absolute.
+    /// The source as the user gave it, with an absolute path.
     pub source: String,
-    /// What the source led to: a file, or a manifest by its digest.
+    /// The target of the source: a file, or a manifest with its digest.
     pub pinned: String,
     /// Digest of the component.
     pub digest: Digest,
-    /// When it was installed, in RFC 3339.
+    /// Time of the installation, in RFC 3339.
     pub installed_at: String,
-    /// What another program wrote in addition; it stays.
+    /// Unknown fields. They are preserved.
     #[serde(flatten)]
     pub(crate) others: toml::Table,
 }
 
-/// What was granted to a component.
+/// The grants of a component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Trust {
     digest: Digest,
-    /// Texts that [`Grant::parse`] reads. Those that this program does not know grant nothing, and
-    /// stay.
+    /// Texts that [`Grant::parse`] parses. Unknown grants have no effect, and are preserved.
     grants: Vec<String>,
     #[serde(flatten)]
     others: toml::Table,
 }
 
-/// An entry that cannot be used. It stays as it is.
+/// An entry that cannot be used. It is preserved.
 #[derive(Debug, Clone, PartialEq)]
 struct Broken {
     list: text::List,
@@ -71,19 +70,19 @@ impl Broken {
 }
 
 impl LockFile {
-    /// Returns the installed driver of that name.
+    /// Returns the installed driver with the given name.
     pub fn driver(&self, name: &str) -> Option<&Installed> {
         self.drivers
             .iter()
             .find(|driver| driver.name.eq_ignore_ascii_case(name))
     }
 
-    /// Returns whether every entry can be used.
+    /// Returns whether all entries can be used.
     pub(crate) fn is_whole(&self) -> bool {
         self.broken.is_empty()
     }
 
-    /// Returns the drivers whose entries cannot be used: their names, where they say one, and the reason.
+    /// Returns the drivers whose entries cannot be used: the name, if it is readable, and the reason.
     pub fn broken_drivers(&self) -> impl Iterator<Item = (Option<&str>, CatalogError)> {
         let broken = self.broken.iter();
         broken
@@ -101,7 +100,7 @@ impl LockFile {
             })
     }
 
-    /// Returns why the entry of the driver of that name cannot be used.
+    /// Returns the reason why the entry of a driver cannot be used.
     pub fn broken_driver(&self, name: &str) -> Option<CatalogError> {
         self.broken_drivers()
             .find(|(broken, _)| broken.is_some_and(|broken| broken.eq_ignore_ascii_case(name)))
@@ -112,7 +111,8 @@ impl LockFile {
     ///
     /// # Errors
     ///
-    /// That there is none of that name, and which there are; that its entry cannot be used.
+    /// Returns an error with the known names if there is no such driver, or an error if its entry cannot
+    /// be used.
     pub fn known(&self, name: &str) -> Result<Installed, CatalogError> {
         if let Some(entry) = self.driver(name) {
             return Ok(entry.clone());
@@ -126,11 +126,11 @@ impl LockFile {
             }))
     }
 
-    /// Returns the entry of an installed driver that is to be changed.
+    /// Returns the entry of an installed driver that the caller will change.
     ///
     /// # Errors
     ///
-    /// As [`Self::known`], or that the driver is built in.
+    /// Returns the errors of [`Self::known`], or an error if the driver is built in.
     pub fn managed(&self, name: &str) -> Result<Installed, CatalogError> {
         if self.driver(name).is_none() && Embedded::find(name).is_some() {
             let name = name.to_owned();
@@ -139,11 +139,11 @@ impl LockFile {
         self.known(name)
     }
 
-    /// Returns the entries of the installed drivers of those names; all where no name is given.
+    /// Returns the entries of the installed drivers with the given names, or of all if no name is given.
     ///
     /// # Errors
     ///
-    /// As [`Self::managed`], for the first name.
+    /// Returns the errors of [`Self::managed`], for the first faulty name.
     pub fn chosen(&self, names: &[String]) -> Result<Vec<Installed>, CatalogError> {
         if names.is_empty() {
             return Ok(self.drivers.clone());
@@ -151,8 +151,8 @@ impl LockFile {
         names.iter().map(|name| self.managed(name)).collect()
     }
 
-    /// Returns the names of the drivers that [`Self::chosen`] leaves out where no name is given,
-    /// since their entries cannot be used, with the reasons.
+    /// Returns the names of the drivers that [`Self::chosen`] omits if no name is given, because their
+    /// entries cannot be used, with the reasons.
     pub fn unusable(&self, names: &[String]) -> Vec<(String, CatalogError)> {
         if !names.is_empty() {
             return Vec::new();
@@ -162,7 +162,7 @@ impl LockFile {
             .collect()
     }
 
-    /// Returns why an entry of grants cannot be used; it grants nothing.
+    /// Returns the reason why an entry with grants cannot be used. Such an entry grants nothing.
     pub fn broken_grants(&self) -> Option<CatalogError> {
         let broken = self.broken.iter();
         let mut broken = broken.filter(|broken| broken.list == text::List::Trust);
@@ -171,7 +171,7 @@ impl LockFile {
         })
     }
 
-    /// Returns what was granted to the component of that digest.
+    /// Returns the grants of the component with the given digest.
     pub fn grants(&self, digest: &str) -> Vec<Grant> {
         self.trust
             .iter()
@@ -181,8 +181,8 @@ impl LockFile {
             .collect()
     }
 
-    /// Returns the grants of a component that have no effect since their patterns are invalid: as
-    /// they are written, with what is wrong. They are never read as more than they say.
+    /// Returns the grants of a component that have no effect because their patterns are invalid: the text
+    /// of each grant, with its fault.
     pub fn useless_grants(&self, digest: &str) -> Vec<(&str, String)> {
         self.trust
             .iter()
@@ -193,14 +193,13 @@ impl LockFile {
             .collect()
     }
 
-    /// Sets the grants of a component. Grants that this program does not know stay.
+    /// Sets the grants of a component. Unknown grants stay.
     pub fn set_grants(&mut self, digest: &Digest, grants: &[Grant]) {
         self.withdraw(digest, |_| true);
         self.grant(digest, grants);
     }
 
-    /// Adds to what a component was granted. Returns what it had not been granted before, each
-    /// with one pattern at most.
+    /// Adds grants to a component. Returns the new grants, each with at most one pattern.
     pub fn grant(&mut self, digest: &Digest, more: &[Grant]) -> Vec<Grant> {
         let mut new = Vec::new();
         for grant in more.iter().flat_map(one_by_one) {
@@ -220,12 +219,12 @@ impl LockFile {
         new
     }
 
-    /// Revokes the grant of one pattern from a component, or all of a name where `revoked` has no
-    /// pattern.
+    /// Revokes the grant of one pattern from a component, or all grants of a capability if `revoked` has
+    /// no pattern.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::NotGranted`] where there is nothing to revoke.
+    /// Returns [`CatalogError::NotGranted`] if there is nothing to revoke.
     pub fn revoke(&mut self, digest: &Digest, revoked: &Grant) -> Result<(), CatalogError> {
         let taken = self.withdraw(digest, |grant| {
             grant.name == revoked.name && (revoked.scope.is_empty() || grant.scope == revoked.scope)
@@ -240,12 +239,12 @@ impl LockFile {
         })
     }
 
-    /// Removes those of the grants that this program knows; returns whether there were any.
+    /// Removes the matching grants. Returns whether there were any.
     pub(crate) fn withdraw(&mut self, digest: &Digest, which: impl Fn(&Grant) -> bool) -> bool {
         let mut any = false;
         for trust in self.trust.iter_mut().filter(|t| t.digest == *digest) {
             trust.grants.retain(|text| {
-                // What counts for nothing is taken away as well.
+                // Grants without effect are removed as well.
                 let taken = Grant::parse_any(text).is_ok_and(|grant| which(&grant));
                 any |= taken;
                 !taken
@@ -256,14 +255,14 @@ impl LockFile {
         any
     }
 
-    /// Adds an installed driver, in the place of one of its name.
+    /// Adds an installed driver, and replaces a driver with the same name.
     pub fn put(&mut self, driver: Installed) {
         self.take(&driver.name);
         self.drivers.push(driver);
         self.drivers.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
-    /// Removes and returns a driver, with entries of its name that cannot be used.
+    /// Removes and returns a driver. Also removes unusable entries with its name.
     pub fn take(&mut self, name: &str) -> Option<Installed> {
         let is_it = |found: &str| found.eq_ignore_ascii_case(name);
         self.broken
@@ -272,7 +271,7 @@ impl LockFile {
         Some(self.drivers.remove(at))
     }
 
-    /// Removes the grants of a component that is neither installed nor in use.
+    /// Removes the grants of a component, unless it is installed or in use.
     pub fn forget(&mut self, digest: &Digest, in_use: bool) {
         if !in_use && !self.drivers.iter().any(|driver| driver.digest == *digest) {
             self.trust.retain(|trust| trust.digest != *digest);
@@ -280,7 +279,7 @@ impl LockFile {
     }
 }
 
-/// Splits a grant into grants with one pattern each, as they are written.
+/// Splits a grant into the texts of grants with one pattern each.
 fn one_by_one(grant: &Grant) -> Vec<Grant> {
     let with = |scope| Grant {
         name: grant.name.clone(),

@@ -1,23 +1,23 @@
-//! Names that drivers are installed under.
+//! Names of installed drivers.
 
 use iechor_sandbox::Embedded;
 
 use crate::error::CatalogError;
 
-/// Longest name, in characters.
+/// Maximum length of a name, in characters.
 const LONGEST: usize = 200;
 
-/// Checks the name of a driver that is to be installed: it starts with a letter and goes on with
-/// letters, digits, `.`, `-` and `_`, and is neither taken for a file nor that of a built-in driver.
+/// Checks the name of a driver to install. It must start with a letter, and contain only letters,
+/// digits, `.`, `-` and `_`. It must not look like a file or be the name of a built-in driver.
 ///
 /// # Errors
 ///
-/// [`CatalogError::Name`] or [`CatalogError::BuiltIn`].
+/// Returns [`CatalogError::Name`] or [`CatalogError::BuiltIn`].
 pub(crate) fn check(name: &str) -> Result<(), CatalogError> {
     let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let reason =
         if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(of_name) {
-            "a name starts with a letter and has no symbols except ._-"
+            "a name must start with a letter and must not contain symbols except ._-"
         } else if name.len() > LONGEST {
             "it is too long"
         } else if name.ends_with(".wasm") {

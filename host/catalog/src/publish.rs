@@ -1,4 +1,4 @@
-//! Puts a component into a registry, for others to install.
+//! Pushes a component to a registry, so that others can install it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,27 +17,29 @@ use crate::fetch::Pushed;
 use crate::source::{Location, Source};
 
 impl Catalog {
-    /// Pushes the component of a file, which has to be a driver.
+    /// Pushes the component of a file. The component must be a driver.
     ///
     /// # Errors
     ///
-    /// Where the file is no driver, or the registry does not take it.
+    /// Returns an error if the file is not a driver, or the registry refuses it.
     pub async fn push(&self, file: &Path, destination: &Source) -> Result<Pushed, CatalogError> {
         let wrong = |reason: &str| CatalogError::Source {
             text: destination.to_string(),
             reason: reason.into(),
         };
         let Location::Registry(artifact) = &destination.location else {
-            return Err(wrong("a driver is pushed to oci://REGISTRY/REPOSITORY:TAG"));
+            return Err(wrong(
+                "a driver can only be pushed to oci://REGISTRY/REPOSITORY:TAG",
+            ));
         };
         if destination.digest.is_some() {
-            return Err(wrong("the digest is known only after it was pushed"));
+            return Err(wrong("the digest is not known before the push"));
         }
         let fetched = self.fetch(&Source::path(file), &|_, _| {}).await?;
         let name = file.display().to_string();
         let policy = self.policy()?;
         let binary = Binary::new(fetched.bytes.clone());
-        // It is asked what it is, so it has to be allowed to run here.
+        // Reading its description runs the driver, so it must be allowed to run here.
         let from = admission::fetched(&fetched.pinned);
         admission::admit(&policy, &name, binary.digest(), &from, None)?;
         let place = Place::File(file.to_owned());
@@ -53,7 +55,7 @@ impl Catalog {
     }
 }
 
-/// Returns the present time, in RFC 3339 and whole seconds.
+/// Returns the current time, in RFC 3339 with whole seconds.
 pub(crate) fn now() -> String {
     OffsetDateTime::from(SystemTime::now())
         .replace_nanosecond(0)
@@ -62,7 +64,7 @@ pub(crate) fn now() -> String {
         .unwrap_or_default()
 }
 
-/// Returns what a driver says of itself, under the keys of the OCI.
+/// Returns the description of a driver as OCI annotations.
 fn annotations(descriptor: &Descriptor) -> BTreeMap<String, String> {
     let said = [
         ("title", Some(&descriptor.name)),

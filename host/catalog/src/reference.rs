@@ -1,5 +1,5 @@
-//! How a user names a driver: a name, or the path of a component, each followed by `@sha256:...`
-//! where it must be that component.
+//! References of users to drivers: a name or the path of a component, optionally followed by
+//! `@sha256:...` to require a digest.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,19 +9,19 @@ use iechor_registry::Digest;
 
 use crate::error::CatalogError;
 
-/// A driver as the user names it.
+/// A reference of a user to a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriverReference {
-    /// Which.
+    /// The name or file.
     pub place: Place,
-    /// The digest that its component must have.
+    /// The required digest of the component.
     pub digest: Option<Digest>,
 }
 
-/// Where a driver is looked for.
+/// The place of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Built in or installed.
+    /// The name of a built-in or installed driver.
     Name(String),
     /// The file of a component: the text has a `/`, or ends in `.wasm`.
     File(PathBuf),
@@ -51,7 +51,7 @@ impl DriverReference {
     ///
     /// # Errors
     ///
-    /// Where there is no such file.
+    /// Returns an error if the file does not exist.
     pub fn absolute(self) -> Result<Self, CatalogError> {
         let Place::File(path) = self.place else {
             return Ok(self);

@@ -6,21 +6,20 @@ use crate::catalog::Catalog;
 use crate::error::CatalogError;
 
 impl Catalog {
-    /// Removes an installed driver, with what was granted to it; one whose entry cannot be used,
-    /// too. Returns its name.
+    /// Removes an installed driver and its grants, also if its entry cannot be used. Returns its name.
     ///
     /// # Errors
     ///
-    /// Where builders use it and `force` is not set, or there is none.
+    /// Returns an error if builders use the driver and `force` is not set, or it does not exist.
     pub fn remove(&self, name: &str, force: bool) -> Result<String, CatalogError> {
         let storage = self.storage();
-        // Under the lock: a builder that is saved at the same time waits, or is seen here.
+        // With the lock held, a builder that is saved at the same time waits, or is visible here.
         self.edit(None, |lock| {
             let name = match lock.broken_driver(name) {
                 Some(_) => name.to_owned(),
                 None => lock.managed(name)?.name,
             };
-            // Builders use the built-in driver of that name, where there is one.
+            // If there is a built-in driver with the name, builders use that one.
             let builders: Vec<_> = match Embedded::find(&name) {
                 Some(_) => Vec::new(),
                 None => {

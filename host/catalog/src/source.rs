@@ -1,13 +1,12 @@
-//! The source of a driver, as a user writes it.
+//! Sources of drivers.
 //!
-//! | source | digest |
+//! | Source | Digest |
 //! |---|---|
-//! | `./driver.wasm`, `dist/` | may be given; of the component |
-//! | `https://host/driver.wasm@sha256:...` | must be given; of the component |
-//! | `oci://registry/repository:tag` | may be given; of the manifest, as registries do |
+//! | `./driver.wasm`, `dist/` | optional; digest of the component |
+//! | `https://host/driver.wasm@sha256:...` | required; digest of the component |
+//! | `oci://registry/repository:tag` | optional; digest of the manifest, as usual for registries |
 //!
-//! `@sha256:...` may follow each of them: only this content is accepted.
-//! A tag that is left out is `latest`.
+//! `@sha256:...` may follow each of them; other content is then refused. The default tag is `latest`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,23 +18,23 @@ use crate::error::CatalogError;
 
 const OCI: &str = "oci://";
 
-/// Where a driver is.
+/// A source of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The place.
     pub location: Location,
-    /// What has to be there.
+    /// The required digest.
     pub digest: Option<Digest>,
 }
 
-/// The place of a driver.
+/// The location of a driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A file, or a directory with one component in it.
+    /// A file, or a directory with one component.
     Path(PathBuf),
-    /// The address of a file at a web server, see [`normal_address`].
+    /// The address of a file on a web server, see [`normal_address`].
     Web(String),
-    /// An artifact of an OCI registry.
+    /// An artifact in an OCI registry.
     Registry(Artifact),
 }
 
@@ -48,7 +47,7 @@ impl Source {
         }
     }
 
-    /// Returns the registry that it is in, by the name that credentials are stored under.
+    /// Returns the registry of the source, under the name of its credentials.
     pub fn registry(&self) -> Option<&str> {
         match &self.location {
             Location::Registry(artifact) => Some(&artifact.registry),
@@ -56,7 +55,7 @@ impl Source {
         }
     }
 
-    /// Returns the same source, pinned to that digest.
+    /// Returns the same source, pinned to a digest.
     #[must_use]
     pub fn pinned_to(&self, digest: Digest) -> Self {
         Self {
@@ -69,7 +68,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Where there is no such path.
+    /// Returns an error if the path does not exist.
     pub fn absolute(self) -> Result<Self, CatalogError> {
         let Location::Path(path) = &self.location else {
             return Ok(self);
@@ -84,7 +83,7 @@ impl Source {
     }
 }
 
-/// Turns what the system says of a path into an error.
+/// Returns the error of a path that cannot be read.
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> CatalogError {
     let (path, reason) = (path.to_owned(), error.to_string());
     match error.kind() {
@@ -118,7 +117,7 @@ impl FromStr for Source {
                 let url = normal_address(place).map_err(wrong)?;
                 if digest.is_none() {
                     return Err(wrong(
-                        "a web server may answer with anything: add @sha256:... (sha256sum shows \
+                        "the content of a web server can change: add @sha256:... (sha256sum shows \
                          the digest of a file)"
                             .into(),
                     ));
@@ -127,7 +126,7 @@ impl FromStr for Source {
             }
             Some((scheme, _)) => {
                 return Err(wrong(format!(
-                    "there is no {scheme}://; there are {OCI}, https://, http:// and paths"
+                    "{scheme}:// is not supported; use {OCI}, https://, http:// or a path"
                 )));
             }
         };
@@ -234,7 +233,7 @@ mod tests {
             (at("https://h/a%2Fb"), "must not be encoded"),
             (at("https://h/a%5cb"), "must not be encoded"),
             (at("https://h/a/%2\te/b"), "control characters"),
-            ("ftp://h/a".into(), "there is no ftp://"),
+            ("ftp://h/a".into(), "ftp:// is not supported"),
             ("oci://host".into(), "no repository"),
             ("oci:///a".into(), "name of a registry"),
             ("oci://h/A".into(), "name of a repository"),

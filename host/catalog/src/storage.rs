@@ -1,13 +1,13 @@
-//! Where installed drivers are kept: the lock file and the components.
+//! The storage of installed drivers: the lock file and the components.
 //!
-//! | path in the store | content |
+//! | Path in the store | Content |
 //! |---|---|
 //! | `drivers/drivers.lock` | a [`LockFile`], in TOML |
 //! | `drivers/components/<digits of the digest>.wasm` | the components |
 //!
 //! The lock file is written under the store's lock and replaced in one step. A component is written
-//! before the lock file names it, and removed after it no longer does. A process that is killed in
-//! between leaves a component too many at most, which the next writer removes.
+//! before the lock file names it, and removed after the lock file no longer names it. A process that is
+//! killed in between leaves at most one unused component, which the next writer removes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::users::{self, User, Users};
 const DIRECTORY: &str = "drivers";
 const FILE: &str = "drivers.lock";
 const COMPONENTS: &str = "components";
-/// The largest lock file that is read, in bytes: some ten thousand drivers.
+/// Maximum size of the lock file, in bytes; enough for about ten thousand drivers.
 const LARGEST: u64 = 8 << 20;
 
 /// The installed drivers of a store.
@@ -33,18 +33,17 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Returns the installed drivers of the store in that directory; `users` lists its builders.
-    /// Nothing is read yet.
+    /// Returns the installed drivers of a store. `users` lists its builders. Reads nothing yet.
     pub fn new(store: Directory, users: Arc<dyn Users>) -> Self {
         Self { store, users }
     }
 
-    /// Reads the lock file; nothing is installed where there is none. An entry that cannot be used
-    /// is among the [broken](LockFile::broken_drivers) ones, and spares the others.
+    /// Reads the lock file. Without a file, no drivers are installed. An entry that cannot be used is listed
+    /// as [broken](LockFile::broken_drivers) and does not affect the others.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be used at all.
+    /// Returns an error if the whole file cannot be used.
     pub fn lock_file(&self) -> Result<LockFile, CatalogError> {
         let path = self.lock_path();
         match iechor_files::read_to_string(&path, LARGEST) {
@@ -57,16 +56,16 @@ impl Storage {
         }
     }
 
-    /// Returns where the component of an installed driver is.
+    /// Returns the path of the component of an installed driver.
     pub fn component_path(&self, digest: &Digest) -> PathBuf {
         self.store.path().join(components()).join(file_name(digest))
     }
 
-    /// Changes the lock file, and adds a component. Nothing changes where `change` fails.
+    /// Changes the lock file, and adds a component. If `change` fails, nothing is changed.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be used or written, and what `change` returns.
+    /// Returns an error if the file cannot be used or written, and the error of `change`.
     pub fn edit<T>(
         &self,
         component: Option<(&Digest, &[u8])>,
@@ -75,11 +74,11 @@ impl Storage {
         self.edit_in(&self.store.lock(LOCK_WAIT)?, component, change)
     }
 
-    /// As [`Self::edit`], under the store's lock that is held already.
+    /// Does what [`Self::edit`] does, under the store's lock, which the caller holds.
     ///
     /// # Errors
     ///
-    /// The same.
+    /// Returns the errors of [`Self::edit`].
     pub fn edit_in<T>(
         &self,
         locked: &Locked,
@@ -100,7 +99,7 @@ impl Storage {
             })?;
             locked.write(Path::new(DIRECTORY).join(FILE), text.as_bytes())?;
         }
-        // An entry that cannot be used may name any of the components.
+        // An unusable entry may refer to any component.
         if lock.is_whole() {
             let pinned = self.pinned()?;
             let installed = lock.drivers.iter().map(|driver| &driver.digest);
@@ -110,12 +109,12 @@ impl Storage {
         Ok(value)
     }
 
-    /// Returns the builders whose driver is the installed one of that name. Builders that cannot be
-    /// read are left out: they cannot be used.
+    /// Returns the builders that use the installed driver with the given name. Omits builders that cannot be
+    /// read, because they cannot be used.
     ///
     /// # Errors
     ///
-    /// Where the builders cannot be listed.
+    /// Returns an error if the builders cannot be listed.
     pub fn users_of(&self, name: &str) -> Result<Vec<User>, CatalogError> {
         let all = users::named(self.users.as_ref())?.into_iter();
         Ok(all
@@ -124,7 +123,7 @@ impl Storage {
             .collect())
     }
 
-    /// Returns whether a builder was made with the component of that digest.
+    /// Returns whether a builder was created with the component that has the given digest.
     pub(crate) fn is_remembered(&self, digest: &Digest) -> Result<bool, CatalogError> {
         let all = self.users.list().map_err(CatalogError::Users)?;
         Ok(all
@@ -132,7 +131,7 @@ impl Storage {
             .any(|used| used.digest.as_deref() == Some(digest.as_str())))
     }
 
-    /// Returns the components that builders are pinned to: they stay, whatever was installed since.
+    /// Returns the components that builders are pinned to. They stay even if others were installed.
     fn pinned(&self) -> Result<Vec<Digest>, CatalogError> {
         let all = users::named(self.users.as_ref())?.into_iter();
         Ok(all.filter_map(|(_, user)| user.pinned).collect())

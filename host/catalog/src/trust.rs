@@ -1,4 +1,4 @@
-//! Changes what is granted to the digest of a driver.
+//! Changes the grants of a driver's digest.
 
 use iechor_files::Locked;
 use iechor_sandbox::Grant;
@@ -9,13 +9,14 @@ use crate::load::useless;
 use crate::loaded::Loaded;
 
 impl Catalog {
-    /// Revokes grants of a driver's digest, then adds others, to what the lock file has by then.
+    /// Revokes grants of a driver's digest, then adds others. Applies to the current contents of the lock
+    /// file.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::AlwaysTrusted`] for a built-in driver, [`CatalogError::NotRequested`],
-    /// [`CatalogError::NotGranted`], or where the lock file cannot be written; nothing is changed
-    /// then.
+    /// Returns [`CatalogError::AlwaysTrusted`] for a built-in driver, [`CatalogError::NotRequested`],
+    /// [`CatalogError::NotGranted`], or an error if the lock file cannot be written. In all cases nothing
+    /// is changed.
     pub async fn change_grants(
         &self,
         loaded: &mut Loaded,
@@ -39,12 +40,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// Adds to what a driver's digest was granted, under the store's lock. Returns what it had not
-    /// been granted before, for [`Self::take_back`].
+    /// Adds grants to a driver's digest, under the store's lock. Returns the new grants, for
+    /// [`Self::take_back`].
     ///
     /// # Errors
     ///
-    /// Where the lock file cannot be written.
+    /// Returns an error if the lock file cannot be written.
     pub fn give(
         &self,
         loaded: &Loaded,
@@ -61,11 +62,11 @@ impl Catalog {
         })
     }
 
-    /// Takes back what [`Self::give`] gave, unless another process has done so.
+    /// Revokes the grants that [`Self::give`] added, unless another process has done so.
     ///
     /// # Errors
     ///
-    /// Where the lock file cannot be written.
+    /// Returns an error if the lock file cannot be written.
     pub fn take_back(
         &self,
         loaded: &Loaded,

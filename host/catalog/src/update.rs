@@ -1,4 +1,4 @@
-//! Checks whether the sources of installed drivers have newer components.
+//! Checks the sources of installed drivers for newer components.
 
 use std::sync::Arc;
 
@@ -13,31 +13,30 @@ use crate::lock::Installed;
 use crate::source::Source;
 use crate::view::Capability;
 
-/// What the source of an installed driver has now.
+/// The current state of the source of an installed driver.
 pub enum Update {
-    /// The same.
+    /// The same component.
     Same,
-    /// Something else.
+    /// Another component.
     New(Box<Newer>),
 }
 
-/// A driver that can take the place of an installed one.
+/// A driver that can replace an installed one.
 pub struct Newer {
     /// The driver.
     pub candidate: Candidate,
-    /// What was granted to the old one and asked for by both: it stays.
+    /// The grants that stay: those of the old driver that the new one requests, too.
     pub kept: Vec<Grant>,
-    /// What the new one asks for and the old one did not, in the order in which to decide.
+    /// The requests that are new, in the order of the decisions.
     pub asked: Vec<Capability>,
 }
 
 impl Catalog {
-    /// Checks whether the source of an installed driver has another component now. One that is
-    /// broken is fetched again.
+    /// Checks the source of an installed driver for another component. Fetches a broken driver again.
     ///
     /// # Errors
     ///
-    /// Where the source cannot be read, or has no driver.
+    /// Returns an error if the source cannot be read, or contains no driver.
     pub async fn look(
         &self,
         entry: &Installed,
@@ -46,7 +45,7 @@ impl Catalog {
         let source: Source = entry.source.parse()?;
         let old = self.load_entry(entry).await;
         if old.is_ok() {
-            // What is pinned cannot become anything else.
+            // A pinned source cannot change.
             if source.digest.is_some() {
                 return Ok(Update::Same);
             }
@@ -62,7 +61,7 @@ impl Catalog {
                 candidate.descriptor().capabilities.clone()
             }
             Ok(driver) => requests(&driver).await,
-            // What a driver asked for that cannot be asked any more is not known.
+            // The requests of a driver that cannot be loaded are unknown.
             Err(_) => Vec::new(),
         };
         let (known, asked): (Vec<_>, Vec<_>) = candidate
@@ -90,8 +89,8 @@ async fn requests(driver: &Arc<Driver>) -> Vec<CapabilityRequest> {
     }
 }
 
-/// Returns whether a decision about `old` is one about `new`: it asks for the same or for less, and
-/// needs it no more than before.
+/// Returns whether a decision about `old` applies to `new`: `new` requests the same or less, and does not
+/// require it if `old` did not.
 fn covers(old: &CapabilityRequest, new: &CapabilityRequest) -> bool {
     let narrower = old.scope.is_empty()
         || (!new.scope.is_empty() && new.scope.iter().all(|pattern| old.scope.contains(pattern)));

@@ -1,4 +1,4 @@
-//! Which builders work with drivers. Builders are kept elsewhere, see [`Users`].
+//! The builders that use drivers. Another crate stores the builders, see [`Users`].
 
 use std::error::Error;
 
@@ -7,41 +7,41 @@ use iechor_registry::Digest;
 use crate::error::CatalogError;
 use crate::reference::{DriverReference, Place};
 
-/// A builder, and the driver that it was made with.
+/// A builder, and the driver that it was created with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use {
     /// The builder.
     pub builder: String,
-    /// The driver, as [`DriverReference`] reads it.
+    /// The driver, in the syntax of [`DriverReference`].
     pub driver: String,
-    /// Digest of the component that the builder was made with, where it is known.
+    /// Digest of the component that the builder was created with, if it is known.
     pub digest: Option<String>,
 }
 
-/// Lists the builders that there are.
+/// A list of the existing builders.
 pub trait Users: Send + Sync {
     /// Returns the builders that can be read.
     ///
     /// # Errors
     ///
-    /// Where builders cannot be listed.
+    /// Returns an error if the builders cannot be listed.
     fn list(&self) -> Result<Vec<Use>, Box<dyn Error + Send + Sync>>;
 }
 
-/// A builder that works with a driver that goes by a name.
+/// A builder that refers to its driver by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The builder.
     pub builder: String,
-    /// The one component that it works with, where it was made with a name and a digest.
+    /// The digest of the component, if the builder is pinned to one.
     pub pinned: Option<Digest>,
 }
 
-/// Returns the builders whose driver goes by a name, with that name.
+/// Returns the builders that refer to their driver by name, each with that name.
 ///
 /// # Errors
 ///
-/// Where builders cannot be listed.
+/// Returns an error if the builders cannot be listed.
 pub(crate) fn named(users: &dyn Users) -> Result<Vec<(String, User)>, CatalogError> {
     let all = users.list().map_err(CatalogError::Users)?.into_iter();
     Ok(all

@@ -1,4 +1,4 @@
-//! Checks installed drivers: their bytes, their contract, and what their source has.
+//! Verifies installed drivers: their bytes, their contract and their sources.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::view::Verification;
 /// The result for a source that was not checked.
 const NOT_CHECKED: &str = "not checked";
 
-/// What was found of installed drivers.
+/// The result of the verification.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// One for each driver.
+    /// The results of the drivers.
     pub drivers: Vec<Verification>,
-    /// Every fault.
+    /// All faults.
     pub faults: Vec<CatalogError>,
 }
 
@@ -42,13 +42,13 @@ impl Verified {
 }
 
 impl Catalog {
-    /// Checks the installed drivers of those names, all where no name is given; asks their sources
+    /// Verifies the installed drivers with the given names, or all if no name is given. Checks their sources
     /// unless `offline` is set.
     ///
     /// # Errors
     ///
-    /// Where the lock file cannot be used, or there is no such driver. The faults of drivers are in
-    /// the result.
+    /// Returns an error if the lock file cannot be used, or a driver does not exist. Faults of drivers are
+    /// in the result.
     pub async fn verify(&self, names: &[String], offline: bool) -> Result<Verified, CatalogError> {
         let lock = self.storage().lock_file()?;
         let entries = lock.chosen(names)?;
@@ -84,7 +84,7 @@ impl Catalog {
         Ok(verified)
     }
 
-    /// Loads an installed driver that builders can be made with, once it has its grants.
+    /// Loads an installed driver, and checks that builders can use it once it has its grants.
     pub(crate) async fn usable(&self, entry: &Installed) -> Result<Arc<Driver>, CatalogError> {
         let name = &entry.name;
         if Embedded::find(name).is_some() {
@@ -96,7 +96,7 @@ impl Catalog {
         Ok(driver)
     }
 
-    /// Checks that the policy does not forbid what the driver needs.
+    /// Checks that the policy does not forbid a capability that the driver requires.
     pub(crate) async fn check_useful(
         &self,
         name: &str,
@@ -106,8 +106,8 @@ impl Catalog {
         Ok(self.policy()?.check_requests(name, requests)?)
     }
 
-    /// Checks one installed driver against the lock file: its bytes, its contract, its version, and
-    /// that what was granted to it has an effect.
+    /// Verifies one installed driver against the lock file: its bytes, its contract, its version and that
+    /// all its grants have an effect.
     async fn verify_component(&self, entry: &Installed) -> Result<(), CatalogError> {
         let driver = self.usable(entry).await?;
         let said = &driver.descriptor().await?.version;
@@ -129,8 +129,8 @@ impl Catalog {
         }
     }
 
-    /// Checks that the source still has what was installed, and says what was found. A file is not
-    /// asked: it may well have been built anew.
+    /// Checks that the source still has the installed component, and describes the result. Files are not
+    /// checked, because they may have been rebuilt.
     async fn verify_source(&self, entry: &Installed) -> Result<String, CatalogError> {
         let pinned: Source = entry.pinned.parse()?;
         if matches!(pinned.location, Location::Path(_)) {

@@ -1,9 +1,9 @@
-//! A private directory that several processes read and write: one lock for writers, whole files for
-//! readers.
+//! A private directory that several processes read and write. Writers take a lock; readers always see
+//! whole files.
 //!
-//! Files are 0600 and directories 0700. A file is replaced in one step, so a reader sees the old or
-//! the new one and needs no lock, and a process that is killed leaves at most a temporary file that
-//! the next writer removes. Paths are relative to the directory.
+//! Files have the mode 0600, and directories 0700. A file is replaced in one step, so a reader sees the
+//! old or the new file and needs no lock. A process that is killed leaves at most a temporary file,
+//! which the next writer removes. Paths are relative to the directory.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -19,37 +19,37 @@ use crate::FileError;
 use crate::owner::Owner;
 use crate::replace::{Replacement, TEMPORARY_PREFIX, replace};
 
-/// The file that writers lock.
+/// Name of the file that writers lock.
 const LOCK: &str = ".lock";
 
-/// How long writers usually wait for another process.
+/// Default time that writers wait for another process.
 pub const LOCK_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a lock that is held is left alone before the next try, at most.
+/// Maximum pause between two attempts to take a lock.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// Why a directory could not be read or written.
+/// The reason why a directory cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// Another process holds the lock.
     #[error(
-        "another process has held the lock {} for more than {} s; wait for it or end it (`fuser {}` shows its id)",
+        "another process has held the lock {} for more than {} s; wait for it or end it (`fuser {}` shows its ID)",
         path.display(), waited.as_secs_f64(), path.display()
     )]
     Locked {
         /// The lock file.
         path: PathBuf,
-        /// How long it was waited for.
+        /// The time that was waited.
         waited: Duration,
     },
     /// A file or directory cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
-        /// What was tried: `read`, `write`, ...
+        /// The action that failed: `read`, `write`, ...
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -70,14 +70,14 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Returns the directory at that path. Nothing is read or made yet.
+    /// Returns the directory at a path. Reads and creates nothing yet.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let owner = Owner::behind_sudo(&path);
         Self { path, owner }
     }
 
-    /// Returns its path.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -90,11 +90,11 @@ impl Directory {
         self.path.join(path)
     }
 
-    /// Reads a file of at most `limit` bytes; `None` if there is no such file.
+    /// Reads a file of at most `limit` bytes. Returns `None` if the file does not exist.
     ///
     /// # Errors
     ///
-    /// As [`crate::read`].
+    /// Returns the errors of [`crate::read`].
     pub fn read(&self, file: impl AsRef<Path>, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
         let path = &self.path.join(file);
         match crate::read(path, limit) {
@@ -104,12 +104,12 @@ impl Directory {
         }
     }
 
-    /// Lists the names in a directory, sorted; none if there is no such directory. A name that is
-    /// not UTF-8 is shown with replacements.
+    /// Lists the names in a directory, sorted. Returns an empty list if the directory does not exist.
+    /// Invalid UTF-8 in names is replaced.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the error of the operating system.
     pub fn list(&self, directory: impl AsRef<Path>) -> Result<Vec<String>, DirectoryError> {
         let directory = &self.at_relative(directory);
         let entries = match fs::read_dir(directory) {
@@ -126,26 +126,26 @@ impl Directory {
         Ok(names)
     }
 
-    /// Makes a directory with its parents, and returns its path; one that is there stays as it is.
+    /// Creates a directory with its parents unless it exists, and returns its path.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the error of the operating system.
     pub fn make(&self, directory: impl AsRef<Path>) -> Result<PathBuf, DirectoryError> {
         let directory = self.at_relative(directory);
         make(&directory, self.owner)?;
         Ok(directory)
     }
 
-    /// Opens a file to lock it, and makes it if it is not there. Reading suffices for `flock`, so a
-    /// file that another user made works too.
+    /// Opens a file for locking, and creates it if it does not exist. `flock` needs only read
+    /// access, so a file of another user works, too.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the error of the operating system.
     pub fn open_lock(&self, file: impl AsRef<Path>) -> Result<OwnedFd, DirectoryError> {
         let path = &self.path.join(file);
-        // A named pipe in its place would be waited for.
+        // Without NONBLOCK, opening a named pipe in place of the file would block.
         let flags =
             OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let lock = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
@@ -155,20 +155,20 @@ impl Directory {
         Ok(lock.into())
     }
 
-    /// Gives a file to the user behind `sudo`, where there is one. A file that cannot be given away
-    /// can still be used.
+    /// Changes the owner of a file to the user behind `sudo`, if there is one. Errors are ignored, because
+    /// the file is usable without that.
     pub fn give(&self, file: &File) {
         if let Some(owner) = self.owner {
             let _ = owner.give(file);
         }
     }
 
-    /// Makes the directory, and takes the lock for writing; waits for another process for `limit`
-    /// at most.
+    /// Creates the directory, and takes the lock for writing. Waits for another process for at most
+    /// `limit`.
     ///
     /// # Errors
     ///
-    /// Where another process holds it for longer, or the directory cannot be made.
+    /// Returns an error if another process holds the lock for longer, or the directory cannot be created.
     pub fn lock(&self, limit: Duration) -> Result<Locked, DirectoryError> {
         self.make("")?;
         let path = self.path.join(LOCK);
@@ -193,7 +193,7 @@ impl Directory {
                 Err(error) => return Err(failed("lock", &path)(error.into())),
             }
         }
-        // Writers write under the lock only, so the process that made these has ended.
+        // Writers write only under the lock, so the process that created these files has ended.
         self.remove_leftovers();
         Ok(Locked {
             directory: self.clone(),
@@ -202,7 +202,7 @@ impl Directory {
         })
     }
 
-    /// Removes what killed writers left. A failure does no harm.
+    /// Removes temporary files of killed writers. Errors are ignored.
     fn remove_leftovers(&self) {
         for name in self.list("").unwrap_or_default() {
             if name.starts_with(TEMPORARY_PREFIX) {
@@ -212,10 +212,10 @@ impl Directory {
     }
 }
 
-/// The right to write to a directory; other processes wait until it is dropped.
+/// A lock that permits writing to a directory. Other processes wait until it is dropped.
 ///
-/// It cannot move to another thread, so a task that holds it over an `.await` does not compile on a
-/// runtime with several threads.
+/// It cannot be sent to another thread, so on a multi-threaded runtime a task that holds it across an
+/// `.await` does not compile.
 #[derive(Debug)]
 pub struct Locked {
     directory: Directory,
@@ -229,11 +229,11 @@ impl Locked {
         &self.directory
     }
 
-    /// Replaces a file, in a directory that is made where it is missing.
+    /// Replaces a file. Creates its directory if it does not exist.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the error of the operating system.
     pub fn write(&self, file: impl AsRef<Path>, data: &[u8]) -> Result<(), DirectoryError> {
         let Directory { path: root, owner } = &self.directory;
         let path = &root.join(file);
@@ -241,7 +241,7 @@ impl Locked {
             make(parent, *owner)?;
         }
         let how = Replacement {
-            // Not beside the file: other programs take every file of some directories for an entry.
+            // Not beside the file, because other programs treat every file of some directories as an entry.
             temporary_in: Some(root),
             owner: *owner,
             durable: true,
@@ -249,20 +249,20 @@ impl Locked {
         replace(path, data, how).map_err(failed("write", path))
     }
 
-    /// Removes a file; `false` if there was none.
+    /// Removes a file. Returns `false` if it did not exist.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the error of the operating system.
     pub fn remove(&self, file: impl AsRef<Path>) -> Result<bool, DirectoryError> {
         remove(&self.directory.path.join(file))
     }
 
-    /// Removes a directory with everything in it, if it is there.
+    /// Removes a directory with its contents, if it exists.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the error of the operating system.
     pub fn remove_tree(&self, directory: impl AsRef<Path>) -> Result<(), DirectoryError> {
         let path = &self.directory.path.join(directory);
         match fs::remove_dir_all(path) {
@@ -272,11 +272,11 @@ impl Locked {
         }
     }
 
-    /// Removes all files of a directory but those of these names.
+    /// Removes all files of a directory except those with the given names.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// Returns the error of the operating system.
     pub fn keep_only(
         &self,
         directory: impl AsRef<Path>,
@@ -292,11 +292,11 @@ impl Locked {
     }
 }
 
-/// Removes a file; `false` if there was none.
+/// Removes a file. Returns `false` if it did not exist.
 ///
 /// # Errors
 ///
-/// What the system says.
+/// Returns the error of the operating system.
 pub fn remove(path: &Path) -> Result<bool, DirectoryError> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
@@ -315,9 +315,9 @@ fn make(directory: &Path, owner: Option<Owner>) -> Result<(), DirectoryError> {
     }
     match DirBuilder::new().mode(0o700).create(directory) {
         Ok(()) => {}
-        // Another process was quicker.
+        // Another process created it at the same time.
         Err(_) if directory.is_dir() => return Ok(()),
-        Err(error) => return Err(failed("make the directory", directory)(error)),
+        Err(error) => return Err(failed("create the directory", directory)(error)),
     }
     if let Some(owner) = owner {
         owner

@@ -1,8 +1,8 @@
 //! Reads files that a user, a lock file or a configuration names, and writes whole files.
 //!
-//! Such a name may lead to something endless (`/dev/zero`), to something that waits for a writer (a
-//! named pipe), or to something that changes between two looks. A file is therefore opened without
-//! waiting, must be a regular file once it is open, and is read up to a limit.
+//! Such a name may lead to an endless device (`/dev/zero`), to a named pipe, which blocks until
+//! another program writes to it, or to a file that is replaced between two accesses. A file is therefore
+//! opened without blocking, must be a regular file after it was opened, and is read up to a limit.
 //!
 //! ```
 //! # let directory = tempfile::tempdir()?;
@@ -10,14 +10,14 @@
 //! # std::fs::write(&path, b"bytes")?;
 //! let bytes = iechor_files::read(&path, 64 << 20)?;
 //!
-//! // Where more than the bytes is needed:
+//! // If you need more than the bytes:
 //! let file = iechor_files::open(&path)?;
 //! let real = file.real_path()?;
 //! let bytes = file.read(64 << 20)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`pem`] says what is in a file of certificates and keys.
+//! - [`pem`] checks files of certificates and keys.
 //! - [`replace()`] writes whole files; [`directory`] is a private directory with a lock for writers.
 
 pub mod directory;
@@ -37,25 +37,25 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-/// A reason why a file is not read. It does not name the file; the caller does.
+/// The reason why a file cannot be read. The message does not name the file; the caller adds it.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The operating system refuses.
+    /// The operating system returned an error.
     #[error("{0}")]
     System(#[from] io::Error),
-    /// The path leads to something else than a regular file.
+    /// The path does not lead to a regular file.
     #[error("it is {0}, not a regular file")]
     NotRegular(&'static str),
-    /// The file has more bytes than the caller takes.
+    /// The file exceeds the limit of the caller, in bytes.
     #[error("it has more than {}", size(*.0))]
     TooLarge(u64),
-    /// The file is not text in UTF-8.
-    #[error("it is not text in UTF-8")]
+    /// The file does not contain UTF-8 text.
+    #[error("it is not UTF-8 text")]
     NotText,
 }
 
 impl FileError {
-    /// Returns whether there is no such file.
+    /// Returns whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::System(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -77,21 +77,21 @@ pub struct RegularFile {
     metadata: Metadata,
 }
 
-/// Opens a regular file without waiting; symbolic links are followed.
+/// Opens a regular file without blocking. Follows symbolic links.
 ///
 /// # Errors
 ///
-/// Where the path leads to no file that may be read, or to something that is not a regular file.
+/// Returns an error if the file cannot be opened or is not a regular file.
 pub fn open(path: &Path) -> Result<RegularFile, FileError> {
-    // Opening a device can have an effect of its own, so the usual mistake does not get that far.
+    // Opening a device can have side effects, so this check comes before opening.
     check(&fs::metadata(path)?)?;
     let file = File::options()
         .read(true)
-        // Without NONBLOCK, opening a named pipe waits for somebody who writes to it. It also keeps
-        // reading from waiting: `/proc/kmsg` calls itself a regular file.
+        // Without NONBLOCK, opening a named pipe blocks until another program opens it for writing. It also
+        // prevents blocking reads: `/proc/kmsg` reports that it is a regular file.
         .custom_flags(OFlags::NONBLOCK.union(OFlags::NOCTTY).bits() as i32)
         .open(path)?;
-    // Only this look counts: the path may lead elsewhere by now.
+    // Only this check is decisive, because the path may lead elsewhere now.
     let metadata = file.metadata()?;
     check(&metadata)?;
     Ok(RegularFile { file, metadata })
@@ -101,7 +101,7 @@ pub fn open(path: &Path) -> Result<RegularFile, FileError> {
 ///
 /// # Errors
 ///
-/// As [`open`] and [`RegularFile::read`].
+/// Returns the errors of [`open`] and [`RegularFile::read`].
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     open(path)?.read(limit)
 }
@@ -110,22 +110,22 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 ///
 /// # Errors
 ///
-/// As [`read`], and where the file is not UTF-8.
+/// Returns the errors of [`read`], and an error if the file is not UTF-8.
 pub fn read_to_string(path: &Path, limit: u64) -> Result<String, FileError> {
     String::from_utf8(read(path, limit)?).map_err(|_| FileError::NotText)
 }
 
 impl RegularFile {
-    /// Returns the metadata of the file, as it was when it was opened.
+    /// Returns the metadata of the file at the time when it was opened.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// Returns where the file is that was opened, without symbolic links.
+    /// Returns the path of the opened file, without symbolic links.
     ///
     /// # Errors
     ///
-    /// Where the operating system does not say.
+    /// Returns an error if the operating system does not report the path.
     pub fn real_path(&self) -> Result<PathBuf, FileError> {
         let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         Ok(fs::read_link(link)?)
@@ -135,15 +135,15 @@ impl RegularFile {
     ///
     /// # Errors
     ///
-    /// Where it has more, also when it grows meanwhile or does not tell its size; where reading fails
-    /// or would have to wait.
+    /// Returns an error if the file has more bytes (also if it grows while it is read, or does not report
+    /// its size), and if reading fails or would block.
     pub fn read(self, limit: u64) -> Result<Vec<u8>, FileError> {
         if self.metadata.len() > limit {
             return Err(FileError::TooLarge(limit));
         }
         let expected = usize::try_from(self.metadata.len()).unwrap_or_default();
         let mut bytes = Vec::with_capacity(expected);
-        // One more than the limit tells a file of that size from a larger one.
+        // One more byte than the limit distinguishes a file of that size from a larger one.
         self.file
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)?;
@@ -153,7 +153,7 @@ impl RegularFile {
         Ok(bytes)
     }
 
-    /// Returns the open file, for streaming. Its reads do not wait and have no limit.
+    /// Returns the open file, for streaming. Its reads do not block and have no limit.
     pub fn into_file(self) -> File {
         self.file
     }
@@ -181,7 +181,7 @@ fn kind(of: FileType) -> &'static str {
     }
 }
 
-/// Returns a number of bytes in the largest unit that is exact.
+/// Formats a number of bytes in the largest unit without a fraction.
 fn size(bytes: u64) -> String {
     match bytes {
         0 => "0 bytes".into(),
@@ -223,17 +223,17 @@ mod tests {
         let path = directory.path().join("file");
         fs::write(&path, "123456789").expect("written");
         assert_eq!(refusal(&path), "it has more than 8 bytes");
-        // It grows after it was opened.
+        // The file grows after it was opened.
         fs::write(&path, "1").expect("written");
         let file = open(&path).expect("a file");
         fs::write(&path, "123456789").expect("written");
         assert!(matches!(file.read(8), Err(FileError::TooLarge(8))));
-        // It does not tell its size.
+        // The file does not report its size.
         assert_eq!(
             refusal(Path::new("/proc/self/maps")),
             "it has more than 8 bytes"
         );
-        // Nothing is reserved for what a sparse file claims to have.
+        // No memory is reserved for the reported size of a sparse file.
         File::create(&path)
             .and_then(|file| file.set_len(1 << 40))
             .expect("made");
@@ -265,7 +265,7 @@ mod tests {
         assert!(read(&path("none"), 8).expect_err("none").is_not_found());
     }
 
-    /// The path leads to a file when it is looked at, and to a pipe when it is opened.
+    /// The path leads to a file at the first check, and to a pipe when it is opened.
     #[test]
     fn what_was_opened_counts_and_not_what_the_path_was() {
         let directory = tempfile::tempdir().expect("a directory");

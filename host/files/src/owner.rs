@@ -1,4 +1,4 @@
-//! The user that files are given to where root writes into another user's home directory.
+//! The owner of files that root writes into another user's home directory.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +15,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Returns the user behind `sudo`, if the directory lies in that user's home directory.
+    /// Returns the user behind `sudo`, if the directory is in that user's home directory.
     pub fn behind_sudo(directory: &Path) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             return None;
@@ -30,20 +30,20 @@ impl Owner {
         })
     }
 
-    /// Gives an open file to the user.
+    /// Changes the owner of an open file to the user.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// Returns the error of the operating system.
     pub fn give(self, file: &File) -> io::Result<()> {
         Ok(rustix::fs::fchown(file, Some(self.user), Some(self.group))?)
     }
 
-    /// Gives a directory to the user.
+    /// Changes the owner of a directory to the user.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// Returns the error of the operating system.
     pub fn give_directory(self, directory: &Path) -> io::Result<()> {
         Ok(rustix::fs::chown(
             directory,

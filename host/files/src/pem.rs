@@ -1,24 +1,24 @@
 //! Checks files of certificates and keys.
 //!
-//! A user names such a file for one purpose. What is in it is checked before it goes anywhere, so that a
-//! wrong path does not hand over something else. No error repeats anything of the file.
+//! A user names such a file for one purpose. The content is checked before it is passed on, so that a
+//! wrong path does not disclose another file. No error repeats content of the file.
 
 use rustls_pki_types::pem::{PemObject as _, SectionKind};
 
-/// Largest file with certificates or keys that is read, in bytes: a bundle of all public authorities
-/// has a quarter of that.
+/// Maximum size of a file with certificates or keys, in bytes. A bundle of all public authorities has
+/// a quarter of that.
 pub const LARGEST: u64 = 1 << 20;
 
-/// How the first line of every private key ends, whatever its format.
+/// The end of the first line of a private key, in all formats.
 const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
 
-/// What a key with a passphrase has in it: in PKCS#8, and in the older format of OpenSSL.
+/// Texts that mark a key with a passphrase: in PKCS#8, and in the older format of OpenSSL.
 const WITH_PASSPHRASE: [&[u8]; 2] = [
     b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
     b"Proc-Type: 4,ENCRYPTED",
 ];
 
-/// How a key in OpenSSH's own format begins.
+/// The beginning of a key in OpenSSH's own format.
 const OPENSSH: &[u8] = b"-----BEGIN OPENSSH PRIVATE KEY-----";
 
 /// The purpose of a file.
@@ -26,46 +26,46 @@ const OPENSSH: &[u8] = b"-----BEGIN OPENSSH PRIVATE KEY-----";
 pub enum Purpose {
     /// Certificates of authorities to trust, and no private key.
     Authorities,
-    /// A certificate with those that vouch for it. The key may be in the same file.
+    /// A certificate with its chain. The key may be in the same file.
     Certificate,
     /// A private key without a passphrase.
     PrivateKey,
-    /// Certificates, a private key, or both: what it is used for is not known yet.
+    /// Certificates, a private key, or both, when the purpose is not known yet.
     Any,
 }
 
-/// A reason why a file does not serve its purpose.
+/// The reason why a file does not serve its purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PemError {
-    /// The file has nothing of the kind in it.
-    #[error("it has no {0} in it, in PEM (-----BEGIN ...)")]
+    /// The file does not contain the required kind.
+    #[error("it has no {0} in it, in PEM format (-----BEGIN ...)")]
     Missing(&'static str),
-    /// A block of the file is cut off, or is not what its first line says.
-    #[error("block {0} (-----BEGIN ...) in it is damaged, or not what its first line says")]
+    /// A block of the file is truncated, or its content does not match its first line.
+    #[error("its block {0} (-----BEGIN ...) is damaged, or does not match its first line")]
     Damaged(usize),
-    /// The file has a private key where only certificates belong.
+    /// The file contains a private key, but only certificates are allowed.
     #[error(
-        "it has a private key in it, and whom to trust needs none; name a file that has only \
+        "it has a private key in it, but authorities need none; name a file that has only \
          certificates"
     )]
     UnwantedKey,
     /// The private key has a passphrase.
     #[error(
-        "its private key has a passphrase, and nobody is asked for it; `openssl pkey -in KEY -out \
-         COPY` writes a copy without"
+        "its private key has a passphrase, which is not supported; `openssl pkey -in KEY -out COPY` \
+         writes a copy without one"
     )]
     WithPassphrase,
     /// The private key is in OpenSSH's own format.
-    #[error("its private key is one for SSH, in a format that TLS does not use")]
+    #[error("its private key is in OpenSSH format, which TLS does not support")]
     OpenSsh,
 }
 
 /// Checks that a file serves its purpose. Text between the blocks, and blocks of other kinds such as
-/// `EC PARAMETERS`, are no fault.
+/// `EC PARAMETERS`, are allowed.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// Returns the first fault.
 pub fn check(contents: &[u8], purpose: Purpose) -> Result<(), PemError> {
     let has_key = holds_private_key(contents);
     if purpose == Purpose::Authorities && has_key {
@@ -78,7 +78,7 @@ pub fn check(contents: &[u8], purpose: Purpose) -> Result<(), PemError> {
     let blocks = <(SectionKind, Vec<u8>)>::pem_slice_iter(contents);
     for (index, block) in blocks.enumerate() {
         let damaged = PemError::Damaged(index + 1);
-        // The library's own words repeat lines of the file.
+        // The messages of the library repeat lines of the file.
         let (kind, der) = block.map_err(|_| damaged)?;
         let (number, first) = match kind {
             SectionKind::Certificate => (&mut certificates, SEQUENCE),
@@ -106,7 +106,7 @@ pub fn check(contents: &[u8], purpose: Purpose) -> Result<(), PemError> {
     }
 }
 
-/// Returns whether there is a private key in a file, in any format of PEM.
+/// Returns whether a file contains a private key, in any PEM format.
 pub fn holds_private_key(contents: &[u8]) -> bool {
     has(contents, PRIVATE_KEY)
 }
@@ -115,13 +115,12 @@ fn has(contents: &[u8], mark: &[u8]) -> bool {
     contents.windows(mark.len()).any(|window| window == mark)
 }
 
-/// Tags of DER.
+/// DER tag of a sequence.
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 
-/// Returns the tag of the first element of a sequence that has no more and no less bytes than it
-/// says. A certificate begins with a sequence, a private key of any format with the number of its
-/// version.
+/// Returns the tag of the first element of a sequence, or `None` if the length of the sequence is wrong.
+/// A certificate begins with a sequence. A private key of any format begins with a version number.
 fn first_tag(der: &[u8]) -> Option<u8> {
     let [SEQUENCE, length, rest @ ..] = der else {
         return None;
@@ -142,7 +141,7 @@ fn first_tag(der: &[u8]) -> Option<u8> {
 mod tests {
     use super::*;
 
-    /// The least that looks like a certificate, and like a key.
+    /// The smallest text that is recognised as a certificate.
     const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAIwAA==\n-----END CERTIFICATE-----\n";
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAMCAQA=\n-----END PRIVATE KEY-----\n";
 
@@ -199,7 +198,7 @@ mod tests {
     #[test]
     fn a_block_is_what_its_first_line_says() {
         for (contents, number) in [
-            // A key that calls itself a certificate, and the other way round.
+            // A key with the label of a certificate, and a certificate with the label of a key.
             (KEY.replace("PRIVATE KEY", "CERTIFICATE"), 1),
             (CERTIFICATE.replace("CERTIFICATE", "PRIVATE KEY"), 1),
             (
@@ -216,7 +215,7 @@ mod tests {
             let found = check(contents.as_bytes(), Purpose::Any);
             assert_eq!(found, Err(PemError::Damaged(number)), "{contents}");
         }
-        // The long form of a length, of which there may be less than it says.
+        // The long form of a length, also with fewer bytes than it announces.
         for (der, expected) in [
             (&[0x30, 0x81, 2, 0x30, 0][..], Some(0x30)),
             (&[0x30, 0x82, 0, 2, 2, 0], Some(2)),
@@ -244,7 +243,7 @@ mod tests {
             check(ssh.as_bytes(), Purpose::PrivateKey),
             Err(PemError::OpenSsh)
         );
-        // Nowhere does one pass for something harmless.
+        // None of these is accepted for any purpose.
         for contents in [encrypted.as_str(), older, &ssh] {
             assert!(holds_private_key(contents.as_bytes()), "{contents}");
             let among = format!("{CERTIFICATE}  {contents}");

@@ -1,4 +1,4 @@
-//! Writes whole files: a reader sees the old content or the new one, never a part.
+//! Replaces files atomically: a reader sees the old content or the new content, never a part.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -6,27 +6,27 @@ use std::path::Path;
 
 use crate::owner::Owner;
 
-/// The beginning of the names of temporary files. What a killed process left is recognised by it.
+/// Prefix of the names of temporary files. It identifies files that killed processes left.
 pub const TEMPORARY_PREFIX: &str = ".iechor-tmp-";
 
-/// How a file is replaced; the default suits a cache.
+/// Options of a replacement. The default is suitable for a cache.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Replacement<'a> {
-    /// Directory of the temporary file, on the file system of the file. Default: the directory of
-    /// the file.
+    /// Directory of the temporary file, on the same file system as the file (default: the directory of
+    /// the file).
     pub temporary_in: Option<&'a Path>,
-    /// The user that the file is given to.
+    /// New owner of the file.
     pub owner: Option<Owner>,
-    /// The content survives a power failure.
+    /// Whether the content must survive a power failure.
     pub durable: bool,
 }
 
-/// Replaces the file, or makes it, private to its owner (mode 0600): `path` has the old content or
-/// the new one, whatever ends this process.
+/// Creates or replaces the file, readable only for its owner (mode 0600). `path` has the old content or
+/// the new content even if this process is killed.
 ///
 /// # Errors
 ///
-/// Where the temporary file cannot be written or renamed; nothing is left of it then.
+/// Returns an error if the temporary file cannot be written or renamed. The temporary file is removed.
 pub fn replace(path: &Path, data: &[u8], how: Replacement<'_>) -> io::Result<()> {
     let parent = path
         .parent()
@@ -44,7 +44,7 @@ pub fn replace(path: &Path, data: &[u8], how: Replacement<'_>) -> io::Result<()>
         file.sync_all()?;
     }
     temporary.persist(path).map_err(|error| error.error)?;
-    // The name has to survive a power failure too. Not every file system can do this.
+    // The name must survive a power failure, too. Not all file systems support this.
     if how.durable
         && let Some(parent) = parent
     {
@@ -84,7 +84,7 @@ mod tests {
     fn a_failure_leaves_the_old_file_and_nothing_else() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a");
-        // A directory is not replaced by a file.
+        // A file does not replace a directory.
         std::fs::create_dir(&path).expect("made");
         assert!(replace(&path, b"x", Replacement::default()).is_err());
         assert!(path.is_dir());

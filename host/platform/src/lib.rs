@@ -1,7 +1,7 @@
 //! Platforms: an operating system and a processor, as OCI and containerd write them.
 //!
-//! [`Platform`] is parsed from text such as `linux/arm/v7` or `windows(10.0.17763)/amd64`, spelled
-//! in the one usual way, and written back by `Display`. Every other crate uses this type.
+//! [`Platform`] is parsed from text such as `linux/arm/v7` or `windows(10.0.17763)/amd64`, normalised,
+//! and formatted by `Display`. All other crates use this type.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 /// A platform. Serialised with the field names of the OCI image specification.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Platform {
-    /// For example `amd64`.
+    /// Architecture, for example `amd64`.
     #[serde(default)]
     pub architecture: String,
-    /// For example `linux`.
+    /// Operating system, for example `linux`.
     #[serde(default)]
     pub os: String,
     /// Version of the operating system, for example `10.0.17763.1234`; Windows only.
@@ -33,15 +33,15 @@ pub struct Platform {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub os_features: Vec<String>,
-    /// For example `v7`.
+    /// Variant of the architecture, for example `v7`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
-    /// Fields that are not known here. They are written back as they were read.
+    /// Unknown fields. They are preserved.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }
 
-/// Why a text is not a platform.
+/// The reason why a text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
     /// The text has empty parts, parts with other characters, or more than three parts.
@@ -87,7 +87,7 @@ const ARCHITECTURES: [&str; 17] = [
 ];
 
 impl Platform {
-    /// Makes a platform of these three parts, normalised; `variant` may be empty.
+    /// Creates a normalised platform from its parts. `variant` may be empty.
     pub fn new(os: &str, architecture: &str, variant: &str) -> Self {
         Self {
             architecture: architecture.to_owned(),
@@ -98,13 +98,13 @@ impl Platform {
         .normalised()
     }
 
-    /// Returns the platform of this process, which the text `local` means.
+    /// Returns the platform of this process. The text `local` stands for it.
     pub fn local() -> Self {
         Self::new(std::env::consts::OS, std::env::consts::ARCH, "")
     }
 
-    /// Spells each part in the usual way: `x86_64` becomes `amd64`, and a variant that is the
-    /// default of its architecture is left out.
+    /// Returns the platform in the canonical spelling: `x86_64` becomes `amd64`, and the default variant
+    /// of an architecture is omitted.
     #[must_use]
     pub fn normalised(self) -> Self {
         let (architecture, variant) = canonical(&self.architecture, &self.variant);
@@ -116,11 +116,11 @@ impl Platform {
         }
     }
 
-    /// Parses texts that each hold one or several platforms, separated by commas.
+    /// Parses texts that each contain one or several platforms, separated by commas.
     ///
     /// # Errors
     ///
-    /// The first text that is not a platform.
+    /// Returns the error of the first text that is not a platform.
     pub fn parse_list<S: AsRef<str>>(values: &[S]) -> Result<Vec<Self>, PlatformError> {
         values
             .iter()
@@ -130,7 +130,7 @@ impl Platform {
     }
 }
 
-/// Returns an architecture and its variant in lower case and in the usual spelling, as
+/// Returns an architecture and its variant in lower case and in the canonical spelling, as
 /// containerd's `platforms` package does.
 fn canonical(architecture: &str, variant: &str) -> (String, String) {
     let architecture = architecture.to_ascii_lowercase();
@@ -204,8 +204,8 @@ impl FromStr for Platform {
     }
 }
 
-/// Splits `windows(10.0.17763)` into the system and its version, which is empty without
-/// parentheses. Returns `None` where the parentheses are not in order.
+/// Splits `windows(10.0.17763)` into the system and its version. The version is empty if there are no
+/// parentheses. Returns `None` if the parentheses are unbalanced.
 fn split_version(text: &str) -> Option<(&str, &str)> {
     let Some((os, rest)) = text.split_once('(') else {
         return Some((text, ""));
@@ -232,7 +232,7 @@ impl fmt::Display for Platform {
     }
 }
 
-/// Reads `null` as an empty list: Go writes an empty slice in both ways.
+/// Deserialises `null` as an empty list, because Go writes an empty slice in both ways.
 fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

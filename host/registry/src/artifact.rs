@@ -4,48 +4,48 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// The tag that a name without a tag means.
+/// The tag of a name that has none.
 const LATEST: &str = "latest";
 
 /// A name in an OCI registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// Host, and port where it has one.
+    /// Host, with the port if there is one.
     pub registry: String,
     /// Path of the repository.
     pub repository: String,
-    /// The tag, where one was given.
+    /// The tag, if the name has one.
     pub tag: Option<String>,
 }
 
-/// Why a text is not the name of an artifact.
+/// The reason why a text is not the name of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactError {
-    /// There is no `/`.
+    /// The text has no `/`.
     #[error("it has no repository; the form is REGISTRY/REPOSITORY:TAG")]
     NoRepository,
-    /// The part before the first `/` is no host.
+    /// The part before the first `/` is not a host.
     #[error("{0:?} is not the name of a registry")]
     Registry(String),
-    /// The path is not one.
+    /// The path is invalid.
     #[error(
         "{0:?} is not the name of a repository (lower-case letters and digits, with . _ - / between \
          them)"
     )]
     Repository(String),
-    /// The tag is not one.
+    /// The tag is invalid.
     #[error("{0:?} is not a tag")]
     Tag(String),
 }
 
 impl Artifact {
-    /// Returns the tag, or the one that a name without a tag means.
+    /// Returns the tag, or `latest` if the name has none.
     pub fn tag_or_latest(&self) -> &str {
         self.tag.as_deref().unwrap_or(LATEST)
     }
 
-    /// Returns whether the registry is on this machine: `localhost`, `127.0.0.0/8` or `[::1]`. Such
-    /// a registry is reached without TLS, all others only with it.
+    /// Returns whether the registry is on this machine: `localhost`, `127.0.0.0/8` or `[::1]`. Requests
+    /// to such a registry use no TLS. Requests to all others require TLS.
     pub fn is_local(&self) -> bool {
         is_loopback(&self.registry)
     }
@@ -99,7 +99,7 @@ impl fmt::Display for Artifact {
     }
 }
 
-/// Returns whether that host, with a port or without, is this machine.
+/// Returns whether a host, with or without a port, is this machine.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 const ALGORITHM: &str = "sha256:";
 const DIGITS: usize = 64;
-/// Digits that are shown in tables.
+/// Number of digits in tables.
 const SHORT: usize = 12;
 
 /// A SHA-256 digest.
@@ -18,7 +18,7 @@ pub struct Digest(String);
 
 /// A text that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a digest; one is sha256: and {DIGITS} hexadecimal digits")]
+#[error("{0:?} is not a digest; a digest is sha256: and {DIGITS} hexadecimal digits")]
 pub struct DigestError(String);
 
 impl Digest {
@@ -31,27 +31,27 @@ impl Digest {
         Self(format!("{ALGORITHM}{digits}"))
     }
 
-    /// Returns the digest as it is written.
+    /// Returns the digest as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns the hexadecimal digits alone.
+    /// Returns only the hexadecimal digits.
     pub fn digits(&self) -> &str {
         &self.0[ALGORITHM.len()..]
     }
 
-    /// Returns its beginning, for tables: `sha256:0123456789ab`.
+    /// Returns the beginning of the digest, for tables: `sha256:0123456789ab`.
     pub fn short(&self) -> &str {
         &self.0[..ALGORITHM.len() + SHORT]
     }
 
-    /// Splits `@sha256:...` off the end of a text, where it has one; before a `/` it is part of the
-    /// name of a directory.
+    /// Splits `@sha256:...` off the end of a text, if it has one. Before a `/`, it is part of the name of
+    /// a directory.
     ///
     /// # Errors
     ///
-    /// Where what follows `@sha256:` is not a digest.
+    /// Returns an error if the text after `@sha256:` is not a digest.
     pub fn split_from(text: &str) -> Result<(&str, Option<Self>), DigestError> {
         let last = text.rfind(&format!("@{ALGORITHM}"));
         let Some(at) = last.filter(|at| !text[*at..].contains('/')) else {

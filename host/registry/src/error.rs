@@ -1,4 +1,4 @@
-//! What can go wrong between this program and a server.
+//! Errors of requests to registries and web servers.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use crate::digest::Digest;
 /// A failure to fetch or push.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// Nothing answers there.
+    /// The server cannot be reached.
     #[error("cannot reach {host}: {reason}")]
     Unreachable {
         /// The server.
         host: String,
-        /// What went wrong on the way.
+        /// The cause.
         reason: String,
     },
     /// The server does not answer, or not fast enough.
@@ -20,7 +20,7 @@ pub enum RegistryError {
     Slow {
         /// The server.
         host: String,
-        /// What it did not do in which time.
+        /// What the server did not do, and the time limit.
         reason: String,
     },
     /// The server denies access.
@@ -28,57 +28,57 @@ pub enum RegistryError {
     Unauthorized {
         /// The server.
         host: String,
-        /// Why.
+        /// The cause.
         fault: AccessFault,
     },
-    /// There is no such thing.
+    /// The requested object does not exist.
     #[error("{what} does not exist: {host} answers {answer}")]
     NotFound {
-        /// What was asked for.
+        /// The requested object.
         what: String,
         /// The server.
         host: String,
-        /// Its own words.
+        /// The server's message.
         answer: String,
     },
-    /// The server answered something else than what it was asked for.
+    /// The server sent an unexpected answer.
     #[error("{url}: {reason}")]
     Answer {
-        /// What it was asked.
+        /// The address of the request.
         url: String,
-        /// What is wrong with the answer.
+        /// The fault of the answer.
         reason: String,
     },
-    /// What came is not what was asked for.
-    #[error("{what} has the digest {found}, but {expected} was asked for; it is not used")]
+    /// The content has another digest than the requested one.
+    #[error("{what} has the digest {found}, but {expected} was requested; it is not used")]
     Mismatch {
-        /// What was asked for.
+        /// The requested object.
         what: String,
-        /// The digest that it should have.
+        /// The requested digest.
         expected: Digest,
-        /// The digest that it has.
+        /// The digest of the content.
         found: Digest,
     },
-    /// It has more bytes than it may have.
-    #[error("{what} is too large: it may have {} MiB", limit >> 20)]
+    /// The object exceeds its maximum size.
+    #[error("{what} is too large: the maximum is {} MiB", limit >> 20)]
     TooLarge {
-        /// What was asked for.
+        /// The requested object.
         what: String,
-        /// Bytes.
+        /// Maximum size, in bytes.
         limit: u64,
     },
 }
 
-/// Why a server denies access.
+/// The reason why a server denies access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessFault {
-    /// A registry was asked without credentials.
+    /// The registry requires credentials, and none are stored.
     NoCredentials,
-    /// A registry does not accept the credentials.
+    /// The registry refuses the credentials.
     WrongCredentials,
-    /// A web server denies access; it is never shown credentials.
+    /// A web server denies access. Web servers never get credentials.
     WebServer {
-        /// Its answer.
+        /// The status of the answer.
         status: String,
     },
 }
@@ -86,9 +86,10 @@ pub enum AccessFault {
 impl fmt::Display for AccessFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoCredentials => formatter.write_str("asks who you are"),
-            Self::WrongCredentials => formatter
-                .write_str("does not take the credentials of the Docker configuration for this"),
+            Self::NoCredentials => formatter.write_str("requires authentication"),
+            Self::WrongCredentials => {
+                formatter.write_str("refuses the credentials of the Docker configuration")
+            }
             Self::WebServer { status } => write!(
                 formatter,
                 "answers {status}; this program has no credentials for web servers"
@@ -98,13 +99,13 @@ impl fmt::Display for AccessFault {
 }
 
 impl RegistryError {
-    /// Returns whether the server could not be asked: nothing is known of what is there.
+    /// Returns whether the server could not be reached, so that the state of its content is unknown.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Slow { .. })
     }
 }
 
-/// Checks that bytes are those that were asked for.
+/// Checks that content has the requested digest.
 pub(crate) fn check(
     what: &str,
     expected: Option<&Digest>,

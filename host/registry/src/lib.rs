@@ -1,15 +1,15 @@
 //! A client of OCI registries, and downloads from web servers.
 //!
-//! Whatever a server says is checked here: size, digest, time. What the content means is the
-//! caller's business.
+//! This crate checks the size, the digest and the duration of all answers. The caller interprets the
+//! content.
 //!
-//! - [`Client`] reads and writes manifests and blobs of one repository; [`Artifact`] is a name in a
-//!   registry, [`manifest`] the form of manifests.
+//! - [`Client`] reads and writes manifests and blobs of one repository. [`Artifact`] is a name in a
+//!   registry. [`manifest`] defines the format of manifests.
 //! - [`download`] fetches a file from a web server.
-//! - [`digest`] is what content is pinned by.
-//! - `web` makes every request.
+//! - [`digest`] identifies content.
+//! - `web` sends every request.
 //!
-//! reqwest is used in this crate only.
+//! Only this crate uses reqwest.
 
 pub mod artifact;
 pub mod digest;
@@ -27,19 +27,19 @@ pub use web::{download, normal_address};
 /// User name and password, or token, for a registry.
 #[derive(Clone, Default)]
 pub enum Credential {
-    /// None: the registry is asked without.
+    /// No credentials.
     #[default]
     Anonymous,
-    /// A user and their password.
+    /// A user name and a password.
     Password {
-        /// The user.
+        /// The user name.
         username: String,
-        /// Their password.
+        /// The password.
         password: String,
     },
-    /// A token that the registry is sent as it is.
+    /// A token that is sent to the registry unchanged.
     Token(String),
 }
 
-/// Receives how many bytes have come, and how many there will be where that is known.
+/// Receives the number of bytes that have arrived, and the total number if it is known.
 pub type Progress<'a> = &'a (dyn Fn(u64, Option<u64>) + Sync);

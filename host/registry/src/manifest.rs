@@ -1,4 +1,4 @@
-//! Manifests of artifacts, see the OCI image specification
+//! Manifests of artifacts, as defined by the OCI image specification
 //! (<https://github.com/opencontainers/image-spec/blob/main/manifest.md>).
 
 use std::collections::BTreeMap;
@@ -20,22 +20,22 @@ pub const IMAGE_CONFIGS: [&str; 2] = [
     "application/vnd.docker.container.image.v1+json",
 ];
 
-/// A manifest. What another program may leave out is optional.
+/// A manifest. Fields that other programs may omit are optional.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// 2.
+    /// Version of the schema; always 2.
     pub schema_version: u32,
-    /// Its own type.
+    /// Media type of the manifest.
     #[serde(default)]
     pub media_type: Option<String>,
-    /// What describes the layers.
+    /// The config, which describes the layers.
     #[serde(default)]
     pub config: Option<Descriptor>,
-    /// The content.
+    /// The layers, which contain the content.
     #[serde(default)]
     pub layers: Vec<Descriptor>,
-    /// Annotations, by the keys of the OCI (`org.opencontainers.image.*`) and others.
+    /// Annotations, with keys of the OCI (`org.opencontainers.image.*`) and other keys.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -44,10 +44,10 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// Its type.
+    /// Media type.
     pub media_type: String,
-    /// Its digest, as it is written.
+    /// Digest, as text.
     pub digest: String,
-    /// Its size, in bytes.
+    /// Size, in bytes.
     pub size: u64,
 }

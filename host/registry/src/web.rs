@@ -1,8 +1,8 @@
 //! Requests to servers, with limits on size, redirects, time and slowness.
 //!
-//! A server that sends a byte now and then never reaches a limit on silence. An answer must therefore
-//! begin within [`HEAD`], bring [`SLOWEST`] bytes in each [`WINDOW`], and end within a time that its
-//! reader sets.
+//! A server that sends single bytes with pauses would never exceed a limit on idle time. Therefore an
+//! answer must begin within [`HEAD`], deliver [`SLOWEST`] bytes in each [`WINDOW`], and end within a
+//! time that the caller sets.
 
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
@@ -16,39 +16,39 @@ use crate::artifact::is_loopback;
 use crate::digest::Digest;
 use crate::error::{self, AccessFault, RegistryError};
 
-/// How long a server has to take a connection, TLS included.
+/// Time limit for connecting to a server, including TLS.
 const CONNECT: Duration = Duration::from_secs(15);
-/// How long the head of an answer may take, with all redirects.
+/// Time limit for the head of an answer, including all redirects.
 const HEAD: Duration = Duration::from_secs(30);
-/// How often the speed of an answer is checked.
+/// Interval at which the speed of an answer is checked.
 const WINDOW: Duration = Duration::from_secs(30);
-/// Fewest bytes that come in that time: 1 KiB a second.
+/// Minimum number of bytes in a [`WINDOW`]: 1 KiB per second.
 const SLOWEST: u64 = 30 << 10;
-/// How long a file or a blob may take as a whole: 64 MiB take ten minutes at 1 Mbit/s.
+/// Time limit for a whole file or blob: 64 MiB take ten minutes at 1 Mbit/s.
 pub(crate) const TRANSFER_TIME: Duration = Duration::from_secs(30 * 60);
-/// How long any smaller answer may take.
+/// Time limit for any smaller answer.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(120);
-/// How long the text of an error may take.
+/// Time limit for the text of an error.
 const WORDS_TIME: Duration = Duration::from_secs(5);
-/// Fewest bytes a second at which something is uploaded.
+/// Minimum speed of an upload, in bytes per second.
 const SLOWEST_UPLOAD: u64 = 16 << 10;
 const REDIRECTS: usize = 5;
-/// Most bytes of the text of an error that are repeated.
+/// Maximum size of the part of an error's text that is repeated, in bytes.
 const WORDS: usize = 4 << 10;
 /// The name of this program in requests.
 const USER_AGENT: &str = concat!("iechor/", env!("CARGO_PKG_VERSION"));
 
-/// Makes ring the process's cryptography, which reqwest is built without.
+/// Installs ring as the cryptography provider of the process, because reqwest is built without one.
 pub(crate) fn install_cryptography() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Another part of the program may have chosen already.
+        // Another part of the program may have installed one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
 
-/// Returns the client of this process for that address. A server on this machine is reached directly,
-/// whatever proxies the environment names.
+/// Returns the client of this process for an address. For a server on this machine it ignores the
+/// proxies of the environment.
 pub(crate) fn client(url: &str) -> Result<&'static Client, RegistryError> {
     static DIRECT: OnceLock<Client> = OnceLock::new();
     static PROXIED: OnceLock<Client> = OnceLock::new();
@@ -74,38 +74,38 @@ pub(crate) fn client(url: &str) -> Result<&'static Client, RegistryError> {
     Ok(place.get_or_init(|| client))
 }
 
-/// Follows a few redirects, and none from https to http.
+/// Follows a limited number of redirects, and none from https to http.
 fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let had_tls = attempt.previous().iter().any(|url| url.scheme() == "https");
     if attempt.previous().len() > REDIRECTS {
-        attempt.error("it redirects again and again")
+        attempt.error("too many redirects")
     } else if had_tls && attempt.url().scheme() != "https" {
-        attempt.error("it redirects from https to http")
+        attempt.error("redirect from https to http")
     } else {
         attempt.follow()
     }
 }
 
-/// Returns the address that is fetched for that text: the host in lower case, no `..`, no default
-/// port. It is also what is stored, shown and compared with policies, so an address that programs
-/// read differently is refused.
+/// Returns the normal form of an address: the host in lower case, no `..`, no default port. This form
+/// is fetched, stored, displayed and compared with policies. An address that programs interpret
+/// differently is refused.
 ///
 /// # Errors
 ///
-/// Why it is refused.
+/// Returns the reason why the address is refused.
 pub fn normal_address(text: &str) -> Result<String, String> {
     const ENCODED: [&str; 3] = ["%2e", "%2f", "%5c"];
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     let (path, _) = text.split_once('?').unwrap_or((text, ""));
     let path = path.to_ascii_lowercase();
     let fault = if !url.username().is_empty() || url.password().is_some() {
-        "an address with a user or password would be kept and shown"
+        "an address must not contain a user or password, because it is stored and displayed"
     } else if text.contains(char::is_control) {
-        "an address has no control characters"
+        "an address must not contain control characters"
     } else if text.contains('\\') {
-        "an address has / and never a backslash"
+        "an address must not contain a backslash; use /"
     } else if url.fragment().is_some() {
-        "a fragment (behind #) is not sent to the server; write %23 for a # in a name"
+        "an address must not contain a fragment (after #); write %23 for a # in a name"
     } else if ENCODED.iter().any(|encoded| path.contains(encoded)) {
         "dots and slashes in a path must not be encoded (%2e, %2f, %5c)"
     } else {
@@ -118,7 +118,7 @@ pub fn normal_address(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 ///
-/// Where there is none, or it does not have the expected digest.
+/// Returns an error if the file does not exist, or does not have the expected digest.
 pub async fn download(
     url: &str,
     expected: Option<&Digest>,
@@ -155,11 +155,11 @@ pub async fn download(
     Ok(bytes)
 }
 
-/// Sends a request with a body of so many bytes, and waits for the head of the answer.
+/// Sends a request with a body of the given size in bytes, and waits for the head of the answer.
 ///
 /// # Errors
 ///
-/// Where there is no answer in time.
+/// Returns an error if no answer arrives in time.
 pub(crate) async fn send(
     request: RequestBuilder,
     url: &str,
@@ -179,7 +179,7 @@ pub(crate) async fn send(
 ///
 /// # Errors
 ///
-/// Where it is larger, breaks off, or does not come fast enough.
+/// Returns an error if the answer is larger, is interrupted, or is too slow.
 pub(crate) async fn read(
     mut answer: Response,
     what: &str,
@@ -236,7 +236,7 @@ pub(crate) async fn read(
     }
 }
 
-/// Reads the beginning of an answer, as one line that can be shown.
+/// Reads the beginning of an answer as one line that is safe to display.
 pub(crate) async fn words(mut answer: Response) -> String {
     let end = Instant::now() + WORDS_TIME;
     let mut bytes = Vec::new();
@@ -250,7 +250,7 @@ pub(crate) async fn words(mut answer: Response) -> String {
     line(&String::from_utf8_lossy(&bytes))
 }
 
-/// Returns a server's text on one line, without what would move the cursor.
+/// Returns a server's text on one line, without terminal control characters.
 pub(crate) fn line(text: &str) -> String {
     const MOST: usize = 300;
     let plain: String = text
@@ -261,7 +261,7 @@ pub(crate) fn line(text: &str) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Turns a request without an answer into an error.
+/// Returns the error of a request that got no answer.
 pub(crate) fn failed(url: &str, error: &reqwest::Error) -> RegistryError {
     if error.is_connect() || error.is_timeout() || error.is_body() {
         RegistryError::Unreachable {
@@ -276,7 +276,7 @@ pub(crate) fn failed(url: &str, error: &reqwest::Error) -> RegistryError {
     }
 }
 
-/// Returns the innermost cause; the outer ones only repeat the address.
+/// Returns the innermost cause of an error. The outer causes only repeat the address.
 pub(crate) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it does not answer in time".into();
@@ -287,16 +287,12 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
         lookup |= source.to_string().contains("dns error");
         cause = source;
     }
-    // Every resolver has its own words for it.
-    let prefix = if lookup {
-        "there is no such host: "
-    } else {
-        ""
-    };
+    // The message differs between resolvers.
+    let prefix = if lookup { "unknown host: " } else { "" };
     format!("{prefix}{}", line(&cause.to_string()))
 }
 
-/// Returns the server of an address, as messages name it.
+/// Returns the server of an address, for messages.
 pub(crate) fn host(url: &str) -> String {
     let parsed = reqwest::Url::parse(url).ok();
     let named = parsed.as_ref().and_then(|url| {

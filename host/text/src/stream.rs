@@ -19,15 +19,15 @@ pub const RESET: &str = "\x1b[0m";
 enum State {
     #[default]
     Text,
-    /// After ESC.
+    /// State after ESC.
     Escape,
-    /// After ESC and an intermediate byte: one more byte ends it.
+    /// State after ESC and an intermediate byte. One more byte ends the sequence.
     EscapeIntermediate,
-    /// After `ESC [`.
+    /// State after `ESC [`.
     Control,
-    /// In a string such as a window title, up to BEL or `ESC \`.
+    /// State within a string such as a window title, up to BEL or `ESC \`.
     String,
-    /// After ESC in a string.
+    /// State after ESC within a string.
     StringEscape,
 }
 
@@ -40,9 +40,9 @@ pub struct Sanitizer {
     /// Whether colours are removed, too.
     without_colours: bool,
     state: State,
-    /// Parameters of the control sequence that is being read; `None` if it is not a colour.
+    /// Parameters of the current control sequence; `None` if it is not a colour.
     parameters: Option<String>,
-    /// The beginning of a character whose end has not arrived.
+    /// The beginning of a character that has not arrived completely.
     incomplete: Vec<u8>,
     /// Whether there was a carriage return that a line feed may follow.
     carriage_return: bool,

@@ -1,4 +1,4 @@
-//! Files that take the place of others only when they are whole.
+//! Files that replace existing files only after they are complete.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,19 +9,19 @@ use tokio::io::AsyncWrite;
 
 use crate::error::{BuildError, FileKind};
 
-/// A stream to a place on this side.
+/// A stream to a destination on the client.
 pub(super) type Stream = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// Returns standard output.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a result is a stream of bytes, which goes out as it is"
+    reason = "a result is a stream of bytes, which is written unchanged"
 )]
 pub(super) fn standard_output() -> Stream {
     Box::new(tokio::io::stdout()) // a stream of bytes
 }
 
-/// A file with a temporary name, beside the file whose place it takes. Dropping it removes it.
+/// A file with a temporary name, beside the file that it will replace. Dropping it removes the file.
 pub(super) struct Temporary {
     temporary: TempPath,
     path: PathBuf,
@@ -38,7 +38,7 @@ impl Temporary {
         Ok((Self { temporary, path }, stream))
     }
 
-    /// Gives the file its name.
+    /// Renames the file to its final name.
     pub(super) fn complete(self) -> Result<(), BuildError> {
         let Self { temporary, path } = self;
         temporary
@@ -47,7 +47,7 @@ impl Temporary {
     }
 }
 
-/// Writes a file whole, or leaves it as it was.
+/// Writes a file completely, or leaves it unchanged.
 pub(super) fn write_whole(kind: FileKind, path: &Path, contents: &[u8]) -> Result<(), BuildError> {
     let write = || {
         let mut file = create(path)?;

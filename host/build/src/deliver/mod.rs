@@ -1,4 +1,4 @@
-//! Takes the results of a node in: files, images to load, images to push, metadata.
+//! Delivers the results of a node: files, images to load, images to push, metadata.
 
 mod file;
 pub mod load;
@@ -15,7 +15,7 @@ use file::Temporary;
 use load::error::ArchiveError;
 use load::task::Loading;
 
-/// The results of a node that are on their way to this side.
+/// The results of a node that are being delivered to the client.
 pub(crate) struct Deliveries<'a> {
     workspace: &'a Workspace,
     has_several_platforms: bool,
@@ -23,11 +23,11 @@ pub(crate) struct Deliveries<'a> {
     pending: Vec<Pending>,
 }
 
-/// A result on its way.
+/// A result that is being delivered.
 enum Pending {
     /// A file with a temporary name.
     File(Temporary),
-    /// An image that the engine loads.
+    /// An image that the engine is loading.
     Load(Loading),
 }
 
@@ -46,11 +46,11 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    /// Opens the place that a result goes to, and returns the exporter that writes to it.
+    /// Opens the destination of a result, and returns the exporter that writes to it.
     ///
     /// # Errors
     ///
-    /// The file cannot be created, or the engine cannot take the result.
+    /// Returns an error if the file cannot be created, or the engine cannot load the result.
     pub(crate) async fn open(&mut self, export: &Export) -> Result<Exporter, BuildError> {
         let mut kind = export.kind;
         let target = match &export.delivery {
@@ -66,7 +66,7 @@ impl<'a> Deliveries<'a> {
                 let engine = self.workspace.current_engine()?;
                 let info = self.workspace.engine_info(engine.as_ref()).await?;
                 if info.containerd_image_store {
-                    // Such an engine loads several platforms, which only an OCI layout holds.
+                    // Such an engine can load several platforms, which only an OCI layout can contain.
                     kind = "oci";
                 } else if self.has_several_platforms {
                     return Err(BuildError::ManifestList);
@@ -83,11 +83,11 @@ impl<'a> Deliveries<'a> {
         })
     }
 
-    /// Waits until every result is where it belongs.
+    /// Waits until all results are delivered.
     ///
     /// # Errors
     ///
-    /// The first result that is not.
+    /// Returns the error of the first result that cannot be delivered.
     pub(crate) async fn complete(self) -> Result<(), BuildError> {
         for pending in self.pending {
             match pending {
@@ -98,8 +98,8 @@ impl<'a> Deliveries<'a> {
         Ok(())
     }
 
-    /// Ends all deliveries after the build failed, and returns why the build failed: where a result
-    /// could not be written, the engine that refused it knows the reason.
+    /// Ends all deliveries after the build failed, and returns the cause of the failure. If an engine
+    /// refused a result, the cause is the error of the engine.
     pub(crate) async fn give_up(self, error: iechor_buildkit::Error) -> BuildError {
         let mut refusal = None;
         for pending in self.pending {

@@ -10,15 +10,14 @@ use tokio::sync::mpsc;
 
 use crate::error::BuildError;
 
-/// Reports of an engine that wait to be shown.
+/// Maximum number of pending reports of an engine.
 const EVENTS: usize = 64;
 
-/// Lets the engine of a node push an image, and returns the image's digest where the engine reports
-/// it.
+/// Lets the engine of a node push an image. Returns the digest of the image if the engine reports it.
 ///
 /// # Errors
 ///
-/// What the engine reported.
+/// Returns the error that the engine reported.
 pub(crate) async fn push(
     node: &LiveNode,
     name: &str,

@@ -12,30 +12,30 @@ use crate::error::{BuildError, FileKind};
 /// The result of a build.
 #[derive(Debug, Clone, Default)]
 pub struct BuildResult {
-    /// What each node built, in the order of the plan.
+    /// The results of the nodes, in the order of the plan.
     pub nodes: Vec<NodeResult>,
 }
 
-/// What one node built.
+/// The result of one node.
 #[derive(Debug, Clone, Default)]
 pub struct NodeResult {
     /// `<builder>/<node>/<ref>`: the name of the build in the history of the daemon.
     pub reference: String,
-    /// What the exporters reported.
+    /// The values that the exporters reported.
     pub response: BTreeMap<String, String>,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl BuildResult {
-    /// Returns what the user should know, of every node.
+    /// Returns the warnings of all nodes.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         let nodes = self.nodes.iter();
         nodes.flat_map(|node| node.warnings.iter().map(String::as_str))
     }
 
-    /// Returns the ID of the image: the digest of its configuration, or of its manifest where it has
-    /// several platforms.
+    /// Returns the ID of the image: the digest of its configuration, or of its manifest if it has several
+    /// platforms.
     pub fn image_id(&self) -> Option<&str> {
         let response = &self.nodes.first()?.response;
         ["containerimage.config.digest", "containerimage.digest"]
@@ -44,7 +44,8 @@ impl BuildResult {
             .map(String::as_str)
     }
 
-    /// Returns the metadata of the result: what the exporters reported, with JSON in base64 decoded.
+    /// Returns the metadata of the result: the values that the exporters reported, with base64-encoded JSON
+    /// decoded.
     pub fn metadata(&self) -> Value {
         let mut metadata = Map::new();
         if let Some(node) = self.nodes.first() {
@@ -61,7 +62,7 @@ impl BuildResult {
     ///
     /// # Errors
     ///
-    /// Which file cannot be written, and why.
+    /// Returns the first file that cannot be written, with the reason.
     pub fn write(
         &self,
         metadata_file: Option<&Path>,
@@ -79,7 +80,7 @@ impl BuildResult {
     }
 }
 
-/// Returns a JSON object or list in base64 decoded, and every other text as it is.
+/// Decodes a base64-encoded JSON object or list. Returns any other text unchanged.
 fn decoded(value: &str) -> Value {
     base64::engine::general_purpose::STANDARD
         .decode(value)
@@ -103,7 +104,7 @@ mod tests {
                     "containerimage.descriptor".to_owned(),
                     "eyJzaXplIjoxfQ==".to_owned(),
                 ),
-                // By chance this is base64 too, but not of JSON.
+                // This happens to be base64, but not of JSON.
                 ("image.name".to_owned(), "demo".to_owned()),
             ]),
             warnings: vec![],

@@ -1,34 +1,34 @@
-//! What a node can do, according to its driver.
+//! Abilities of a node, according to its driver.
 
 use iechor_sandbox::contract::Feature;
 
 use super::error::{Ability, PlanError};
 use crate::spec::Exporter;
 
-/// The feature of a driver whose images go to the engine's own, by the exporter `moby`.
+/// The feature of a driver that builds into the engine's image store with the exporter `moby`.
 const MOBY_EXPORTER: &str = "moby-exporter";
 
-/// What a node can do.
+/// The abilities of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Abilities {
-    /// The name of the driver, for errors.
+    /// Name of the driver, for errors.
     pub driver: String,
-    /// Writes archives with an OCI layout.
+    /// Whether the node writes archives with an OCI layout.
     pub oci_exporter: bool,
-    /// Writes archives for `docker load`.
+    /// Whether the node writes archives for `docker load`.
     pub docker_exporter: bool,
-    /// Puts several platforms into one image.
+    /// Whether the node builds images with several platforms.
     pub multi_platform: bool,
-    /// Pushes without the engine.
+    /// Whether the node pushes without the engine.
     pub direct_push: bool,
-    /// Has results loaded into the engine where there is no other output.
+    /// Whether the driver loads results into the engine if there is no other output.
     pub default_load: bool,
-    /// Builds into the images of the engine, with the exporter `moby`.
+    /// Whether the node builds into the engine's image store, with the exporter `moby`.
     pub moby_exporter: bool,
 }
 
 impl Abilities {
-    /// Makes the abilities of a driver with these features.
+    /// Returns the abilities of a driver with the given features.
     pub fn new(driver: &str, features: &[Feature]) -> Self {
         let mut abilities = Self {
             driver: driver.to_owned(),
@@ -48,11 +48,11 @@ impl Abilities {
         abilities
     }
 
-    /// Checks that the node can do this.
+    /// Checks that the node supports the exporters and the number of platforms.
     ///
     /// # Errors
     ///
-    /// What it cannot do.
+    /// Returns the first missing ability.
     pub(super) fn check(&self, exporters: &[Exporter], platforms: usize) -> Result<(), PlanError> {
         for exporter in exporters {
             if let Some(ability) = self.lacking(exporter) {
@@ -68,7 +68,7 @@ impl Abilities {
     fn lacking(&self, exporter: &Exporter) -> Option<Ability> {
         let is_missing = match exporter {
             Exporter::Oci(_) => !self.oci_exporter,
-            // An engine that builds itself has its own way to get an image.
+            // An engine that builds by itself needs no archive to load an image.
             Exporter::Docker(docker) if docker.destination.is_none() => {
                 !self.docker_exporter && !self.moby_exporter
             }

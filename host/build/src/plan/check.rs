@@ -1,15 +1,15 @@
-//! What is wrong with the outputs of a build, whatever the node can do.
+//! Checks of the outputs of a build that do not depend on the node.
 
 use std::io::IsTerminal as _;
 
 use super::error::PlanError;
 use crate::spec::exporter::{Destination, Exporter};
 
-/// Checks outputs that have the names of the build.
+/// Checks outputs after the names of the build were added to them.
 ///
 /// # Errors
 ///
-/// The first mistake.
+/// Returns the first fault.
 pub(super) fn check(exporters: &[Exporter], wants_image_id: bool) -> Result<(), PlanError> {
     let to_stdout = |exporter: &&Exporter| exporter.archive() == Some(&Destination::Stdout);
     if exporters.iter().filter(to_stdout).count() > 1 {
@@ -39,11 +39,11 @@ pub(super) fn check(exporters: &[Exporter], wants_image_id: bool) -> Result<(), 
     Ok(())
 }
 
-/// Checks that no archive goes to a terminal.
+/// Checks that no archive is written to a terminal.
 ///
 /// # Errors
 ///
-/// Which exporter would write it.
+/// Returns the exporter that would write it.
 pub(super) fn check_console(exporters: &[Exporter]) -> Result<(), PlanError> {
     let is_to_stdout = |exporter: &Exporter| exporter.archive() == Some(&Destination::Stdout);
     if !exporters.iter().any(is_to_stdout) || !stdout_is_terminal() {

@@ -1,9 +1,9 @@
-//! Why a build cannot work as it is specified.
+//! Errors of plans.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Why a build cannot work as it is specified. Found before a daemon is asked.
+/// A fault of a build that is found before a request is sent to a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The context does not exist.
@@ -24,7 +24,7 @@ pub enum PlanError {
     Dockerfile {
         /// The Dockerfile.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// The builder has no nodes.
@@ -33,14 +33,14 @@ pub enum PlanError {
         /// The builder.
         builder: String,
     },
-    /// The driver of the node cannot do this.
+    /// The driver of the node does not support an ability.
     #[error("{ability} is not supported for the {driver} driver")]
     Unsupported {
-        /// What is missing.
+        /// The missing ability.
         ability: Ability,
         /// The driver.
         driver: String,
-        /// Whether the driver builds into the images of the engine.
+        /// Whether the driver builds into the engine's image store.
         builds_into_engine: bool,
     },
     /// Several outputs write to standard output.
@@ -54,31 +54,31 @@ pub enum PlanError {
         /// The exporter.
         kind: &'static str,
     },
-    /// An image without a name is to be pushed.
+    /// An image to push has no name.
     // docker buildx prints the same.
     #[error("tag is needed when pushing to registry")]
     NoTag,
-    /// The directory of an output is a file.
+    /// The destination directory of an output is a file.
     // docker buildx prints the same.
     #[error("destination directory {} is a file", .path.display())]
     DirectoryIsFile {
         /// The path.
         path: PathBuf,
     },
-    /// The file of an output is a directory.
+    /// The destination file of an output is a directory.
     // docker buildx prints the same.
     #[error("destination file {} is a directory", .path.display())]
     FileIsDirectory {
         /// The path.
         path: PathBuf,
     },
-    /// The ID of an image is requested, but there is an output that has none.
+    /// The ID of an image is requested, but an output produces no image.
     // docker buildx prints the same.
     #[error("local and tar exporters are incompatible with image ID file")]
     NoImageId,
 }
 
-/// What a driver may not be able to do.
+/// An ability that some drivers lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
     /// Archives with an OCI layout.
@@ -87,7 +87,7 @@ pub enum Ability {
     Docker,
     /// Several platforms in one image.
     MultiPlatform,
-    /// Images that are pushed without tags.
+    /// Pushing images without tags.
     PushByDigest,
 }
 

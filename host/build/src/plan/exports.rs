@@ -1,4 +1,4 @@
-//! What BuildKit of a node exports, and where each result goes on this side.
+//! The exports of a node, and the destinations of the results on the client.
 
 use std::path::PathBuf;
 
@@ -8,40 +8,40 @@ use super::error::PlanError;
 use crate::spec::exporter::{Destination, Docker, Exporter, Image};
 use crate::spec::{Attributes, BuildSpec, Tag};
 
-/// An exporter as BuildKit of one node is asked for it.
+/// An exporter in a request to the BuildKit of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
-    /// Its name, for example `image`; `moby` for the engine's own.
+    /// Name, for example `image`, or `moby` for the engine's image store.
     pub kind: &'static str,
-    /// Its attributes.
+    /// Attributes.
     pub attributes: Attributes,
-    /// Where the result goes on this side.
+    /// The destination of the result on the client.
     pub delivery: Delivery,
-    /// Names of images that the engine pushes after the build, since its exporter does not.
+    /// Names of images that the engine pushes after the build, because its exporter cannot push.
     pub engine_pushes: Vec<String>,
 }
 
-/// Where a result goes on this side.
+/// The destination of a result on the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// Nowhere: it stays with BuildKit or goes to a registry.
+    /// No destination: the result stays in BuildKit or is pushed to a registry.
     None,
-    /// Into a directory, beside what is there.
+    /// A directory; existing files stay.
     Directory(PathBuf),
-    /// To standard output.
+    /// Standard output.
     Stdout,
-    /// Into a file.
+    /// A file.
     File(PathBuf),
-    /// Into the engine, under these names.
+    /// The engine, under these names.
     Load(Vec<String>),
 }
 
-/// Plans the exports of a node, which builds for so many platforms. `loads` says whether the result
-/// is loaded into the engine where there is no exporter.
+/// Plans the exports of a node. `platforms` is the number of platforms that it builds for. `loads` states
+/// whether the result is loaded into the engine if there is no exporter.
 ///
 /// # Errors
 ///
-/// The first mistake, or what the node cannot do.
+/// Returns the first fault, or the first ability that the node lacks.
 pub(super) fn exports(
     spec: &BuildSpec,
     platforms: usize,
@@ -65,7 +65,7 @@ pub(super) fn exports(
         let Some(export) = export(exporter, abilities) else {
             continue;
         };
-        // Loading beside pushing: what is pushed is in the engine already.
+        // An image that is pushed and loaded is in the engine already.
         let twin = exports.iter_mut().find(|twin| {
             let name = |export: &Export| export.attributes.get("name").cloned();
             export.kind == MOBY && twin.kind == MOBY && name(twin) == name(&export)
@@ -81,10 +81,10 @@ pub(super) fn exports(
     Ok(exports)
 }
 
-/// The exporter of an engine that builds into its own images.
+/// The exporter of an engine that builds into its own image store.
 const MOBY: &str = "moby";
 
-/// Returns how BuildKit of a node is asked for an exporter; `None` where it is not asked.
+/// Returns the export for an exporter, or `None` if BuildKit gets no request for it.
 fn export(exporter: Exporter, abilities: &Abilities) -> Option<Export> {
     let to_engine = abilities.moby_exporter;
     Some(match exporter {
@@ -145,7 +145,7 @@ fn archive(
     }
 }
 
-/// Makes an image among those of the engine, which pushes it where the exporter does not.
+/// Returns the export into the engine's image store. The engine pushes if the exporter cannot.
 fn moby(mut image: Image, direct_push: bool) -> Export {
     let engine_pushes = match image.push && !direct_push {
         true => {

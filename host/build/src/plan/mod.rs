@@ -1,4 +1,4 @@
-//! Which node solves what. Everything that can be checked before a daemon is asked is checked here.
+//! Assigns a build to nodes, and performs all checks that need no daemon.
 
 mod abilities;
 mod check;
@@ -21,43 +21,43 @@ use crate::error::BuildError;
 use crate::spec::{BuildSpec, Tag};
 use nodes::Share;
 
-/// A build that was found to be in order, shared out to the nodes of a builder.
+/// A checked build that is assigned to the nodes of a builder.
 pub struct Plan {
     /// The builder.
     pub(crate) builder: NodeGroup,
     /// The files of the build.
     pub(crate) source: Source,
-    /// What each node does; at least one.
+    /// The parts of the nodes; at least one.
     pub(crate) nodes: Vec<NodePlan>,
-    /// What the user should know before the build.
+    /// Warnings to display before the build.
     pub warnings: Vec<Warning>,
 }
 
-/// What one node does.
+/// The part of one node.
 pub(crate) struct NodePlan {
     /// The node.
     pub(crate) node: LiveNode,
-    /// The platforms that it builds for; empty for its own.
+    /// The platforms to build for; empty for the platform of the node.
     pub(crate) platforms: Vec<Platform>,
-    /// The proxies of its steps, as build arguments where the build sets none of that name.
+    /// Proxy settings of the steps. They become build arguments unless the build sets the same names.
     pub(crate) proxies: Vec<(String, String)>,
-    /// Whether images of the engine take precedence over those of registries.
+    /// Whether images of the engine take precedence over images of registries.
     pub(crate) prefers_local_images: bool,
-    /// What BuildKit exports.
+    /// The exports of BuildKit.
     pub(crate) exports: Vec<Export>,
 }
 
-/// What the user should know about a build before it starts.
+/// A warning about a build that is displayed before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// The driver would have the result loaded into the engine, but that was not granted.
+    /// The driver loads results into the engine by default, but that was not granted.
     LoadDenied {
         /// The driver.
         driver: String,
-        /// Why not.
+        /// The reason of the denial.
         reason: String,
     },
-    /// The result stays in the cache of the build.
+    /// The result stays in the build cache only.
     NoOutput {
         /// The driver.
         driver: String,
@@ -75,7 +75,7 @@ impl Plan {
 ///
 /// # Errors
 ///
-/// What is wrong with the build, or which node cannot be used.
+/// Returns the fault of the build, or the node that cannot be used.
 pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, BuildError> {
     let source = Source::find(&spec.context, spec.dockerfile.as_deref())?;
     let builder = workspace.builder(None)?;
@@ -129,15 +129,15 @@ async fn plan_node(
     Ok(NodePlan {
         exports: exports::exports(spec, platforms.len(), &abilities, loads)?,
         proxies: proxies(workspace, &node)?,
-        // Images that were built into the engine come first, as its users expect.
+        // Images that were built into the engine take precedence, as users expect.
         prefers_local_images: abilities.moby_exporter,
         platforms,
         node,
     })
 }
 
-/// Returns the proxies that the user has configured for the engine of a node. A node without an
-/// engine has those of the current one.
+/// Returns the proxies that the user has configured for the engine of a node. A node without an engine
+/// uses the proxies of the current engine.
 fn proxies(workspace: &Workspace, node: &LiveNode) -> Result<Vec<(String, String)>, BuildError> {
     let endpoint = match node.engine() {
         Some(engine) => engine.endpoint().to_owned(),

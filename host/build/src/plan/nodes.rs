@@ -1,19 +1,19 @@
-//! Which node builds for which platforms.
+//! Assigns platforms to nodes.
 
 use iechor_builder::store::Node;
 use iechor_platform::Platform;
 
-/// The part of a build that one node does.
+/// The part of a build that one node builds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Share {
-    /// The index of the node among those of the builder.
+    /// Index of the node in the builder.
     pub(super) node: usize,
-    /// The platforms that it builds for; empty for its own.
+    /// The platforms to build for; empty for the platform of the node.
     pub(super) platforms: Vec<Platform>,
 }
 
-/// Shares a build out: to the node that declares every one of the platforms, else to the first.
-/// Returns nothing for a builder without nodes.
+/// Assigns a build to the node that declares all platforms, or to the first node if there is none.
+/// Returns an empty list for a builder without nodes.
 pub(super) fn share(nodes: &[Node], platforms: &[Platform]) -> Vec<Share> {
     let declares = |node: &Node| {
         let mut platforms = platforms.iter();

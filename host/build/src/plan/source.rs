@@ -1,4 +1,4 @@
-//! The files of a build, as far as they are on this machine.
+//! The local files of a build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 use super::error::PlanError;
 use crate::spec::Context;
 
-/// The files of a build, found.
+/// The located files of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Directories of this machine, from which BuildKit takes what it needs.
+    /// Local directories, from which BuildKit requests the files that it needs.
     Local {
         /// The context.
         context: PathBuf,
         /// The directory of the Dockerfile.
         dockerfile_directory: PathBuf,
-        /// Its name there.
+        /// Name of the Dockerfile in its directory.
         dockerfile: String,
     },
     /// A URL that BuildKit fetches.
     Remote {
         /// The URL.
         url: String,
-        /// The Dockerfile in it.
+        /// Path of the Dockerfile in the context.
         dockerfile: Option<String>,
     },
 }
@@ -32,7 +32,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Which of them cannot be used, and why.
+    /// Returns the first file that cannot be used, with the reason.
     pub fn find(context: &Context, dockerfile: Option<&Path>) -> Result<Self, PlanError> {
         let directory = match context {
             Context::Directory(directory) => directory,
@@ -57,8 +57,8 @@ impl Source {
             path: file.clone(),
             reason,
         };
-        // It is opened so that a named pipe, or a file without permission, is reported now. The
-        // daemon only reports that there is none.
+        // Opening the file reports a named pipe or missing permission now. The daemon would only
+        // report that the file does not exist.
         if let Err(error) = iechor_files::open(&file) {
             return Err(unusable(match error.is_not_found() {
                 true => "there is no such file".to_owned(),
@@ -81,7 +81,7 @@ impl Source {
     }
 }
 
-/// Returns `Dockerfile` of a directory, or `dockerfile` where there is only that.
+/// Returns `Dockerfile` in a directory, or `dockerfile` if only that exists.
 fn default_dockerfile(directory: &Path) -> PathBuf {
     let usual = directory.join("Dockerfile");
     let lower = directory.join("dockerfile");

@@ -1,4 +1,4 @@
-//! Credentials of registries, for the daemon.
+//! Credentials of registries for the daemon.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use iechor_buildkit::{Credential, CredentialSource};
 use iechor_engine::config::DockerConfig;
 
-/// Answers the daemon's questions from the configuration of the Docker CLI.
+/// Answers requests of the daemon from the configuration of the Docker CLI.
 pub(super) struct DockerCredentials(pub(super) Arc<DockerConfig>);
 
 #[async_trait]
@@ -18,7 +18,7 @@ impl CredentialSource for DockerCredentials {
             .await
             .map_err(|error| error.to_string())?;
         Ok(found.map(|found| Credential {
-            // In the protocol, an identity token has no user.
+            // In the protocol, an identity token has no user name.
             username: if found.is_identity_token {
                 String::new()
             } else {

@@ -1,4 +1,4 @@
-//! What the Dockerfile frontend of BuildKit is given of a build.
+//! Attributes of a build for the Dockerfile frontend of BuildKit.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use iechor_platform::Platform;
 use crate::plan::source::Source;
 use crate::spec::BuildSpec;
 
-/// What differs from node to node.
+/// Settings that depend on the node.
 pub(super) struct OfNode<'a> {
-    /// The platforms that it builds for.
+    /// The platforms to build for.
     pub(super) platforms: &'a [Platform],
-    /// Build arguments where the build sets none of that name.
+    /// Build arguments, used unless the build sets the same names.
     pub(super) proxies: &'a [(String, String)],
-    /// Whether images of the engine take precedence over those of registries.
+    /// Whether images of the engine take precedence over images of registries.
     pub(super) prefers_local_images: bool,
 }
 

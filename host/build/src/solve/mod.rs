@@ -21,21 +21,21 @@ use crate::spec::{BuildSpec, Cache};
 use credentials::DockerCredentials;
 use frontend::OfNode;
 
-/// What a node built.
+/// The result of a build on a node.
 pub(crate) struct Solved {
-    /// Identifies the build on the daemon.
+    /// Reference of the build on the daemon.
     pub(crate) reference: String,
-    /// What the exporters reported.
+    /// The values that the exporters reported.
     pub(crate) response: BTreeMap<String, String>,
-    /// Why the status broke off, where it did.
+    /// The reason why the status was interrupted, if it was.
     pub(crate) status_failure: Option<String>,
 }
 
-/// Builds on one node. When it returns, results for this side are where they belong.
+/// Builds on one node, and waits until the results for the client are delivered.
 ///
 /// # Errors
 ///
-/// What went wrong. Files that were to be written do not exist, or are as they were.
+/// Returns the first error. Result files do not exist in this case, or are unchanged.
 pub(crate) async fn solve(
     workspace: &Workspace,
     spec: &BuildSpec,
@@ -99,7 +99,7 @@ fn cache_entry(cache: &Cache) -> CacheEntry {
     }
 }
 
-/// Returns the session with what the daemon may get from this side.
+/// Returns the session with the services that the daemon may use.
 fn session(workspace: &Workspace, source: &Source) -> Result<Session, BuildError> {
     let mut session =
         Session::builder().credentials(Arc::new(DockerCredentials(Arc::clone(&workspace.config))));

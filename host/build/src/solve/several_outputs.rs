@@ -1,16 +1,16 @@
-//! Whether a daemon exports several results of a build.
+//! Detection of daemons that support several outputs.
 
 use iechor_buildkit::{Client, Error, Worker};
 
-/// The first version of BuildKit 0.x that exports several results.
+/// The first minor version of BuildKit 0.x that supports several outputs.
 const FIRST: u32 = 13;
 
-/// Returns whether BuildKit takes several exporters. One before 0.13, or one that does not report
-/// its version, takes the first and ignores the others.
+/// Returns whether BuildKit supports several exporters. BuildKit before 0.13, and BuildKit that does not
+/// report its version, uses the first exporter and ignores the others.
 ///
 /// # Errors
 ///
-/// The daemon does not answer.
+/// Returns an error if the daemon does not answer.
 pub(super) async fn are_supported(client: &Client, workers: &[Worker]) -> Result<bool, Error> {
     let of_worker = workers.iter().find_map(|worker| worker.version.clone());
     let version = match of_worker {
@@ -27,7 +27,7 @@ fn is_supported_by(version: &str) -> bool {
         .map(|digits| digits.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(0), Some(minor)) => minor >= FIRST,
-        // A version of another form is taken for a new one.
+        // A version in another format is assumed to be new.
         _ => true,
     }
 }

@@ -1,4 +1,4 @@
-//! The key by which BuildKit knows that two transfers are of the same directory.
+//! The key by which BuildKit recognises transfers of the same directory.
 
 use std::fs;
 use std::io::Write;
@@ -6,15 +6,15 @@ use std::path::Path;
 
 use crate::error::BuildError;
 
-/// Maximum size of the file with the ID of this machine, in bytes. docker buildx writes 26.
+/// Maximum size of the file with the ID of this machine, in bytes. docker buildx writes 26 bytes.
 const ID_BYTES: u64 = 4096;
 
-/// Returns the key of a directory: its name and an ID of this machine's store. A second transfer
-/// sends only what changed.
+/// Returns the key of a directory: its name and an ID of this machine's store. A second transfer with
+/// the same key sends only the changes.
 ///
 /// # Errors
 ///
-/// The ID cannot be read or written.
+/// Returns an error if the ID cannot be read or written.
 pub(super) fn shared_key(context: &Path, store: &Path) -> Result<String, BuildError> {
     let base = fs::canonicalize(context)
         .ok()
@@ -26,7 +26,7 @@ pub(super) fn shared_key(context: &Path, store: &Path) -> Result<String, BuildEr
     Ok(format!("{base}:{}", machine_id(store)?))
 }
 
-/// Returns the content of `.buildNodeID`, which is shared with docker buildx. Writes it where it is
+/// Returns the content of `.buildNodeID`, which is shared with docker buildx. Creates the file if it is
 /// missing.
 fn machine_id(store: &Path) -> Result<String, BuildError> {
     let path = store.join(".buildNodeID");
@@ -46,7 +46,7 @@ fn machine_id(store: &Path) -> Result<String, BuildError> {
     let id = format!("{:016x}", rand::random::<u64>());
     let mut file = tempfile::NamedTempFile::new_in(store).map_err(failed)?;
     file.write_all(id.as_bytes()).map_err(failed)?;
-    // The first of two processes counts.
+    // If two processes create it at the same time, the first one decides.
     match file.persist_noclobber(&path) {
         Ok(_) => Ok(id),
         Err(_) => read()

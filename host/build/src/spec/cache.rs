@@ -1,32 +1,32 @@
-//! Where cache is read from and written to.
+//! Cache imports and exports.
 
 use super::value::Attributes;
 
-/// A place of the cache.
+/// A cache to import or export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
-    /// Its type.
+    /// Type of the cache.
     pub kind: CacheKind,
-    /// Its options, for example `ref` and `mode`.
+    /// Options, for example `ref` and `mode`.
     pub attributes: Attributes,
 }
 
 /// A type of cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheKind {
-    /// An image of its own in a registry.
+    /// A separate image in a registry.
     Registry,
-    /// Within the image that is exported.
+    /// Within the exported image.
     Inline,
-    /// A directory of this machine.
+    /// A local directory.
     Local,
     /// The cache of GitHub Actions.
     Gha,
-    /// A bucket of S3.
+    /// An S3 bucket.
     S3,
-    /// Blob storage of Azure.
+    /// Azure Blob Storage.
     AzBlob,
-    /// A type that only the daemon knows.
+    /// Another type that the daemon may support.
     Other(String),
 }
 

@@ -1,9 +1,9 @@
-//! Why a text is not a setting of a build.
+//! Errors of settings that are given as text.
 
 use iechor_builder::driver_options::CsvError;
 use iechor_platform::PlatformError;
 
-/// Why a text is not a setting of a build.
+/// The reason why a text is not a valid setting of a build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// No context is given.
@@ -20,30 +20,30 @@ pub enum SpecError {
         /// The text.
         text: String,
     },
-    /// A tag is not a name of an image.
+    /// A tag is not the name of an image.
     // docker buildx prints the same.
     #[error("invalid tag {text:?}: invalid reference format")]
     Tag {
         /// The text.
         text: String,
     },
-    /// A platform.
+    /// A platform is invalid.
     #[error(transparent)]
     Platform(#[from] PlatformError),
-    /// An output.
+    /// An output is invalid.
     #[error("{problem}")]
     Output {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: OutputProblem,
     },
 }
 
-/// What is wrong with an output. Begins with what docker buildx prints, where it has a text.
+/// The fault of an output. The message begins with the text of docker buildx, if docker buildx has one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OutputProblem {
-    /// The output is not a line of CSV.
+    /// The output is not valid CSV.
     #[error("invalid output: {0}")]
     Csv(CsvError),
     /// A field is not `KEY=VALUE`.
@@ -52,34 +52,34 @@ pub enum OutputProblem {
         /// The field.
         field: String,
     },
-    /// There is no type.
+    /// The type is missing.
     #[error("type is required for output")]
     NoType,
-    /// There is no such type.
+    /// The type is unknown.
     #[error("unknown type {kind:?} of output")]
     UnknownType {
         /// The type.
         kind: String,
     },
-    /// The exporter takes a destination and has none.
+    /// The exporter requires a destination.
     #[error("dest is required for {kind} exporter")]
     NoDestination {
         /// The exporter.
         kind: &'static str,
     },
-    /// The exporter does not write to standard output.
+    /// The exporter cannot write to standard output.
     #[error("dest cannot be stdout for {kind} exporter")]
     ToStdout {
         /// The exporter.
         kind: &'static str,
     },
-    /// The exporter takes no destination.
+    /// The exporter does not support a destination.
     #[error("dest is not supported for {kind} exporter")]
     Destination {
         /// The exporter.
         kind: &'static str,
     },
-    /// A directory is requested of an exporter that writes one file.
+    /// A directory is requested, but the exporter writes one file.
     #[error("tar=false is not supported for {kind} exporter")]
     NoTar {
         /// The exporter.

@@ -1,8 +1,8 @@
-//! What to build: all settings of one build, as types.
+//! All settings of a build, as types.
 //!
-//! Settings that are not supported yet belong here as well, each next to its kin: named contexts
-//! beside [`Context`], secrets, SSH agents and attestations as a file each, the network beside
-//! [`BuildSpec::pull`]. What BuildKit's frontend gets of them is decided in `solve/frontend.rs`.
+//! Settings that are not supported yet belong here as well: named contexts beside [`Context`], secrets,
+//! SSH agents and attestations in one file each, the network beside [`BuildSpec::pull`].
+//! `solve/frontend.rs` turns them into attributes of BuildKit's frontend.
 
 mod cache;
 pub mod error;
@@ -22,12 +22,12 @@ pub use exporter::Exporter;
 pub use tag::Tag;
 pub use value::Attributes;
 
-/// One build.
+/// The settings of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildSpec {
-    /// Where the files of the build come from.
+    /// The source of the files.
     pub context: Context,
-    /// The Dockerfile; `None` for the default one of the context.
+    /// The Dockerfile; `None` for the default Dockerfile of the context.
     pub dockerfile: Option<PathBuf>,
     /// The stage to build; `None` for the last one.
     pub target: Option<String>,
@@ -35,39 +35,39 @@ pub struct BuildSpec {
     pub build_args: BTreeMap<String, String>,
     /// Labels of the image, by name.
     pub labels: BTreeMap<String, String>,
-    /// The platforms to build for, each once; empty for the one of the node.
+    /// The platforms to build for, each once; empty for the platform of the node.
     pub platforms: Vec<Platform>,
-    /// Whether every step runs, also where the cache has its result.
+    /// Whether all steps run, even if the cache has their results.
     pub no_cache: bool,
-    /// Whether registries are asked for newer versions of images.
+    /// Whether to check registries for newer versions of images.
     pub pull: bool,
-    /// Where cache is read from.
+    /// Caches to import.
     pub cache_from: Vec<Cache>,
-    /// Where cache is written to.
+    /// Caches to export.
     pub cache_to: Vec<Cache>,
-    /// The names of the image, for every exporter that makes one.
+    /// The names of the image, for every exporter that creates one.
     pub tags: Vec<Tag>,
-    /// What to do with the result.
+    /// Exporters of the result.
     pub exporters: Vec<Exporter>,
-    /// Whether the driver may have the result loaded into the engine where there is no exporter.
+    /// Whether the driver may load the result into the engine if there is no exporter.
     pub default_load: bool,
-    /// Where to write what is known about the result, as JSON.
+    /// File to write the metadata of the result to, as JSON.
     pub metadata_file: Option<PathBuf>,
-    /// Where to write the ID of the image.
+    /// File to write the ID of the image to.
     pub iid_file: Option<PathBuf>,
 }
 
-/// Where the files of a build come from.
+/// The source of the files of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Context {
-    /// A directory of this machine.
+    /// A local directory.
     Directory(PathBuf),
     /// A URL that BuildKit fetches.
     Remote(String),
 }
 
 impl BuildSpec {
-    /// Makes a build of this context with no other settings.
+    /// Creates a build of a context with default settings.
     pub fn new(context: Context) -> Self {
         Self {
             context,
@@ -88,7 +88,7 @@ impl BuildSpec {
         }
     }
 
-    /// Has every image pushed. Where there is none, one is made for it.
+    /// Sets all image exporters to push. Adds one if there is none.
     pub fn push(&mut self) {
         let mut is_any = false;
         for exporter in &mut self.exporters {
@@ -103,7 +103,7 @@ impl BuildSpec {
         }
     }
 
-    /// Has an image loaded into the engine, unless an exporter does that already.
+    /// Adds an exporter that loads the image into the engine, unless there is one already.
     pub fn load(&mut self) {
         if !self.exporters.iter().any(Exporter::is_loaded) {
             self.exporters.push(Exporter::to_load());

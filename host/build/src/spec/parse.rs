@@ -1,4 +1,4 @@
-//! Settings from text: what command lines and definition files have in common. Pure functions.
+//! Pure functions that parse settings which command lines and definition files have in common.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::exporter::{Exporter, Fields};
 pub use super::value::boolean;
 use super::{Context, Tag};
 
-/// How a context that is a URL begins.
+/// Prefixes of contexts that are URLs.
 const URL_PREFIXES: [&str; 6] = [
     "http://",
     "https://",
@@ -24,7 +24,7 @@ const URL_PREFIXES: [&str; 6] = [
 ///
 /// # Errors
 ///
-/// There is none, or it is standard input.
+/// Returns an error if the context is empty or standard input.
 pub fn context(text: &str) -> Result<Context, SpecError> {
     match text {
         "" => Err(SpecError::NoContext),
@@ -40,7 +40,7 @@ pub fn context(text: &str) -> Result<Context, SpecError> {
 ///
 /// # Errors
 ///
-/// It is standard input.
+/// Returns an error if it is standard input.
 pub fn dockerfile(path: &Path) -> Result<PathBuf, SpecError> {
     match path == Path::new("-") {
         true => Err(SpecError::StandardInput),
@@ -48,11 +48,11 @@ pub fn dockerfile(path: &Path) -> Result<PathBuf, SpecError> {
     }
 }
 
-/// Parses `KEY=VALUE`, or `KEY` with no value.
+/// Parses `KEY=VALUE`, or `KEY` without a value.
 ///
 /// # Errors
 ///
-/// The key is empty.
+/// Returns an error if the key is empty.
 pub fn pair(text: &str) -> Result<(&str, Option<&str>), SpecError> {
     match text.split_once('=') {
         Some(("", _)) => Err(SpecError::EmptyKey {
@@ -70,19 +70,18 @@ pub fn pair(text: &str) -> Result<(&str, Option<&str>), SpecError> {
 ///
 /// # Errors
 ///
-/// It is not a name of an image.
+/// Returns an error if it is not the name of an image.
 pub fn tag(text: &str) -> Result<Tag, SpecError> {
     Tag::new(text).ok_or_else(|| SpecError::Tag {
         text: text.to_owned(),
     })
 }
 
-/// Parses platforms; each text may hold several, separated by commas. Each platform is returned
-/// once.
+/// Parses platforms. Each text may contain several, separated by commas. Duplicates are removed.
 ///
 /// # Errors
 ///
-/// The first text that is not a platform.
+/// Returns the first text that is not a platform.
 pub fn platforms<S: AsRef<str>>(texts: &[S]) -> Result<Vec<Platform>, SpecError> {
     let mut platforms: Vec<Platform> = Vec::new();
     for platform in Platform::parse_list(texts)? {
@@ -98,7 +97,7 @@ pub fn platforms<S: AsRef<str>>(texts: &[S]) -> Result<Vec<Platform>, SpecError>
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// Returns the fault of the output.
 pub fn output(text: &str) -> Result<Exporter, SpecError> {
     let read = || {
         let fields = driver_options::fields(text).map_err(OutputProblem::Csv)?;

@@ -1,21 +1,21 @@
-//! Names that a build gives its image.
+//! Names for the image of a build.
 
 use std::fmt;
 
 /// Maximum length of the part after the colon, in characters.
 const LABEL: usize = 128;
 
-/// A name of an image: `[HOST/]NAME[:LABEL]`, the name in lower case.
+/// The name of an image: `[HOST/]NAME[:LABEL]`, with the name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag(String);
 
 impl Tag {
-    /// Makes a tag. Returns `None` for a text that registries and engines would refuse later.
+    /// Parses a tag. Returns `None` for a text that registries and engines would refuse.
     pub fn new(text: &str) -> Option<Self> {
         is_tag(text).then(|| Self(text.to_owned()))
     }
 
-    /// Returns the tag as it was written.
+    /// Returns the tag unchanged.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -29,7 +29,7 @@ impl fmt::Display for Tag {
 
 fn is_tag(text: &str) -> bool {
     let (name, label) = match text.rsplit_once(':') {
-        // A colon before a slash belongs to the port of the host.
+        // A colon before a slash precedes the port of the host.
         Some((name, label)) if !label.contains('/') => (name, Some(label)),
         _ => (text, None),
     };

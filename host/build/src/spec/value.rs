@@ -1,11 +1,11 @@
-//! Values that several settings have in common.
+//! Types of values that several settings use.
 
 use std::collections::BTreeMap;
 
-/// Options that are passed on as they are, by name.
+/// Options that are passed on unchanged, by name.
 pub type Attributes = BTreeMap<String, String>;
 
-/// Parses a boolean as Go does. Returns `None` for other texts.
+/// Parses a boolean like Go's `strconv.ParseBool`. Returns `None` for other texts.
 pub fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

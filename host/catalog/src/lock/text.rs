@@ -1,4 +1,4 @@
-//! The text of the lock file, in TOML: its version, then its entries.
+//! The text of the lock file, in TOML: the version, then the entries.
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use toml::{Table, Value};
 use super::{Broken, Installed, LockFile, Trust};
 use crate::error::CatalogError;
 
-/// The version of the file that this program reads and writes.
+/// The version of the file format.
 const VERSION: i64 = 1;
 
 /// The lists of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum List {
-    /// Of [`Installed`].
+    /// The list of [`Installed`].
     Drivers,
-    /// Of [`Trust`].
+    /// The list of [`Trust`].
     Trust,
 }
 
@@ -30,11 +30,12 @@ impl List {
     }
 }
 
-/// Reads the text of a lock file.
+/// Parses the text of a lock file.
 ///
 /// # Errors
 ///
-/// [`CatalogError::NewerLock`], whatever else is in it, or [`CatalogError::BrokenLock`].
+/// Returns [`CatalogError::NewerLock`] regardless of the other contents, or
+/// [`CatalogError::BrokenLock`].
 pub(crate) fn parse(path: &Path, text: &str) -> Result<LockFile, CatalogError> {
     let broken = |reason: String| CatalogError::BrokenLock {
         path: path.to_owned(),
@@ -53,9 +54,9 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<LockFile, CatalogError> {
             });
         }
         Some(other) => {
-            return Err(broken(format!("there is no version {other} of such files")));
+            return Err(broken(format!("version {other} is unknown")));
         }
-        None => return Err(broken("it does not say its version".into())),
+        None => return Err(broken("it has no version".into())),
     }
     let mut lock = LockFile::default();
     lock.drivers =
@@ -75,7 +76,7 @@ fn entries<T: DeserializeOwned>(
         Some(Value::Array(entries)) => entries,
         Some(other) => {
             let (key, found) = (list.key(), other.type_str());
-            return Err(format!("{key} is of type {found}, and has to be an array"));
+            return Err(format!("{key} is of type {found}, but must be an array"));
         }
     };
     let mut read = Vec::new();
@@ -92,11 +93,11 @@ fn entries<T: DeserializeOwned>(
     Ok(read)
 }
 
-/// Returns the text of a lock file; what this program does not understand stays as it was.
+/// Returns the text of a lock file. Unknown contents are preserved.
 ///
 /// # Errors
 ///
-/// What cannot be written in TOML.
+/// Returns an error if a value cannot be written in TOML.
 pub(crate) fn render(lock: &LockFile) -> Result<String, toml::ser::Error> {
     #[derive(Serialize)]
     #[serde(untagged)]

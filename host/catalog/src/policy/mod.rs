@@ -1,9 +1,9 @@
-//! Reads the files of an organisation's policy: what drivers may do, whatever their users grant.
+//! Reads the files of an organisation's policy, which limits drivers regardless of the users' grants.
 //!
-//! [`ORGANISATION`] always applies, where it is there; no variable or flag of the user's switches
-//! it off. The file that [`VARIABLE`] names applies beside it. Of the two, the stricter rule
-//! decides each action. A file that cannot be understood stops every command that would run a
-//! driver: a rule that cannot be read must not mean that everything is allowed.
+//! If [`ORGANISATION`] exists, it always applies; no variable or flag of the user disables it. The file
+//! that [`VARIABLE`] names applies in addition. The stricter rule of the two decides each action. A file
+//! that cannot be parsed stops every command that would run a driver, because an unreadable rule must
+//! not allow everything.
 
 mod parse;
 
@@ -17,24 +17,24 @@ use iechor_sandbox::policy::Rules;
 /// The organisation's file.
 pub const ORGANISATION: &str = "/etc/iechor/policy.toml";
 
-/// The variable that names a further file.
+/// The environment variable that names an additional file.
 pub const VARIABLE: &str = "IECHOR_POLICY";
 
-/// The largest file that is read, in bytes.
+/// Maximum size of a file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// A fault of a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The line, from 1.
+    /// Line, starting at 1.
     pub line: usize,
-    /// The character of that line, from 1.
+    /// Character within the line, starting at 1.
     pub column: usize,
-    /// The key, what is wrong and how to correct it.
+    /// The key, the fault and how to correct it.
     pub message: String,
 }
 
-/// Why a policy cannot be known.
+/// The reason why a policy cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The file cannot be read.
@@ -45,20 +45,20 @@ pub enum PolicyError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         reason: String,
         /// The environment variable that names the file.
         variable: Option<&'static str>,
     },
-    /// The file cannot be understood.
+    /// The file cannot be parsed.
     #[error("{}", render(.path, .faults))]
     Broken {
         /// The file.
         path: PathBuf,
-        /// All that is wrong with it.
+        /// All faults of the file.
         faults: Vec<Fault>,
     },
-    /// Both files are at fault.
+    /// Both files have faults.
     #[error("{0}\n{1}")]
     Both(Box<PolicyError>, Box<PolicyError>),
 }
@@ -75,23 +75,23 @@ fn render(path: &Path, faults: &[Fault]) -> String {
             column,
             message,
         } = fault;
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "\n  {}:{line}:{column}: {message}", path.display());
     }
     text
 }
 
-/// Where the policy is.
+/// The places of the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    /// The organisation's file, which need not be there.
+    /// The organisation's file, which may be missing.
     pub organisation: PathBuf,
-    /// The file that the environment names, which must be there.
+    /// The file that the environment names, which must exist.
     pub named: Option<PathBuf>,
 }
 
 impl Places {
-    /// Returns the places, as the process's environment says.
+    /// Returns the places according to the environment of the process.
     pub fn from_process() -> Self {
         Self {
             organisation: ORGANISATION.into(),
@@ -101,11 +101,11 @@ impl Places {
         }
     }
 
-    /// Reads the rules in force.
+    /// Reads the effective rules.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read or understood, with all that is wrong with both.
+    /// Returns all faults of both files if one cannot be read or parsed.
     pub fn load(&self) -> Result<Policy, PolicyError> {
         let organisation = match iechor_files::read(&self.organisation, LARGEST) {
             Err(error) if error.is_not_found() => None,
@@ -133,7 +133,7 @@ impl Places {
 ///
 /// # Errors
 ///
-/// Where it cannot be read or understood, with all that is wrong with it.
+/// Returns all faults of the file if it cannot be read or parsed.
 pub(crate) fn read(path: &Path) -> Result<Rules, PolicyError> {
     rules(path, iechor_files::read(path, LARGEST), None)
 }

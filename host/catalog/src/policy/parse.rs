@@ -106,7 +106,7 @@ impl Reading<'_> {
         match value.get_ref().as_table() {
             Some(table) => {
                 self.known(table, name, known);
-                // A heading without rules is more likely a rule that somebody forgot.
+                // A heading without rules is probably a mistake.
                 if table.is_empty() {
                     let message = format!("[{name}] is empty; it has {}", known.join(", "));
                     self.fault(value.span().start, message);
@@ -122,11 +122,11 @@ impl Reading<'_> {
 
     fn wrong_type(&mut self, value: &Value<'_>, key: &str, expected: &str) {
         let found = value.get_ref().type_str();
-        let message = format!("{key}: it is of type {found}, and has to be {expected}");
+        let message = format!("{key}: it is of type {found}, but must be {expected}");
         self.fault(value.span().start, message);
     }
 
-    /// Returns the patterns of a list; `None` where there is no list.
+    /// Returns the patterns of a list, or `None` if there is no list.
     fn patterns<T>(
         &mut self,
         table: &DeTable<'_>,
@@ -163,8 +163,8 @@ impl Reading<'_> {
                 .map_or(0, |value| value.span().start);
             self.fault(
                 at,
-                "limits.memory-swap: it is memory and swap together, so it needs limits.memory, \
-                 and cannot be less",
+                "limits.memory-swap: it is memory and swap together, so it needs limits.memory and \
+                 must not be less",
             );
         }
         ForcedLimits {
@@ -202,7 +202,7 @@ impl Reading<'_> {
 
 const SIZE: &str = "a size: bytes, or a whole number with a unit such as \"512m\" or \"4g\"";
 
-/// Least memory of a container, in bytes; engines refuse less.
+/// Minimum memory of a container, in bytes. Engines refuse less.
 const LEAST_MEMORY: u64 = 6 << 20;
 
 fn integer(value: &DeValue<'_>) -> Option<i64> {
@@ -210,7 +210,7 @@ fn integer(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(written.as_str(), written.radix()).ok()
 }
 
-/// Returns the bytes of a size, as `--memory` of the Docker CLI takes it.
+/// Parses a size like `--memory` of the Docker CLI, and returns the bytes.
 fn size(value: &DeValue<'_>) -> Option<u64> {
     let bytes = match value.as_str() {
         None => u64::try_from(integer(value)?).ok()?,
@@ -228,7 +228,7 @@ fn size(value: &DeValue<'_>) -> Option<u64> {
             digits.parse::<u64>().ok()?.checked_mul(1 << shift)?
         }
     };
-    // The engine's numbers have a sign.
+    // The engine uses signed numbers.
     (LEAST_MEMORY..=i64::MAX as u64)
         .contains(&bytes)
         .then_some(bytes)
@@ -318,7 +318,7 @@ pids = -1
         let expected = [
             "1:2: \"driver\" is unknown; a policy has drivers, images, grants, limits",
             "4:10: images.allow: \"a*b.c/x\": the host \"a*b.c\" has a * in it",
-            "4:21: images.allow: it is of type integer, and has to be a string",
+            "4:21: images.allow: it is of type integer, but must be a string",
             "6:1: \"deny\" is unknown; [images] has allow",
             "8:11: grants.forbid: \"root\": there is no capability \"root\"; there are: container.create, ",
             "10:10: limits.memory: \"4 gigs\" is not a size",
@@ -338,7 +338,7 @@ pids = -1
             ("[images\nallow = []", "1:8: "),
             (
                 "images = 3",
-                "1:10: images: it is of type integer, and has to be a table",
+                "1:10: images: it is of type integer, but must be a table",
             ),
             ("[images]\n", "1:1: [images] is empty"),
             (

@@ -168,7 +168,7 @@ fn an_entry_that_cannot_be_used_spares_the_others_and_stays() {
         .expect("written");
     let kept = std::fs::read_to_string(storage.lock_path()).expect("read");
     assert_eq!(kept.matches("sha256:abc").count(), 2, "{kept}");
-    // Nobody knows which component it is that the entry means.
+    // The component of the entry is unknown.
     assert!(storage.component_path(&one).exists());
     storage
         .edit(None, |lock| {
@@ -184,7 +184,7 @@ fn an_entry_that_cannot_be_used_spares_the_others_and_stays() {
 fn a_file_of_a_newer_program_is_not_called_broken() {
     let (_directory, storage) = storage();
     install(&storage, "a", b"one");
-    // Of whatever shape it is otherwise.
+    // The other contents do not matter.
     for text in ["version = 2\n", "version = 3\ndriver = 1\n"] {
         std::fs::write(storage.lock_path(), text).expect("written");
         let error = storage.lock_file().expect_err(text);
@@ -250,7 +250,7 @@ fn a_grant_whose_pattern_is_none_counts_for_nothing_and_can_be_taken_back() {
     let (_directory, storage) = storage();
     install(&storage, "a", b"one");
     let digest = Digest::of(b"one");
-    // As a program before this one wrote them: what it took for a pattern is none by now.
+    // An older version of the program wrote these grants; their patterns are invalid now.
     let path = storage.lock_path();
     let text = std::fs::read_to_string(&path).expect("there");
     let old = "\"image.pull=a*\", \"image.pull=moby*/x\", \"image.pull=\", \"of.the.future=x\"";
@@ -274,7 +274,7 @@ fn a_grant_whose_pattern_is_none_counts_for_nothing_and_can_be_taken_back() {
     let lock = storage.lock_file().expect("read");
     assert!(lock.grants(digest.as_str()).is_empty());
     assert!(lock.useless_grants(digest.as_str()).is_empty());
-    // What only another program understands stays.
+    // Unknown contents stay.
     let text = std::fs::read_to_string(&path).expect("there");
     assert!(text.contains("of.the.future=x"), "{text}");
 }

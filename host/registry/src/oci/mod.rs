@@ -1,7 +1,7 @@
-//! One repository of an OCI registry, by the OCI distribution specification
+//! A client of one repository of an OCI registry, as defined by the OCI distribution specification
 //! (<https://github.com/opencontainers/distribution-spec>).
 //!
-//! Whatever a registry answers is read within bounds of size and time, also where something is pushed.
+//! All answers of a registry have limits of size and time, also answers to a push.
 
 mod token;
 
@@ -13,27 +13,27 @@ use crate::digest::Digest;
 use crate::error::{self, AccessFault, RegistryError};
 use crate::{Artifact, Credential, Progress, web};
 
-/// Most bytes of a manifest; registries commonly refuse larger ones.
+/// Maximum size of a manifest, in bytes. Registries commonly refuse larger ones.
 const MANIFEST_BYTES: u64 = 4 << 20;
 
-/// Type of what is uploaded.
+/// Media type of uploads.
 const BYTES: &str = "application/octet-stream";
-/// What Docker calls its registry, and where that is.
+/// Docker's name of its registry, and the host of the registry.
 const DOCKER: (&str, &str) = ("docker.io", "index.docker.io");
 
 pub use token::Access;
 
-/// A client of one repository, which the registry has told how it wants to be asked.
+/// A client of one repository, authenticated as the registry requires.
 pub struct Client {
     /// Scheme and host.
     root: String,
     artifact: Artifact,
     credential: Credential,
-    /// What the registry's own authority gave for the credential.
+    /// The token that the registry's authority issued for the credential.
     token: Option<String>,
 }
 
-/// Content of a registry, and its digest.
+/// Content from a registry, and its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// The content.
@@ -43,12 +43,12 @@ pub struct Received {
 }
 
 impl Client {
-    /// Makes a client for the repository of an artifact: asks the registry how it wants to be
-    /// asked, and its authority for a token where it wants one.
+    /// Connects to the registry of an artifact. Obtains a token from the registry's authority if the
+    /// registry requires one.
     ///
     /// # Errors
     ///
-    /// Where the registry cannot be reached, or denies access.
+    /// Returns an error if the registry cannot be reached, or denies access.
     pub async fn connect(
         artifact: &Artifact,
         credential: &Credential,
@@ -68,12 +68,12 @@ impl Client {
         })
     }
 
-    /// Fetches the manifest of the artifact: that of the pinned digest, else that of its tag.
-    /// `accepted` are media types.
+    /// Fetches the manifest of the artifact: the one with the pinned digest, otherwise the one of its tag.
+    /// `accepted` contains media types.
     ///
     /// # Errors
     ///
-    /// Where there is none, or it does not have the pinned digest.
+    /// Returns an error if the manifest does not exist, or does not have the pinned digest.
     pub async fn manifest(
         &self,
         pin: Option<&Digest>,
@@ -90,11 +90,11 @@ impl Client {
         Ok(Received { bytes, digest })
     }
 
-    /// Fetches a blob of at most `limit` bytes; `what` names it in messages.
+    /// Fetches a blob of at most `limit` bytes. `what` describes it in messages.
     ///
     /// # Errors
     ///
-    /// Where there is none, or it does not have that digest.
+    /// Returns an error if the blob does not exist, or does not have the digest.
     pub async fn blob(
         &self,
         digest: &Digest,
@@ -123,11 +123,11 @@ impl Client {
         self.successful(answer, &url, what).await
     }
 
-    /// Uploads a blob, unless it is there already. Returns its digest.
+    /// Uploads a blob, unless it exists already. Returns its digest.
     ///
     /// # Errors
     ///
-    /// Where the registry refuses it or cannot be reached.
+    /// Returns an error if the registry refuses it or cannot be reached.
     pub async fn push_blob(&self, bytes: Vec<u8>) -> Result<Digest, RegistryError> {
         let digest = Digest::of(&bytes);
         self.upload(bytes, &digest).await?;
@@ -149,7 +149,7 @@ impl Client {
         let place = self.place(&answer, digest)?;
         let length = bytes.len() as u64;
         let mut request = web::client(place.as_str())?.put(place.clone());
-        // The place may be anywhere, and only the registry is to see the credentials.
+        // The location may be on another server, and only the registry may get the credentials.
         if Url::parse(&url).is_ok_and(|url| url.origin() == place.origin()) {
             request = self.introduced(request);
         }
@@ -160,7 +160,7 @@ impl Client {
         Ok(())
     }
 
-    /// Returns where an upload that was begun goes on.
+    /// Returns the location at which a started upload continues.
     fn place(&self, answer: &Response, digest: &Digest) -> Result<Url, RegistryError> {
         let wrong = |reason: String| RegistryError::Answer {
             url: answer.url().to_string(),
@@ -170,25 +170,26 @@ impl Client {
             .headers()
             .get(LOCATION)
             .and_then(|place| place.to_str().ok())
-            .ok_or_else(|| wrong("the registry does not say where to upload to".into()))?;
-        let mut url = answer
-            .url()
-            .join(place)
-            .map_err(|error| wrong(format!("it wants an upload to {place:?}: {error}")))?;
+            .ok_or_else(|| wrong("the registry does not state where to upload to".into()))?;
+        let mut url = answer.url().join(place).map_err(|error| {
+            wrong(format!(
+                "the registry requests an upload to {place:?}: {error}"
+            ))
+        })?;
         if self.root.starts_with("https:") && url.scheme() != "https" {
             return Err(wrong(format!(
-                "it wants an upload to {place:?}, which has no TLS"
+                "the registry requests an upload to {place:?}, which does not use TLS"
             )));
         }
         url.query_pairs_mut().append_pair("digest", digest.as_str());
         Ok(url)
     }
 
-    /// Puts a manifest under the artifact's tag. Returns its digest.
+    /// Uploads a manifest under the artifact's tag. Returns its digest.
     ///
     /// # Errors
     ///
-    /// Where the registry refuses it or cannot be reached.
+    /// Returns an error if the registry refuses it or cannot be reached.
     pub async fn push_manifest(
         &self,
         manifest: Vec<u8>,
@@ -227,7 +228,7 @@ impl Client {
         }
     }
 
-    /// Returns the answer where it is a success.
+    /// Returns the answer if it is a success, and an error otherwise.
     async fn successful(
         &self,
         answer: Response,
@@ -262,7 +263,7 @@ impl Client {
     }
 }
 
-/// Returns the messages of a registry's error, without the JSON around them.
+/// Returns the messages in the JSON of a registry's error.
 fn complaint(words: &str) -> String {
     #[derive(Deserialize)]
     struct Envelope {

@@ -1,8 +1,8 @@
 //! Tokens of registries: a registry may name an authority that issues them.
 //! Source: the distribution project's "Token Authentication Specification".
 //!
-//! The answers of an authority have the same limits as everything else that is read, and it is sent
-//! the credential only over TLS: a registry could name any server.
+//! The answers of an authority have the same limits as all other answers. The credential is sent to it
+//! only over TLS, because a registry could name any server.
 
 use http_auth::parse_challenges;
 use reqwest::header::WWW_AUTHENTICATE;
@@ -13,10 +13,10 @@ use crate::artifact::is_loopback;
 use crate::error::RegistryError;
 use crate::{Artifact, Credential, web};
 
-/// Most bytes of an answer with a token.
+/// Maximum size of an answer with a token, in bytes.
 const ANSWER_BYTES: u64 = 1 << 20;
 
-/// What a registry asks for.
+/// The authentication that a registry requires.
 #[derive(Debug, PartialEq, Eq)]
 struct Challenge {
     realm: String,
@@ -27,12 +27,12 @@ struct Challenge {
 struct Answer {
     #[serde(default)]
     token: String,
-    /// The same by its name in OAuth 2.
+    /// The same field under its name in OAuth 2.
     #[serde(default)]
     access_token: String,
 }
 
-/// What a client does in a repository.
+/// The access that a client needs to a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Reads.
@@ -50,11 +50,11 @@ impl Access {
     }
 }
 
-/// Obtains a token for the repository, where the registry wants one.
+/// Obtains a token for the repository, if the registry requires one.
 ///
 /// # Errors
 ///
-/// Where the authority gives none, or cannot be asked.
+/// Returns an error if the authority issues no token, or cannot be reached.
 pub(super) async fn obtain(
     registry: &str,
     artifact: &Artifact,
@@ -71,7 +71,7 @@ pub(super) async fn obtain(
         .iter()
         .filter_map(|value| value.to_str().ok())
         .find_map(challenge);
-    // It lets everybody in, or wants the password itself.
+    // The registry requires no credentials, or takes the password itself.
     let Some(challenge) = challenge else {
         return Ok(None);
     };
@@ -80,12 +80,15 @@ pub(super) async fn obtain(
         reason: web::line(&reason),
     };
     let realm = &challenge.realm;
-    let mut asked =
-        Url::parse(realm).map_err(|error| wrong(format!("it names {realm:?}: {error}")))?;
+    let mut asked = Url::parse(realm).map_err(|error| {
+        wrong(format!(
+            "the registry names the authority {realm:?}: {error}"
+        ))
+    })?;
     let here = artifact.is_local() && asked.host_str().is_some_and(is_loopback);
     if asked.scheme() != "https" && !here {
         return Err(wrong(format!(
-            "it wants a token from {realm:?}, which is asked without TLS"
+            "the registry names the authority {realm:?}, which does not use TLS"
         )));
     }
     let scope = format!("repository:{}:{}", artifact.repository, access.actions());
@@ -120,7 +123,7 @@ pub(super) async fn obtain(
         Ok(Answer { access_token, .. }) if !access_token.is_empty() => Ok(Some(access_token)),
         _ => Err(RegistryError::Answer {
             url: realm.clone(),
-            reason: "the registry's authority gives no token".into(),
+            reason: "the registry's authority issued no token".into(),
         }),
     }
 }

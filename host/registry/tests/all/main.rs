@@ -1,7 +1,7 @@
-//! Fetching and pushing, with servers that do not want it to end.
+//! Tests of fetching and pushing with servers that never finish.
 #![expect(
     clippy::unwrap_used,
-    reason = "a test ends where it goes wrong, in its helpers too"
+    reason = "a test ends at its first failure, also in its helpers"
 )]
 
 mod pushing;

@@ -1,4 +1,4 @@
-//! Pushing to registries that do not want it to end, or that want to see too much.
+//! Tests of pushing to registries that never finish, or that try to get too much.
 
 use std::time::Duration;
 
@@ -33,14 +33,14 @@ async fn push_to(server: &Server) -> Result<Pushed, RegistryError> {
     };
     tokio::time::timeout(Duration::from_secs(24 * 3600), pushing)
         .await
-        .expect("it waits for ever")
+        .expect("it waits forever")
 }
 
 fn ok(status: &str, headers: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: 0\r\n\r\n")
 }
 
-/// What a registry answers that takes everything; uploads go on at `place`.
+/// Returns the answer of a registry that accepts everything. Uploads continue at `place`.
 fn taking(what: &str, place: &str) -> String {
     match what.split_once(' ').unwrap() {
         ("HEAD", _) => ok("404 Not Found", ""),
@@ -89,7 +89,7 @@ async fn what_is_there_is_not_uploaded_again() {
     );
 }
 
-/// A registry may have its uploads elsewhere, where nobody sees what the registry sees.
+/// A registry may redirect uploads to another server, which must not get the registry's credentials.
 #[tokio::test(start_paused = true)]
 async fn only_the_registry_sees_the_credentials() {
     let elsewhere = Server::start(|what| vec![send(&taking(what, ""))]).await;
@@ -125,7 +125,7 @@ async fn no_answer_to_a_push_may_trickle_or_be_endless() {
         };
         assert_eq!(*host, server.address, "{slow}");
     }
-    // Its words have no end.
+    // The text of the error never ends.
     for endless in ["POST", "PUT"] {
         let server = Server::start(move |what| {
             if what.starts_with(endless) {

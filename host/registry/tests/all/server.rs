@@ -1,7 +1,7 @@
-//! A server at a loopback port that answers what a test says, as slowly as it says.
+//! A server at a loopback port with answers and delays that a test defines.
 //!
-//! Server and client share the virtual time of the test: what takes hours is over at once, and a client
-//! that waits for ever makes the test fail.
+//! Server and client share the virtual time of the test. Hours pass immediately, and a client that waits
+//! forever makes the test fail.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,12 +11,12 @@ use iechor_registry::{Access, Client, Credential, Digest, RegistryError, downloa
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a server does, one after the other, until the client goes away.
+/// A step of a server. Steps run in order until the client disconnects.
 #[derive(Clone)]
 pub enum Step {
-    /// Sends this.
+    /// Sends these bytes.
     Send(Vec<u8>),
-    /// Sends this again and again, and waits so long after each.
+    /// Sends these bytes repeatedly, with a pause after each time.
     Repeat(Vec<u8>, Duration),
     /// Closes the connection.
     Close,
@@ -30,7 +30,7 @@ pub fn drip(text: &str, pause: Duration) -> Step {
     Step::Repeat(text.as_bytes().to_vec(), pause)
 }
 
-/// The answer to a request: by its method and path.
+/// A function that returns the answer to a request, by its method and path.
 pub type Answers = dyn Fn(&str) -> Vec<Step> + Send + Sync;
 
 pub struct Server {
@@ -53,7 +53,7 @@ impl Server {
         Self { address, requests }
     }
 
-    /// Every request that came: its head, and its body behind that.
+    /// Returns all received requests, each with its head followed by its body.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -79,11 +79,11 @@ impl Server {
     }
 }
 
-/// Waits for a day of virtual time at most.
+/// Waits for at most one day of virtual time.
 async fn within_a_day<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(24 * 3600), work)
         .await
-        .expect("it waits for ever")
+        .expect("it waits forever")
 }
 
 async fn serve(
@@ -91,7 +91,7 @@ async fn serve(
     answers: Arc<Answers>,
     requests: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<()> {
-    // The system would wait in real time for more to send with what little there is.
+    // Otherwise the system would delay small packets in real time.
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
     loop {

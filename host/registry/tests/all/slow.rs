@@ -1,4 +1,4 @@
-//! Servers that send slowly, for ever, or other than they say.
+//! Tests with servers that send slowly, endlessly, or not what they announce.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MANIFEST_HEAD: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\n";
 
-/// Asserts that the server was given up as too slow, and named.
+/// Asserts that the error names the server and reports it as too slow.
 #[track_caller]
 fn assert_slow(server: &Server, error: &RegistryError, words: &str) {
     let RegistryError::Slow { host, .. } = error else {
@@ -29,7 +29,7 @@ async fn a_byte_a_second_is_not_waited_for() {
     assert_slow(&server, &error, "bytes of http");
 }
 
-/// It is fast enough, and never ends.
+/// The answer is fast enough, and never ends.
 #[tokio::test(start_paused = true)]
 async fn a_steady_trickle_comes_to_an_end() {
     let kibibytes = "x".repeat(2 << 10);
@@ -40,7 +40,7 @@ async fn a_steady_trickle_comes_to_an_end() {
     assert_slow(&server, &error, "within 1800 s");
 }
 
-/// What is slow, but not too slow, arrives.
+/// A slow answer above the minimum speed arrives.
 #[tokio::test(start_paused = true)]
 async fn a_slow_line_is_waited_for() {
     let piece = "x".repeat(2 << 10);
@@ -63,12 +63,12 @@ async fn a_slow_line_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_begins_in_time_or_is_given_up() {
     for steps in [
-        // It says nothing.
+        // The server sends nothing.
         vec![drip("", SECOND)],
-        // Its head does not end.
+        // The head never ends.
         vec![send("HTTP/1.1 200 OK\r\nX: "), drip("x", SECOND)],
         vec![send("HTTP/1.1 200 OK\r\n"), drip("X: y\r\n", SECOND)],
-        // It asks for patience.
+        // The server sends interim responses.
         vec![drip("HTTP/1.1 102 Processing\r\n\r\n", SECOND)],
     ] {
         let server = Server::start(move |_| steps.clone()).await;
@@ -77,7 +77,7 @@ async fn an_answer_begins_in_time_or_is_given_up() {
     }
 }
 
-/// The head of an answer is as bounded as its body.
+/// The head of an answer is bounded, as is its body.
 #[tokio::test(start_paused = true)]
 async fn endless_headers_are_refused() {
     let server = Server::start(|_| {
@@ -110,7 +110,7 @@ async fn redirects_do_not_make_it_longer() {
     })
     .await;
     let error = around.fetch("/a.wasm", 64 << 20).await.unwrap_err();
-    assert!(error.to_string().contains("again and again"), "{error}");
+    assert!(error.to_string().contains("too many redirects"), "{error}");
     assert!(around.requests().len() <= 6, "{:?}", around.requests());
 }
 
@@ -159,7 +159,7 @@ async fn what_is_too_large_is_not_read_to_its_end() {
     assert!(matches!(error, RegistryError::TooLarge { .. }), "{error:?}");
 }
 
-/// Nothing is unpacked on the way: a kilobyte stays a kilobyte.
+/// Answers are not decompressed: a kilobyte stays a kilobyte.
 #[tokio::test(start_paused = true)]
 async fn what_is_compressed_stays_so() {
     let server = Server::start(|_| {
@@ -178,7 +178,7 @@ async fn what_is_compressed_stays_so() {
     assert!(!asked.contains("accept-encoding"), "{asked}");
 }
 
-/// Each request on the way to a component of a registry is bounded by itself.
+/// Each request for a component of a registry has its own time limit.
 #[tokio::test(start_paused = true)]
 async fn no_answer_of_a_registry_may_trickle() {
     let layer = Digest::of(b"component");
@@ -231,7 +231,7 @@ async fn no_answer_of_a_registry_may_trickle() {
         tell.send(server.address.clone()).unwrap();
         match server.pull().await {
             Ok(fetched) => {
-                assert_eq!(slow, "", "it was waited for");
+                assert_eq!(slow, "", "the client waited for it");
                 assert_eq!(fetched, b"component");
             }
             Err(error) => assert_slow(&server, &error, ""),
@@ -239,7 +239,7 @@ async fn no_answer_of_a_registry_may_trickle() {
     }
 }
 
-/// The words of an error are not worth waiting for.
+/// The text of an error has a short time limit.
 #[tokio::test(start_paused = true)]
 async fn an_error_may_not_trickle_either() {
     let begun = tokio::time::Instant::now();

@@ -1,7 +1,7 @@
-//! A small driver that keeps BuildKit in a container, and is right but for one fault.
+//! A small driver that runs BuildKit in a container, correct except for one fault.
 //!
-//! Which fault stands in its option `fault`; in functions that get no configuration, in [`ORDER`],
-//! which a test overwrites in the component's bytes.
+//! The option `fault` selects the fault. In functions without a configuration, [`ORDER`] selects it; a
+//! test overwrites it in the component's bytes.
 #![cfg(target_arch = "wasm32")]
 
 mod node;
@@ -15,12 +15,12 @@ use iechor_driver::{
     RemoveOptions, Severity, StopOptions, clock, container, values,
 };
 
-/// Overwritten by tests, with as many bytes.
+/// A behaviour that tests overwrite with the same number of bytes.
 static ORDER: [u8; 32] = *b"order to the driver: be good....";
 
 fn order() -> String {
-    // SAFETY: it is a static of bytes. Volatile, or the compiler would take what it sees here for
-    // what it is when it runs.
+    // SAFETY: it is a static of bytes. The read is volatile, because otherwise the compiler would use the
+    // initial value.
     let bytes = unsafe { std::ptr::read_volatile(&ORDER) };
     String::from_utf8_lossy(&bytes)
         .trim_end_matches('.')

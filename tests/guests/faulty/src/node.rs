@@ -1,4 +1,4 @@
-//! The node, with its faults.
+//! The node, with the selectable faults.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,11 +16,11 @@ use iechor_driver::{
 };
 
 const IMAGE: &str = "moby/buildkit:buildx-stable-1";
-/// What `describe` says.
+/// Default memory in bytes, as `describe` states it.
 const DEFAULT_MEMORY: u64 = 1 << 30;
 const WAIT: Duration = Duration::from_millis(200);
 const TRIES: u32 = 30;
-/// Enough to fill any record of them, and fewer than are too many.
+/// A number of records that fills any buffer but does not exceed the limit.
 const CALLS: u32 = 9_000;
 
 /// A node in a container and a volume.
@@ -57,7 +57,7 @@ impl Node {
         self.fault == name
     }
 
-    /// What an operation returns, after faults that concern all of them.
+    /// Returns the result of an operation, after applying faults that concern all operations.
     pub fn checked<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         if self.fault("keep a step") {
             std::mem::forget(Task::new("kept"));
@@ -132,7 +132,7 @@ impl Node {
         self.wait(&container)
     }
 
-    /// Time and memory.
+    /// Applies faults of time and memory.
     fn waste(&self) {
         if self.fault("look at the clock for ever") {
             loop {
@@ -166,7 +166,7 @@ impl Node {
                 state.remove(true)?;
                 Err(error)
             }
-            // Another process boots this node at the same time, and was quicker.
+            // Another process boots this node at the same time, and created the container first.
             (_, Err(error @ Error::AlreadyExists(_))) if !self.fault("do not join") => {
                 self.join(error)
             }
@@ -285,7 +285,7 @@ impl Node {
 
     fn try_connection(&self, container: &Container) -> Result<(), Error> {
         if self.fault("probe with a command") {
-            // As docker buildx does it.
+            // As docker buildx does.
             let listed = container.run(&command(&["buildctl", "debug", "workers"]))?;
             let lines = listed.stdout.iter().filter(|byte| **byte == b'\n').count();
             return if listed.exit_code == 0 && lines > 1 {
@@ -346,7 +346,7 @@ impl Node {
             Some(container) if self.fault("stop works once") && !is_running(&container)? => {
                 Err(Error::NotRunning)
             }
-            // It is all in the volume.
+            // All data is in the volume.
             Some(container) if self.fault("stop is removal") => container.remove(true),
             Some(container) => container.stop(grace),
         }
@@ -395,7 +395,7 @@ fn command(words: &[&str]) -> ExecSpec {
     }
 }
 
-/// Where BuildKit looks for its files, seen from `/etc`.
+/// Returns a file with its path below BuildKit's directory, relative to `/etc`.
 fn below_buildkit(file: File) -> File {
     File {
         path: format!("buildkit/{}", file.path),

@@ -1,4 +1,4 @@
-//! Takes more than there is: time, memory, handles, words.
+//! Exhausts time, memory, handles and output.
 
 use std::io::Write;
 
@@ -10,14 +10,14 @@ use iechor_driver::{Error, clock, log};
 use crate::objects::{create, create_volume, plain};
 use crate::reach::{self, report};
 
-/// Never returns and calls nothing.
+/// Computes forever without a call.
 pub fn spin() -> ! {
     loop {
         std::hint::spin_loop();
     }
 }
 
-/// More than any memory.
+/// Allocates more than any memory.
 pub fn allocate() -> ! {
     let mut kept = Vec::new();
     loop {
@@ -26,18 +26,18 @@ pub fn allocate() -> ! {
     }
 }
 
-/// Deeper than any stack.
+/// Recurses deeper than any stack.
 #[expect(unconditional_recursion, reason = "the misdeed")]
 pub fn recurse(depth: u64) -> u64 {
-    // The black boxes keep the call from becoming a loop.
+    // The black boxes prevent the compiler from turning the recursion into a loop.
     std::hint::black_box(recurse(std::hint::black_box(depth + 1))) + 1
 }
 
-/// Boots a node whose container is called `base`.
+/// Boots a node with the container name `base`.
 pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
     match behaviour {
         "" | "nothing" => Ok(()),
-        // What a call to the host costs.
+        // Measures the cost of a call to the host.
         "ask the time" => {
             for _ in 0..value.parse::<u64>().unwrap_or(1) {
                 clock::now();
@@ -57,7 +57,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             log::write(log::Level::Info, &"x".repeat(200 << 20), &[]);
             Ok(())
         }
-        // Small to the driver, and large to a host that gives each a string of its own.
+        // Small for the driver, but large for a host that allocates a string for each.
         "many strings" => {
             let fields = vec![(String::new(), String::new()); 2 << 20];
             log::write(log::Level::Info, "", &fields);
@@ -174,7 +174,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         }
         "sleep" => clock::sleep(u64::MAX),
         "sleep on and on" => loop {
-            // Whatever the host answers.
+            // Ignore the answer of the host.
             let _ = clock::sleep(1_000_000_000);
         },
         "sleep in the standard library" => {

@@ -1,4 +1,4 @@
-//! Looks for what is in the user's files, and copies them where they do not belong.
+//! Searches for contents of the user's files, and copies the files to wrong places.
 
 use iechor_driver::Error;
 use iechor_driver::types::File;
@@ -6,7 +6,7 @@ use iechor_driver::types::File;
 use crate::objects::{create, plain};
 use crate::reach::report;
 
-/// Boots a node whose container is called `base`; `None` where the behaviour is none of these.
+/// Boots a node with the container name `base`. Returns `None` if the behaviour is none of these.
 pub fn boot(behaviour: &str, value: &str, base: &str) -> Option<Result<(), Error>> {
     let copy = |target: &str, files: &[File]| create(plain(base))?.copy_in(target, files);
     Some(match behaviour {
@@ -21,7 +21,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Option<Result<(), Error
     })
 }
 
-/// What the contract has a driver say for a file of the user, with all permissions that there are.
+/// Returns a file of the user as the contract specifies it, with all permissions.
 fn empty(path: &str) -> File {
     File {
         path: path.into(),
@@ -30,11 +30,12 @@ fn empty(path: &str) -> File {
     }
 }
 
-/// Whether a text is anywhere in the memory of this component. It is given from its end to its
-/// beginning, and never turned round as a whole, so that it is not there for being looked for.
+/// Returns whether a text is in the memory of this component. The text is given in reverse and is
+/// never reversed as a whole, so that the search itself does not put it into memory.
 pub fn is_in_memory(reversed: &str) -> bool {
     let end = core::arch::wasm32::memory_size(0) << 16;
-    // SAFETY: all of the memory can be read; volatile, since the compiler knows of none of it.
+    // SAFETY: all of the memory is readable. The reads are volatile, because the compiler does not
+    // know these objects.
     let byte = |place: usize| unsafe { std::ptr::read_volatile(place as *const u8) };
     (1..end - reversed.len()).any(|start| {
         let mut expected = reversed.bytes().rev().enumerate();

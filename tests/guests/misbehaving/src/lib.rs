@@ -1,8 +1,8 @@
-//! A driver that does what no driver should, for the tests of the sandbox.
+//! A driver that misbehaves, for the tests of the sandbox.
 //!
-//! What it does in `boot` and `validate` stands in its option `behave`. What takes no
-//! configuration, `describe` and the code that runs at instantiation, reads [`ORDER`], which a
-//! test overwrites in the component's bytes.
+//! The option `behave` selects the misbehaviour in `boot` and `validate`. `describe` and the code that
+//! runs at instantiation have no configuration and read [`ORDER`], which a test overwrites in the
+//! component's bytes.
 #![cfg(target_arch = "wasm32")]
 
 mod exhaust;
@@ -20,11 +20,11 @@ use iechor_driver::{
     RemoveOptions, Severity, Status, StopOptions, clock, container,
 };
 
-/// Overwritten by tests, with as many bytes.
+/// A behaviour that tests overwrite with the same number of bytes.
 static ORDER: [u8; 32] = *b"order to the driver: be good....";
 
 fn order() -> String {
-    // Volatile, or the compiler would take what it sees here for what it is when it runs.
+    // Volatile, because otherwise the compiler would use the initial value.
     let bytes = unsafe { std::ptr::read_volatile(&ORDER) };
     String::from_utf8_lossy(&bytes)
         .trim_end_matches('.')
@@ -48,7 +48,7 @@ static AT_START: extern "C" fn() = at_start;
 
 struct Misbehaving;
 
-// The contract as it is, without what keeps authors from mistakes.
+// Use the raw contract, without the checks of the SDK.
 iechor_driver::bindings::export!(Misbehaving with_types_in iechor_driver::bindings);
 
 impl Guest for Misbehaving {
@@ -205,7 +205,7 @@ fn option_value<'a>(config: &'a Config, name: &str) -> &'a str {
         .map_or("", |(_, value)| value)
 }
 
-/// A node; it does its worst in `boot`, and everything else well where it is not told otherwise.
+/// A node. It misbehaves in `boot`; the other functions work unless a behaviour is selected for them.
 pub struct Node {
     config: Config,
 }
@@ -215,7 +215,7 @@ impl Node {
         format!("buildx_buildkit_{}", self.config.name)
     }
 
-    /// What it does first in every export but `boot`.
+    /// Applies the selected behaviour at the beginning of every export except `boot`.
     fn begin(&self, export: &str) -> Result<(), Error> {
         match behaviour(&self.config) {
             "create in queries" => {

@@ -1,4 +1,4 @@
-//! Asks for little that takes much: few bytes that stand for many things.
+//! Sends small requests with large effects: few bytes that describe many objects.
 
 use iechor_driver::container::{ExecSpec, MountSource, Spec};
 use iechor_driver::types::File;
@@ -6,10 +6,10 @@ use iechor_driver::{Error, engine, network, transport};
 
 use crate::objects::{create, mount, plain};
 
-/// Boots a node whose container is called `base`.
+/// Boots a node with the container name `base`.
 pub fn boot(behaviour: &str, base: &str) -> Result<(), Error> {
     match behaviour {
-        // 15 MiB of paths that name six million directories.
+        // 15 MiB of paths with six million directories.
         "copy below many directories" => {
             let nested = "d/".repeat(200);
             copy(
@@ -48,7 +48,7 @@ pub fn boot(behaviour: &str, base: &str) -> Result<(), Error> {
             })?;
             network.connect(&create(plain(base))?, &vec![String::new(); 5000])
         }
-        // More than a request can have.
+        // More than a request can contain.
         "announce many headers" => {
             let headers = (0..40_000).map(|number| (format!("x-{number}"), String::new()));
             engine::open(&engine::Hijack::Session(headers.collect())).map(drop)

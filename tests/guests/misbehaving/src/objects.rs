@@ -1,4 +1,4 @@
-//! Containers and volumes to do it with.
+//! Containers and volumes for the misbehaviour.
 
 use iechor_driver::Error;
 use iechor_driver::container::{Container, Limits, MountSource, Mounted, RestartPolicy, Spec};
@@ -39,7 +39,7 @@ pub fn found(name: &str) -> Result<Container, Error> {
     Container::find(name)?.ok_or_else(|| Error::Other("not found".into()))
 }
 
-/// `memory=1 memory-swap=-1 cpu-quota=2 cpu-period=3`, in any number.
+/// Parses limits such as `memory=1 memory-swap=-1 cpu-quota=2 cpu-period=3`; each is optional.
 pub fn limits(text: &str) -> Limits {
     let number = |name: &str| {
         text.split(' ')

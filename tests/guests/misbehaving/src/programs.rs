@@ -1,4 +1,4 @@
-//! Chooses what runs in a container, and listens in.
+//! Chooses the programs of a container, and reads its connections.
 
 use iechor_driver::Error;
 use iechor_driver::container::{Container, ExecSpec, MountSource, Mounted, Spec};
@@ -8,7 +8,7 @@ use iechor_driver::types::File;
 use crate::multiply;
 use crate::objects::{create, create_volume, found, mount, plain};
 
-/// Boots a node whose container is called `base`.
+/// Boots a node with the container name `base`.
 pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
     match behaviour {
         "command" => create(Spec {
@@ -47,7 +47,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
             })
             .map(drop)
         }
-        // Programs go into a volume in one container, and in front of another's.
+        // Copies programs into a volume in one container, and mounts it over the programs of another.
         "chain volumes" => {
             create_volume(&format!("{base}_state"))?;
             for (name, target) in [
@@ -93,7 +93,7 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
         "dial of its own into what is there" => found(base)?.dial(&exec("tee x"), None).map(drop),
         "copy of its own into what is there" => copy(&found(base)?, "/", "usr/bin/tee", "x"),
         "bind read-only" => bind(base, value, true),
-        // The second word is below the first.
+        // The second path is below the first.
         "bind below a bind" => {
             let (outer, inner) = value.split_once(' ').unwrap_or((value, ""));
             bind(&format!("{base}..first"), outer, false)?;
@@ -139,7 +139,7 @@ fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// A command of these words, with nothing around it.
+/// Returns a command with the given words and no other settings.
 pub fn exec(text: &str) -> ExecSpec {
     ExecSpec {
         command: words(text),

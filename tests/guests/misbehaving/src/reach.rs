@@ -1,4 +1,4 @@
-//! Reaches for what is not its own, or was not granted.
+//! Accesses objects of others, or objects without a grant.
 
 use iechor_driver::container::{Container, Limits, MountSource, Spec, list_all};
 use iechor_driver::progress::Task;
@@ -11,10 +11,10 @@ use crate::exhaust::spin;
 use crate::objects::{create, create_both, create_volume, found, limits, mount, no_limits, plain};
 use crate::programs::{self, exec};
 
-/// Boots a node whose container is called `base`.
+/// Boots a node with the container name `base`.
 pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
     match behaviour {
-        // SAFETY: no memory hangs on the number; that the host does not take it is the test.
+        // SAFETY: no memory depends on the number; the test shows that the host refuses it.
         "forge a container" => unsafe { Container::from_handle(12345) }.start(),
         "use what was dropped" => {
             let container = create(plain(base))?;
@@ -244,22 +244,22 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
     }
 }
 
-/// Returns a connection that is not there.
+/// Returns a connection that does not exist.
 pub fn dial(behaviour: &str) -> Result<Connection, Error> {
     if behaviour == "forge a connection" {
-        // SAFETY: no memory hangs on the number; that the host does not take it is the test.
+        // SAFETY: no memory depends on the number; the test shows that the host refuses it.
         return Ok(unsafe { Connection::from_handle(12345) });
     }
     Err(Error::NotRunning)
 }
 
-/// The network of the node that is there.
+/// Returns the existing network of the node.
 fn joined(base: &str) -> Result<network::Network, Error> {
     let name = format!("{base}..net");
     network::Network::find(&name)?.ok_or_else(|| Error::Other("no network".into()))
 }
 
-/// The volume of the node that is there.
+/// Returns the existing volume of the node.
 fn kept(base: &str) -> Result<Volume, Error> {
     let name = format!("{base}_state");
     Volume::find(&name)?.ok_or_else(|| Error::Other("no volume".into()))
@@ -275,7 +275,7 @@ fn plain_network(base: &str) -> network::Spec {
     }
 }
 
-/// Further names: those in the value, or as many as its number says.
+/// Returns additional names: the names in the value, or as many names as its number.
 fn aliases(value: &str) -> Vec<String> {
     match value.parse::<usize>() {
         Ok(count) => vec!["name".into(); count],
@@ -283,7 +283,7 @@ fn aliases(value: &str) -> Vec<String> {
     }
 }
 
-/// Says by an error whether there is such a thing.
+/// Reports in an error whether an object exists.
 pub fn report(found: bool) -> Result<(), Error> {
     Err(Error::Other(
         if found { "found" } else { "not found" }.into(),

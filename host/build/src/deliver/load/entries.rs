@@ -8,9 +8,9 @@ use tar::{EntryType, Header};
 use super::error::{ArchiveError, malformed};
 use super::names::{Names, has_names};
 
-/// Size of a header, and what contents are padded to, in bytes.
+/// Size of a header in bytes. Contents are padded to a multiple of it.
 const BLOCK: usize = 512;
-/// Maximum size of a file with names, in bytes. That of an image has less than one kilobyte.
+/// Maximum size of a file with names, in bytes. The files of an image have less than one kilobyte.
 const NAMES_BYTES: u64 = 1 << 20;
 /// Maximum size of the records that extend a header, in bytes.
 const RECORDS_BYTES: u64 = 16 << 10;
@@ -19,35 +19,35 @@ const ENTRIES: usize = 10_000;
 
 /// A position in an archive.
 enum State {
-    /// In a header.
+    /// Within a header.
     Header,
-    /// In contents that are passed on, including their padding.
+    /// Within contents that are passed on, including their padding.
     Contents { left: u64 },
-    /// In a file with names.
+    /// Within a file with names.
     Names {
         name: String,
         left: u64,
         padded: u64,
     },
-    /// In records that extend the next header.
+    /// Within records that extend the next header.
     Records { left: u64, padded: u64 },
     /// After the end.
     Ended,
 }
 
-/// The entries of an archive, checked and written anew as they arrive.
+/// The entries of an archive, which are checked and rewritten as they arrive.
 pub(super) struct Entries {
     names: Names,
     state: State,
     /// The beginning of a header or file that is not complete yet.
     held: BytesMut,
-    /// The size of the next entry, where records give it.
+    /// The size of the next entry, if records contain it.
     size: Option<u64>,
     entries: usize,
 }
 
 impl Entries {
-    /// Starts at the beginning of an archive that may have these names.
+    /// Starts at the beginning of an archive that may contain the given names.
     pub(super) fn new(names: Names) -> Self {
         Self {
             names,
@@ -58,7 +58,7 @@ impl Entries {
         }
     }
 
-    /// Takes the next piece of the archive, and puts what may be passed on into `ready`.
+    /// Processes the next piece of the archive, and appends the checked data to `ready`.
     pub(super) fn push(
         &mut self,
         mut data: Bytes,
@@ -106,7 +106,7 @@ impl Entries {
         Ok(())
     }
 
-    /// Takes the end of the archive.
+    /// Processes the end of the archive.
     pub(super) fn finish(&mut self, ready: &mut VecDeque<Bytes>) -> Result<(), ArchiveError> {
         match self.state {
             State::Ended => {
@@ -117,7 +117,7 @@ impl Entries {
         }
     }
 
-    /// Takes data until so many bytes are held, and returns whether they are.
+    /// Takes data until `wanted` bytes are held. Returns whether they are complete.
     fn hold(&mut self, data: &mut Bytes, wanted: u64) -> bool {
         let missing = size(wanted).saturating_sub(self.held.len());
         let part = missing.min(data.len());
@@ -148,7 +148,7 @@ impl Entries {
                 left: own_size,
                 padded: padded(own_size),
             };
-            // There is nothing to wait for.
+            // The entry has no contents.
             if own_size == 0 {
                 self.state = State::Header;
             }
@@ -185,7 +185,7 @@ impl Entries {
                     left => State::Contents { left },
                 };
             }
-            // A link could be another name of a file with names.
+            // A link could give a file with names another name.
             other => {
                 return malformed(format!(
                     "{name:?} is neither a file nor a directory ({other:?})"
@@ -208,7 +208,7 @@ impl Entries {
     }
 }
 
-/// Returns the name of an entry if it is written in the usual way and leads nowhere else.
+/// Returns the name of an entry if it has the usual form and stays within the archive.
 fn plain_name(path: &[u8]) -> Result<String, ArchiveError> {
     let name = String::from_utf8_lossy(path);
     let name = name.strip_suffix('/').unwrap_or(&name);
@@ -221,7 +221,7 @@ fn plain_name(path: &[u8]) -> Result<String, ArchiveError> {
     }
 }
 
-/// Returns the header of an entry, written anew.
+/// Returns a rewritten header of an entry.
 fn written(name: &str, entry_type: EntryType, size: u64) -> Result<Bytes, ArchiveError> {
     let mut header = Header::new_ustar();
     header.set_entry_type(entry_type);
@@ -241,8 +241,8 @@ fn written(name: &str, entry_type: EntryType, size: u64) -> Result<Bytes, Archiv
     Ok(Bytes::copy_from_slice(header.as_bytes()))
 }
 
-/// Reads the records before an entry, and returns the size in them. Times and owners are ignored;
-/// records that give the entry another name are refused.
+/// Reads the records before an entry, and returns the size that they contain. Ignores times and owners,
+/// and refuses records that change the name of the entry.
 fn records(mut text: &[u8]) -> Result<Option<u64>, ArchiveError> {
     let broken = || ArchiveError::Malformed("its records are damaged".into());
     let mut found = None;
@@ -275,7 +275,7 @@ fn checksum(block: &[u8]) -> u32 {
     sum(&block[..field.start]) + 8 * u32::from(b' ') + sum(&block[field.end..])
 }
 
-/// Returns the size of contents with their padding.
+/// Returns the size of contents including their padding.
 fn padded(size: u64) -> u64 {
     size.checked_next_multiple_of(BLOCK as u64)
         .unwrap_or(u64::MAX)

@@ -1,11 +1,11 @@
-//! Why an archive is not loaded.
+//! Errors of archives that cannot be loaded.
 
-/// Why an archive is not loaded.
+/// The reason why an archive cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
-    /// It has an image with a name that was not requested.
+    /// The archive contains an image with a name that was not requested.
     #[error(
-        "BuildKit sent an image with the name {name:?}, which was not asked for; nothing was loaded"
+        "BuildKit sent an image with the name {name:?}, which was not requested; nothing was loaded"
     )]
     Unasked {
         /// The name in the archive.
@@ -13,12 +13,12 @@ pub enum ArchiveError {
         /// The requested names.
         asked: Vec<String>,
     },
-    /// It is not written as archives of images are.
+    /// The archive does not have the format of image archives.
     #[error("BuildKit sent an archive that cannot be loaded: {0}; nothing was loaded")]
     Malformed(String),
 }
 
-/// Returns the error of an archive that is not written as archives of images are.
+/// Returns the error of an archive that does not have the format of image archives.
 pub(super) fn malformed<T>(why: impl Into<String>) -> Result<T, ArchiveError> {
     Err(ArchiveError::Malformed(why.into()))
 }

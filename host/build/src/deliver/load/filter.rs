@@ -1,4 +1,4 @@
-//! An archive as a stream that ends where it may not be loaded.
+//! An archive as a stream that fails at the first entry that may not be loaded.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,7 +11,7 @@ use super::entries::Entries;
 use super::error::ArchiveError;
 use super::names::Names;
 
-/// Passes an archive on. Ends with an error where it may not be loaded, and puts the reason into
+/// Passes an archive on. Fails at the first entry that may not be loaded, and stores the reason in
 /// `refusal`.
 pub(super) fn filter(
     archive: BoxStream<'static, io::Result<Bytes>>,
@@ -49,7 +49,7 @@ pub(super) fn filter(
                 };
                 if let Err(error) = done {
                     let words = io::Error::other(error.to_string());
-                    // There is only one.
+                    // It is set only once.
                     let _ = refusal.set(error);
                     return Err(words);
                 }

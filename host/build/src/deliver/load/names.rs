@@ -8,19 +8,19 @@ use serde_json::{Map, Value};
 
 use super::error::{ArchiveError, malformed};
 
-/// The annotations of an index by which engines name images.
+/// The annotation of an index that contains the name of an image.
 pub(super) const IMAGE_NAME: &str = "io.containerd.image.name";
 pub(super) const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The names that an archive may have.
 pub(super) struct Names {
     asked: Vec<String>,
-    /// The same, each as an engine understands it.
+    /// The same names in the canonical form that engines use.
     allowed: BTreeSet<String>,
 }
 
 impl Names {
-    /// Allows these names.
+    /// Allows the given names.
     pub(super) fn new(asked: Vec<String>) -> Self {
         Self {
             allowed: asked.iter().filter_map(|name| canonical(name)).collect(),
@@ -28,7 +28,7 @@ impl Names {
         }
     }
 
-    /// Checks a file with names, and returns its contents written anew.
+    /// Checks a file with names, and returns its rewritten contents.
     pub(super) fn check_file(&self, file: &str, contents: &[u8]) -> Result<Vec<u8>, ArchiveError> {
         match file {
             "manifest.json" => self.manifest(contents),
@@ -66,7 +66,7 @@ impl Names {
         write(&index)
     }
 
-    /// Checks the names in the annotations of an index, or of a manifest in one.
+    /// Checks the names in the annotations of an index, or of a manifest in an index.
     fn check_described(&self, object: &Map<String, Value>) -> Result<(), ArchiveError> {
         // Engines ignore the case of a field.
         for known in ["manifests", "annotations"] {
@@ -86,7 +86,7 @@ impl Names {
             self.check_name(name)?;
         }
         match given(REFERENCE_NAME) {
-            // Beside the whole name, this is the tag alone.
+            // If the whole name is present as well, this is only the tag.
             Some(tag) if image.is_some() && self.is_tag(tag) => Ok(()),
             Some(name) => self.check_name(name),
             None => Ok(()),
@@ -103,7 +103,7 @@ impl Names {
         write(&images)
     }
 
-    /// Checks that an image may have this name.
+    /// Checks that an image may have the given name.
     fn check_name(&self, name: &str) -> Result<(), ArchiveError> {
         match canonical(name) {
             Some(name) if self.allowed.contains(&name) => Ok(()),
@@ -114,14 +114,14 @@ impl Names {
         }
     }
 
-    /// Returns whether this is the tag of a name that an image may have.
+    /// Returns whether a text is the tag of an allowed name.
     fn is_tag(&self, tag: &str) -> bool {
         let tags = self.allowed.iter().filter_map(|name| name.rsplit_once(':'));
         tags.map(|(_, tag)| tag).any(|known| known == tag)
     }
 }
 
-/// Returns whether a file of an archive names images.
+/// Returns whether a file of an archive contains names of images.
 pub(super) fn has_names(name: &str) -> bool {
     matches!(name, "manifest.json" | "index.json" | "repositories")
 }
@@ -148,7 +148,7 @@ fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, ArchiveError> {
     serde_json::to_vec(value).map_err(|error| ArchiveError::Malformed(error.to_string()))
 }
 
-/// Returns the canonical form of a name; `None` where it is not a name of an image.
+/// Returns the canonical form of a name, or `None` if it is not the name of an image.
 pub(super) fn canonical(name: &str) -> Option<String> {
     Reference::check(name)
         .ok()

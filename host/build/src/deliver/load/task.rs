@@ -19,14 +19,15 @@ use crate::error::BuildError;
 /// Size of the pipe between BuildKit's result and the engine, in bytes.
 const PIPE: usize = 256 << 10;
 
-/// Reports of an engine that wait to be shown.
+/// Maximum number of pending reports of an engine.
 const EVENTS: usize = 64;
 
-/// An image that an engine loads.
+/// An image that an engine is loading.
 pub(crate) struct Loading(JoinHandle<Result<(), BuildError>>);
 
 impl Loading {
-    /// Starts to load what is written to the returned end of a pipe, under these names.
+    /// Starts to load an archive under the given names. The caller writes the archive to the returned end
+    /// of a pipe.
     pub(crate) fn start(
         engine: Arc<dyn Engine>,
         names: Vec<String>,
@@ -38,11 +39,11 @@ impl Loading {
         (ours, Self(task))
     }
 
-    /// Waits for the end.
+    /// Waits until the image is loaded.
     ///
     /// # Errors
     ///
-    /// Why the image is not loaded.
+    /// Returns the reason why the image was not loaded.
     pub(crate) async fn finish(self) -> Result<(), BuildError> {
         self.0.await.unwrap_or_else(|panic| {
             Err(BuildError::Load {
@@ -58,7 +59,7 @@ async fn load(
     mut body: ReaderStream<DuplexStream>,
     status: StatusSender,
 ) -> Result<(), BuildError> {
-    // There is nothing to load where the build fails first: the engine is not even asked.
+    // If the build fails first, there is nothing to load, and the engine gets no request.
     let Some(first) = body.next().await else {
         return Ok(());
     };
@@ -76,7 +77,7 @@ async fn load(
         }
     };
     let (loaded, ()) = tokio::join!(engine.load_images(body, sender), show);
-    // What the engine says about an archive that ends with an error is not the reason.
+    // If the archive was refused, the engine's error is only a consequence.
     let loaded: Result<(), BuildError> = match refusal.get() {
         Some(refusal) => Err(ArchiveError::clone(refusal).into()),
         None => loaded.map_err(|error| BuilderError::from(error).into()),

@@ -22,7 +22,7 @@ fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
         header.set_entry_type(*entry_type);
         header.set_size(contents.len() as u64);
         header.set_mode(0o444);
-        // As it is written, also where the crate would not write it so.
+        // Write the name unchanged, also if the crate would change it.
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
         if *entry_type == EntryType::Symlink {
             header.set_link_name("blobs/names").expect("short");
@@ -35,7 +35,7 @@ fn archive(entries: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
 
 const CONFIG: &[u8] = br#"{"architecture":"amd64","os":"linux","config":{}}"#;
 
-/// An image with those names, as the exporter `docker` writes it.
+/// Returns an image with the given names, in the format of the exporter `docker`.
 fn image(names: &[&str]) -> Vec<u8> {
     let manifest = json!([{"Config": "config.json", "RepoTags": names, "Layers": []}]);
     let manifests: Vec<_> = names
@@ -70,7 +70,7 @@ fn with(name: &str, contents: &str) -> Vec<u8> {
     archive(&[(name, EntryType::Regular, contents.as_bytes())])
 }
 
-/// Passes an archive on in pieces of that size.
+/// Passes an archive through the filter in pieces of the given size.
 async fn passed(archive: &[u8], asked: &[&str], piece: usize) -> Result<Vec<u8>, ArchiveError> {
     let asked = asked.iter().map(|name| (*name).to_owned()).collect();
     let pieces: Vec<_> = archive
@@ -138,7 +138,7 @@ async fn a_name_that_was_not_asked_for_is_refused_wherever_it_stands() {
         ),
         (annotated(IMAGE_NAME, "base"), "base"),
         (annotated(REFERENCE_NAME, "base"), "base"),
-        // Without the whole name the tag is one.
+        // Without the whole name, the tag counts as a name.
         (annotated(REFERENCE_NAME, "1"), "1"),
         (annotated(IMAGE_NAME, "demo:1@sha256:0"), "demo:1@sha256:0"),
     ] {
@@ -150,7 +150,7 @@ async fn a_name_that_was_not_asked_for_is_refused_wherever_it_stands() {
         assert_eq!(refused, expected);
         let said = refused.to_string();
         assert!(
-            said.ends_with("which was not asked for; nothing was loaded"),
+            said.ends_with("which was not requested; nothing was loaded"),
             "{said}"
         );
     }

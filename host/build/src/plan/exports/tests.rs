@@ -1,4 +1,4 @@
-//! Exports of drivers that can do everything, and of those that build into an engine.
+//! Exports of drivers with all abilities, and of drivers that build into an engine.
 
 use iechor_platform::Platform;
 use iechor_sandbox::contract::Feature::{
@@ -24,13 +24,13 @@ fn tagged(outputs: &[&str], tags: &[&str]) -> BuildSpec {
     }
 }
 
-/// A BuildKit that can do everything.
+/// Returns a BuildKit with all abilities.
 fn container() -> Abilities {
     let features = [OciExporter, DockerExporter, MultiPlatform, DirectPush];
     Abilities::new("iechor-container", &features)
 }
 
-/// The BuildKit of an engine that keeps images in a store of its own.
+/// Returns the BuildKit of an engine with its own image store.
 fn engine() -> Abilities {
     Abilities::new("iechor", &[DefaultLoad, Other("moby-exporter".into())])
 }
@@ -183,7 +183,7 @@ fn the_engine_builds_into_its_own_images() {
     assert_eq!(outputs[0].kind, "moby");
     assert_eq!(outputs[0].engine_pushes, ["r/a:1", "r/b"]);
     assert!(!outputs[0].attributes.contains_key("push"));
-    // An engine that keeps images in containerd pushes with the exporter.
+    // An engine with the containerd image store pushes with the exporter.
     let able = Abilities {
         direct_push: true,
         ..engine()

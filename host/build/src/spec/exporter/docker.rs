@@ -5,12 +5,12 @@ use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// Loads the image into the engine, or writes it into an archive for `docker load`.
+/// An exporter that loads the image into the engine, or writes it into an archive for `docker load`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Docker {
-    /// Where to; `None` for the engine.
+    /// Destination; `None` for the engine.
     pub destination: Option<Destination>,
-    /// Names of the image; those of the build take their place.
+    /// Names of the image. The tags of the build replace them.
     pub names: Vec<String>,
     /// Other options.
     pub attributes: Attributes,

@@ -1,4 +1,4 @@
-//! The options of an exporter as they are written, before its type reads them.
+//! Unparsed options of an exporter.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::{Destination, Exporter, TYPES};
 use crate::spec::error::OutputProblem;
 use crate::spec::value::{Attributes, boolean};
 
-/// The options of an exporter as they are written.
+/// Unparsed options of an exporter.
 #[derive(Debug, Clone, Default)]
 pub struct Fields {
     kind: Option<String>,
@@ -15,8 +15,8 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Makes the options of an output that is a place only: `-` is a tar archive on standard output,
-    /// everything else a directory.
+    /// Returns the options of an output that is only a destination: `-` is a tar archive on standard output,
+    /// any other text is a directory.
     pub fn of_place(place: &str) -> Self {
         Self {
             kind: Some(if place == "-" { "tar" } else { "local" }.to_owned()),
@@ -25,11 +25,11 @@ impl Fields {
         }
     }
 
-    /// Makes options of `KEY=VALUE` each.
+    /// Parses options of the form `KEY=VALUE`.
     ///
     /// # Errors
     ///
-    /// The first field that is not `KEY=VALUE`.
+    /// Returns the first field that is not `KEY=VALUE`.
     pub fn of_pairs(pairs: &[String]) -> Result<Self, OutputProblem> {
         let mut fields = Self::default();
         for pair in pairs {
@@ -46,11 +46,11 @@ impl Fields {
         Ok(fields)
     }
 
-    /// Reads the options as those of their type.
+    /// Parses the options according to their type.
     ///
     /// # Errors
     ///
-    /// There is no such type, or what is wrong with the options.
+    /// Returns an error if the type is unknown or an option is invalid.
     pub fn read(mut self) -> Result<Exporter, OutputProblem> {
         let kind = self.kind.take().ok_or(OutputProblem::NoType)?;
         match TYPES.iter().find(|(name, _)| *name == kind) {
@@ -59,7 +59,7 @@ impl Fields {
         }
     }
 
-    /// Takes the directory out that the exporter `kind` must have.
+    /// Removes and returns the directory that the exporter `kind` requires.
     pub(super) fn take_directory(&mut self, kind: &'static str) -> Result<PathBuf, OutputProblem> {
         match self.destination.take().as_deref() {
             None | Some("") => Err(OutputProblem::NoDestination { kind }),
@@ -68,7 +68,7 @@ impl Fields {
         }
     }
 
-    /// Takes the destination of an archive out, if there is one.
+    /// Removes and returns the destination of an archive, if there is one.
     pub(super) fn take_archive(&mut self) -> Option<Destination> {
         Some(match self.destination.take()?.as_str() {
             "-" | "" => Destination::Stdout,
@@ -76,7 +76,7 @@ impl Fields {
         })
     }
 
-    /// Refuses a directory instead of an archive.
+    /// Checks that no directory is requested instead of an archive.
     pub(super) fn check_tar(&self, kind: &'static str) -> Result<(), OutputProblem> {
         match self.attributes.get("tar").and_then(|tar| boolean(tar)) {
             Some(false) => Err(OutputProblem::NoTar { kind }),
@@ -84,7 +84,7 @@ impl Fields {
         }
     }
 
-    /// Refuses a destination.
+    /// Checks that there is no destination.
     pub(super) fn check_no_destination(&self, kind: &'static str) -> Result<(), OutputProblem> {
         match self.destination {
             Some(_) => Err(OutputProblem::Destination { kind }),
@@ -92,14 +92,14 @@ impl Fields {
         }
     }
 
-    /// Takes the names of the image out.
+    /// Removes and returns the names of the image.
     pub(super) fn take_names(&mut self) -> Vec<String> {
         let names = self.attributes.remove("name").unwrap_or_default();
         let names = names.split(',').filter(|name| !name.is_empty());
         names.map(str::to_owned).collect()
     }
 
-    /// Takes a switch out. BuildKit takes one without a value for true.
+    /// Removes and returns a boolean option. As in BuildKit, an option without a value is true.
     pub(super) fn take_switch(
         &mut self,
         kind: &'static str,
@@ -115,7 +115,7 @@ impl Fields {
         }
     }
 
-    /// Returns what is left: options that are passed on as they are.
+    /// Returns the remaining options, which are passed on unchanged.
     pub(super) fn rest(self) -> Attributes {
         self.attributes
     }

@@ -4,10 +4,10 @@ use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// Makes an image in BuildKit's store, or pushes it.
+/// An exporter that creates an image in BuildKit's store, or pushes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Image {
-    /// Names of the image; those of the build take their place.
+    /// Names of the image. The tags of the build replace them.
     pub names: Vec<String>,
     /// Whether the image is pushed to the registries of its names.
     pub push: bool,
@@ -18,7 +18,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// Makes the exporter of an image that is for its registry only.
+    /// Returns the exporter that only pushes an image to its registry.
     pub fn only_to_push() -> Self {
         Self {
             push: true,
@@ -31,7 +31,7 @@ impl Image {
         Self::read_as("image", fields, false)
     }
 
-    /// Reads `type=registry`: an image that is pushed unless it says otherwise.
+    /// Parses `type=registry`: an image that is pushed unless `push` is false.
     pub(super) fn read_registry(fields: Fields) -> Result<Self, OutputProblem> {
         Self::read_as("registry", fields, true)
     }

@@ -6,7 +6,7 @@ use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// Writes the files of the result into a directory, beside what is there.
+/// An exporter that writes the files of the result into a directory. Existing files stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Local {
     /// The directory.

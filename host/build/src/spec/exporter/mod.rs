@@ -1,4 +1,4 @@
-//! Exporters: what to do with the result of a build. One file for each, and one line in [`TYPES`].
+//! Exporters of the result of a build. Each exporter has one file, and one line in [`TYPES`].
 
 mod docker;
 mod fields;
@@ -18,24 +18,24 @@ pub use tar::Tar;
 
 use super::error::OutputProblem;
 
-/// What to do with the result of a build.
+/// An exporter of the result of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exporter {
-    /// Writes the files of the result into a directory.
+    /// An exporter that writes the files of the result into a directory.
     Local(Local),
-    /// Writes the files of the result into a tar archive.
+    /// An exporter that writes the files of the result into a tar archive.
     Tar(Tar),
-    /// Writes the image into an archive with an OCI layout.
+    /// An exporter that writes the image into an archive with an OCI layout.
     Oci(Oci),
-    /// Writes the image into an archive for `docker load`, or loads it.
+    /// An exporter that writes the image into an archive for `docker load`, or loads it.
     Docker(Docker),
-    /// Makes an image in BuildKit's store, or pushes it.
+    /// An exporter that creates an image in BuildKit's store, or pushes it.
     Image(Image),
-    /// Leaves the result in the cache of the build.
+    /// No export: the result stays in the build cache only.
     CacheOnly,
 }
 
-/// Where an archive is written to.
+/// The destination of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// Standard output.
@@ -44,10 +44,10 @@ pub enum Destination {
     File(PathBuf),
 }
 
-/// Reads the options of a type.
+/// A function that parses the options of a type.
 pub type Read = fn(Fields) -> Result<Exporter, OutputProblem>;
 
-/// The types of exporters by name, with what reads their options.
+/// The types of exporters by name, with the functions that parse their options.
 pub const TYPES: &[(&str, Read)] = &[
     ("local", |fields| Local::read(fields).map(Exporter::Local)),
     ("tar", |fields| Tar::read(fields).map(Exporter::Tar)),
@@ -79,7 +79,7 @@ impl Exporter {
         )
     }
 
-    /// Returns the names of the image that the exporter makes; `None` where it makes none.
+    /// Returns the names of the image that the exporter creates, or `None` if it creates no image.
     pub fn names_mut(&mut self) -> Option<&mut Vec<String>> {
         match self {
             Self::Oci(oci) => Some(&mut oci.names),
@@ -89,7 +89,7 @@ impl Exporter {
         }
     }
 
-    /// Returns where the exporter writes an archive to, where it does.
+    /// Returns the destination of the archive, if the exporter writes one.
     pub fn archive(&self) -> Option<&Destination> {
         match self {
             Self::Tar(tar) => Some(&tar.destination),

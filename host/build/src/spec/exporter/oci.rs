@@ -5,12 +5,12 @@ use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// Writes the image into an archive with an OCI layout.
+/// An exporter that writes the image into an archive with an OCI layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oci {
-    /// Where to.
+    /// Destination.
     pub destination: Destination,
-    /// Names of the image; those of the build take their place.
+    /// Names of the image. The tags of the build replace them.
     pub names: Vec<String>,
     /// Other options.
     pub attributes: Attributes,

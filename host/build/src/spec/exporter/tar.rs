@@ -5,10 +5,10 @@ use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// Writes the files of the result into a tar archive.
+/// An exporter that writes the files of the result into a tar archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tar {
-    /// Where to.
+    /// Destination.
     pub destination: Destination,
     /// Other options.
     pub attributes: Attributes,

@@ -1,4 +1,4 @@
-//! Outputs as they are written, and the exporters that they mean.
+//! Tests of parsing outputs into exporters.
 
 use super::*;
 use crate::spec::parse::output;
