@@ -14,8 +14,8 @@ use crate::error::BuilderError;
 use crate::leftovers;
 use crate::name::{self, Name};
 use crate::node::LiveNode;
-use crate::selection;
-use crate::store::{Changed, NodeChange, NodeGroup, Platform, StoreState};
+use crate::selection::UseRequest;
+use crate::store::{Changed, Node, NodeChange, NodeGroup, Platform, StoreState};
 use crate::workspace::Workspace;
 use crate::{buildkitd_config, buildkitd_flags};
 
@@ -154,6 +154,7 @@ pub async fn create(
     let given = save(
         workspace,
         &group,
+        &group.nodes[changed.index],
         existing.as_ref(),
         &loaded,
         &request.grants,
@@ -168,13 +169,10 @@ pub async fn create(
         return Err(error);
     }
     if request.use_it {
-        let chosen = workspace.with_surroundings(|surroundings| {
-            Ok::<_, BuilderError>(selection::choose_created(&name, surroundings))
+        workspace.choose(&UseRequest {
+            name: name.as_str(),
+            ..UseRequest::default()
         })?;
-        workspace
-            .store
-            .lock()?
-            .set_current(&chosen.current, chosen.default)?;
     }
     Ok(Created {
         name: group.name,
@@ -248,10 +246,10 @@ fn node_change(
     let configuration = match config_path {
         None => None,
         Some(path) => {
-            let directory = std::env::current_dir().map_err(|error| BuilderError::File {
+            let directory = std::env::current_dir().map_err(|source| BuilderError::File {
                 what: "current directory",
                 path: ".".into(),
-                reason: error.to_string(),
+                source,
             })?;
             Some(buildkitd_config::load(&path, &directory)?)
         }
@@ -305,6 +303,7 @@ fn remarks(changed: &Changed) -> Vec<String> {
 fn save(
     workspace: &Workspace,
     group: &NodeGroup,
+    node: &Node,
     expected: Option<&NodeGroup>,
     loaded: &Loaded,
     grants: &[Grant],
@@ -317,6 +316,10 @@ fn save(
             .as_ref(),
         expected,
     )?;
+    // Another builder may have got such a node since the names were checked.
+    if loaded.driver.uses_engine() {
+        names::check_stored(workspace, &transaction.state()?, &group.name, node)?;
+    }
     let catalog = &workspace.catalog;
     let given = catalog.give(loaded, transaction.files(), grants)?;
     if let Err(error) = transaction.save(group) {

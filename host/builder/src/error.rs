@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use iechor_catalog::CatalogError;
 use iechor_engine::config::ConfigError;
 use iechor_engine::endpoint::EndpointError;
-use iechor_engine::{EngineError, EngineErrorKind};
+use iechor_engine::{EngineError, EngineErrorKind, ObjectKind};
 use iechor_files::DirectoryError;
 use iechor_sandbox::DriverError;
 
@@ -64,9 +64,16 @@ pub enum BuilderError {
     /// BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),
-    /// What the user asked for makes no sense, or is not supported.
-    #[error("{0}")]
-    Usage(String),
+    /// A builder would have several nodes, and its driver supports one.
+    #[error(
+        "driver {driver} supports one node for each builder, and builder {builder} has one already"
+    )]
+    OneNode {
+        /// The driver.
+        driver: String,
+        /// The builder.
+        builder: String,
+    },
     /// There is no builder to append a node to.
     #[error("failed to find instance {name:?} for append")]
     NothingToAppendTo {
@@ -82,6 +89,12 @@ pub enum BuilderError {
     /// Another process changed the builder at the same time.
     #[error("another process changed this builder at the same time")]
     Raced,
+    /// Another process changed a builder that was to be removed.
+    #[error("builder {builder} was changed by another process in the meantime; its entry is kept")]
+    Changed {
+        /// The builder.
+        builder: String,
+    },
     /// A node was to be appended to a builder that was not named.
     #[error("append requires a builder name")]
     AppendWithoutName,
@@ -103,7 +116,7 @@ pub enum BuilderError {
     /// A builder of that name is there already.
     #[error(
         "existing instance for {name:?} but no append mode, specify the node name to make changes \
-         for existing instances: --node {node}"
+         for existing instances"
     )]
     Exists {
         /// The builder.
@@ -128,14 +141,14 @@ pub enum BuilderError {
         name: String,
     },
     /// A file or directory of the user's cannot be used.
-    #[error("{what} {}: {reason}", .path.display())]
+    #[error("{what} {}: {source}", .path.display())]
     File {
         /// What it is for.
         what: &'static str,
         /// Where it is.
         path: PathBuf,
-        /// What is wrong.
-        reason: String,
+        /// The answer of the system.
+        source: std::io::Error,
     },
     /// Something did not answer in time.
     #[error("{what} did not answer within {seconds} s")]
@@ -145,17 +158,19 @@ pub enum BuilderError {
         /// How long it had.
         seconds: u64,
     },
-    /// Several nodes failed.
-    #[error("{}", failure_list(action, failures))]
-    Several {
-        /// What was tried: `stop`, `remove`.
+    /// A node failed, and something else too: one of [`BuilderError::Several`].
+    #[error("failed to {action} node {node}: {error}")]
+    Node {
+        /// The operation: `stop`, `remove`.
         action: &'static str,
-        /// The nodes that failed, each with its failure.
-        failures: Vec<(String, Self)>,
+        /// The node.
+        node: String,
+        /// Its failure.
+        error: Box<Self>,
     },
-    /// What a node has in its engine cannot be listed.
-    #[error("{0}")]
-    Unlistable(String),
+    /// Several failures, all of them, in the order of the nodes.
+    #[error("{}", failure_list(.0))]
+    Several(Vec<Self>),
     /// Something of a boot that did not end well is left in an engine. The builder stays in the store
     /// until it is removed.
     #[error(
@@ -172,17 +187,17 @@ pub enum BuilderError {
         error: Option<Box<Self>>,
     },
     /// The name of a node is taken on its engine.
-    #[error("node {node} cannot be created at {endpoint}: {reason}")]
+    #[error("node {node} cannot be created at {endpoint}: {holder}")]
     NameTaken {
         /// The node.
         node: String,
         /// Its engine.
         endpoint: String,
-        /// What has the name, and whose it is.
-        reason: String,
+        /// What has the name.
+        holder: Holder,
     },
     /// Another process boots a node that was to be removed.
-    #[error("node {node} is being booted by another process; wait for it, or end it")]
+    #[error("node {node} is being booted by another process")]
     Underway {
         /// The node.
         node: String,
@@ -192,7 +207,28 @@ pub enum BuilderError {
     Cancelled(&'static str),
 }
 
-/// A failure of a driver and a cancellation are the same wherever they are from.
+/// What has the name that a new node would have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Holder {
+    /// A node of another builder in the store.
+    #[error("builder {builder} has a node of that name there")]
+    Builder {
+        /// The builder.
+        builder: String,
+    },
+    /// An object in the engine that is not of this builder.
+    #[error("{kind} {name} is there already: {owner}")]
+    Object {
+        /// The kind of object.
+        kind: ObjectKind,
+        /// Its name.
+        name: String,
+        /// What its labels say about its owner.
+        owner: String,
+    },
+}
+
+/// Converts a failure of a driver and a cancellation into the same variants wherever they come from.
 impl From<CatalogError> for BuilderError {
     fn from(error: CatalogError) -> Self {
         match error {
@@ -216,10 +252,8 @@ fn first(error: &Option<Box<BuilderError>>) -> String {
     }
 }
 
-fn failure_list(action: &str, failures: &[(String, BuilderError)]) -> String {
-    let lines = failures
-        .iter()
-        .map(|(node, error)| format!("failed to {action} node {node}: {error}"));
+fn failure_list(failures: &[BuilderError]) -> String {
+    let lines = failures.iter().map(ToString::to_string);
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -236,36 +270,81 @@ fn remnant_list(remnants: &[Remnant]) -> String {
 }
 
 impl BuilderError {
-    /// Returns the first failure, where others followed from it.
-    pub fn cause(&self) -> &Self {
-        match self {
-            Self::Incomplete {
-                error: Some(error), ..
-            } => error.cause(),
-            other => other,
+    /// Returns one error for all failures of an operation; `None` if there is none. A failure is kept
+    /// as it is if it is the only one.
+    pub fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut all = Vec::new();
+        for failure in failures {
+            match failure {
+                Self::Several(failures) => all.extend(failures),
+                failure => all.push(failure),
+            }
+        }
+        match all.len() {
+            0 | 1 => all.pop(),
+            _ => Some(Self::Several(all)),
         }
     }
 
-    /// Returns the kind of the engine's failure that is the cause, also if a driver passed it on.
+    /// Returns the failures that this one consists of or follows from.
+    pub fn causes(&self) -> &[Self] {
+        match self {
+            Self::Several(failures) => failures,
+            Self::Node { error, .. }
+            | Self::Kept { error }
+            | Self::Incomplete {
+                error: Some(error), ..
+            } => std::slice::from_ref(error),
+            _ => &[],
+        }
+    }
+
+    /// Returns the kind of the engine's failure, if this is one, also if a driver passed it on.
     pub fn engine_failure(&self) -> Option<EngineErrorKind> {
-        match self.cause() {
+        match self {
             Self::Engine(error) => Some(error.kind()),
             Self::Driver(DriverError::Failed { engine, .. }) => *engine,
-            Self::Several { failures, .. } => failures
-                .iter()
-                .find_map(|(_, error)| error.engine_failure()),
-            Self::Kept { error } => error.engine_failure(),
             _ => None,
         }
     }
 
-    /// Returns whether the user cancelled.
+    /// Returns whether the user cancelled: the operation itself, or the part that failed first.
     pub fn is_cancelled(&self) -> bool {
         matches!(
-            self.cause(),
+            self,
             Self::Cancelled(_)
                 | Self::Driver(DriverError::Cancelled { .. })
                 | Self::BuildKit(iechor_buildkit::Error::Cancelled)
-        )
+        ) || self.causes().iter().any(Self::is_cancelled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_failure_is_lost() {
+        let timed_out = |what: &str| BuilderError::TimedOut {
+            what: what.into(),
+            seconds: 1,
+        };
+        assert!(BuilderError::all([]).is_none());
+        let one = BuilderError::all([timed_out("a")]).expect("one");
+        assert_eq!(one.to_string(), "a did not answer within 1 s");
+        let several = BuilderError::all([
+            one,
+            BuilderError::Several(vec![timed_out("b"), BuilderError::Cancelled("the stop")]),
+        ])
+        .expect("three");
+        assert_eq!(
+            several.to_string(),
+            "a did not answer within 1 s\nb did not answer within 1 s\nthe stop was cancelled"
+        );
+        assert!(several.is_cancelled());
+        let kept = BuilderError::Kept {
+            error: Box::new(timed_out("a")),
+        };
+        assert!(!kept.is_cancelled());
     }
 }

@@ -85,7 +85,7 @@ async fn settle_alone(
     let mut labels = node_labels(&purpose.builder, &purpose.node);
     labels.insert(OPERATION_LABEL.into(), unfinished.operation.clone());
     let removed = async {
-        let engine = engine.map_err(|error| error.to_string())?;
+        let engine = engine?;
         let known = unfinished.remnants.iter();
         let known = known.filter_map(|remnant| Some((remnant.object_kind()?, &remnant.name)));
         let known = known.map(|(kind, name)| Doomed::new(kind, name)).collect();
@@ -106,7 +106,8 @@ async fn settle_alone(
             Ok(Settled::Left(left.iter().map(Remnant::from).collect()))
         }
         // Nobody knows what is there: what was known before is what may be left.
-        Err(reason) => {
+        Err(error) => {
+            let reason = error.to_string();
             let remnants = unfinished.remnants.iter().cloned();
             let remnants = remnants.map(|remnant| Remnant {
                 reason: reason.clone(),
@@ -150,25 +151,31 @@ pub(crate) async fn settle_builder(
         cancel: &workspace.cancel,
     };
     let records = workspace.store.unfinished_of(builder)?;
-    let (mut clean, mut incomplete) = (Vec::new(), None);
+    let (mut clean, mut failures) = (Vec::new(), Vec::new());
     for unfinished in records {
         let engine = workspace.engine(&unfinished.purpose.endpoint);
-        let settled = settle(place, engine, &unfinished, keep_state).await?;
+        let settled = match settle(place, engine, &unfinished, keep_state).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                failures.push(error);
+                break;
+            }
+        };
         report(workspace.log.as_ref(), &unfinished, &settled);
         match settled {
             Settled::Clean(_) => clean.push(unfinished),
             Settled::Busy => {}
             Settled::Left(remnants) => {
-                incomplete = Some(BuilderError::Incomplete {
+                failures.push(BuilderError::Incomplete {
                     builder: unfinished.purpose.builder,
                     endpoint: unfinished.purpose.endpoint,
                     remnants,
-                    error: incomplete.map(Box::new),
+                    error: None,
                 });
             }
         }
     }
-    incomplete.map_or(Ok(clean), Err)
+    BuilderError::all(failures).map_or(Ok(clean), Err)
 }
 
 async fn take(store: &Store, operation: &str) -> Result<Option<Record>, BuilderError> {
@@ -228,7 +235,7 @@ pub(crate) async fn remove_node(
     builder: &str,
     node: &str,
     keep_state: bool,
-) -> Result<Removed, String> {
+) -> Result<Removed, BuilderError> {
     let labels = node_labels(builder, node);
     remove(engine, labels, Vec::new(), keep_state, limits::CHANGE).await
 }
@@ -238,7 +245,7 @@ pub(crate) async fn of_node(
     engine: &dyn Engine,
     builder: &str,
     node: &str,
-) -> Result<Vec<Object>, String> {
+) -> Result<Vec<Object>, BuilderError> {
     let labels = node_labels(builder, node);
     let listed = tokio::time::timeout(ANSWER, list(engine, &labels)).await;
     told(engine, listed)
@@ -247,14 +254,13 @@ pub(crate) async fn of_node(
 fn told<T>(
     engine: &dyn Engine,
     answer: Result<Result<T, EngineError>, tokio::time::error::Elapsed>,
-) -> Result<T, String> {
+) -> Result<T, BuilderError> {
     match answer {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!(
-            "the engine at {} did not say within {} s what it has",
-            engine.endpoint(),
-            ANSWER.as_secs()
-        )),
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(BuilderError::TimedOut {
+            what: format!("the engine at {}", engine.endpoint()),
+            seconds: ANSWER.as_secs(),
+        }),
     }
 }
 
@@ -271,7 +277,7 @@ async fn remove(
     mut objects: Vec<Doomed>,
     keep_state: bool,
     limit: Duration,
-) -> Result<Removed, String> {
+) -> Result<Removed, BuilderError> {
     let base = Owner {
         builder: labels.get(BUILDER_LABEL).cloned().unwrap_or_default(),
         node: labels.get(NODE_LABEL).cloned().unwrap_or_default(),

@@ -218,8 +218,8 @@ pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), Builde
             .map(|node| async { LiveNode::open(workspace, group, node).await?.stop().await }),
     )
     .await;
-    gather(group, stopped, "stop")?;
-    settled.map(drop)
+    let stopped = gather(group, stopped, "stop");
+    BuilderError::all(settled.err().into_iter().chain(stopped.err())).map_or(Ok(()), Err)
 }
 
 /// Records that a builder was used.
@@ -234,24 +234,27 @@ pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderErro
         .touch(&group.name, SystemTime::now())?)
 }
 
+/// Returns the failures of the nodes of a builder, all of them. Each names its node if there are
+/// several.
 fn gather(
     group: &NodeGroup,
     results: Vec<Result<(), BuilderError>>,
     action: &'static str,
 ) -> Result<(), BuilderError> {
-    let mut failures: Vec<_> = group
+    let failures: Vec<_> = group
         .nodes
         .iter()
         .zip(results)
-        .filter_map(|(node, result)| result.err().map(|error| (node.name.clone(), error)))
+        .filter_map(|(node, result)| Some((node, result.err()?)))
         .collect();
-    // A user who cancelled is told that, whatever else failed.
-    if let Some(given_up) = failures.iter().position(|(_, error)| error.is_cancelled()) {
-        return Err(failures.remove(given_up).1);
-    }
-    match failures.len() {
-        0 => Ok(()),
-        1 => Err(failures.remove(0).1),
-        _ => Err(BuilderError::Several { action, failures }),
-    }
+    let is_one = failures.len() == 1;
+    let failures = failures.into_iter().map(|(node, error)| match is_one {
+        true => error,
+        false => BuilderError::Node {
+            action,
+            node: node.name.clone(),
+            error: Box::new(error),
+        },
+    });
+    BuilderError::all(failures).map_or(Ok(()), Err)
 }

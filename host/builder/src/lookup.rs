@@ -4,7 +4,7 @@
 use iechor_engine::endpoint;
 
 use crate::error::BuilderError;
-use crate::selection::{self, Chosen, Selection, Surroundings};
+use crate::selection::{self, Chosen, Surroundings, UseRequest};
 use crate::store::{NodeGroup, StoreState};
 use crate::workspace::Workspace;
 
@@ -38,7 +38,7 @@ impl Workspace {
     /// # Errors
     ///
     /// Where there is none.
-    pub fn select(&self, name: Option<&str>) -> Result<Selection, BuilderError> {
+    pub fn select(&self, name: Option<&str>) -> Result<Chosen, BuilderError> {
         self.find(name, |_, _| Ok(()))
     }
 
@@ -49,10 +49,10 @@ impl Workspace {
     ///
     /// Where there is none, or it is of another context.
     pub fn builder(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
-        let found = self.find(name, |chosen, surroundings| {
+        let chosen = self.find(name, |chosen, surroundings| {
             Ok(chosen.check_context(surroundings)?)
         })?;
-        Ok(found.chosen.group())
+        Ok(chosen.group())
     }
 
     /// Returns a builder of the store, else as [`Workspace::select`].
@@ -61,10 +61,24 @@ impl Workspace {
     ///
     /// Where there is none, or it is that of a context.
     pub fn stored(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
-        match self.select(name)?.chosen {
+        match self.select(name)? {
             Chosen::Stored(stored) => Ok(stored.group),
             Chosen::Context(name) => Err(BuilderError::OfContext { name }),
         }
+    }
+
+    /// Makes a builder the current one. The store is locked before it is read, so that the builder
+    /// that is chosen is one that exists when the choice is written.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such builder, or the store cannot be used.
+    pub fn choose(&self, request: &UseRequest<'_>) -> Result<(), BuilderError> {
+        let mut transaction = self.store.lock()?;
+        let state = transaction.state()?;
+        let change = self
+            .with_surroundings(|surroundings| selection::choose(&state, surroundings, request))?;
+        Ok(transaction.set_current(&change.current, change.default)?)
     }
 
     /// Returns the builders of contexts, but for those whose name a stored builder has: that of the
@@ -91,7 +105,7 @@ impl Workspace {
         &self,
         name: Option<&str>,
         check: impl FnOnce(&Chosen, &Surroundings<'_>) -> Result<(), BuilderError>,
-    ) -> Result<Selection, BuilderError> {
+    ) -> Result<Chosen, BuilderError> {
         let state = self.store.read()?;
         self.with_surroundings(|surroundings| {
             let named = Surroundings {
@@ -99,7 +113,7 @@ impl Workspace {
                 ..*surroundings
             };
             let found = selection::select(&state, &named)?;
-            check(&found.chosen, surroundings)?;
+            check(&found, surroundings)?;
             Ok::<_, BuilderError>(found)
         })
     }

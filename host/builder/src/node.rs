@@ -23,7 +23,7 @@ use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
 use crate::error::BuilderError;
 use crate::ledger::{NodeLedger, Uses};
-use crate::store::{Node, NodeGroup, Platform, Purpose, Store};
+use crate::store::{Node, NodeGroup, Purpose, Store};
 use crate::workspace::Workspace;
 
 /// How long BuildKit has to answer on a new connection.
@@ -35,8 +35,6 @@ pub struct LiveNode {
     pub name: String,
     /// The name of the driver, as the user chose it.
     pub driver: Arc<Driver>,
-    /// What was declared with `--platform`.
-    pub platforms: Vec<Platform>,
     /// What the driver remarked about the configuration.
     pub warnings: Vec<Issue>,
     builder: String,
@@ -102,7 +100,6 @@ impl LiveNode {
         Ok(Self {
             name: node.name.clone(),
             driver,
-            platforms: node.platforms.clone(),
             warnings,
             builder: group.name.clone(),
             config,

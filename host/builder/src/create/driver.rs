@@ -43,16 +43,15 @@ pub(super) fn with_buildkit_host(
 ///
 /// # Errors
 ///
-/// [`BuilderError::Usage`] where it has several, and the driver supports one.
+/// [`BuilderError::OneNode`] if it has several, and the driver supports one.
 pub(super) fn check_nodes(descriptor: &Descriptor, group: &NodeGroup) -> Result<(), BuilderError> {
     if descriptor.multi_node || group.nodes.len() < 2 {
         return Ok(());
     }
-    Err(BuilderError::Usage(format!(
-        "driver {} supports one node for each builder, and builder {} has one already; create \
-         another builder for the new node",
-        group.driver, group.name
-    )))
+    Err(BuilderError::OneNode {
+        driver: group.driver.clone(),
+        builder: group.name.clone(),
+    })
 }
 
 /// Returns the driver that suits an endpoint best, of those that the policy allows. That of
@@ -121,10 +120,10 @@ pub(super) fn make_files_absolute(
             && !value.is_empty()
         {
             *value = std::path::absolute(&*value)
-                .map_err(|error| BuilderError::File {
+                .map_err(|source| BuilderError::File {
                     what: "option",
                     path: PathBuf::from(&*value),
-                    reason: error.to_string(),
+                    source,
                 })?
                 .display()
                 .to_string();

@@ -3,7 +3,7 @@
 use iechor_engine::{Engine, ObjectKind};
 use iechor_sandbox::ownership::{Owner, STATE, Verdict};
 
-use crate::error::BuilderError;
+use crate::error::{BuilderError, Holder};
 use crate::leftovers;
 use crate::store::{Node, NodeGroup, StoreState};
 use crate::workspace::Workspace;
@@ -22,22 +22,7 @@ pub(super) async fn check(
     builder: &str,
     node: &Node,
 ) -> Result<(), BuilderError> {
-    let taken = |reason: String| BuilderError::NameTaken {
-        node: node.name.clone(),
-        endpoint: node.endpoint.clone(),
-        reason,
-    };
-    let others = state
-        .builders()
-        .filter_map(|(_, stored)| stored.ok())
-        .map(|stored| &stored.group)
-        .filter(|group| !group.name.eq_ignore_ascii_case(builder));
-    if let Some(other) = others.into_iter().find(|group| has(workspace, group, node)) {
-        return Err(taken(format!(
-            "builder {} has a node of that name there",
-            other.name
-        )));
-    }
+    check_stored(workspace, state, builder, node)?;
     let owner = Owner {
         builder: builder.to_owned(),
         node: node.name.clone(),
@@ -67,10 +52,50 @@ pub(super) async fn check(
         if let Some(labels) = labels
             && let Verdict::Foreign(whose) = owner.judge(kind, name, &labels)
         {
-            return Err(taken(format!("{kind} {name} is there already: {whose}")));
+            let holder = Holder::Object {
+                kind,
+                name: name.clone(),
+                owner: whose,
+            };
+            return Err(taken(node, holder));
         }
     }
     Ok(())
+}
+
+/// Checks that no other builder in the store has such a node on that engine.
+///
+/// # Errors
+///
+/// [`BuilderError::NameTaken`].
+pub(super) fn check_stored(
+    workspace: &Workspace,
+    state: &StoreState,
+    builder: &str,
+    node: &Node,
+) -> Result<(), BuilderError> {
+    let mut others = state
+        .builders()
+        .filter_map(|(_, stored)| stored.ok())
+        .map(|stored| &stored.group)
+        .filter(|group| !group.name.eq_ignore_ascii_case(builder));
+    match others.find(|group| has(workspace, group, node)) {
+        Some(other) => Err(taken(
+            node,
+            Holder::Builder {
+                builder: other.name.clone(),
+            },
+        )),
+        None => Ok(()),
+    }
+}
+
+fn taken(node: &Node, holder: Holder) -> BuilderError {
+    BuilderError::NameTaken {
+        node: node.name.clone(),
+        endpoint: node.endpoint.clone(),
+        holder,
+    }
 }
 
 /// Returns what to say where a node moves to another engine: what it has at the old one stays there, and
@@ -87,12 +112,12 @@ pub(super) async fn left_at(
     }
     let found = match workspace.engine(old) {
         Ok(engine) => leftovers::of_node(engine.as_ref(), builder, &before.name).await,
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error),
     };
     let what = match found {
         Ok(found) if found.is_empty() => return None,
         Ok(found) => leftovers::names(&found),
-        Err(reason) => format!("nobody knows what ({reason})"),
+        Err(error) => format!("it cannot be listed ({error})"),
     };
     Some(format!(
         "what node {} has at {old} stays there, and no builder has it any more: {what}",

@@ -9,7 +9,7 @@ use super::gather;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
-use crate::store::{Node, NodeGroup, Progress, Remnant, Unfinished};
+use crate::store::{Node, NodeGroup, Progress, Remnant, Store, Unfinished};
 use crate::workspace::Workspace;
 
 /// How to remove a builder.
@@ -61,7 +61,7 @@ pub async fn remove(
         })?;
     }
     forget_records(workspace, &group.name, request.force).await?;
-    workspace.store.lock()?.remove(&group.name)?;
+    remove_entry(&workspace.store, group, request.force)?;
     let uses = workspace.uses();
     for node in &group.nodes {
         // A file without content more or less harms nobody.
@@ -70,6 +70,21 @@ pub async fn remove(
             .and_then(|lock| lock.discard());
     }
     Ok(forgotten)
+}
+
+/// Removes the entry of a builder, unless another process changed it since it was read: a node that was
+/// added in the meantime would be left in its engine.
+fn remove_entry(store: &Store, group: &NodeGroup, force: bool) -> Result<(), BuilderError> {
+    let mut transaction = store.lock()?;
+    if !force
+        && let Ok(Some(stored)) = transaction.builder(&group.name)
+        && stored.group != *group
+    {
+        return Err(BuilderError::Changed {
+            builder: group.name.clone(),
+        });
+    }
+    Ok(transaction.remove(&group.name)?)
 }
 
 /// Removes what boots left of a builder that is not in the store any more.
@@ -184,7 +199,7 @@ async fn remove_node(
         () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the removal")),
         found = work => match found {
             Ok(found) => found,
-            Err(reason) => return Err(unknown(group, node, removed.err(), reason)),
+            Err(error) => return Err(unknown(group, node, removed.err().unwrap_or(error))),
         },
     };
     for object in gone {
@@ -218,19 +233,13 @@ fn say_failure(workspace: &Workspace, group: &NodeGroup, error: &BuilderError) {
 }
 
 /// Returns the failure of a node whose objects cannot be listed: it has the names that they have.
-fn unknown(
-    group: &NodeGroup,
-    node: &Node,
-    error: Option<BuilderError>,
-    reason: String,
-) -> BuilderError {
+fn unknown(group: &NodeGroup, node: &Node, error: BuilderError) -> BuilderError {
     let base = format!("buildx_buildkit_{}", node.name);
     let remnant = |kind: &str, name: String| Remnant {
         kind: kind.into(),
         name,
         reason: String::new(),
     };
-    let error = error.unwrap_or(BuilderError::Unlistable(reason));
     BuilderError::Incomplete {
         builder: group.name.clone(),
         endpoint: node.endpoint.clone(),

@@ -184,8 +184,6 @@ fn removing_takes_what_belongs_to_the_builder_and_nothing_else() {
     let (_directory, store) = peer_directory();
     let root = store.directory();
     let mut transaction = store.lock().unwrap();
-    transaction.forget_node("mixed", "mixed0").unwrap();
-    assert!(!root.join("refs/mixed/mixed0").exists() && root.join("refs/mixed").exists());
     transaction.remove("mixed").unwrap();
     for gone in [
         "instances/mixed",
@@ -227,80 +225,6 @@ fn a_choice_without_default_drops_the_default() {
     let mut transaction = store.lock().unwrap();
     transaction.set_current(&Current::default(), false).unwrap();
     assert_eq!(transaction.state().unwrap().default_at(""), None);
-}
-
-#[test]
-fn edits_are_undone_whole_and_only_if_nobody_changed_the_builder() {
-    let (_directory, store) = store();
-    let made = store
-        .lock()
-        .unwrap()
-        .edit("b", |old| {
-            assert_eq!(old, None);
-            let mut group = builder("b", "docker-container");
-            group
-                .change(NodeChange {
-                    endpoint: Some("unix:///a".into()),
-                    platforms: Some(Platform::parse_list(&["linux/amd64"]).unwrap()),
-                    flags: Some(vec!["--debug".into()]),
-                    files: Some([("buildkitd.toml".to_owned(), b"debug = true".to_vec())].into()),
-                    ..NodeChange::default()
-                })
-                .unwrap();
-            Ok::<_, StoreError>((group, ()))
-        })
-        .unwrap();
-    assert_eq!(made.old, None);
-
-    // The peer's copy for this very case is empty: platforms, flags and files are lost with it.
-    let appended = store
-        .lock()
-        .unwrap()
-        .edit("B", |old| {
-            let mut group = old.unwrap();
-            let changed = group
-                .change(NodeChange {
-                    append: true,
-                    endpoint: Some("ssh://b".into()),
-                    platforms: Some(Platform::parse_list(&["linux/amd64"]).unwrap()),
-                    ..NodeChange::default()
-                })
-                .unwrap();
-            Ok::<_, StoreError>((group, changed))
-        })
-        .unwrap();
-    assert_eq!(appended.value.node, "b1");
-    assert!(appended.new.nodes[0].platforms.is_empty());
-    store.lock().unwrap().undo(&appended).unwrap();
-    let now = store.read().unwrap();
-    assert_eq!(now.builder("b").unwrap().unwrap().group, made.new);
-    assert_eq!(made.new.nodes[0].flags, ["--debug"]);
-
-    // Somebody else's change stays.
-    let other = builder("b", "remote");
-    store.lock().unwrap().save(&other).unwrap();
-    let error = store.lock().unwrap().undo(&made).unwrap_err();
-    assert!(matches!(error, StoreError::Changed { .. }));
-    store.lock().unwrap().save(&made.new).unwrap();
-    store.lock().unwrap().undo(&made).unwrap();
-    assert_eq!(store.read().unwrap().builders().count(), 0);
-}
-
-#[test]
-fn a_failed_edit_writes_nothing() {
-    #[derive(Debug)]
-    struct Failed;
-    impl From<StoreError> for Failed {
-        fn from(_: StoreError) -> Self {
-            Self
-        }
-    }
-    let (_directory, store) = peer_directory();
-    let path = store.directory().join("instances/old");
-    let before = fs::read(&path).unwrap();
-    let result: Result<Edited<()>, Failed> = store.lock().unwrap().edit("old", |_| Err(Failed));
-    assert!(result.is_err());
-    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[test]
@@ -350,19 +274,15 @@ fn writers_on_many_threads_lose_nothing() {
             std::thread::spawn(move || {
                 for round in 0..5 {
                     let mut transaction = store.lock_within(Duration::from_secs(60)).unwrap();
-                    transaction
-                        .edit("b", |old| {
-                            let mut group = old.unwrap();
-                            group
-                                .change(NodeChange {
-                                    append: true,
-                                    endpoint: Some(format!("tcp://{thread}.{round}")),
-                                    ..NodeChange::default()
-                                })
-                                .unwrap();
-                            Ok::<_, StoreError>((group, ()))
+                    let mut group = transaction.builder("b").unwrap().unwrap().group;
+                    group
+                        .change(NodeChange {
+                            append: true,
+                            endpoint: Some(format!("tcp://{thread}.{round}")),
+                            ..NodeChange::default()
                         })
                         .unwrap();
+                    transaction.save(&group).unwrap();
                 }
             })
         })

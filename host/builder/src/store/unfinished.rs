@@ -16,20 +16,18 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use iechor_engine::ObjectKind;
-use iechor_files::DirectoryError;
 use iechor_files::directory::remove;
 use iechor_sandbox::removal::{Left, Object};
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Store, StoreError};
+use super::Store;
+use super::error::StoreError;
+use super::node_lock::{Mode, failed, try_lock};
 
 /// The directory of the records.
 const RECORDS: &str = "unfinished";
-/// The directory of the locks of nodes that are in use.
-const LOCKS: &str = "locks";
 /// Most bytes of a record that are read: a boot creates 32 objects with names of 255 bytes at most.
 const RECORD_BYTES: u64 = 256 << 10;
 /// Longest id of an operation, in characters.
@@ -191,66 +189,6 @@ impl Record {
     }
 }
 
-/// The lock of a node that processes share while they use it. Who holds it alone may remove what an
-/// interrupted operation left.
-#[derive(Debug)]
-pub struct NodeLock {
-    file: File,
-    path: PathBuf,
-}
-
-impl NodeLock {
-    /// Shares the lock; `false` where another process holds it alone.
-    pub fn try_share(&self) -> Result<bool, StoreError> {
-        try_lock(
-            &self.file,
-            &self.path,
-            FlockOperation::NonBlockingLockShared,
-        )
-    }
-
-    /// Takes the lock alone; `false` where another process has it. It is not shared any more then,
-    /// so that of two processes that give up one can clean up.
-    pub fn try_alone(&self) -> Result<bool, StoreError> {
-        try_lock(
-            &self.file,
-            &self.path,
-            FlockOperation::NonBlockingLockExclusive,
-        )
-    }
-}
-
-impl NodeLock {
-    /// Removes the lock of a node that is gone, unless another process holds it.
-    pub fn discard(&self) -> Result<(), StoreError> {
-        if self.try_alone()? {
-            remove(&self.path)?;
-        }
-        Ok(())
-    }
-}
-
-fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-    let path = path.to_owned();
-    DirectoryError::File {
-        action,
-        path,
-        source,
-    }
-    .into()
-}
-
-fn try_lock(file: &File, path: &Path, operation: FlockOperation) -> Result<bool, StoreError> {
-    loop {
-        return match rustix::fs::flock(file, operation) {
-            Ok(()) => Ok(true),
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(failed("lock", path, error.into())),
-        };
-    }
-}
-
 impl Store {
     /// Begins the record of an operation with the first object that it creates.
     pub fn begin_record(
@@ -279,9 +217,7 @@ impl Store {
                 .map_err(|source| failed("write", &path, source))?;
             self.directory.give(&file);
             // Who found it without a lock took it for one that is over, and removes it.
-            if !try_lock(&file, &path, FlockOperation::NonBlockingLockExclusive)?
-                || is_removed(&file, &path)?
-            {
+            if !try_lock(&file, &path, Mode::Exclusive)? || is_removed(&file, &path)? {
                 std::thread::yield_now();
                 continue;
             }
@@ -309,7 +245,7 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed("read", &path, error)),
             };
-            let is_free = try_lock(&file, &path, FlockOperation::NonBlockingLockShared)?;
+            let is_free = try_lock(&file, &path, Mode::Shared)?;
             let mut data = Vec::new();
             (&file)
                 .take(RECORD_BYTES)
@@ -343,26 +279,10 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed("open", &path, error)),
         };
-        if !try_lock(&file, &path, FlockOperation::NonBlockingLockExclusive)?
-            || is_removed(&file, &path)?
-        {
+        if !try_lock(&file, &path, Mode::Exclusive)? || is_removed(&file, &path)? {
             return Ok(None);
         }
         Ok(Some(Record { file, path }))
-    }
-
-    /// Opens the lock of a node, which is not held yet.
-    pub fn node_lock(
-        &self,
-        builder: &str,
-        node: &str,
-        endpoint: &str,
-    ) -> Result<NodeLock, StoreError> {
-        let directory = self.directory.make(LOCKS)?;
-        let builder = builder.to_ascii_lowercase();
-        let path = directory.join(super::hash(&format!("{builder}\n{node}\n{endpoint}")));
-        let file = self.directory.open_lock(&path)?.into();
-        Ok(NodeLock { file, path })
     }
 }
 

@@ -41,7 +41,7 @@ impl Inspect {
     /// Boots the builder with `--bootstrap`, and prints it.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
-            let stored = match workspace.select(self.name.as_deref())?.chosen {
+            let stored = match workspace.select(self.name.as_deref())? {
                 Chosen::Stored(stored) => stored,
                 chosen @ Chosen::Context(_) => StoredBuilder {
                     group: chosen.group(),
