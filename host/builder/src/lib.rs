@@ -22,6 +22,7 @@ pub mod lifecycle;
 mod lookup;
 pub mod name;
 pub mod node;
+pub mod remark;
 mod remembered;
 pub mod selection;
 pub mod store;

@@ -10,6 +10,7 @@ use iechor_sandbox::DriverError;
 use iechor_sandbox::contract::{Descriptor, Error, Status};
 
 use crate::boot_progress::StatusSender;
+use crate::buildkitd_config;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
@@ -26,8 +27,43 @@ pub struct NodeReport {
     pub node: Node,
     /// Its options; `None` is the value of one that is not to be shown.
     pub options: Vec<(String, Option<String>)>,
+    /// The files of its configuration.
+    pub files: Vec<NodeFile>,
     /// Its state, or why it is not known.
     pub state: Result<NodeState, BuilderError>,
+}
+
+/// A file of a node's configuration, as it may be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeFile {
+    /// Its path in the configuration directory of the daemon.
+    pub path: String,
+    /// Its contents; `None` if it holds a private key.
+    pub contents: Option<Vec<u8>>,
+}
+
+impl NodeFile {
+    /// Returns the files of a node, without the contents of those that hold a private key.
+    pub fn all(node: &Node) -> Vec<Self> {
+        let private = buildkitd_config::private(&node.files);
+        let files = node.files.iter();
+        files
+            .map(|(path, contents)| Self {
+                path: path.clone(),
+                contents: (!private.contains(path.as_str())).then(|| contents.clone()),
+            })
+            .collect()
+    }
+}
+
+/// Leaves the contents out.
+impl std::fmt::Debug for NodeFile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("NodeFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The state of a node.
@@ -70,6 +106,7 @@ pub async fn report(
         NodeReport {
             node: node.clone(),
             options: secrets.shown(node),
+            files: NodeFile::all(node),
             state,
         }
     }))

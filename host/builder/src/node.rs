@@ -14,8 +14,8 @@ use iechor_sandbox::contract::{
 };
 use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
-    Driver, DriverError, Grants, Ledger, LogLevel, NoLedger, Node as DriverNode, NodeContext,
-    Progress, ValidConfig, limits,
+    Driver, DriverError, Grants, Ledger, NoLedger, Node as DriverNode, NodeContext, Progress,
+    ValidConfig, limits,
 };
 
 use crate::boot_progress::{DriverProgress, StatusSender};
@@ -23,6 +23,7 @@ use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
 use crate::error::BuilderError;
 use crate::ledger::{NodeLedger, Uses};
+use crate::remark::Remark;
 use crate::store::{Node, NodeGroup, Purpose, Store};
 use crate::workspace::Workspace;
 
@@ -350,15 +351,14 @@ fn remark_change(workspace: &Workspace, group: &NodeGroup, node: &Node, loaded: 
         && let Some(now) = loaded.own_digest()
         && before != now
     {
-        workspace.say_once(
-            LogLevel::Warn,
+        workspace.remark_once(
             loaded.driver.name(),
-            &format!(
-                "changed since builder {builder} was made with it: {before} -> {now}; `iechor \
-                 buildx create --name {builder} --node {node}` accepts the change",
-                builder = group.name,
-                node = node.name,
-            ),
+            &Remark::DriverChanged {
+                builder: group.name.clone(),
+                node: node.name.clone(),
+                before: before.to_owned(),
+                now: now.to_owned(),
+            },
         );
     }
 }

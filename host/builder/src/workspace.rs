@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
 use crate::ledger::Uses;
+use crate::remark::{Advice, Remark};
 use crate::store::Store;
 
 /// How long an engine may take to describe itself.
@@ -36,6 +37,8 @@ pub struct Workspace {
     pub builder_variable: Option<String>,
     /// Log for the diagnostics of drivers.
     pub log: Arc<dyn Log>,
+    /// Advice on remarks.
+    pub advice: Advice,
     /// Cancels what is in progress.
     pub cancel: CancellationToken,
     engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
@@ -52,6 +55,7 @@ impl Workspace {
     pub fn from_process(
         builder_flag: Option<String>,
         log: Arc<dyn Log>,
+        advice: Advice,
         cancel: CancellationToken,
     ) -> Result<Self, BuilderError> {
         let environment = Environment::from_process();
@@ -70,6 +74,7 @@ impl Workspace {
             builder_flag,
             builder_variable: std::env::var("BUILDX_BUILDER").ok(),
             log,
+            advice,
             cancel,
             engines: Mutex::default(),
             said: Mutex::default(),
@@ -82,11 +87,12 @@ impl Workspace {
         Arc::clone(&self.uses)
     }
 
-    /// Writes a message about a driver to the log, unless it was written before.
-    pub fn say_once(&self, level: LogLevel, driver: &str, message: &str) {
+    /// Writes a remark about a driver to the log, with advice, unless it was written before.
+    pub(crate) fn remark_once(&self, driver: &str, remark: &Remark) {
+        let message = format!("{remark}; {}", (self.advice)(remark));
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.insert(format!("{driver}: {message}")) {
-            self.log.write(level, driver, message, &[]);
+            self.log.write(LogLevel::Warn, driver, &message, &[]);
         }
     }
 

@@ -38,7 +38,7 @@ const PRIVATE: u32 = 0o600;
 /// A configuration as it is stored with a node.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ConfigFiles {
-    /// Contents by path below [`DAEMON_DIRECTORY`]; permissions are told by [`mode`].
+    /// Contents by path below [`DAEMON_DIRECTORY`]; [`mode_of`] has their permissions.
     pub files: BTreeMap<String, Vec<u8>>,
     /// The value of `insecure-entitlements`.
     pub insecure_entitlements: Vec<String>,
@@ -107,13 +107,8 @@ pub fn load(path: &Path, directory: &Path) -> Result<ConfigFiles, ConfigError> {
     })
 }
 
-/// Returns the permissions of a file of a node: 0600 where it holds a private key, 0644 otherwise.
-/// What it holds decides, and how the configuration names it; no driver does.
-pub fn mode(files: &BTreeMap<String, Vec<u8>>, path: &str) -> u32 {
-    mode_of(&private(files), path)
-}
-
-/// As [`mode`], with the [`private`] files of the node.
+/// Returns the permissions of a file of a node: 0600 if it is one of the [`private`] files of the node,
+/// 0644 otherwise.
 pub fn mode_of(private: &BTreeSet<&str>, path: &str) -> u32 {
     if private.contains(path) {
         PRIVATE
@@ -122,7 +117,8 @@ pub fn mode_of(private: &BTreeSet<&str>, path: &str) -> u32 {
     }
 }
 
-/// Returns the files of a node that hold a private key.
+/// Returns the files of a node that hold a private key. Their contents decide, and how the
+/// configuration names them; no driver does.
 pub fn private(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<&str> {
     let named = named_keys(files);
     let holds_key = |(path, data): &(&String, &Vec<u8>)| {
