@@ -254,3 +254,30 @@ fn unknown(group: &NodeGroup, node: &Node, error: BuilderError) -> BuilderError 
         error: Some(Box::new(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+
+    #[test]
+    fn an_entry_that_another_process_changed_stays() {
+        let directory = tempfile::tempdir().expect("directory");
+        let store = Store::open(directory.path());
+        let group = NodeGroup::new(&Name::parse("b").expect("a name"), "remote");
+        let mut changed = group.clone();
+        changed.nodes.push(Node::default());
+        store.lock().expect("locked").save(&changed).expect("saved");
+        assert!(matches!(
+            remove_entry(&store, &group, false),
+            Err(BuilderError::Changed { builder }) if builder == "b"
+        ));
+        assert_eq!(store.read().expect("read").builders().count(), 1);
+        for force in [false, true] {
+            store.lock().expect("locked").save(&changed).expect("saved");
+            let group = if force { &group } else { &changed };
+            remove_entry(&store, group, force).expect("removed");
+            assert_eq!(store.read().expect("read").builders().count(), 0);
+        }
+    }
+}
