@@ -1,4 +1,4 @@
-//! Failures of builders and builds.
+//! Errors of builders. They carry data; the command line adds hints and chooses the exit code.
 
 use std::path::PathBuf;
 
@@ -16,52 +16,52 @@ use crate::name::NameError;
 use crate::selection::SelectionError;
 use crate::store::{BrokenFile, EditError, PlatformError, Remnant, StoreError};
 
-/// A failure of a builder.
+/// An error of a builder.
 #[derive(Debug, thiserror::Error)]
 pub enum BuilderError {
-    /// The store.
+    /// A failure of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file of the store.
+    /// A file of the store that cannot be used.
     #[error(transparent)]
     Broken(#[from] BrokenFile),
-    /// Which builder.
+    /// No builder can be chosen.
     #[error(transparent)]
     Selection(#[from] SelectionError),
-    /// A name.
+    /// An invalid name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A change to the nodes.
+    /// A change to the nodes that is refused.
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// A platform.
+    /// An invalid platform.
     #[error(transparent)]
     Platform(#[from] PlatformError),
-    /// `--driver-opt`.
+    /// Invalid options for the driver.
     #[error(transparent)]
     DriverOptions(#[from] DriverOptionErrors),
-    /// `--buildkitd-flags`.
+    /// Invalid arguments for the daemon.
     #[error(transparent)]
     Flags(#[from] FlagsError),
-    /// `--buildkitd-config`.
+    /// A configuration of the daemon that cannot be used.
     #[error(transparent)]
     ConfigFile(#[from] buildkitd_config::ConfigError),
-    /// The Docker CLI's configuration.
+    /// A failure of the Docker CLI's configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Where the engine is.
+    /// An endpoint that cannot be determined.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The engine.
+    /// The endpoint of the engine, or a failure of the engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The driver.
+    /// The name of the driver, or a failure of the driver.
     #[error(transparent)]
     Driver(#[from] DriverError),
-    /// Which driver, what was installed, what it is trusted with.
+    /// A failure of the catalog of drivers.
     #[error(transparent)]
     Catalog(CatalogError),
-    /// BuildKit.
+    /// A failure of BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),
     /// A builder would have several nodes, and its driver supports one.
@@ -69,18 +69,18 @@ pub enum BuilderError {
         "driver {driver} supports one node for each builder, and builder {builder} has one already"
     )]
     OneNode {
-        /// The driver.
+        /// The name of the driver, or a failure of the driver.
         driver: String,
         /// The builder.
         builder: String,
     },
-    /// There is no builder to append a node to.
+    /// The builder to append a node to does not exist.
     #[error("failed to find instance {name:?} for append")]
     NothingToAppendTo {
         /// The name.
         name: String,
     },
-    /// A new builder was to have the name of the builder of a context.
+    /// The name of a new builder is that of a builder of a context.
     #[error("instance name {name:?} already exists as context builder")]
     NameOfContext {
         /// The name.
@@ -95,25 +95,25 @@ pub enum BuilderError {
         /// The builder.
         builder: String,
     },
-    /// A node was to be appended to a builder that was not named.
+    /// A node is to be appended, and no builder is named.
     #[error("append requires a builder name")]
     AppendWithoutName,
-    /// A builder was to be created with the driver of the builders of contexts.
+    /// A builder is to be created with the driver of the builders of contexts.
     #[error(
         "additional instances of driver {driver:?} cannot be created: every context has a builder of \
          it already"
     )]
     DriverOfContexts {
-        /// The driver, as the user named it.
+        /// The name of the driver, as the user gave it.
         driver: String,
     },
-    /// Something of a builder could not be removed, so the builder is kept.
+    /// Objects of a builder could not be removed, so the builder is kept.
     #[error("{error}\nthe builder is kept")]
     Kept {
-        /// What could not be removed.
+        /// The failure of the removal.
         error: Box<Self>,
     },
-    /// A builder of that name is there already.
+    /// A builder of that name exists already.
     #[error(
         "existing instance for {name:?} but no append mode, specify the node name to make changes \
          for existing instances"
@@ -132,7 +132,7 @@ pub enum BuilderError {
         /// Its driver.
         driver: String,
     },
-    /// The builder of a context was to be removed.
+    /// The builder of a context is to be removed, which only removing the context does.
     #[error(
         "context builder cannot be removed, run `docker context rm {name}` to remove this context"
     )]
@@ -140,25 +140,25 @@ pub enum BuilderError {
         /// The context.
         name: String,
     },
-    /// A file or directory of the user's cannot be used.
+    /// A file or directory of the user cannot be used.
     #[error("{what} {}: {source}", .path.display())]
     File {
-        /// What it is for.
+        /// Purpose of the file.
         what: &'static str,
-        /// Where it is.
+        /// Path of the file.
         path: PathBuf,
         /// The answer of the system.
         source: std::io::Error,
     },
-    /// Something did not answer in time.
+    /// A server or process did not answer in time.
     #[error("{what} did not answer within {seconds} s")]
     TimedOut {
-        /// Who.
+        /// The server or process.
         what: String,
-        /// How long it had.
+        /// Time that it had, in seconds.
         seconds: u64,
     },
-    /// A node failed, and something else too: one of [`BuilderError::Several`].
+    /// A failure of a node, as one of [`BuilderError::Several`].
     #[error("failed to {action} node {node}: {error}")]
     Node {
         /// The operation: `stop`, `remove`.
@@ -168,22 +168,22 @@ pub enum BuilderError {
         /// Its failure.
         error: Box<Self>,
     },
-    /// Several failures, all of them, in the order of the nodes.
+    /// Several failures, in the order in which they occurred or of the nodes.
     #[error("{}", failure_list(.0))]
     Several(Vec<Self>),
-    /// Something of a boot that did not end well is left in an engine. The builder stays in the store
-    /// until it is removed.
+    /// Objects of a boot that failed or was interrupted are left in an engine. The builder stays in
+    /// the store until they are removed.
     #[error(
         "{}builder {builder} is incomplete: left at {endpoint} {}", first(.error), remnant_list(.remnants)
     )]
     Incomplete {
         /// The builder.
         builder: String,
-        /// The engine.
+        /// The endpoint of the engine, or a failure of the engine.
         endpoint: String,
-        /// What is left.
+        /// The objects that are left.
         remnants: Vec<Remnant>,
-        /// What went wrong first, where it was this command.
+        /// The failure that they are left from, if it occurred in this command.
         error: Option<Box<Self>>,
     },
     /// The name of a node is taken on its engine.
@@ -193,10 +193,10 @@ pub enum BuilderError {
         node: String,
         /// Its engine.
         endpoint: String,
-        /// What has the name.
+        /// The holder of the name.
         holder: Holder,
     },
-    /// Another process boots a node that was to be removed.
+    /// Another process boots a node that is to be removed.
     #[error("node {node} is being booted by another process")]
     Underway {
         /// The node.
@@ -207,7 +207,7 @@ pub enum BuilderError {
     Cancelled(&'static str),
 }
 
-/// What has the name that a new node would have.
+/// The holder of the name that a new node would have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Holder {
     /// A node of another builder in the store.
@@ -223,7 +223,7 @@ pub enum Holder {
         kind: ObjectKind,
         /// Its name.
         name: String,
-        /// What its labels say about its owner.
+        /// The owner according to its labels.
         owner: String,
     },
 }
@@ -270,8 +270,8 @@ fn remnant_list(remnants: &[Remnant]) -> String {
 }
 
 impl BuilderError {
-    /// Returns one error for all failures of an operation; `None` if there is none. A failure is kept
-    /// as it is if it is the only one.
+    /// Returns one error for all failures of an operation; `None` if there is none. An only failure
+    /// is returned as it is.
     pub fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         let mut all = Vec::new();
         for failure in failures {
@@ -286,7 +286,7 @@ impl BuilderError {
         }
     }
 
-    /// Returns the failures that this one consists of or follows from.
+    /// Returns the failures that this error contains, or that caused it.
     pub fn causes(&self) -> &[Self] {
         match self {
             Self::Several(failures) => failures,
@@ -299,7 +299,8 @@ impl BuilderError {
         }
     }
 
-    /// Returns the kind of the engine's failure, if this is one, also if a driver passed it on.
+    /// Returns the kind of an engine's failure, also if a driver passed it on. Causes are not
+    /// considered.
     pub fn engine_failure(&self) -> Option<EngineErrorKind> {
         match self {
             Self::Engine(error) => Some(error.kind()),
@@ -308,7 +309,7 @@ impl BuilderError {
         }
     }
 
-    /// Returns whether the user cancelled: the operation itself, or the part that failed first.
+    /// Returns whether the user cancelled this operation or one of its causes.
     pub fn is_cancelled(&self) -> bool {
         matches!(
             self,

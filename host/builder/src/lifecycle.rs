@@ -1,4 +1,4 @@
-//! The life of builders after they are created: status, boot, stop and removal.
+//! Operations on builders after their creation: status, boot, stop and removal.
 
 mod removal;
 
@@ -25,11 +25,11 @@ pub use removal::{RemoveRequest, remove, remove_unlisted};
 pub struct NodeReport {
     /// The node as it is stored.
     pub node: Node,
-    /// Its options; `None` is the value of one that is not to be shown.
+    /// Its options. The value of a secret option is `None`.
     pub options: Vec<(String, Option<String>)>,
     /// The files of its configuration.
     pub files: Vec<NodeFile>,
-    /// Its state, or why it is not known.
+    /// Its state, or the reason why it is unknown.
     pub state: Result<NodeState, BuilderError>,
 }
 
@@ -56,7 +56,7 @@ impl NodeFile {
     }
 }
 
-/// Leaves the contents out.
+/// Omits the contents.
 impl std::fmt::Debug for NodeFile {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -71,22 +71,23 @@ impl std::fmt::Debug for NodeFile {
 pub struct NodeState {
     /// The status that the driver reports.
     pub status: Status,
-    /// The version of BuildKit, where it runs.
+    /// The version of BuildKit, if it runs.
     pub version: Option<String>,
-    /// Its workers, where it runs.
+    /// Its workers, if BuildKit runs.
     pub workers: Vec<Worker>,
 }
 
-/// What to ask about the state of a node.
+/// The source of the state of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// BuildKit itself.
     Daemon,
-    /// The driver alone, where BuildKit's version and platforms are known from the same run of it.
+    /// Only the driver, if BuildKit's version and platforms are known from an earlier query of the
+    /// same run.
     DriverIfKnown,
 }
 
-/// Returns the state of all nodes of a builder, which are asked at the same time.
+/// Returns the state of all nodes of a builder. Asks all nodes at the same time.
 pub async fn report(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -113,8 +114,8 @@ pub async fn report(
     .await
 }
 
-/// What the driver of a builder says about its options, asked once for all nodes; `None` if no node
-/// has options, or the driver cannot be asked.
+/// The description of a builder's driver, for its options. `None` if no node has options, or the
+/// driver does not describe itself.
 struct Secrets(Option<Descriptor>);
 
 impl Secrets {
@@ -128,8 +129,8 @@ impl Secrets {
         Self(loaded.driver.descriptor().await.ok().cloned())
     }
 
-    /// Returns the options of a node without what its driver calls secret. Where the driver cannot
-    /// be asked everything may be one, and so may be what it does not know any more.
+    /// Returns the options of a node without the values of secret ones. An option that the driver
+    /// does not describe may be secret.
     fn shown(&self, node: &Node) -> Vec<(String, Option<String>)> {
         let is_shown = |name: &str| {
             self.0
@@ -176,11 +177,11 @@ async fn state(
             version: Some(said.version),
         });
     }
-    // A connection says all at once; only where there is none is the engine asked why.
+    // A connection tells everything; ask the engine for the reason only if there is none.
     let connected = match live.connect_running().await {
         Ok(Some(connected)) => connected,
         Ok(None) => return Ok(not_running(live.info().await?.status)),
-        // Of a daemon that is not the driver's that is no fault, but how it is.
+        // A daemon that does not belong to the driver may not run; this is a state, not a failure.
         Err(
             error @ BuilderError::Driver(DriverError::Failed {
                 error: Error::Unavailable(_),
@@ -205,10 +206,10 @@ async fn state(
     };
     let version = match version {
         Some(version) => version.version,
-        // Older than 0.11: BuildKit cannot be asked.
+        // BuildKit before 0.11 does not report its version.
         None => live.version().await?,
     };
-    // Without workers it is not ready, which is no lasting truth.
+    // Without workers it is not ready yet, so its answers may change.
     if let Some(run) = run
         && !connected.workers.is_empty()
     {
@@ -226,7 +227,7 @@ async fn state(
 ///
 /// # Errors
 ///
-/// The first failure.
+/// The first failure; the nodes after it are not booted.
 pub async fn boot(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -241,11 +242,11 @@ pub async fn boot(
     Ok(())
 }
 
-/// Stops the nodes of a builder, and removes what interrupted boots of it left.
+/// Stops the nodes of a builder, and removes the objects that interrupted boots left.
 ///
 /// # Errors
 ///
-/// Every failure; the other nodes are stopped all the same.
+/// All failures. A failure does not keep the other nodes from being stopped.
 pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
     let settled = leftovers::settle_builder(workspace, &group.name, false).await;
     let stopped = join_all(
@@ -263,7 +264,7 @@ pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), Builde
 ///
 /// # Errors
 ///
-/// Where the store cannot be written.
+/// If the store cannot be written.
 pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
     Ok(workspace
         .store
@@ -271,8 +272,7 @@ pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderErro
         .touch(&group.name, SystemTime::now())?)
 }
 
-/// Returns the failures of the nodes of a builder, all of them. Each names its node if there are
-/// several.
+/// Returns the failures of all nodes of a builder. If there are several, each one names its node.
 fn gather(
     group: &NodeGroup,
     results: Vec<Result<(), BuilderError>>,

@@ -1,5 +1,5 @@
-//! Finds builders for a command: the rules of [`selection`], applied to the command's store,
-//! contexts and environment.
+//! Finds builders for a command: applies the rules of [`selection`] to the store, contexts and
+//! environment of the command.
 
 use iechor_engine::endpoint;
 
@@ -9,11 +9,11 @@ use crate::store::{NodeGroup, StoreState};
 use crate::workspace::Workspace;
 
 impl Workspace {
-    /// Runs `ask` with what a choice of builder depends on.
+    /// Calls `ask` with what the choice of a builder depends on.
     ///
     /// # Errors
     ///
-    /// Where the current endpoint or the contexts cannot be read, and what `ask` returns.
+    /// If the current endpoint or the contexts cannot be read, or `ask` fails.
     pub fn with_surroundings<T, E: Into<BuilderError>>(
         &self,
         ask: impl FnOnce(&Surroundings<'_>) -> Result<T, E>,
@@ -37,17 +37,17 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is none.
     pub fn select(&self, name: Option<&str>) -> Result<Chosen, BuilderError> {
         self.find(name, |_, _| Ok(()))
     }
 
-    /// Returns the builder that a command builds with: as [`Workspace::select`], but not that of a
-    /// context that is not the current one.
+    /// Returns the builder that a command builds with, like [`Workspace::select`]. The builder of a
+    /// context must belong to the current context.
     ///
     /// # Errors
     ///
-    /// Where there is none, or it is of another context.
+    /// If there is none, or it belongs to another context.
     pub fn builder(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
         let chosen = self.find(name, |chosen, surroundings| {
             Ok(chosen.check_context(surroundings)?)
@@ -55,11 +55,11 @@ impl Workspace {
         Ok(chosen.group())
     }
 
-    /// Returns a builder of the store, else as [`Workspace::select`].
+    /// Returns a builder of the store, chosen like [`Workspace::select`].
     ///
     /// # Errors
     ///
-    /// Where there is none, or it is that of a context.
+    /// If there is none, or it is the builder of a context.
     pub fn stored(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
         match self.select(name)? {
             Chosen::Stored(stored) => Ok(stored.group),
@@ -67,8 +67,8 @@ impl Workspace {
         }
     }
 
-    /// Makes a builder the current one. The store is locked before it is read, so that the builder
-    /// that is chosen is one that exists when the choice is written.
+    /// Makes a builder the current one. Locks the store before reading it, so that the builder
+    /// exists when the choice is written.
     ///
     /// # Errors
     ///
@@ -81,12 +81,12 @@ impl Workspace {
         Ok(transaction.set_current(&change.current, change.default)?)
     }
 
-    /// Returns the builders of contexts, but for those whose name a stored builder has: that of the
-    /// context `default` first, the others by name.
+    /// Returns the builders of contexts, except those with the name of a stored builder. The
+    /// builder of the context `default` is the first one, the others follow by name.
     ///
     /// # Errors
     ///
-    /// Where the contexts cannot be read.
+    /// If the contexts cannot be read.
     pub fn context_builders(&self, state: &StoreState) -> Result<Vec<NodeGroup>, BuilderError> {
         let contexts = endpoint::list_contexts(&self.config)?;
         let names = contexts.into_iter().map(|context| context.name);

@@ -1,9 +1,9 @@
-//! Which builder a command works on.
+//! The choice of the builder that a command works on.
 //!
-//! In this order: `--builder`; `BUILDX_BUILDER`; the choice of `use --global`; the choice of `use`
-//! at the current endpoint; the choice of `use --default` at that endpoint; the builder that the
-//! current context brings along. Choosing reads only: no command but `use`, `create --use` and the
-//! like writes a choice, so looking at builders from another context forgets nothing.
+//! Order of precedence: the name on the command line; `BUILDX_BUILDER`; the choice of `use
+//! --global`; the choice of `use` at the current endpoint; the choice of `use --default` at that
+//! endpoint; the builder of the current context. Choosing a builder for a command writes nothing;
+//! only `use` and `create --use` write a choice, see `choice`.
 
 mod choice;
 
@@ -11,21 +11,21 @@ use iechor_engine::endpoint::DEFAULT_CONTEXT;
 
 use crate::store::{BrokenFile, Current, Node, NodeGroup, StoreState, StoredBuilder};
 
-/// The driver of the builders that contexts bring along: the engine's own BuildKit.
+/// The driver of the builders of contexts: BuildKit in the engine.
 pub const CONTEXT_DRIVER: &str = "iechor";
 
-/// What a choice depends on besides the store.
+/// The input of a choice besides the store.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
-    /// Value of `--builder`; an empty one counts as not given.
+    /// Name on the command line; an empty one counts as not given.
     pub flag: Option<&'a str>,
     /// Value of `BUILDX_BUILDER`; an empty one counts as not given.
     pub environment: Option<&'a str>,
-    /// The name of the current context, or for the context `default` the address of the engine.
+    /// Name of the current context; for the context `default`, the address of the engine.
     pub endpoint_key: &'a str,
-    /// The name of the current context.
+    /// Name of the current context.
     pub context: &'a str,
-    /// The names of all contexts; `default` need not be among them.
+    /// Names of all contexts; `default` may be missing.
     pub contexts: &'a [String],
 }
 
@@ -37,12 +37,12 @@ impl Surroundings<'_> {
     }
 }
 
-/// A builder that was chosen.
+/// A chosen builder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chosen {
-    /// One from the store.
+    /// A builder of the store.
     Stored(StoredBuilder),
-    /// The one that a context brings along; see [`Chosen::group`].
+    /// The builder of a context, by the name of the context; see [`Chosen::group`].
     Context(String),
 }
 
@@ -55,7 +55,8 @@ impl Chosen {
         }
     }
 
-    /// Returns the builder; that of a context has one node, both named like the context.
+    /// Returns the builder. The builder of a context has one node; both have the name of the
+    /// context.
     pub fn group(&self) -> NodeGroup {
         match self {
             Self::Stored(stored) => stored.group.clone(),
@@ -72,8 +73,8 @@ impl Chosen {
         }
     }
 
-    /// Refuses the builder of a context that is not the current one, for commands that would
-    /// otherwise build with one engine and load into another.
+    /// Checks that the builder is not that of another context: a command would build with one
+    /// engine and load into another.
     pub fn check_context(&self, surroundings: &Surroundings<'_>) -> Result<(), SelectionError> {
         match self {
             Self::Context(name) if name != surroundings.context => {
@@ -84,7 +85,7 @@ impl Chosen {
     }
 }
 
-/// Where the name of a builder was given.
+/// The place where the name of a builder was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameSource {
     /// The command line.
@@ -93,18 +94,18 @@ pub enum NameSource {
     Environment,
 }
 
-/// Why no builder can be chosen.
+/// Reasons why no builder can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
-    /// There is neither a builder nor a context of that name.
+    /// No builder and no context has that name.
     #[error("no builder {name:?} found{}", source_note(*source_of_name))]
     NotFound {
         /// The name.
         name: String,
-        /// Where the name was given.
+        /// The place where the name was given.
         source_of_name: NameSource,
     },
-    /// The file that decides, or that of the builder, cannot be used.
+    /// A file that decides, or the file of the builder, cannot be used.
     #[error(transparent)]
     Broken(#[from] BrokenFile),
     /// The builder belongs to another context.
@@ -113,16 +114,16 @@ pub enum SelectionError {
         /// The context.
         name: String,
     },
-    /// `use default` in another context.
+    /// The builder `default` is chosen in another context.
     #[error("run `docker context use default` to switch to default context")]
     UseDefaultContext,
-    /// `use` with the name of another context.
+    /// The builder of another context is chosen.
     #[error("run `docker context use {name}` to switch to context {name}")]
     UseContext {
         /// The context.
         name: String,
     },
-    /// `use` with a name that is nothing.
+    /// The chosen name is neither a builder nor a context.
     #[error("failed to find instance {name:?}: no builder has that name")]
     UseNotFound {
         /// The name.
@@ -137,7 +138,7 @@ fn source_note(source: NameSource) -> &'static str {
     }
 }
 
-/// Finds a builder by name: one from the store first, then that of a context.
+/// Finds a builder by name: in the store first, then among contexts.
 pub fn find(
     state: &StoreState,
     surroundings: &Surroundings<'_>,

@@ -1,6 +1,7 @@
-//! The builders that the user made, and which of them is in use.
+//! The store of builders, and of the choice of the current one.
 //!
-//! Directory, files and JSON are those of buildx, so that both tools can work on one directory:
+//! Directory, files and JSON are those of docker buildx, so that both tools can work on one
+//! directory:
 //!
 //! | path | content |
 //! |---|---|
@@ -14,10 +15,10 @@
 //! | `locks/<hash of a node>` | `flock(2)`, shared by the users of the node; the peer has none |
 //! | `drivers/` | installed drivers, see `iechor_catalog::lock`; the peer has none |
 //!
-//! Files are private, since builders may carry keys of registries, and replaced in one step, see
-//! [`iechor_files::directory`].
+//! Files are private, since builders may contain keys of registries, and are replaced in one step,
+//! see [`iechor_files::directory`].
 //!
-//! Reading never writes: [`Store::read`] leaves even a missing directory missing.
+//! Reading writes nothing: [`Store::read`] does not create a missing directory.
 
 mod edit;
 mod error;
@@ -56,11 +57,11 @@ const DEFAULTS: &str = "defaults";
 const ACTIVITY: &str = "activity";
 const REFERENCES: &str = "refs";
 
-/// Largest file of a builder that is read, in bytes: one of ten nodes, each with as many files as a
-/// node may have, in base64.
+/// Maximum size of a builder's file, in bytes: ten nodes, each with as many files as allowed, in
+/// base64.
 const BUILDER_BYTES: u64 = 64 << 20;
 
-/// Largest of the other files that is read, in bytes. They have a name or a time each.
+/// Maximum size of the other files, in bytes. Each contains a name or a time.
 const SMALL_BYTES: u64 = 64 << 10;
 
 /// Returns the file name below `defaults` for an endpoint.
@@ -72,14 +73,14 @@ fn hash(key: &str) -> String {
         .collect()
 }
 
-/// Where builders are kept.
+/// The store of builders.
 #[derive(Debug, Clone)]
 pub struct Store {
     directory: Directory,
 }
 
 impl Store {
-    /// Returns the store's directory: `BUILDX_CONFIG`, else `.iechor/buildx` in the home directory.
+    /// Returns the path of the store: `BUILDX_CONFIG`, else `.iechor/buildx` in the home directory.
     pub fn directory_from(
         buildx_config: Option<OsString>,
         home: Option<OsString>,
@@ -98,7 +99,7 @@ impl Store {
         Ok(Self::open(directory))
     }
 
-    /// Returns the store in that directory. Nothing is read or made yet.
+    /// Returns the store in a directory. Reads and creates nothing.
     pub fn open(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: Directory::at(directory),
@@ -115,14 +116,14 @@ impl Store {
         &self.directory
     }
 
-    /// Returns everything that is stored. Takes no lock, makes nothing.
+    /// Returns everything that is stored. Takes no lock and creates nothing.
     ///
-    /// A builder's file that cannot be used is part of the answer and hides no other builder; only
-    /// a directory that cannot be listed is an error.
+    /// A builder's file that cannot be used is part of the result. Only a directory that cannot be
+    /// listed is an error.
     pub fn read(&self) -> Result<StoreState, StoreError> {
         let mut builders = BTreeMap::new();
         for file_name in self.directory.list(INSTANCES)? {
-            // Temporary files of this tool, the peer and editors.
+            // Temporary files of this program, docker buildx and editors.
             if file_name.starts_with('.') {
                 continue;
             }
@@ -157,7 +158,7 @@ impl Store {
         };
         let group: NodeGroup = serde_json::from_slice(&data)
             .map_err(|error| broken(format!("it is not the JSON of a builder: {error}")))?;
-        // The name makes further paths: it has to be one.
+        // The name becomes part of other paths, so it must be valid.
         let name = Name::parse(&group.name).map_err(|error| broken(error.to_string()))?;
         if name.file_name() != file_name {
             return Err(broken(format!(
@@ -165,7 +166,7 @@ impl Store {
                 name.file_name()
             )));
         }
-        // Whoever can write to the store must not lead a file out of its place with it.
+        // A modified store must not place a file outside of the configuration directory.
         for node in &group.nodes {
             let files = node.files.iter();
             check_node_files(files.map(|(path, data)| (path.as_str(), data.len())))
@@ -193,7 +194,7 @@ impl Store {
             .map_err(|error| broken(format!("it is not the JSON of a choice: {error}")))
     }
 
-    /// A hint only: a file that makes no sense is none.
+    /// Returns when a builder was last used. Invalid files are ignored.
     fn last_activity(&self, name: &Name) -> Option<SystemTime> {
         let newest = [name.as_str().to_owned(), name.file_name()]
             .into_iter()
@@ -209,16 +210,16 @@ impl Store {
         Some(newest.into())
     }
 
-    /// Takes the lock for writing; waits [`LOCK_WAIT`] for another process at most.
+    /// Takes the lock for writing; waits up to [`LOCK_WAIT`] for another process.
     ///
-    /// Give the transaction up before talking to any daemon: other commands wait for it. It cannot
+    /// Drop the transaction before connecting to a daemon: other commands wait for it. It cannot
     /// move to another thread, so a task that holds it over an `.await` does not compile on a
     /// runtime with several threads.
     pub fn lock(&self) -> Result<Transaction, StoreError> {
         self.lock_within(LOCK_WAIT)
     }
 
-    /// As [`Store::lock`], with another limit.
+    /// Does what [`Store::lock`] does, with another limit.
     pub fn lock_within(&self, limit: Duration) -> Result<Transaction, StoreError> {
         let files = self.directory.lock(limit)?;
         for directory in [INSTANCES, DEFAULTS, ACTIVITY] {

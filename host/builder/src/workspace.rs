@@ -1,4 +1,4 @@
-//! What a command on builders needs: the store, the catalog of drivers, engines, the configuration.
+//! The context of a command: the store, the catalog of drivers, engines and the configuration.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::ledger::Uses;
 use crate::remark::{Advice, Remark};
 use crate::store::Store;
 
-/// How long an engine may take to describe itself.
+/// Maximum time that an engine has to describe itself.
 const ENGINE_ANSWER: Duration = Duration::from_secs(20);
 
 /// The context of one command.
@@ -31,15 +31,15 @@ pub struct Workspace {
     pub config: Arc<DockerConfig>,
     /// Variables that name an engine.
     pub environment: Environment,
-    /// Value of `--builder`.
+    /// Name of a builder from the command line.
     pub builder_flag: Option<String>,
     /// Value of `BUILDX_BUILDER`.
     pub builder_variable: Option<String>,
     /// Log for the diagnostics of drivers.
     pub log: Arc<dyn Log>,
-    /// Advice on remarks.
+    /// Returns advice on a remark.
     pub advice: Advice,
-    /// Cancels what is in progress.
+    /// Cancels the operations in progress.
     pub cancel: CancellationToken,
     engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
     said: Mutex<HashSet<String>>,
@@ -47,7 +47,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Returns the context, as the process's environment says.
+    /// Returns the context of this process, from its environment.
     ///
     /// # Errors
     ///
@@ -82,12 +82,12 @@ impl Workspace {
         })
     }
 
-    /// Returns the nodes that this process uses.
+    /// Returns the locks of the nodes that this process uses.
     pub(crate) fn uses(&self) -> Arc<Uses> {
         Arc::clone(&self.uses)
     }
 
-    /// Writes a remark about a driver to the log, with advice, unless it was written before.
+    /// Writes a remark about a driver to the log, with advice, unless this command wrote it before.
     pub(crate) fn remark_once(&self, driver: &str, remark: &Remark) {
         let message = format!("{remark}; {}", (self.advice)(remark));
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);

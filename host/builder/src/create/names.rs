@@ -1,4 +1,4 @@
-//! Whether the name of a node is free on its engine.
+//! Checks that the name of a node is free on its engine.
 
 use iechor_engine::{Engine, ObjectKind};
 use iechor_sandbox::ownership::{Owner, STATE, Verdict};
@@ -8,13 +8,13 @@ use crate::leftovers;
 use crate::store::{Node, NodeGroup, StoreState};
 use crate::workspace::Workspace;
 
-/// Checks that what derives from the node's name does not belong to another builder: no other builder in the store
-/// has such a node on that engine, and the engine has no object of that name with labels of another
-/// node. It may be a builder of another user, or of another store.
+/// Checks that the names of a node's objects do not belong to another builder: no other builder in
+/// the store has such a node on that engine, and the engine has no object of that name with the
+/// labels of another node, which may belong to a builder of another user or another store.
 ///
 /// # Errors
 ///
-/// [`BuilderError::NameTaken`], or what the engine reported.
+/// [`BuilderError::NameTaken`], or a failure of the engine.
 pub(super) async fn check(
     workspace: &Workspace,
     state: &StoreState,
@@ -98,8 +98,8 @@ fn taken(node: &Node, holder: Holder) -> BuilderError {
     }
 }
 
-/// Returns what to say where a node moves to another engine: what it has at the old one stays there, and
-/// no builder has it any more.
+/// Returns a warning if a node moves to another engine: its objects at the old engine stay there
+/// without a builder.
 pub(super) async fn left_at(
     workspace: &Workspace,
     builder: &str,
@@ -131,8 +131,8 @@ fn place(workspace: &Workspace, endpoint: &str) -> String {
     found.map_or_else(|_| endpoint.to_owned(), |found| found.key())
 }
 
-/// Returns whether a builder has a node of that name on that engine, by whatever name for the
-/// engine.
+/// Returns whether a builder has a node of that name on that engine, even if it names the engine
+/// differently.
 fn has(workspace: &Workspace, group: &NodeGroup, node: &Node) -> bool {
     let here = place(workspace, &node.endpoint);
     group

@@ -1,4 +1,4 @@
-//! Removal of builders: what they have in engines, then their entry.
+//! Removal of builders: their objects in engines, then their entries.
 
 use futures_util::future::join_all;
 use iechor_sandbox::LogLevel;
@@ -12,24 +12,24 @@ use crate::node::LiveNode;
 use crate::store::{Node, NodeGroup, Progress, Remnant, Store, Unfinished};
 use crate::workspace::Workspace;
 
-/// How to remove a builder.
+/// Options for the removal of a builder.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RemoveRequest {
-    /// Leave the cache.
+    /// Keep the build cache.
     pub keep_state: bool,
-    /// Leave the daemon running.
+    /// Keep the daemon running.
     pub keep_daemon: bool,
-    /// Forget the builder although its daemon could not be removed.
+    /// Remove the entry even if the daemon cannot be removed.
     pub force: bool,
 }
 
-/// Removes a builder: what it has in engines, then its entry. An entry of which something could not
-/// be removed stays, so that nothing is left and forgotten. Returns what was forgotten all the same,
-/// which takes [`RemoveRequest::force`].
+/// Removes a builder: its objects in engines, then its entry. The entry is kept if an object cannot
+/// be removed, so that no object is left unlisted. With [`RemoveRequest::force`], the entry is
+/// removed anyway; returns the failures that were ignored.
 ///
 /// # Errors
 ///
-/// What could not be removed, and why; or that the user cancelled. The entry stays.
+/// If an object cannot be removed, or the user cancels. The entry is kept.
 pub async fn remove(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -64,7 +64,7 @@ pub async fn remove(
     remove_entry(&workspace.store, group, request.force)?;
     let uses = workspace.uses();
     for node in &group.nodes {
-        // A file without content more or less harms nobody.
+        // A lock that remains is an empty file and does no harm.
         let _ = uses
             .lock(&workspace.store, &group.name, &node.name, &node.endpoint)
             .and_then(|lock| lock.discard());
@@ -72,8 +72,8 @@ pub async fn remove(
     Ok(forgotten)
 }
 
-/// Removes the entry of a builder, unless another process changed it since it was read: a node that was
-/// added in the meantime would be left in its engine.
+/// Removes the entry of a builder, unless another process changed it since it was read: the objects
+/// of a node that was added in the meantime would be left unlisted.
 fn remove_entry(store: &Store, group: &NodeGroup, force: bool) -> Result<(), BuilderError> {
     let mut transaction = store.lock()?;
     if !force
@@ -87,11 +87,11 @@ fn remove_entry(store: &Store, group: &NodeGroup, force: bool) -> Result<(), Bui
     Ok(transaction.remove(&group.name)?)
 }
 
-/// Removes what boots left of a builder that is not in the store any more.
+/// Removes the objects that boots left of a builder that is not in the store any more.
 ///
 /// # Errors
 ///
-/// [`BuilderError::Incomplete`] where something is still left, unless it is to be forgotten.
+/// [`BuilderError::Incomplete`] if objects are left, unless they are to be forgotten.
 pub async fn remove_unlisted(
     workspace: &Workspace,
     builder: &str,
@@ -107,7 +107,7 @@ pub async fn remove_unlisted(
     Ok(forgotten)
 }
 
-/// Refuses to remove what another process is about to create.
+/// Checks that no other process boots a node of the builder.
 fn check_idle(workspace: &Workspace, builder: &str) -> Result<(), BuilderError> {
     let unfinished = workspace.store.unfinished()?;
     let mut underway = unfinished
@@ -136,14 +136,14 @@ fn forgive(
     }
 }
 
-/// Removes the records of what is removed by now, or is to be forgotten.
+/// Removes the records of objects that are removed, or are to be forgotten.
 async fn forget_records(
     workspace: &Workspace,
     builder: &str,
     force: bool,
 ) -> Result<(), BuilderError> {
     for record in workspace.store.unfinished_of(builder)? {
-        // Nothing of it is left: it was settled, or removed with all that its node had.
+        // Nothing is left: the record was settled, or all objects of its node were removed.
         if force || record.progress == Progress::Interrupted {
             leftovers::forget(&workspace.store, &record).await?;
         }
@@ -175,8 +175,8 @@ async fn remove_node(
             if error.is_cancelled() || !(request.force || is_incomplete) {
                 return Err(error);
             }
-            // Without its driver, what it created is still known by its labels. That of a builder
-            // whose creation failed may be gone, or not be trusted any more.
+            // Without the driver, the labels still identify the objects that it created. The driver
+            // of a builder whose creation failed may be missing or untrusted.
             let Ok(engine) = workspace.engine(&node.endpoint) else {
                 return Err(error);
             };
@@ -184,7 +184,7 @@ async fn remove_node(
             (removed, Some(engine))
         }
     };
-    // Where the builder stays, so does what its driver can still be asked to remove.
+    // If the builder is kept, keep the objects that its driver can still remove.
     if let Err(error) = &removed
         && (!request.force || error.is_cancelled())
     {
@@ -208,7 +208,7 @@ async fn remove_node(
         log.write(LogLevel::Warn, &group.driver, &message, &[]);
     }
     if left.is_empty() {
-        // What had to be forgotten is gone.
+        // The objects that the driver failed to remove are gone.
         return match removed {
             Err(error) if request.force => {
                 say_failure(workspace, group, &error);
@@ -225,14 +225,15 @@ async fn remove_node(
     })
 }
 
-/// Says that a driver failed to remove what is removed all the same.
+/// Logs that a driver failed to remove objects that have been removed without it.
 fn say_failure(workspace: &Workspace, group: &NodeGroup, error: &BuilderError) {
     let message = format!("failed to remove its own: {error}");
     let log = &workspace.log;
     log.write(LogLevel::Warn, &group.driver, &message, &[]);
 }
 
-/// Returns the failure of a node whose objects cannot be listed: it has the names that they have.
+/// Returns the failure of a node whose objects cannot be listed. It names the objects that the node
+/// usually has.
 fn unknown(group: &NodeGroup, node: &Node, error: BuilderError) -> BuilderError {
     let base = format!("buildx_buildkit_{}", node.name);
     let remnant = |kind: &str, name: String| Remnant {

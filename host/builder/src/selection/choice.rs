@@ -1,31 +1,31 @@
-//! The choices that `use` and `create` write.
+//! The choices that `use` and `create` store.
 
 use iechor_engine::endpoint::DEFAULT_CONTEXT;
 
 use super::{SelectionError, Surroundings};
 use crate::store::{Current, StoreState};
 
-/// What `use` is asked for.
+/// A request to make a builder the current one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UseRequest<'a> {
-    /// The builder, or the name of the current context to go back to its own.
+    /// Name of the builder; the name of the current context stands for its own builder.
     pub name: &'a str,
     /// The choice holds at every endpoint.
     pub global: bool,
-    /// The choice is come back to after a change of context.
+    /// The choice becomes the default of its endpoint: it applies again after a change of context.
     pub default: bool,
 }
 
-/// What `use` writes, for [`Transaction::set_current`](crate::store::Transaction::set_current).
+/// The choice to write, for [`Transaction::set_current`](crate::store::Transaction::set_current).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UseChange {
     /// The new choice.
     pub current: Current,
-    /// It becomes the default of its endpoint; otherwise the endpoint has none from then on.
+    /// The builder becomes the default of its endpoint; otherwise the endpoint loses its default.
     pub default: bool,
 }
 
-/// Works out what `use` writes. Pass the state of the transaction that will write it.
+/// Returns the choice to write. `state` must be the state of the transaction that writes it.
 pub fn choose(
     state: &StoreState,
     surroundings: &Surroundings<'_>,
@@ -43,7 +43,7 @@ pub fn choose(
         });
     }
     if request.name == surroundings.context {
-        // Back to the builder of the context: no choice at all.
+        // No choice at all selects the builder of the context.
         return Ok(UseChange {
             current: Current {
                 key,

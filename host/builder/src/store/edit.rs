@@ -1,4 +1,4 @@
-//! Changes to the nodes of a builder. Each is made whole or not at all.
+//! Changes to the nodes of a builder. A change that fails changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,46 +7,46 @@ use iechor_platform::Platform;
 use super::group::{Node, NodeGroup};
 use crate::name::{Name, NameError};
 
-/// Files that come from a daemon configuration, and that a new configuration replaces.
+/// Files of a daemon configuration, which a new configuration replaces.
 const CONFIG_FILE: &str = "buildkitd.toml";
 const CERTIFICATES: &str = "certs/";
 
-/// What is to become of one node. `None` leaves a setting as it is; on a new node it means empty.
+/// A change to a node. `None` keeps a setting; on a new node it means empty.
 #[derive(Debug, Clone, Default)]
 pub struct NodeChange {
-    /// The node to change or add; `None`: a new one with a name of its own.
+    /// Name of the node to change or add; `None`: a new node with a generated name.
     pub node: Option<String>,
-    /// More nodes may be added to a builder that has some.
+    /// Nodes may be added to a builder that has some.
     pub append: bool,
-    /// Where the node's daemon lives.
+    /// Endpoint of the node's daemon.
     pub endpoint: Option<String>,
     /// Platforms that the user declares.
     pub platforms: Option<Vec<Platform>>,
-    /// Arguments for the daemon, all of them.
+    /// All arguments for the daemon.
     pub flags: Option<Vec<String>>,
-    /// Options of the driver, all of them.
+    /// All options for the driver.
     pub driver_opts: Option<BTreeMap<String, String>>,
-    /// The daemon's configuration with its certificates. Replaces an earlier configuration; files
-    /// that did not come from one stay.
+    /// The daemon's configuration and its certificates. Replaces an earlier configuration, and
+    /// keeps all other files.
     pub files: Option<BTreeMap<String, Vec<u8>>>,
 }
 
-/// What [`NodeGroup::change`] did.
+/// The result of [`NodeGroup::change`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
     /// Name of the node.
     pub node: String,
-    /// Where it stands in the builder.
+    /// Index of the node in the builder.
     pub index: usize,
-    /// It is new.
+    /// The node is new.
     pub added: bool,
-    /// A daemon that runs already does not know the new settings.
+    /// A running daemon does not use the new settings.
     pub restart_needed: bool,
-    /// Platforms that this node took over, with the names of the nodes that had declared them.
+    /// Platforms that this node took over, with the names of the nodes that declared them before.
     pub taken_over: Vec<(String, Platform)>,
 }
 
-/// Why a change to the nodes is refused. The builder is as it was.
+/// Reasons why a change to the nodes is refused. The builder is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The driver manages the nodes.
@@ -57,13 +57,13 @@ pub enum EditError {
         /// The builder.
         builder: String,
     },
-    /// No such node, and none may be added.
+    /// The node does not exist, and none may be added.
     #[error(
         "node {node} not found, did you mean to append? ({builder} has {})",
         list(known)
     )]
     NotFound {
-        /// The node that was named.
+        /// Name of the node.
         node: String,
         /// The builder.
         builder: String,
@@ -78,13 +78,13 @@ pub enum EditError {
         /// The node that has it.
         node: String,
     },
-    /// A new node without an endpoint.
+    /// A new node has no endpoint.
     #[error("node {node} has no endpoint")]
     NoEndpoint {
         /// The node.
         node: String,
     },
-    /// The node's name is not one.
+    /// The name of the node is invalid.
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -98,7 +98,7 @@ fn list(names: &[String]) -> String {
 }
 
 impl NodeGroup {
-    /// A builder without nodes.
+    /// Returns a builder without nodes.
     pub fn new(name: &Name, driver: &str) -> Self {
         Self {
             name: name.as_str().to_owned(),
@@ -107,7 +107,7 @@ impl NodeGroup {
         }
     }
 
-    /// Returns the node of that name; names that differ in case only are the same.
+    /// Returns the node of that name. Names that differ only in case are the same.
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.position(name).map(|index| &self.nodes[index])
     }
@@ -125,8 +125,7 @@ impl NodeGroup {
         self.nodes.iter().map(|node| node.name.clone()).collect()
     }
 
-    /// Returns the name that the next node gets if none is given: the builder's, and the first free
-    /// number.
+    /// Returns the default name of the next node: the builder's name and the first free number.
     pub fn next_node_name(&self) -> String {
         let base = self.name.to_ascii_lowercase();
         (0..)
@@ -135,7 +134,7 @@ impl NodeGroup {
             .unwrap_or(base)
     }
 
-    /// Changes a node or adds one. On an error nothing has changed.
+    /// Changes or adds a node. On an error, nothing changes.
     pub fn change(&mut self, change: NodeChange) -> Result<Changed, EditError> {
         if self.dynamic {
             return Err(EditError::Dynamic {

@@ -6,38 +6,38 @@ use iechor_files::DirectoryError;
 
 use crate::name::NameError;
 
-/// A file that is there but cannot be used.
+/// A file that exists but cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot use {}: {reason}; mend the file or remove it", path.display())]
 pub struct BrokenFile {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The fault of the file.
     pub reason: String,
 }
 
-/// Why the store could not do what was asked.
+/// Failures of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Neither `BUILDX_CONFIG` nor `HOME` says where the store is.
+    /// Neither `BUILDX_CONFIG` nor `HOME` is set.
     #[error("cannot tell where builders are kept: set BUILDX_CONFIG or HOME to a directory")]
     NoDirectory,
     /// A file or directory cannot be read or written, or another process holds the lock.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    /// A file of the store makes no sense.
+    /// A file of the store cannot be used.
     #[error(transparent)]
     Broken(#[from] BrokenFile),
-    /// A name is not one.
+    /// A name is invalid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// There is no such builder.
+    /// No builder has that name.
     #[error("no builder {name:?} found")]
     NotFound {
-        /// The name as it was given.
+        /// The name that was given.
         name: String,
     },
-    /// A builder would not be read again.
+    /// A builder is larger than the store reads.
     #[error(
         "builder {name} is not saved: it would have {size} MiB, of which most are files for its nodes; \
          it may have {limit} MiB"
@@ -45,9 +45,9 @@ pub enum StoreError {
     TooLarge {
         /// The builder.
         name: String,
-        /// What it has, in MiB.
+        /// Its size, in MiB.
         size: usize,
-        /// What it may have, in MiB.
+        /// The limit, in MiB.
         limit: u64,
     },
     /// A builder cannot be written as JSON.
@@ -55,7 +55,7 @@ pub enum StoreError {
     Json {
         /// The builder.
         name: String,
-        /// What is wrong.
+        /// The error of the serializer.
         source: serde_json::Error,
     },
 }

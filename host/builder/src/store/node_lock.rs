@@ -1,4 +1,4 @@
-//! Locks of files of the store: of nodes that are in use, and of records.
+//! File locks: of nodes in use, and of records.
 
 use std::fs::File;
 use std::io;
@@ -17,14 +17,14 @@ const LOCKS: &str = "locks";
 /// A kind of lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Several processes hold it.
+    /// Several processes may hold it.
     Shared,
-    /// One process holds it.
+    /// Only one process holds it.
     Exclusive,
 }
 
-/// The lock of a node that processes share while they use it. Who holds it alone may remove what an
-/// interrupted operation left.
+/// The lock of a node, which processes share while they use the node. A process that holds it
+/// exclusively may remove what an interrupted operation left.
 #[derive(Debug)]
 pub struct NodeLock {
     file: File,
@@ -32,18 +32,18 @@ pub struct NodeLock {
 }
 
 impl NodeLock {
-    /// Shares the lock; `false` where another process holds it alone.
+    /// Shares the lock; `false` if another process holds it exclusively.
     pub fn try_share(&self) -> Result<bool, StoreError> {
         try_lock(&self.file, &self.path, Mode::Shared)
     }
 
-    /// Takes the lock alone; `false` where another process has it. It is not shared any more then,
-    /// so that of two processes that give up one can clean up.
+    /// Takes the lock exclusively; `false` if another process holds it. The lock is not shared any
+    /// more afterwards, so that one of two processes that are cancelled can clean up.
     pub fn try_alone(&self) -> Result<bool, StoreError> {
         try_lock(&self.file, &self.path, Mode::Exclusive)
     }
 
-    /// Removes the lock of a node that is gone, unless another process holds it.
+    /// Removes the lock of a removed node, unless another process holds it.
     pub fn discard(&self) -> Result<(), StoreError> {
         if self.try_alone()? {
             remove(&self.path)?;
@@ -53,7 +53,7 @@ impl NodeLock {
 }
 
 impl Store {
-    /// Opens the lock of a node, which is not held yet.
+    /// Opens the lock of a node without taking it.
     pub fn node_lock(
         &self,
         builder: &str,

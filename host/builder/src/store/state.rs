@@ -1,4 +1,4 @@
-//! What the store holds at one moment.
+//! Contents of the store at one moment.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -10,13 +10,13 @@ use super::group::NodeGroup;
 use super::hash;
 use crate::name::Name;
 
-/// Which builder is in use where, as the file `current` says.
+/// The choice of a builder: the content of the file `current`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Current {
-    /// The endpoint at which the choice was made.
+    /// The endpoint where the choice was made.
     pub key: String,
-    /// The builder; empty: the one of the endpoint's context.
+    /// The builder; empty: the builder of the endpoint's context.
     pub name: String,
     /// The choice holds at every endpoint.
     pub global: bool,
@@ -27,11 +27,11 @@ pub struct Current {
 pub struct StoredBuilder {
     /// The builder.
     pub group: NodeGroup,
-    /// The last build or change; in whole seconds.
+    /// Time of the last build or change, in whole seconds.
     pub last_activity: Option<SystemTime>,
 }
 
-/// Everything that the store knew at one moment.
+/// Contents of the store.
 #[derive(Debug, Clone, Default)]
 pub struct StoreState {
     pub(super) builders: BTreeMap<String, Result<StoredBuilder, BrokenFile>>,
@@ -40,14 +40,14 @@ pub struct StoreState {
 }
 
 impl StoreState {
-    /// Returns all builders, sorted by name, with the files that cannot be used among them.
+    /// Returns all builders, sorted by name, including files that cannot be used.
     pub fn builders(&self) -> impl Iterator<Item = (&str, Result<&StoredBuilder, &BrokenFile>)> {
         self.builders
             .iter()
             .map(|(name, builder)| (name.as_str(), builder.as_ref()))
     }
 
-    /// Returns the builder of that name. No name at all is no builder.
+    /// Returns the builder of that name. An invalid name is the name of no builder.
     pub fn builder(&self, name: &str) -> Result<Option<&StoredBuilder>, &BrokenFile> {
         Name::parse(name)
             .ok()
@@ -61,7 +61,7 @@ impl StoreState {
         self.current.as_ref().map(Result::as_ref).transpose()
     }
 
-    /// Returns the builder that was chosen for this endpoint with `use --default`.
+    /// Returns the default builder of an endpoint, from `use --default`.
     pub fn default_at(&self, key: &str) -> Option<&str> {
         self.defaults.get(&hash(key)).map(String::as_str)
     }

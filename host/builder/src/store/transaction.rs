@@ -1,4 +1,4 @@
-//! Writing to the store, under its lock.
+//! Changes to the store, under its lock.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use super::state::{Current, StoreState, StoredBuilder};
 use super::{ACTIVITY, BUILDER_BYTES, CURRENT, DEFAULTS, INSTANCES, REFERENCES, Store, hash};
 use crate::name::Name;
 
-/// The right to write to the store; other processes wait until it is dropped.
+/// The lock of the store, for changes. Other processes wait until it is dropped.
 #[derive(Debug)]
 pub struct Transaction {
     store: Store,
@@ -25,13 +25,12 @@ impl Transaction {
         Self { store, files }
     }
 
-    /// Returns the store's directory with the right to write to it, for other files that are kept in
-    /// it.
+    /// Returns the locked directory of the store, for other files in it.
     pub fn files(&self) -> &Locked {
         &self.files
     }
 
-    /// Returns everything that is stored, as [`Store::read`].
+    /// Returns everything that is stored, like [`Store::read`].
     pub fn state(&self) -> Result<StoreState, StoreError> {
         self.store.read()
     }
@@ -42,7 +41,7 @@ impl Transaction {
         Ok(self.store.read_builder(&name.file_name())?)
     }
 
-    /// Writes a builder and notes that it was active.
+    /// Writes a builder and records that it was active.
     pub fn save(&mut self, group: &NodeGroup) -> Result<(), StoreError> {
         let name = Name::parse(&group.name)?;
         let data = serde_json::to_vec(group).map_err(|source| StoreError::Json {
@@ -60,10 +59,10 @@ impl Transaction {
         self.write(Path::new(INSTANCES).join(name.file_name()), &data)
     }
 
-    /// Removes a builder with what belongs to it; one that cannot be read, too.
+    /// Removes a builder and its files, even if it cannot be read.
     pub fn remove(&mut self, name: &str) -> Result<(), StoreError> {
         let name = Name::parse(name)?;
-        // What the file says may differ in case from what was asked for.
+        // The name in the file may differ in case from the given one.
         let written = self
             .store
             .read_builder(&name.file_name())
@@ -88,7 +87,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Notes when a builder was active.
+    /// Records when a builder was active.
     pub fn touch(&mut self, name: &str, when: SystemTime) -> Result<(), StoreError> {
         let name = Name::parse(name)?;
         let text = OffsetDateTime::from(when)
@@ -99,8 +98,8 @@ impl Transaction {
         self.write(Path::new(ACTIVITY).join(name.as_str()), text.as_bytes())
     }
 
-    /// Chooses the builder in use. With `default` it also becomes the choice for its endpoint,
-    /// to which one comes back after having been elsewhere; without, that choice is dropped.
+    /// Chooses the current builder. With `default`, it also becomes the default of its endpoint,
+    /// which applies again after a change of endpoint; otherwise the endpoint loses its default.
     pub fn set_current(&mut self, current: &Current, default: bool) -> Result<(), StoreError> {
         let data = serde_json::to_vec(current).map_err(|source| StoreError::Json {
             name: current.name.clone(),

@@ -1,14 +1,15 @@
-//! Records of boots that created something in an engine and have not ended well yet.
+//! Records of boots that created objects in an engine and have not succeeded.
 //!
 //! A record is a file `unfinished/<id of the operation>`. It is written before the first object is
-//! created and removed once the boot succeeded or everything is undone. The process that boots holds
-//! a lock on it: a record that no process holds is of a process that ended too early, or that could not
-//! undo what it did. It says what may be left, where, and for which builder, so that `ls` can show it
-//! without asking the engine, and the next command can remove it.
+//! created, and removed after the boot succeeded or everything is undone. The process that boots
+//! holds a lock on it: a record without a lock belongs to a process that ended too early, or that
+//! could not undo its operation. It contains the objects that may be left, the engine and the
+//! builder, so that `ls` can show it without asking the engine, and the next command can remove the
+//! objects.
 //!
-//! A record is only ever appended to, a line of JSON at a time, so that a process that is killed
-//! leaves at most half a line. The records stand beside `instances` rather than in it: docker buildx
-//! drops what it does not know when it writes a builder.
+//! Lines of JSON are only appended to a record, so that a killed process leaves at most an
+//! incomplete line. The records are not in `instances`, since docker buildx drops unknown fields
+//! when it writes a builder.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -28,12 +29,13 @@ use super::node_lock::{Mode, failed, try_lock};
 
 /// The directory of the records.
 const RECORDS: &str = "unfinished";
-/// Most bytes of a record that are read: a boot creates 32 objects with names of 255 bytes at most.
+/// Maximum size of a record, in bytes: a boot creates up to 32 objects with names of up to 255
+/// bytes.
 const RECORD_BYTES: u64 = 256 << 10;
-/// Longest id of an operation, in characters.
+/// Maximum length of the id of an operation, in characters.
 const ID: usize = 64;
 
-/// The node that an operation creates something for.
+/// The node that an operation creates objects for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Purpose {
@@ -41,16 +43,16 @@ pub struct Purpose {
     pub builder: String,
     /// Its node.
     pub node: String,
-    /// The engine, as the node names it.
+    /// The engine, as in the node.
     pub endpoint: String,
     /// The driver.
     pub driver: String,
-    /// The builder was created by the command that boots it, which removes it where the boot fails.
+    /// The builder was created by the command that boots it, and is removed if the boot fails.
     #[serde(default)]
     pub is_new: bool,
 }
 
-/// An object that a record names.
+/// An object in a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Remnant {
@@ -58,7 +60,7 @@ pub struct Remnant {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// Why it was not removed, where that was tried.
+    /// The reason why it was not removed, if that was tried.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
@@ -89,7 +91,7 @@ impl From<&Object> for Remnant {
 }
 
 impl Remnant {
-    /// Returns the object with why it is left, for a person.
+    /// Returns the object and the reason as text.
     pub fn with_reason(&self) -> String {
         match self.reason.as_str() {
             "" => self.to_string(),
@@ -97,7 +99,7 @@ impl Remnant {
         }
     }
 
-    /// Returns the kind, where it is one that operations create.
+    /// Returns the kind, if operations create objects of that kind.
     pub fn object_kind(&self) -> Option<ObjectKind> {
         [
             ObjectKind::Container,
@@ -109,34 +111,34 @@ impl Remnant {
     }
 }
 
-/// How far an operation came.
+/// Progress of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// A process is at work on it.
+    /// A process works on it.
     Underway,
-    /// Its process ended before it could undo anything, or left that to another one.
+    /// Its process ended before it could undo anything, or left that to another process.
     Interrupted,
-    /// It was undone in part.
+    /// It was undone partly.
     Left,
 }
 
-/// An operation that created something and has not ended well.
+/// An operation that created objects and has not succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
-    /// The id of the operation, which its objects are labelled with.
+    /// Id of the operation, which is a label of its objects.
     pub operation: String,
-    /// The node that it was for.
+    /// The node.
     pub purpose: Purpose,
-    /// When it began, in RFC 3339.
+    /// Start of the operation, in RFC 3339.
     pub since: String,
-    /// What may be left of it.
+    /// Objects that may be left.
     pub remnants: Vec<Remnant>,
-    /// How far it came.
+    /// Its progress.
     pub progress: Progress,
 }
 
 impl Unfinished {
-    /// Returns whether it is of that builder; names that differ in case only are the same.
+    /// Returns whether it belongs to a builder. Names that differ only in case are the same.
     pub fn is_of(&self, builder: &str) -> bool {
         self.purpose.builder.eq_ignore_ascii_case(builder)
     }
@@ -157,17 +159,17 @@ pub struct Record {
 }
 
 impl Record {
-    /// Notes that an object is about to be created. Returns when the note is on the disk.
+    /// Records that an object is about to be created. Returns after the record is on the disk.
     pub fn creates(&mut self, object: &Object) -> Result<(), StoreError> {
         self.append(&[Line::Creates(object.into())])
     }
 
-    /// Notes what is left after an attempt to undo it.
+    /// Records the objects that are left after an attempt to undo the operation.
     pub fn leaves(&mut self, left: &[Left]) -> Result<(), StoreError> {
         self.append(&[Line::Left(left.iter().map(Remnant::from).collect())])
     }
 
-    /// Removes the record: nothing is left.
+    /// Removes the record: no object is left.
     pub fn remove(self) -> Result<(), StoreError> {
         remove(&self.path)?;
         Ok(())
@@ -190,7 +192,7 @@ impl Record {
 }
 
 impl Store {
-    /// Begins the record of an operation with the first object that it creates.
+    /// Creates the record of an operation, with the first object that it creates.
     pub fn begin_record(
         &self,
         operation: &str,
@@ -216,21 +218,21 @@ impl Store {
                 .open(&path)
                 .map_err(|source| failed("write", &path, source))?;
             self.directory.give(&file);
-            // Who found it without a lock took it for one that is over, and removes it.
+            // A process that found the file without a lock considers it abandoned and removes it.
             if !try_lock(&file, &path, Mode::Exclusive)? || is_removed(&file, &path)? {
                 std::thread::yield_now();
                 continue;
             }
             let mut record = Record { file, path };
             record.append(&[begins, Line::Creates(first.into())])?;
-            // So that the name survives a power failure too. Not every file system can do this.
+            // The name should survive a power failure, too. Not every file system supports this.
             let _ = File::open(&directory).and_then(|directory| directory.sync_all());
             return Ok(record);
         }
     }
 
-    /// Returns every operation that has not ended well, the oldest first. Makes nothing and waits
-    /// for nobody.
+    /// Returns all operations that have not succeeded, the oldest first. Creates nothing, and does
+    /// not wait.
     pub fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
         let directory = self.directory().join(RECORDS);
         let mut found = Vec::new();
@@ -241,7 +243,7 @@ impl Store {
             let path = directory.join(&operation);
             let file = match File::open(&path) {
                 Ok(file) => file,
-                // It has just ended.
+                // The operation has just ended.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed("read", &path, error)),
             };
@@ -252,7 +254,8 @@ impl Store {
                 .read_to_end(&mut data)
                 .map_err(|source| failed("read", &path, source))?;
             let text = String::from_utf8_lossy(&data);
-            // One without a whole first line is of a process that had not created anything yet.
+            // A record without a complete first line belongs to a process that had created nothing
+            // yet.
             if let Some(record) = parse(operation, &text, is_free)
                 && !is_removed(&file, &path)?
             {
@@ -263,15 +266,14 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns what is left of operations for that builder that no process works on.
+    /// Returns the unfinished operations of a builder that no process works on.
     pub fn unfinished_of(&self, builder: &str) -> Result<Vec<Unfinished>, StoreError> {
         let mut found = self.unfinished()?;
         found.retain(|record| record.is_of(builder) && record.progress != Progress::Underway);
         Ok(found)
     }
 
-    /// Takes the record of an operation that no process works on; `None` if one does, or it
-    /// is settled.
+    /// Takes the record of an operation; `None` if a process works on it, or it is settled.
     pub fn take_record(&self, operation: &str) -> Result<Option<Record>, StoreError> {
         let path = self.directory().join(RECORDS).join(operation);
         let file = match OpenOptions::new().append(true).open(&path) {
@@ -290,7 +292,7 @@ fn is_id(name: &str) -> bool {
     !name.is_empty() && name.len() <= ID && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Returns whether the file that is open is not the one that has the name any more.
+/// Returns whether an open file was removed or replaced.
 fn is_removed(file: &File, path: &Path) -> Result<bool, StoreError> {
     let open = file
         .metadata()
@@ -303,7 +305,7 @@ fn is_removed(file: &File, path: &Path) -> Result<bool, StoreError> {
 }
 
 fn parse(operation: String, text: &str, is_free: bool) -> Option<Unfinished> {
-    // The last line may be half of one.
+    // The last line may be incomplete.
     let mut lines = text
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
