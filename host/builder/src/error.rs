@@ -100,8 +100,8 @@ pub enum BuilderError {
     AppendWithoutName,
     /// A builder is to be created with the driver of the builders of contexts.
     #[error(
-        "additional instances of driver {driver:?} cannot be created: every context has a builder of \
-         it already"
+        "additional instances of driver {driver:?} cannot be created: every context has a builder \
+         with it already"
     )]
     DriverOfContexts {
         /// The name of the driver, as the user gave it.
@@ -174,7 +174,7 @@ pub enum BuilderError {
     /// Objects of a boot that failed or was interrupted are left in an engine. The builder stays in
     /// the store until they are removed.
     #[error(
-        "{}builder {builder} is incomplete: left at {endpoint} {}", first(.error), remnant_list(.remnants)
+        "{}builder {builder} is incomplete: objects left at {endpoint}:{}", first(.error), remnant_list(.remnants)
     )]
     Incomplete {
         /// The builder.
@@ -259,12 +259,12 @@ fn failure_list(failures: &[BuilderError]) -> String {
 
 fn remnant_list(remnants: &[Remnant]) -> String {
     match remnants {
-        [] => "may be something".into(),
-        [one] => format!("is {}", one.with_reason()),
+        [] => " unknown".into(),
+        [one] => format!(" {}", one.with_reason()),
         several => {
             let lines = several.iter().map(Remnant::with_reason);
             let lines: Vec<_> = lines.map(|line| format!("\n  {line}")).collect();
-            format!("are:{}", lines.concat())
+            lines.concat()
         }
     }
 }

@@ -138,8 +138,8 @@ impl NodeLedger {
             LogLevel::Warn,
             &self.purpose.driver,
             &format!(
-                "builder {} was removed while it was being booted; what was created is still to be \
-                 removed",
+                "builder {} was removed during its boot; the objects that the boot created are still \
+                 there",
                 self.purpose.builder
             ),
             &[],
@@ -190,7 +190,7 @@ impl Ledger for NodeLedger {
             self.log.write(
                 LogLevel::Warn,
                 &self.purpose.driver,
-                &format!("cannot note how an operation ended: {error}"),
+                &format!("cannot record the end of an operation: {error}"),
                 &[],
             );
         }

@@ -125,7 +125,7 @@ pub(crate) fn report(log: &dyn Log, unfinished: &Unfinished, settled: &Settled) 
     {
         let purpose = &unfinished.purpose;
         let message = format!(
-            "a boot of node {} that did not end well left {} behind, removed now",
+            "an unfinished boot of node {} left {} behind, removed now",
             purpose.node,
             names(gone)
         );

@@ -30,7 +30,7 @@ pub enum NameError {
     },
     /// The name is too long for a file name.
     #[error(
-        "invalid name of {length} characters that starts with {start}: at most {LONGEST} are possible; choose a shorter one"
+        "invalid name of {length} characters that starts with {start}: the maximum is {LONGEST} characters"
     )]
     TooLong {
         /// The first characters of the name.
@@ -43,8 +43,8 @@ pub enum NameError {
     Reserved,
     /// The name of a node contains the separator between a node and its objects.
     #[error(
-        "invalid name of a node: {name} has {SEPARATOR:?} in it, which stands between a node and its \
-         further containers, volumes and networks"
+        "invalid node name {name}: it contains {SEPARATOR:?}, which separates the name of a node from those \
+         of its containers, volumes and networks"
     )]
     Separator {
         /// The name.

@@ -162,7 +162,7 @@ impl Store {
         let name = Name::parse(&group.name).map_err(|error| broken(error.to_string()))?;
         if name.file_name() != file_name {
             return Err(broken(format!(
-                "it describes a builder named {name}, which belongs into a file named {}",
+                "it describes a builder named {name}, which belongs in a file named {}",
                 name.file_name()
             )));
         }

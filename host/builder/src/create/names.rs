@@ -117,10 +117,10 @@ pub(super) async fn left_at(
     let what = match found {
         Ok(found) if found.is_empty() => return None,
         Ok(found) => leftovers::names(&found),
-        Err(error) => format!("it cannot be listed ({error})"),
+        Err(error) => format!("they cannot be listed ({error})"),
     };
     Some(format!(
-        "what node {} has at {old} stays there, and no builder has it any more: {what}",
+        "the objects of node {} at {old} stay there without a builder: {what}",
         before.name
     ))
 }

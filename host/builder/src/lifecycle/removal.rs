@@ -203,7 +203,7 @@ async fn remove_node(
         },
     };
     for object in gone {
-        let message = format!("left {object} behind, which is removed now");
+        let message = format!("left {object} behind, removed now");
         let log = &workspace.log;
         log.write(LogLevel::Warn, &group.driver, &message, &[]);
     }
@@ -227,7 +227,7 @@ async fn remove_node(
 
 /// Logs that a driver failed to remove objects that have been removed without it.
 fn say_failure(workspace: &Workspace, group: &NodeGroup, error: &BuilderError) {
-    let message = format!("failed to remove its own: {error}");
+    let message = format!("failed to remove its objects: {error}");
     let log = &workspace.log;
     log.write(LogLevel::Warn, &group.driver, &message, &[]);
 }
@@ -248,7 +248,7 @@ fn unknown(group: &NodeGroup, node: &Node, error: BuilderError) -> BuilderError 
             remnant("container", base.clone()),
             remnant("volume", format!("{base}_state")),
             remnant(
-                "whatever else is labelled",
+                "all objects with the label",
                 format!("dev.iechor.node={}", node.name),
             ),
         ],

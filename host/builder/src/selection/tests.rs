@@ -190,7 +190,7 @@ fn broken_files_are_named_and_only_where_they_matter() {
     let error = select(&state, &surroundings).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "cannot use /store/instances/bad: nonsense; mend the file or remove it"
+        "cannot use /store/instances/bad: nonsense; correct the file or remove it"
     );
     let flag = Surroundings {
         flag: Some("a"),

@@ -8,7 +8,7 @@ use crate::name::NameError;
 
 /// A file that exists but cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot use {}: {reason}; mend the file or remove it", path.display())]
+#[error("cannot use {}: {reason}; correct the file or remove it", path.display())]
 pub struct BrokenFile {
     /// The file.
     pub path: PathBuf,
@@ -20,7 +20,7 @@ pub struct BrokenFile {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Neither `BUILDX_CONFIG` nor `HOME` is set.
-    #[error("cannot tell where builders are kept: set BUILDX_CONFIG or HOME to a directory")]
+    #[error("cannot determine the directory of the builders: set BUILDX_CONFIG or HOME")]
     NoDirectory,
     /// A file or directory cannot be read or written, or another process holds the lock.
     #[error(transparent)]
@@ -39,8 +39,7 @@ pub enum StoreError {
     },
     /// A builder is larger than the store reads.
     #[error(
-        "builder {name} is not saved: it would have {size} MiB, of which most are files for its nodes; \
-         it may have {limit} MiB"
+        "builder {name} is too large: {size} MiB, mostly files for its nodes; the limit is {limit} MiB"
     )]
     TooLarge {
         /// The builder.

@@ -171,11 +171,11 @@ fn a_directory_of_the_peer_just_works() {
         "{error}"
     );
     assert!(
-        error.contains("EOF while parsing") && error.contains("mend the file"),
+        error.contains("EOF while parsing") && error.contains("correct the file"),
         "{error}"
     );
     let error = state.builder("renamed").unwrap_err().to_string();
-    assert!(error.contains("belongs into a file named other"), "{error}");
+    assert!(error.contains("belongs in a file named other"), "{error}");
 }
 
 #[test]

@@ -108,3 +108,37 @@ fn name_hint(error: &NameError) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_advised_on_once() {
+        let incomplete = || BuilderError::Incomplete {
+            builder: "b".into(),
+            endpoint: "unix:///e".into(),
+            remnants: Vec::new(),
+            error: Some(Box::new(BuilderError::Raced)),
+        };
+        let kept = BuilderError::Kept {
+            error: Box::new(BuilderError::Several(vec![incomplete(), incomplete()])),
+        };
+        let hints = hints(&kept);
+        assert_eq!(hints.len(), 3, "{hints:?}");
+        assert_eq!(hints[0], "try again");
+        assert!(hints[1].contains("`iechor buildx rm b`"), "{hints:?}");
+        assert!(hints[2].starts_with("--force"), "{hints:?}");
+    }
+
+    #[test]
+    fn an_existing_builder_is_changed_with_flags() {
+        let exists = BuilderError::Exists {
+            name: "b".into(),
+            node: "b0".into(),
+        };
+        let hint = hint(&exists).expect("a hint");
+        assert!(hint.contains("--node b0"), "{hint}");
+        assert!(!exists.to_string().contains("--"), "{exists}");
+    }
+}
