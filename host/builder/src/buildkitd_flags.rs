@@ -116,7 +116,7 @@ mod tests {
             (network, true, &[], false),
             (ADDED, true, &[], false),
             (single, true, &[], false),
-            // The peer stops reading at a flag that it does not know.
+            // Docker buildx stops reading at an unknown flag.
             (
                 "--unknown x --allow-insecure-entitlement=network.host",
                 true,

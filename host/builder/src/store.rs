@@ -5,15 +5,15 @@
 //!
 //! | path | content |
 //! |---|---|
-//! | `.lock` | `flock(2)`, exclusive, held by a writer |
+//! | `.lock` | `flock(2)`, exclusive, held by the process that writes |
 //! | `instances/<name in lower case>` | a [`NodeGroup`] |
-//! | `current` | the builder in use, see [`Current`] |
-//! | `defaults/<hash of the endpoint>` | name of the builder in use at that endpoint |
+//! | `current` | the current builder, see [`Current`] |
+//! | `defaults/<hash of the endpoint>` | name of the default builder of that endpoint |
 //! | `activity/<name>` | when the builder was last used |
 //! | `refs/<name>/` | local records of builds, removed with the builder |
-//! | `unfinished/<operation>` | what a boot created that has not ended well, see [`Unfinished`]; the peer has none |
-//! | `locks/<hash of a node>` | `flock(2)`, shared by the users of the node; the peer has none |
-//! | `drivers/` | installed drivers, see `iechor_catalog::lock`; the peer has none |
+//! | `unfinished/<operation>` | objects of a boot that has not succeeded, see [`Unfinished`]; not in docker buildx |
+//! | `locks/<hash of a node>` | `flock(2)`, shared by the processes that use the node; not in docker buildx |
+//! | `drivers/` | installed drivers, see `iechor_catalog::lock`; not in docker buildx |
 //!
 //! Files are private, since builders may contain keys of registries, and are replaced in one step,
 //! see [`iechor_files::directory`].

@@ -176,7 +176,7 @@ mod files {
 mod tests {
     use super::*;
 
-    /// As the peer writes it, field by field.
+    /// The fields in the form in which docker buildx writes them.
     const PEER: &str = r#"{"Name":"MyB","Driver":"docker-container","Nodes":[{"Name":"myb0","Endpoint":"unix:///var/run/docker.sock","Platforms":[{"architecture":"arm","os":"linux","variant":"v7"}],"DriverOpts":{"env.TOKEN":"hunter2","network":"host"},"Flags":["--allow-insecure-entitlement=network.host"],"Files":{"buildkitd.toml":"ZGVidWcgPSB0cnVlCg=="}},{"Name":"myb1","Endpoint":"ctx","Platforms":null,"DriverOpts":null,"Flags":null,"Files":null}],"Dynamic":false}"#;
 
     #[test]

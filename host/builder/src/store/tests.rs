@@ -98,7 +98,7 @@ fn builders_are_written_as_the_peer_writes_them() {
     assert_eq!(state.default_at("other"), None);
 }
 
-/// A directory as an installation of the peer leaves it.
+/// Returns a store that docker buildx wrote.
 fn peer_directory() -> (tempfile::TempDir, Store) {
     let (directory, store) = store();
     let root = store.directory();
@@ -201,7 +201,7 @@ fn removing_takes_what_belongs_to_the_builder_and_nothing_else() {
     ] {
         assert!(root.join(kept).exists(), "{kept}");
     }
-    // One that cannot be read can be removed.
+    // A builder that cannot be read can be removed.
     transaction.remove("corrupt").unwrap();
     transaction.remove("evil").unwrap();
     assert!(matches!(
@@ -269,7 +269,7 @@ fn files_for_a_node_that_lead_elsewhere_are_no_builder() {
             error.contains("does not stay below /etc/buildkit"),
             "{error}"
         );
-        // Nor is it written to.
+        // It is not written to either.
         assert!(store.lock().unwrap().builder("bad").is_err());
     }
     let large = "A".repeat(8 << 20);
@@ -317,7 +317,7 @@ fn what_is_no_regular_file_is_not_read() {
             .to_string()
             .contains("a named pipe")
     );
-    // Nor does the lock wait for somebody to write into it.
+    // The lock does not wait for a process that writes to it.
     fs::remove_file(place(".lock")).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, place(".lock"), rustix::fs::Mode::RWXU).unwrap();
     drop(store.lock().unwrap());

@@ -54,7 +54,7 @@ fn appended_nodes_get_the_first_free_number_and_take_platforms_over() {
 
 #[test]
 fn a_change_of_platforms_leaves_everything_else() {
-    // The peer resets the flags here.
+    // Docker buildx resets the flags here.
     let mut group = builder();
     let changed = group
         .change(NodeChange {
