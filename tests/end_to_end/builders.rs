@@ -49,8 +49,9 @@ fn create_refuses_a_name_that_is_taken() {
         .failure(1)
         .says_line(&format!(
             "ERROR: existing instance for {name:?} but no append mode, specify the node name to \
-             make changes for existing instances: --node {name}0"
-        ));
+             make changes for existing instances"
+        ))
+        .says(&format!("hint: add --node {name}0 "));
     assert_eq!(
         fs::read(sandbox.store().join("instances").join(&name)).expect("saved"),
         before

@@ -167,6 +167,39 @@ fn before_the_engine_answers() {
     sandbox.assert_nothing_left();
 }
 
+#[test]
+fn a_stop_of_several_nodes_is_cancelled_for_each() {
+    // Two engines that take connections and do not answer.
+    let engines = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("stops");
+    let nodes: Vec<_> = engines
+        .iter()
+        .enumerate()
+        .map(|(number, engine)| {
+            let address = engine.local_addr().expect("bound");
+            format!(r#"{{"Name":"{name}{number}","Endpoint":"tcp://{address}"}}"#)
+        })
+        .collect();
+    let instances = sandbox.store().join("instances");
+    std::fs::create_dir_all(&instances).expect("made");
+    let text = format!(
+        r#"{{"Name":"{name}","Driver":"docker-container","Nodes":[{}]}}"#,
+        nodes.join(",")
+    );
+    std::fs::write(instances.join(&name), text).expect("written");
+
+    let stop = sandbox.buildx(&format!("stop {name}")).start();
+    let _connections = engines
+        .each_ref()
+        .map(|engine| engine.accept().expect("it connects"));
+    stop.interrupt();
+    stop.finish()
+        .failure(130)
+        .says(&format!("failed to stop node {name}0: "))
+        .says(&format!("failed to stop node {name}1: "));
+}
+
 /// Starts `rm --all-inactive` at a terminal, and waits for its question.
 fn ask_about_all_inactive(sandbox: &Sandbox) -> Running {
     let mut asked = sandbox.buildx("rm --all-inactive").start_at_terminal();

@@ -37,7 +37,7 @@ fn a_node_that_moves_says_what_it_leaves() {
     sandbox
         .buildx(&format!("create --name {name} --node {name}0 {there}"))
         .success()
-        .says("stays there, and no builder has it any more")
+        .says("stay there without a builder")
         .says(&format!("container {}", container_of(&name)));
 }
 

@@ -146,3 +146,23 @@ fn a_broken_file_is_listed_and_harms_no_other_builder() {
         .failure(1)
         .says("instances/broken");
 }
+
+/// Another process holds the lock of the store, and removes the builder.
+#[test]
+fn a_builder_that_is_removed_meanwhile_is_not_chosen() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("chosen");
+    sandbox.buildx(&format!("create --name {name}")).success();
+    let lock = fs::File::open(sandbox.store().join(".lock")).expect("there");
+    lock.lock().expect("locked");
+    let chooses = sandbox.buildx(&format!("use {name}")).start();
+    // Long enough to read the store, which it must not do yet.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    fs::remove_file(sandbox.store().join("instances").join(&name)).expect("removed");
+    lock.unlock().expect("unlocked");
+    chooses
+        .finish()
+        .failure(1)
+        .says(&format!("failed to find instance {name:?}"));
+    assert!(!sandbox.store().join("current").exists());
+}

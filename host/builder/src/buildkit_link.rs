@@ -1,11 +1,11 @@
-//! Lends the BuildKit client to drivers.
+//! Provides the BuildKit client to drivers.
 
 use async_trait::async_trait;
 use iechor_buildkit::Client;
 use iechor_engine::BoxByteStream;
 use iechor_sandbox::{BuildKit, BuildKitClient, BuildKitVersion, BuildKitWorker};
 
-/// BuildKit's protocol as this program speaks it.
+/// The implementation of BuildKit's protocol in this program.
 pub struct BuildKitLink;
 
 struct Connected(Client);
@@ -16,7 +16,7 @@ impl BuildKit for BuildKitLink {
         let client = Client::connect(stream)
             .await
             .map_err(|error| error.to_string())?;
-        // The handshake is not enough: only an answer shows that a daemon is there.
+        // Only an answer shows that a daemon is there; the handshake does not.
         client.version().await.map_err(|error| error.to_string())?;
         Ok(Box::new(Connected(client)))
     }

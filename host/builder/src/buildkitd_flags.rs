@@ -1,15 +1,15 @@
-//! Arguments for the daemon, from `--buildkitd-flags`.
+//! Arguments for the daemon.
 //!
-//! Give an existing node new flags only where the user gave some: the peer resets them on every
-//! change of the node.
+//! An existing node keeps its arguments unless the user gives new ones. Docker buildx resets them
+//! on every change of the node.
 
 /// Flag of the daemon that allows builds an entitlement.
 const ALLOW: &str = "allow-insecure-entitlement";
 
-/// The entitlement that a container builder has unless told otherwise.
+/// The entitlement that builders in a container have by default.
 const NETWORK_HOST: &str = "network.host";
 
-/// Why flags cannot be read.
+/// Reasons why arguments cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlagsError {
     /// A quotation mark is not closed, or nothing follows a backslash.
@@ -22,14 +22,14 @@ pub enum FlagsError {
     },
 }
 
-/// Splits the value of `--buildkitd-flags` as a shell splits words.
+/// Splits arguments into words like a shell.
 pub fn split(flags: &str) -> Result<Vec<String>, FlagsError> {
     shlex::split(flags).ok_or_else(|| FlagsError::Quotes {
         flags: flags.to_owned(),
     })
 }
 
-/// Returns the entitlements that flags allow, wherever they stand among the others.
+/// Returns the entitlements that arguments allow.
 pub fn entitlements(flags: &[String]) -> Vec<&str> {
     let mut found = Vec::new();
     let mut flags = flags.iter();
@@ -46,9 +46,9 @@ pub fn entitlements(flags: &[String]) -> Vec<&str> {
     found
 }
 
-/// Adds `--allow-insecure-entitlement=network.host` where the peer does: if the builder is on the
-/// host's network and the flags do not allow it yet, or if the flags name no entitlement at all and
-/// the configuration does not allow this one.
+/// Adds `--allow-insecure-entitlement=network.host` where docker buildx does: if the builder is on
+/// the host's network and the arguments do not allow it yet, or if the arguments name no
+/// entitlement and the configuration does not allow this one.
 ///
 /// For drivers that run the daemon in a container. `configured` are the entitlements of the
 /// configuration file, see [`ConfigFiles`](crate::buildkitd_config::ConfigFiles).
@@ -116,7 +116,7 @@ mod tests {
             (network, true, &[], false),
             (ADDED, true, &[], false),
             (single, true, &[], false),
-            // The peer stops reading at a flag that it does not know.
+            // Docker buildx stops reading at an unknown flag.
             (
                 "--unknown x --allow-insecure-entitlement=network.host",
                 true,

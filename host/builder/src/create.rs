@@ -14,58 +14,59 @@ use crate::error::BuilderError;
 use crate::leftovers;
 use crate::name::{self, Name};
 use crate::node::LiveNode;
-use crate::selection;
-use crate::store::{Changed, NodeChange, NodeGroup, Platform, StoreState};
+use crate::selection::UseRequest;
+use crate::store::{Changed, Node, NodeChange, NodeGroup, Platform, StoreState};
 use crate::workspace::Workspace;
 use crate::{buildkitd_config, buildkitd_flags};
 
-/// What `create` was asked for.
+/// A request to create a builder, or to change a node of one.
 #[derive(Debug, Clone, Default)]
 pub struct CreateRequest {
-    /// `--name`; one is made up where it is missing.
+    /// Name of the builder; `None`: a random one.
     pub name: Option<String>,
-    /// `--node`
+    /// Name of the node to change or add.
     pub node: Option<String>,
-    /// `--append`
+    /// Add a node to a builder that has some.
     pub append: bool,
-    /// `--driver`, see [`iechor_catalog::reference`].
+    /// The driver, see [`iechor_catalog::reference`].
     pub driver: Option<String>,
-    /// `--driver-opt`, each `key=value,...`.
+    /// Options for the driver, each `key=value,...`.
     pub driver_options: Vec<String>,
-    /// `--grant`
+    /// Capabilities to grant to the driver.
     pub grants: Vec<Grant>,
-    /// The engine: an endpoint or the name of a context. For a driver that uses none, where
-    /// BuildKit is.
+    /// The engine: an endpoint or the name of a context. For a driver that uses no engine, the
+    /// endpoint of BuildKit.
     pub endpoint: Option<String>,
-    /// `BUILDKIT_HOST`: the endpoint of the driver `remote`, where neither is named.
+    /// The variable `BUILDKIT_HOST`: the endpoint for the driver `remote`, if no driver and no
+    /// endpoint is named.
     pub buildkit_host: Option<String>,
-    /// `--platform`
+    /// Platforms of the node.
     pub platforms: Vec<String>,
-    /// `--buildkitd-config`
+    /// Path of the daemon's configuration.
     pub buildkitd_config: Option<PathBuf>,
-    /// `--buildkitd-flags`
+    /// Arguments for the daemon.
     pub buildkitd_flags: Option<String>,
-    /// `--use`
+    /// Make the builder the current one.
     pub use_it: bool,
-    /// `--bootstrap`
+    /// Boot the node.
     pub bootstrap: bool,
 }
 
-/// What `create` did.
+/// The result of [`create`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
     /// The builder's name.
     pub name: String,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// Creates a builder, or changes a node of one. Everything is checked before anything is saved; a
-/// builder that cannot be booted is not kept, unless something of it is left in the engine.
+/// Creates a builder, or changes a node of one. Everything is checked before anything is saved. A
+/// new builder that cannot be booted is not kept, unless objects of it are left in the engine.
 ///
 /// # Errors
 ///
-/// What is wrong with the request, or went wrong; the store is as it was, but for
+/// If the request is invalid, or an operation fails. The store is unchanged, except after
 /// [`BuilderError::Incomplete`].
 pub async fn create(
     workspace: &Workspace,
@@ -124,7 +125,7 @@ pub async fn create(
     if existing.is_none() {
         node = node.of_new_builder();
     }
-    // An endpoint where nothing answers is a mistake better found now than at the first build.
+    // Report an endpoint where nothing answers now rather than at the first build.
     if let Some(engine) = node.engine() {
         workspace.engine_info(engine.as_ref()).await?;
         let node = &group.nodes[changed.index];
@@ -154,6 +155,7 @@ pub async fn create(
     let given = save(
         workspace,
         &group,
+        &group.nodes[changed.index],
         existing.as_ref(),
         &loaded,
         &request.grants,
@@ -161,20 +163,17 @@ pub async fn create(
     if request.bootstrap
         && let Err(error) = node.boot(status).await
     {
-        // What is left in the engine has to have a builder that it can be removed with.
+        // Objects that are left in the engine need a builder to remove them with.
         let is_kept = existing.is_none() && matches!(error, BuilderError::Incomplete { .. });
         restore(workspace, &group, existing.as_ref(), is_kept)?;
         take_back(workspace, &loaded, &given)?;
         return Err(error);
     }
     if request.use_it {
-        let chosen = workspace.with_surroundings(|surroundings| {
-            Ok::<_, BuilderError>(selection::choose_created(&name, surroundings))
+        workspace.choose(&UseRequest {
+            name: name.as_str(),
+            ..UseRequest::default()
         })?;
-        workspace
-            .store
-            .lock()?
-            .set_current(&chosen.current, chosen.default)?;
     }
     Ok(Created {
         name: group.name,
@@ -220,11 +219,11 @@ fn node_change(
         .zip(request.node.as_deref())
         .and_then(|(group, node)| group.node(node));
     let endpoint = match (&request.endpoint, known) {
-        // Where BuildKit is, for such a driver to judge.
+        // The endpoint of BuildKit, which the driver checks.
         (endpoint, None) if !driver.uses_engine() => Some(endpoint.clone().unwrap_or_default()),
         (Some(endpoint), _) if !driver.uses_engine() => Some(endpoint.clone()),
         (Some(endpoint), _) => {
-            // Found out now whether there is such a place; stored as the user wrote it.
+            // Check now that the endpoint exists; it is stored as the user wrote it.
             let found = iechor_engine::endpoint::by_name(
                 endpoint,
                 &workspace.environment,
@@ -239,8 +238,8 @@ fn node_change(
         [] => None,
         values => Some(driver_options::parse(values)?),
     };
-    // The defaults are for a daemon that the builder starts, and for a node that is new: a change of
-    // something else leaves the configuration of another as it is.
+    // The defaults apply to a daemon that the builder starts, and to a new node: other changes of a
+    // node leave its configuration as it is.
     let config_path = match &request.buildkitd_config {
         None if !driver.uses_engine() || known.is_some() => None,
         path => buildkitd_config::find(path.as_deref(), workspace.store.directory()),
@@ -248,10 +247,10 @@ fn node_change(
     let configuration = match config_path {
         None => None,
         Some(path) => {
-            let directory = std::env::current_dir().map_err(|error| BuilderError::File {
+            let directory = std::env::current_dir().map_err(|source| BuilderError::File {
                 what: "current directory",
                 path: ".".into(),
-                reason: error.to_string(),
+                source,
             })?;
             Some(buildkitd_config::load(&path, &directory)?)
         }
@@ -265,7 +264,7 @@ fn node_change(
         .as_ref()
         .map_or(&[], |files| &files.insecure_entitlements);
     let flags = match (&request.buildkitd_flags, known) {
-        // A change of something else leaves them as they are, unless it needs more of them.
+        // Other changes leave the arguments as they are, unless the network requires more.
         (None, None) if !driver.uses_engine() => None,
         (None, Some(known)) => on_host_network.then(|| {
             buildkitd_flags::with_default_entitlements(known.flags.clone(), true, configured)
@@ -301,10 +300,11 @@ fn remarks(changed: &Changed) -> Vec<String> {
     remarks
 }
 
-/// Saves the builder with what its driver was granted. Returns what that had not been before.
+/// Saves the builder and the grants of its driver. Returns the grants that are new.
 fn save(
     workspace: &Workspace,
     group: &NodeGroup,
+    node: &Node,
     expected: Option<&NodeGroup>,
     loaded: &Loaded,
     grants: &[Grant],
@@ -317,6 +317,10 @@ fn save(
             .as_ref(),
         expected,
     )?;
+    // Another builder may have got such a node since the first check.
+    if loaded.driver.uses_engine() {
+        names::check_stored(workspace, &transaction.state()?, &group.name, node)?;
+    }
     let catalog = &workspace.catalog;
     let given = catalog.give(loaded, transaction.files(), grants)?;
     if let Err(error) = transaction.save(group) {
@@ -326,7 +330,7 @@ fn save(
     Ok(given)
 }
 
-/// Restores the builder in the store. A change that another process made in the meantime stays.
+/// Restores the builder in the store, unless another process changed it in the meantime.
 fn restore(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -350,8 +354,8 @@ fn take_back(workspace: &Workspace, loaded: &Loaded, given: &[Grant]) -> Result<
     Ok(catalog.take_back(loaded, transaction.files(), given)?)
 }
 
-/// Removes what earlier boots of the builder left. A builder that is only there because of that, and is
-/// to be created again, is gone with it.
+/// Removes the objects that earlier boots of the builder left. Also removes a builder that exists
+/// only because of these objects, if it is to be created again.
 async fn finish_earlier(
     workspace: &Workspace,
     name: &Name,

@@ -1,13 +1,12 @@
-//! Values of `--driver-opt`.
+//! Options for drivers, as text.
 //!
-//! Each value is a line of CSV (RFC 4180): options separated by commas, and an option that has
-//! commas itself quoted as a whole, `'"env.no_proxy=a,b"'`. Whether an option exists and what it
-//! may hold is for the driver to say.
+//! Each value is a line of CSV (RFC 4180): options separated by commas. An option that contains
+//! commas is quoted as a whole: `'"env.no_proxy=a,b"'`. The driver checks names and values.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What is wrong with one value of `--driver-opt`.
+/// An error in one value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DriverOptionError {
     /// A field is not `name=value`.
@@ -26,7 +25,7 @@ pub enum DriverOptionError {
     },
 }
 
-/// Everything that is wrong with the values of `--driver-opt`, one a line.
+/// All errors in the values, one on each line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriverOptionErrors(pub Vec<DriverOptionError>);
 
@@ -44,7 +43,7 @@ impl fmt::Display for DriverOptionErrors {
 
 impl std::error::Error for DriverOptionErrors {}
 
-/// Why a text is not a line of CSV. Columns count bytes from 1.
+/// Reasons why a text is not a line of CSV. Columns count bytes from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CsvError {
     /// A quotation mark within a field that does not start with one.
@@ -52,30 +51,31 @@ pub enum CsvError {
         "bare \" in non-quoted field (column {column}); quote the whole field and write \"\" for a quotation mark in it"
     )]
     BareQuote {
-        /// Where it stands.
+        /// Column of the character.
         column: usize,
     },
     /// Text behind the closing quotation mark of a field.
     #[error("extraneous text after the \" that closes a field (column {column})")]
     AfterQuote {
-        /// Where the text begins.
+        /// Column of the text.
         column: usize,
     },
     /// The closing quotation mark is missing.
     #[error("the \" that opens a field (column {column}) is not closed")]
     OpenQuote {
-        /// Where the field begins.
+        /// Column of the field.
         column: usize,
     },
     /// A line break that is not within quotation marks.
     #[error("line break outside of quotation marks (column {column})")]
     LineBreak {
-        /// Where it stands.
+        /// Column of the character.
         column: usize,
     },
 }
 
-/// Splits one line of CSV into its fields. Spaces count. A line break at the end is left out.
+/// Splits one line of CSV into its fields. Spaces are part of a field. A line break at the end is
+/// ignored.
 pub fn fields(line: &str) -> Result<Vec<String>, CsvError> {
     let line = line.strip_suffix('\n').unwrap_or(line);
     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -114,7 +114,8 @@ pub fn fields(line: &str) -> Result<Vec<String>, CsvError> {
     }
 }
 
-/// A field behind its opening quotation mark, and what follows its closing one.
+/// Returns a field, from the text behind its opening quotation mark, and what follows its closing
+/// one.
 fn quoted_field(text: &str, column: usize) -> Result<(String, &str), CsvError> {
     let mut field = String::new();
     let mut rest = text;
@@ -133,8 +134,8 @@ fn quoted_field(text: &str, column: usize) -> Result<(String, &str), CsvError> {
     }
 }
 
-/// Reads the values of `--driver-opt`: names in the case they were typed, and the last value of a
-/// name that is given twice. All errors are returned together.
+/// Parses values. Names keep their case, and the last value of a repeated name counts. All errors
+/// are returned together.
 pub fn parse<S: AsRef<str>>(values: &[S]) -> Result<BTreeMap<String, String>, DriverOptionErrors> {
     let mut options = BTreeMap::new();
     let mut errors = Vec::new();

@@ -1,4 +1,4 @@
-//! Every engine that is named on this machine, builders included.
+//! All engines that are named on this machine, including those of builders.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use iechor_sandbox::{Driver, Embedded, Sandbox};
 use crate::workspace::Workspace;
 
 impl Workspace {
-    /// Every engine that the environment, the Docker CLI's configuration, the habits of engines and
-    /// the builders name: `driver`, and any other, is connected to none of them.
+    /// Returns all engines that the environment, the Docker CLI's configuration, well-known paths
+    /// and the builders name. No driver may connect to their endpoints; `driver` is loaded already.
     ///
-    /// An endpoint of a builder counts unless its driver is known to use no engine: it is where
-    /// BuildKit is then.
+    /// The endpoint of a builder counts unless its driver is known to use no engine. In that case,
+    /// BuildKit is at the endpoint.
     pub async fn known_engines(&self, driver: Option<&Driver>) -> Arc<KnownEngines> {
         let mut known = KnownEngines::find(&self.environment, &self.config);
-        // A store that cannot be read stops whatever is done with it, with its own words.
+        // Whatever uses a store that cannot be read reports the error itself.
         let Ok(state) = self.store.read() else {
             return Arc::new(known);
         };
@@ -25,8 +25,8 @@ impl Workspace {
         for (name, builder) in state.builders() {
             let Ok(builder) = builder else { continue };
             let group = &builder.group;
-            // One that a peer left to suit the endpoint: of a URL it is the driver `remote`, and
-            // contexts are known.
+            // Docker buildx leaves the driver empty to choose it by the endpoint: `remote` for a
+            // URL. Contexts are known already.
             if group.driver.is_empty() {
                 continue;
             }

@@ -1,11 +1,11 @@
-//! Failures of builders and builds.
+//! Errors of builders. They carry data; the command line adds hints and chooses the exit code.
 
 use std::path::PathBuf;
 
 use iechor_catalog::CatalogError;
 use iechor_engine::config::ConfigError;
 use iechor_engine::endpoint::EndpointError;
-use iechor_engine::{EngineError, EngineErrorKind};
+use iechor_engine::{EngineError, EngineErrorKind, ObjectKind};
 use iechor_files::DirectoryError;
 use iechor_sandbox::DriverError;
 
@@ -16,64 +16,71 @@ use crate::name::NameError;
 use crate::selection::SelectionError;
 use crate::store::{BrokenFile, EditError, PlatformError, Remnant, StoreError};
 
-/// A failure of a builder.
+/// An error of a builder.
 #[derive(Debug, thiserror::Error)]
 pub enum BuilderError {
-    /// The store.
+    /// A failure of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file of the store.
+    /// A file of the store that cannot be used.
     #[error(transparent)]
     Broken(#[from] BrokenFile),
-    /// Which builder.
+    /// No builder can be chosen.
     #[error(transparent)]
     Selection(#[from] SelectionError),
-    /// A name.
+    /// An invalid name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A change to the nodes.
+    /// A change to the nodes that is refused.
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// A platform.
+    /// An invalid platform.
     #[error(transparent)]
     Platform(#[from] PlatformError),
-    /// `--driver-opt`.
+    /// Invalid options for the driver.
     #[error(transparent)]
     DriverOptions(#[from] DriverOptionErrors),
-    /// `--buildkitd-flags`.
+    /// Invalid arguments for the daemon.
     #[error(transparent)]
     Flags(#[from] FlagsError),
-    /// `--buildkitd-config`.
+    /// A configuration of the daemon that cannot be used.
     #[error(transparent)]
     ConfigFile(#[from] buildkitd_config::ConfigError),
-    /// The Docker CLI's configuration.
+    /// A failure of the Docker CLI's configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Where the engine is.
+    /// An endpoint that cannot be determined.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The engine.
+    /// The endpoint of the engine, or a failure of the engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The driver.
+    /// The name of the driver, or a failure of the driver.
     #[error(transparent)]
     Driver(#[from] DriverError),
-    /// Which driver, what was installed, what it is trusted with.
+    /// A failure of the catalog of drivers.
     #[error(transparent)]
     Catalog(CatalogError),
-    /// BuildKit.
+    /// A failure of BuildKit.
     #[error(transparent)]
     BuildKit(#[from] iechor_buildkit::Error),
-    /// What the user asked for makes no sense, or is not supported.
-    #[error("{0}")]
-    Usage(String),
-    /// There is no builder to append a node to.
+    /// A builder would have several nodes, and its driver supports one.
+    #[error(
+        "driver {driver} supports one node for each builder, and builder {builder} has one already"
+    )]
+    OneNode {
+        /// The name of the driver, or a failure of the driver.
+        driver: String,
+        /// The builder.
+        builder: String,
+    },
+    /// The builder to append a node to does not exist.
     #[error("failed to find instance {name:?} for append")]
     NothingToAppendTo {
         /// The name.
         name: String,
     },
-    /// A new builder was to have the name of the builder of a context.
+    /// The name of a new builder is that of a builder of a context.
     #[error("instance name {name:?} already exists as context builder")]
     NameOfContext {
         /// The name.
@@ -82,28 +89,34 @@ pub enum BuilderError {
     /// Another process changed the builder at the same time.
     #[error("another process changed this builder at the same time")]
     Raced,
-    /// A node was to be appended to a builder that was not named.
+    /// Another process changed a builder that was to be removed.
+    #[error("builder {builder} was changed by another process in the meantime; its entry is kept")]
+    Changed {
+        /// The builder.
+        builder: String,
+    },
+    /// A node is to be appended, and no builder is named.
     #[error("append requires a builder name")]
     AppendWithoutName,
-    /// A builder was to be created with the driver of the builders of contexts.
+    /// A builder is to be created with the driver of the builders of contexts.
     #[error(
-        "additional instances of driver {driver:?} cannot be created: every context has a builder of \
-         it already"
+        "additional instances of driver {driver:?} cannot be created: every context has a builder \
+         with it already"
     )]
     DriverOfContexts {
-        /// The driver, as the user named it.
+        /// The name of the driver, as the user gave it.
         driver: String,
     },
-    /// Something of a builder could not be removed, so the builder is kept.
+    /// Objects of a builder could not be removed, so the builder is kept.
     #[error("{error}\nthe builder is kept")]
     Kept {
-        /// What could not be removed.
+        /// The failure of the removal.
         error: Box<Self>,
     },
-    /// A builder of that name is there already.
+    /// A builder of that name exists already.
     #[error(
         "existing instance for {name:?} but no append mode, specify the node name to make changes \
-         for existing instances: --node {node}"
+         for existing instances"
     )]
     Exists {
         /// The builder.
@@ -119,7 +132,7 @@ pub enum BuilderError {
         /// Its driver.
         driver: String,
     },
-    /// The builder of a context was to be removed.
+    /// The builder of a context is to be removed, which only removing the context does.
     #[error(
         "context builder cannot be removed, run `docker context rm {name}` to remove this context"
     )]
@@ -127,62 +140,64 @@ pub enum BuilderError {
         /// The context.
         name: String,
     },
-    /// A file or directory of the user's cannot be used.
-    #[error("{what} {}: {reason}", .path.display())]
+    /// A file or directory of the user cannot be used.
+    #[error("{what} {}: {source}", .path.display())]
     File {
-        /// What it is for.
+        /// Purpose of the file.
         what: &'static str,
-        /// Where it is.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
-        reason: String,
+        /// The answer of the system.
+        source: std::io::Error,
     },
-    /// Something did not answer in time.
+    /// A server or process did not answer in time.
     #[error("{what} did not answer within {seconds} s")]
     TimedOut {
-        /// Who.
+        /// The server or process.
         what: String,
-        /// How long it had.
+        /// Time that it had, in seconds.
         seconds: u64,
     },
-    /// Several nodes failed.
-    #[error("{}", failure_list(action, failures))]
-    Several {
-        /// What was tried: `stop`, `remove`.
+    /// A failure of a node, as one of [`BuilderError::Several`].
+    #[error("failed to {action} node {node}: {error}")]
+    Node {
+        /// The operation: `stop`, `remove`.
         action: &'static str,
-        /// The nodes that failed, each with its failure.
-        failures: Vec<(String, Self)>,
+        /// The node.
+        node: String,
+        /// Its failure.
+        error: Box<Self>,
     },
-    /// What a node has in its engine cannot be listed.
-    #[error("{0}")]
-    Unlistable(String),
-    /// Something of a boot that did not end well is left in an engine. The builder stays in the store
-    /// until it is removed.
+    /// Several failures, in the order in which they occurred or of the nodes.
+    #[error("{}", failure_list(.0))]
+    Several(Vec<Self>),
+    /// Objects of a boot that failed or was interrupted are left in an engine. The builder stays in
+    /// the store until they are removed.
     #[error(
-        "{}builder {builder} is incomplete: left at {endpoint} {}", first(.error), remnant_list(.remnants)
+        "{}builder {builder} is incomplete: objects left at {endpoint}:{}", first(.error), remnant_list(.remnants)
     )]
     Incomplete {
         /// The builder.
         builder: String,
-        /// The engine.
+        /// The endpoint of the engine, or a failure of the engine.
         endpoint: String,
-        /// What is left.
+        /// The objects that are left.
         remnants: Vec<Remnant>,
-        /// What went wrong first, where it was this command.
+        /// The failure that they are left from, if it occurred in this command.
         error: Option<Box<Self>>,
     },
     /// The name of a node is taken on its engine.
-    #[error("node {node} cannot be created at {endpoint}: {reason}")]
+    #[error("node {node} cannot be created at {endpoint}: {holder}")]
     NameTaken {
         /// The node.
         node: String,
         /// Its engine.
         endpoint: String,
-        /// What has the name, and whose it is.
-        reason: String,
+        /// The holder of the name.
+        holder: Holder,
     },
-    /// Another process boots a node that was to be removed.
-    #[error("node {node} is being booted by another process; wait for it, or end it")]
+    /// Another process boots a node that is to be removed.
+    #[error("node {node} is being booted by another process")]
     Underway {
         /// The node.
         node: String,
@@ -192,7 +207,28 @@ pub enum BuilderError {
     Cancelled(&'static str),
 }
 
-/// A failure of a driver and a cancellation are the same wherever they are from.
+/// The holder of the name that a new node would have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Holder {
+    /// A node of another builder in the store.
+    #[error("builder {builder} has a node of that name there")]
+    Builder {
+        /// The builder.
+        builder: String,
+    },
+    /// An object in the engine that is not of this builder.
+    #[error("{kind} {name} is there already: {owner}")]
+    Object {
+        /// The kind of object.
+        kind: ObjectKind,
+        /// Its name.
+        name: String,
+        /// The owner according to its labels.
+        owner: String,
+    },
+}
+
+/// Converts a failure of a driver and a cancellation into the same variants wherever they come from.
 impl From<CatalogError> for BuilderError {
     fn from(error: CatalogError) -> Self {
         match error {
@@ -216,56 +252,100 @@ fn first(error: &Option<Box<BuilderError>>) -> String {
     }
 }
 
-fn failure_list(action: &str, failures: &[(String, BuilderError)]) -> String {
-    let lines = failures
-        .iter()
-        .map(|(node, error)| format!("failed to {action} node {node}: {error}"));
+fn failure_list(failures: &[BuilderError]) -> String {
+    let lines = failures.iter().map(ToString::to_string);
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn remnant_list(remnants: &[Remnant]) -> String {
     match remnants {
-        [] => "may be something".into(),
-        [one] => format!("is {}", one.with_reason()),
+        [] => " unknown".into(),
+        [one] => format!(" {}", one.with_reason()),
         several => {
             let lines = several.iter().map(Remnant::with_reason);
             let lines: Vec<_> = lines.map(|line| format!("\n  {line}")).collect();
-            format!("are:{}", lines.concat())
+            lines.concat()
         }
     }
 }
 
 impl BuilderError {
-    /// Returns the first failure, where others followed from it.
-    pub fn cause(&self) -> &Self {
-        match self {
-            Self::Incomplete {
-                error: Some(error), ..
-            } => error.cause(),
-            other => other,
+    /// Returns one error for all failures of an operation; `None` if there is none. An only failure
+    /// is returned as it is.
+    pub fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut all = Vec::new();
+        for failure in failures {
+            match failure {
+                Self::Several(failures) => all.extend(failures),
+                failure => all.push(failure),
+            }
+        }
+        match all.len() {
+            0 | 1 => all.pop(),
+            _ => Some(Self::Several(all)),
         }
     }
 
-    /// Returns the kind of the engine's failure that is the cause, also if a driver passed it on.
+    /// Returns the failures that this error contains, or that caused it.
+    pub fn causes(&self) -> &[Self] {
+        match self {
+            Self::Several(failures) => failures,
+            Self::Node { error, .. }
+            | Self::Kept { error }
+            | Self::Incomplete {
+                error: Some(error), ..
+            } => std::slice::from_ref(error),
+            _ => &[],
+        }
+    }
+
+    /// Returns the kind of an engine's failure, also if a driver passed it on. Causes are not
+    /// considered.
     pub fn engine_failure(&self) -> Option<EngineErrorKind> {
-        match self.cause() {
+        match self {
             Self::Engine(error) => Some(error.kind()),
             Self::Driver(DriverError::Failed { engine, .. }) => *engine,
-            Self::Several { failures, .. } => failures
-                .iter()
-                .find_map(|(_, error)| error.engine_failure()),
-            Self::Kept { error } => error.engine_failure(),
             _ => None,
         }
     }
 
-    /// Returns whether the user cancelled.
+    /// Returns whether the user cancelled this operation or one of its causes.
     pub fn is_cancelled(&self) -> bool {
         matches!(
-            self.cause(),
+            self,
             Self::Cancelled(_)
                 | Self::Driver(DriverError::Cancelled { .. })
                 | Self::BuildKit(iechor_buildkit::Error::Cancelled)
-        )
+        ) || self.causes().iter().any(Self::is_cancelled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_failure_is_lost() {
+        let timed_out = |what: &str| BuilderError::TimedOut {
+            what: what.into(),
+            seconds: 1,
+        };
+        assert!(BuilderError::all([]).is_none());
+        let one = BuilderError::all([timed_out("a")]).expect("one");
+        assert_eq!(one.to_string(), "a did not answer within 1 s");
+        let several = BuilderError::all([
+            one,
+            BuilderError::Several(vec![timed_out("b"), BuilderError::Cancelled("the stop")]),
+        ])
+        .expect("three");
+        assert_eq!(
+            several.to_string(),
+            "a did not answer within 1 s\nb did not answer within 1 s\nthe stop was cancelled"
+        );
+        assert!(several.is_cancelled());
+        let kept = BuilderError::Kept {
+            error: Box::new(timed_out("a")),
+        };
+        assert!(!kept.is_cancelled());
     }
 }

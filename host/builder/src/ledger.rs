@@ -1,4 +1,5 @@
-//! Records in the store what the boots of a node create, and which processes use the node.
+//! Records of the objects that boots of a node create, and locks of the nodes that this process
+//! uses.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,19 +13,19 @@ use tokio_util::sync::CancellationToken;
 use crate::error::BuilderError;
 use crate::store::{NodeLock, Purpose, Record, Remnant, Store, StoreError};
 
-/// How long another process may take for the clean-up of a node: as long as a removal takes at most.
+/// Maximum time that another process has to clean up a node: that of a removal.
 const CLEAN_UP: Duration = iechor_sandbox::limits::CHANGE;
 
-/// Pause between two looks whether it is done.
+/// Interval between two attempts to lock.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// The locks of the nodes that this process uses, kept until it ends: no other process removes what
-/// it uses.
+/// Locks of the nodes that this process uses, held until it ends. Other processes do not remove
+/// objects of these nodes.
 #[derive(Debug, Default)]
 pub(crate) struct Uses(Mutex<HashMap<String, Arc<NodeLock>>>);
 
 impl Uses {
-    /// Returns the lock of a node, the same for all of this process.
+    /// Returns the lock of a node, always the same one within this process.
     pub(crate) fn lock(
         &self,
         store: &Store,
@@ -43,7 +44,7 @@ impl Uses {
     }
 }
 
-/// Shares the lock of a node; waits for another process that cleans up.
+/// Shares the lock of a node. Waits while another process cleans up.
 ///
 /// # Errors
 ///
@@ -71,7 +72,7 @@ pub(crate) async fn share(
     }
 }
 
-/// Records what the operations of one node create.
+/// Records the objects that operations of a node create.
 pub(crate) struct NodeLedger {
     store: Store,
     purpose: Purpose,
@@ -98,7 +99,7 @@ impl NodeLedger {
         }
     }
 
-    /// Returns what the operations of this ledger left in the engine.
+    /// Returns the objects that the operations left in the engine.
     pub(crate) fn left(&self) -> Vec<Remnant> {
         self.left
             .lock()
@@ -120,7 +121,7 @@ impl NodeLedger {
             .remove(operation)
     }
 
-    /// Ends an operation that left nothing that is not the node's.
+    /// Ends an operation that left no objects other than those of the node.
     fn settle(&self, operation: &str) -> Result<(), StoreError> {
         self.take(operation).map_or(Ok(()), Record::remove)
     }
@@ -131,14 +132,14 @@ impl NodeLedger {
         if is_stored {
             return self.settle(operation);
         }
-        // Somebody removed the builder meanwhile, and could not know of what was still to come.
+        // Another process removed the builder in the meantime, and could not know of these objects.
         self.take(operation);
         self.log.write(
             LogLevel::Warn,
             &self.purpose.driver,
             &format!(
-                "builder {} was removed while it was being booted; what was created is still to be \
-                 removed",
+                "builder {} was removed during its boot; the objects that the boot created are still \
+                 there",
                 self.purpose.builder
             ),
             &[],
@@ -164,7 +165,7 @@ impl Ledger for NodeLedger {
     }
 
     async fn may_undo(&self, _: &str) -> bool {
-        // A lock that cannot be asked for protects nobody.
+        // If the lock cannot be tested, it protects nothing.
         self.lock.try_alone().unwrap_or(true)
     }
 
@@ -185,15 +186,16 @@ impl Ledger for NodeLedger {
             }
         };
         if let Err(error) = noted {
-            // The record stays then, and the next command finds nothing to remove.
+            // The record stays, and the next command finds nothing to remove.
             self.log.write(
                 LogLevel::Warn,
                 &self.purpose.driver,
-                &format!("cannot note how an operation ended: {error}"),
+                &format!("cannot record the end of an operation: {error}"),
                 &[],
             );
         }
-        // Others may use the node again. Failing at it, this process would only hold it for longer.
+        // Other processes may use the node again. If this fails, the lock is held for longer than
+        // necessary.
         let _ = self.lock.try_share();
     }
 }

@@ -1,5 +1,5 @@
-//! What is left in engines: of boots that did not end well, and of drivers that do not remove all
-//! that they created.
+//! Objects that are left in engines: by boots that failed or were interrupted, and by drivers that
+//! do not remove everything that they created.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use crate::ledger::Uses;
 use crate::store::{Progress, Record, Remnant, Store, Unfinished};
 use crate::workspace::Workspace;
 
-/// How long an engine has to say what is left in it.
+/// Maximum time that an engine has to list objects.
 const ANSWER: Duration = Duration::from_secs(20);
-/// Tries to take a record that somebody looks at just now, [`LOOK`] apart.
+/// Attempts to take a record that another process reads, [`LOOK`] apart.
 const LOOKS: u32 = 10;
-/// How long somebody looks at a record at most.
+/// Maximum time that a process reads a record.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What [`settle`] did with a record.
+/// The result of [`settle`].
 #[derive(Debug)]
 pub(crate) enum Settled {
-    /// Nothing of it is left; these were.
+    /// Nothing is left; these objects were removed.
     Clean(Vec<Object>),
-    /// Another process is at work on it, or uses the node.
+    /// Another process works on the record, or uses the node.
     Busy,
-    /// These are left.
+    /// These objects are left.
     Left(Vec<Remnant>),
 }
 
-/// Where operations and the users of nodes are recorded.
+/// The store, and the locks of the nodes that this process uses.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) store: &'a Store,
@@ -42,8 +42,8 @@ pub(crate) struct Place<'a> {
     pub(crate) cancel: &'a CancellationToken,
 }
 
-/// Removes what an operation left, unless the node is in use. With `keep_state` the state of BuildKit
-/// stays.
+/// Removes the objects that an operation left, unless the node is in use. With `keep_state`, the
+/// state of BuildKit is kept.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub(crate) async fn settle(
     } = place;
     let lock = uses.lock(store, &purpose.builder, &purpose.node, &purpose.endpoint)?;
     if !lock.try_alone()? {
-        // This process may use it with the others.
+        // This process may use the node together with others.
         lock.try_share()?;
         return Ok(Settled::Busy);
     }
@@ -85,7 +85,7 @@ async fn settle_alone(
     let mut labels = node_labels(&purpose.builder, &purpose.node);
     labels.insert(OPERATION_LABEL.into(), unfinished.operation.clone());
     let removed = async {
-        let engine = engine.map_err(|error| error.to_string())?;
+        let engine = engine?;
         let known = unfinished.remnants.iter();
         let known = known.filter_map(|remnant| Some((remnant.object_kind()?, &remnant.name)));
         let known = known.map(|(kind, name)| Doomed::new(kind, name)).collect();
@@ -105,8 +105,9 @@ async fn settle_alone(
             record.leaves(&left)?;
             Ok(Settled::Left(left.iter().map(Remnant::from).collect()))
         }
-        // Nobody knows what is there: what was known before is what may be left.
-        Err(reason) => {
+        // The objects cannot be listed: those in the record may be left.
+        Err(error) => {
+            let reason = error.to_string();
             let remnants = unfinished.remnants.iter().cloned();
             let remnants = remnants.map(|remnant| Remnant {
                 reason: reason.clone(),
@@ -117,14 +118,14 @@ async fn settle_alone(
     }
 }
 
-/// Says what was removed of an operation.
+/// Logs the objects of an operation that were removed.
 pub(crate) fn report(log: &dyn Log, unfinished: &Unfinished, settled: &Settled) {
     if let Settled::Clean(gone) = settled
         && !gone.is_empty()
     {
         let purpose = &unfinished.purpose;
         let message = format!(
-            "a boot of node {} that did not end well left {} behind, removed now",
+            "an unfinished boot of node {} left {} behind, removed now",
             purpose.node,
             names(gone)
         );
@@ -132,12 +133,12 @@ pub(crate) fn report(log: &dyn Log, unfinished: &Unfinished, settled: &Settled) 
     }
 }
 
-/// Removes what boots of a builder left, of whichever node and in whichever engine. Returns the
-/// records that are settled.
+/// Removes the objects that boots of a builder left, for all nodes and engines. Returns the records
+/// that are settled.
 ///
 /// # Errors
 ///
-/// [`BuilderError::Incomplete`] where something is left; everything else is removed all the same.
+/// [`BuilderError::Incomplete`] if objects are left. The other objects are removed.
 pub(crate) async fn settle_builder(
     workspace: &Workspace,
     builder: &str,
@@ -150,25 +151,31 @@ pub(crate) async fn settle_builder(
         cancel: &workspace.cancel,
     };
     let records = workspace.store.unfinished_of(builder)?;
-    let (mut clean, mut incomplete) = (Vec::new(), None);
+    let (mut clean, mut failures) = (Vec::new(), Vec::new());
     for unfinished in records {
         let engine = workspace.engine(&unfinished.purpose.endpoint);
-        let settled = settle(place, engine, &unfinished, keep_state).await?;
+        let settled = match settle(place, engine, &unfinished, keep_state).await {
+            Ok(settled) => settled,
+            Err(error) => {
+                failures.push(error);
+                break;
+            }
+        };
         report(workspace.log.as_ref(), &unfinished, &settled);
         match settled {
             Settled::Clean(_) => clean.push(unfinished),
             Settled::Busy => {}
             Settled::Left(remnants) => {
-                incomplete = Some(BuilderError::Incomplete {
+                failures.push(BuilderError::Incomplete {
                     builder: unfinished.purpose.builder,
                     endpoint: unfinished.purpose.endpoint,
                     remnants,
-                    error: incomplete.map(Box::new),
+                    error: None,
                 });
             }
         }
     }
-    incomplete.map_or(Ok(clean), Err)
+    BuilderError::all(failures).map_or(Ok(clean), Err)
 }
 
 async fn take(store: &Store, operation: &str) -> Result<Option<Record>, BuilderError> {
@@ -181,11 +188,11 @@ async fn take(store: &Store, operation: &str) -> Result<Option<Record>, BuilderE
     Ok(None)
 }
 
-/// Removes the record of an operation of which nothing is left, or that is to be forgotten.
+/// Removes the record of an operation that left nothing, or that is to be forgotten.
 ///
 /// # Errors
 ///
-/// Where the store cannot be used.
+/// If the store cannot be used.
 pub(crate) async fn forget(store: &Store, unfinished: &Unfinished) -> Result<(), BuilderError> {
     if let Some(record) = take(store, &unfinished.operation).await? {
         record.remove()?;
@@ -193,12 +200,12 @@ pub(crate) async fn forget(store: &Store, unfinished: &Unfinished) -> Result<(),
     Ok(())
 }
 
-/// Takes what interrupted boots of a node created for the node's own, which runs and is in use by this
-/// process.
+/// Makes the objects that interrupted boots of a node created part of the node, which runs and is
+/// in use by this process.
 ///
 /// # Errors
 ///
-/// Where the store cannot be used.
+/// If the store cannot be used.
 pub(crate) async fn adopt(
     store: &Store,
     builder: &str,
@@ -218,27 +225,28 @@ pub(crate) async fn adopt(
     Ok(())
 }
 
-/// Removes what carries the labels of the node: with the builder, the last that knows of it would go.
+/// Removes all objects with the labels of the node. Nothing else knows of them once the builder is
+/// removed.
 ///
 /// # Errors
 ///
-/// Why the engine cannot be asked what there is.
+/// If the engine cannot list its objects.
 pub(crate) async fn remove_node(
     engine: &Arc<dyn Engine>,
     builder: &str,
     node: &str,
     keep_state: bool,
-) -> Result<Removed, String> {
+) -> Result<Removed, BuilderError> {
     let labels = node_labels(builder, node);
     remove(engine, labels, Vec::new(), keep_state, limits::CHANGE).await
 }
 
-/// Returns the objects with the labels of the node, or why they cannot be listed.
+/// Returns the objects with the labels of the node.
 pub(crate) async fn of_node(
     engine: &dyn Engine,
     builder: &str,
     node: &str,
-) -> Result<Vec<Object>, String> {
+) -> Result<Vec<Object>, BuilderError> {
     let labels = node_labels(builder, node);
     let listed = tokio::time::timeout(ANSWER, list(engine, &labels)).await;
     told(engine, listed)
@@ -247,14 +255,13 @@ pub(crate) async fn of_node(
 fn told<T>(
     engine: &dyn Engine,
     answer: Result<Result<T, EngineError>, tokio::time::error::Elapsed>,
-) -> Result<T, String> {
+) -> Result<T, BuilderError> {
     match answer {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!(
-            "the engine at {} did not say within {} s what it has",
-            engine.endpoint(),
-            ANSWER.as_secs()
-        )),
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(BuilderError::TimedOut {
+            what: format!("the engine at {}", engine.endpoint()),
+            seconds: ANSWER.as_secs(),
+        }),
     }
 }
 
@@ -271,7 +278,7 @@ async fn remove(
     mut objects: Vec<Doomed>,
     keep_state: bool,
     limit: Duration,
-) -> Result<Removed, String> {
+) -> Result<Removed, BuilderError> {
     let base = Owner {
         builder: labels.get(BUILDER_LABEL).cloned().unwrap_or_default(),
         node: labels.get(NODE_LABEL).cloned().unwrap_or_default(),
@@ -286,11 +293,11 @@ async fn remove(
         }
     }
     if keep_state {
-        // Which of the volumes is the state only the driver knows.
+        // Only the driver knows which of the volumes is the state.
         objects.retain(|doomed| doomed.object().kind != ObjectKind::Volume);
     }
     let mut containers = node_containers(engine.as_ref(), &labels).await;
-    // One that docker buildx made has no labels.
+    // A container that docker buildx created has no labels.
     containers.push(base);
     let networks = objects
         .iter()
@@ -310,8 +317,8 @@ async fn remove(
     Ok(removal.run(objects, limit).await)
 }
 
-/// Returns the containers of the node that the labels name, which may be in a network that is to
-/// go.
+/// Returns the containers of the node of these labels, which may be in a network that is to be
+/// removed.
 async fn node_containers(engine: &dyn Engine, labels: &BTreeMap<String, String>) -> Vec<String> {
     let node = labels
         .iter()
@@ -321,7 +328,7 @@ async fn node_containers(engine: &dyn Engine, labels: &BTreeMap<String, String>)
     let found = engine.list_containers(&node);
     match tokio::time::timeout(ANSWER, found).await {
         Ok(Ok(found)) => found.into_iter().map(|container| container.name).collect(),
-        // The network stays then, and that is said.
+        // The network stays, which is reported.
         _ => Vec::new(),
     }
 }
@@ -357,7 +364,7 @@ async fn list(
     Ok(found)
 }
 
-/// Names objects for a person.
+/// Returns a list of objects as text.
 pub(crate) fn names<T: ToString>(objects: &[T]) -> String {
     objects
         .iter()

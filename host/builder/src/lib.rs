@@ -1,12 +1,15 @@
 //! Builders: store, selection, nodes and life cycle.
 //!
-//! - [`store`] keeps builders where docker buildx keeps them; [`name`] says what they may be
-//!   called, [`selection`] which one a command works on.
-//! - [`workspace`] is what surrounds a command: store, engine, configuration.
-//! - [`create`](mod@create) makes builders: with [`driver_options`], [`buildkitd_config`],
+//! - [`store`] stores builders in the format of docker buildx; [`name`] checks their names, and
+//!   [`selection`] chooses the builder that a command works on.
+//! - [`workspace`] is the context of a command: store, engines, configuration.
+//! - [`create`](mod@create) creates builders, with [`driver_options`], [`buildkitd_config`] and
 //!   [`buildkitd_flags`].
-//! - [`node`] is a node that can be worked with, through its driver; [`lifecycle`] asks, boots,
-//!   stops and removes whole builders.
+//! - [`node`] is a node in use, through its driver; [`lifecycle`] reports on, boots, stops and
+//!   removes whole builders.
+//!
+//! Errors carry data and name no flag and no command; see [`BuilderError`]. The command line adds
+//! hints and chooses the exit code.
 
 pub mod boot_progress;
 mod buildkit_link;
@@ -22,6 +25,7 @@ pub mod lifecycle;
 mod lookup;
 pub mod name;
 pub mod node;
+pub mod remark;
 mod remembered;
 pub mod selection;
 pub mod store;

@@ -1,4 +1,4 @@
-//! The life of builders after they are created: status, boot, stop and removal.
+//! Operations on builders after their creation: status, boot, stop and removal.
 
 mod removal;
 
@@ -10,6 +10,7 @@ use iechor_sandbox::DriverError;
 use iechor_sandbox::contract::{Descriptor, Error, Status};
 
 use crate::boot_progress::StatusSender;
+use crate::buildkitd_config;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
@@ -24,10 +25,45 @@ pub use removal::{RemoveRequest, remove, remove_unlisted};
 pub struct NodeReport {
     /// The node as it is stored.
     pub node: Node,
-    /// Its options; `None` is the value of one that is not to be shown.
+    /// Its options. The value of a secret option is `None`.
     pub options: Vec<(String, Option<String>)>,
-    /// Its state, or why it is not known.
+    /// The files of its configuration.
+    pub files: Vec<NodeFile>,
+    /// Its state, or the reason why it is unknown.
     pub state: Result<NodeState, BuilderError>,
+}
+
+/// A file of a node's configuration, as it may be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeFile {
+    /// Its path in the configuration directory of the daemon.
+    pub path: String,
+    /// Its contents; `None` if it holds a private key.
+    pub contents: Option<Vec<u8>>,
+}
+
+impl NodeFile {
+    /// Returns the files of a node, without the contents of those that hold a private key.
+    pub fn all(node: &Node) -> Vec<Self> {
+        let private = buildkitd_config::private(&node.files);
+        let files = node.files.iter();
+        files
+            .map(|(path, contents)| Self {
+                path: path.clone(),
+                contents: (!private.contains(path.as_str())).then(|| contents.clone()),
+            })
+            .collect()
+    }
+}
+
+/// Omits the contents.
+impl std::fmt::Debug for NodeFile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("NodeFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The state of a node.
@@ -35,22 +71,23 @@ pub struct NodeReport {
 pub struct NodeState {
     /// The status that the driver reports.
     pub status: Status,
-    /// The version of BuildKit, where it runs.
+    /// The version of BuildKit, if it runs.
     pub version: Option<String>,
-    /// Its workers, where it runs.
+    /// Its workers, if BuildKit runs.
     pub workers: Vec<Worker>,
 }
 
-/// What to ask about the state of a node.
+/// The source of the state of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// BuildKit itself.
     Daemon,
-    /// The driver alone, where BuildKit's version and platforms are known from the same run of it.
+    /// Only the driver, if BuildKit's version and platforms are known from an earlier query of the
+    /// same run.
     DriverIfKnown,
 }
 
-/// Returns the state of all nodes of a builder, which are asked at the same time.
+/// Returns the state of all nodes of a builder. Asks all nodes at the same time.
 pub async fn report(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -70,14 +107,15 @@ pub async fn report(
         NodeReport {
             node: node.clone(),
             options: secrets.shown(node),
+            files: NodeFile::all(node),
             state,
         }
     }))
     .await
 }
 
-/// What the driver of a builder says about its options, asked once for all nodes; `None` if no node
-/// has options, or the driver cannot be asked.
+/// The description of a builder's driver, for its options. `None` if no node has options, or the
+/// driver does not describe itself.
 struct Secrets(Option<Descriptor>);
 
 impl Secrets {
@@ -91,8 +129,8 @@ impl Secrets {
         Self(loaded.driver.descriptor().await.ok().cloned())
     }
 
-    /// Returns the options of a node without what its driver calls secret. Where the driver cannot
-    /// be asked everything may be one, and so may be what it does not know any more.
+    /// Returns the options of a node without the values of secret ones. An option that the driver
+    /// does not describe may be secret.
     fn shown(&self, node: &Node) -> Vec<(String, Option<String>)> {
         let is_shown = |name: &str| {
             self.0
@@ -139,11 +177,11 @@ async fn state(
             version: Some(said.version),
         });
     }
-    // A connection says all at once; only where there is none is the engine asked why.
+    // A connection tells everything; ask the engine for the reason only if there is none.
     let connected = match live.connect_running().await {
         Ok(Some(connected)) => connected,
         Ok(None) => return Ok(not_running(live.info().await?.status)),
-        // Of a daemon that is not the driver's that is no fault, but how it is.
+        // A daemon that does not belong to the driver may not run; this is a state, not a failure.
         Err(
             error @ BuilderError::Driver(DriverError::Failed {
                 error: Error::Unavailable(_),
@@ -168,10 +206,10 @@ async fn state(
     };
     let version = match version {
         Some(version) => version.version,
-        // Older than 0.11: BuildKit cannot be asked.
+        // BuildKit before 0.11 does not report its version.
         None => live.version().await?,
     };
-    // Without workers it is not ready, which is no lasting truth.
+    // Without workers it is not ready yet, so its answers may change.
     if let Some(run) = run
         && !connected.workers.is_empty()
     {
@@ -189,7 +227,7 @@ async fn state(
 ///
 /// # Errors
 ///
-/// The first failure.
+/// The first failure; the nodes after it are not booted.
 pub async fn boot(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -204,11 +242,11 @@ pub async fn boot(
     Ok(())
 }
 
-/// Stops the nodes of a builder, and removes what interrupted boots of it left.
+/// Stops the nodes of a builder, and removes the objects that interrupted boots left.
 ///
 /// # Errors
 ///
-/// Every failure; the other nodes are stopped all the same.
+/// All failures. A failure does not keep the other nodes from being stopped.
 pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
     let settled = leftovers::settle_builder(workspace, &group.name, false).await;
     let stopped = join_all(
@@ -218,15 +256,15 @@ pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), Builde
             .map(|node| async { LiveNode::open(workspace, group, node).await?.stop().await }),
     )
     .await;
-    gather(group, stopped, "stop")?;
-    settled.map(drop)
+    let stopped = gather(group, stopped, "stop");
+    BuilderError::all(settled.err().into_iter().chain(stopped.err())).map_or(Ok(()), Err)
 }
 
 /// Records that a builder was used.
 ///
 /// # Errors
 ///
-/// Where the store cannot be written.
+/// If the store cannot be written.
 pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
     Ok(workspace
         .store
@@ -234,24 +272,26 @@ pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderErro
         .touch(&group.name, SystemTime::now())?)
 }
 
+/// Returns the failures of all nodes of a builder. If there are several, each one names its node.
 fn gather(
     group: &NodeGroup,
     results: Vec<Result<(), BuilderError>>,
     action: &'static str,
 ) -> Result<(), BuilderError> {
-    let mut failures: Vec<_> = group
+    let failures: Vec<_> = group
         .nodes
         .iter()
         .zip(results)
-        .filter_map(|(node, result)| result.err().map(|error| (node.name.clone(), error)))
+        .filter_map(|(node, result)| Some((node, result.err()?)))
         .collect();
-    // A user who cancelled is told that, whatever else failed.
-    if let Some(given_up) = failures.iter().position(|(_, error)| error.is_cancelled()) {
-        return Err(failures.remove(given_up).1);
-    }
-    match failures.len() {
-        0 => Ok(()),
-        1 => Err(failures.remove(0).1),
-        _ => Err(BuilderError::Several { action, failures }),
-    }
+    let is_one = failures.len() == 1;
+    let failures = failures.into_iter().map(|(node, error)| match is_one {
+        true => error,
+        false => BuilderError::Node {
+            action,
+            node: node.name.clone(),
+            error: Box::new(error),
+        },
+    });
+    BuilderError::all(failures).map_or(Ok(()), Err)
 }

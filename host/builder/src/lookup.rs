@@ -1,19 +1,19 @@
-//! Finds builders for a command: the rules of [`selection`], applied to the command's store,
-//! contexts and environment.
+//! Finds builders for a command: applies the rules of [`selection`] to the store, contexts and
+//! environment of the command.
 
 use iechor_engine::endpoint;
 
 use crate::error::BuilderError;
-use crate::selection::{self, Chosen, Selection, Surroundings};
+use crate::selection::{self, Chosen, Surroundings, UseRequest};
 use crate::store::{NodeGroup, StoreState};
 use crate::workspace::Workspace;
 
 impl Workspace {
-    /// Runs `ask` with what a choice of builder depends on.
+    /// Calls `ask` with what the choice of a builder depends on.
     ///
     /// # Errors
     ///
-    /// Where the current endpoint or the contexts cannot be read, and what `ask` returns.
+    /// If the current endpoint or the contexts cannot be read, or `ask` fails.
     pub fn with_surroundings<T, E: Into<BuilderError>>(
         &self,
         ask: impl FnOnce(&Surroundings<'_>) -> Result<T, E>,
@@ -37,42 +37,56 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// Where there is none.
-    pub fn select(&self, name: Option<&str>) -> Result<Selection, BuilderError> {
+    /// If there is none.
+    pub fn select(&self, name: Option<&str>) -> Result<Chosen, BuilderError> {
         self.find(name, |_, _| Ok(()))
     }
 
-    /// Returns the builder that a command builds with: as [`Workspace::select`], but not that of a
-    /// context that is not the current one.
+    /// Returns the builder that a command builds with, like [`Workspace::select`]. The builder of a
+    /// context must belong to the current context.
     ///
     /// # Errors
     ///
-    /// Where there is none, or it is of another context.
+    /// If there is none, or it belongs to another context.
     pub fn builder(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
-        let found = self.find(name, |chosen, surroundings| {
+        let chosen = self.find(name, |chosen, surroundings| {
             Ok(chosen.check_context(surroundings)?)
         })?;
-        Ok(found.chosen.group())
+        Ok(chosen.group())
     }
 
-    /// Returns a builder of the store, else as [`Workspace::select`].
+    /// Returns a builder of the store, chosen like [`Workspace::select`].
     ///
     /// # Errors
     ///
-    /// Where there is none, or it is that of a context.
+    /// If there is none, or it is the builder of a context.
     pub fn stored(&self, name: Option<&str>) -> Result<NodeGroup, BuilderError> {
-        match self.select(name)?.chosen {
+        match self.select(name)? {
             Chosen::Stored(stored) => Ok(stored.group),
             Chosen::Context(name) => Err(BuilderError::OfContext { name }),
         }
     }
 
-    /// Returns the builders of contexts, but for those whose name a stored builder has: that of the
-    /// context `default` first, the others by name.
+    /// Makes a builder the current one. Locks the store before reading it, so that the builder
+    /// exists when the choice is written.
     ///
     /// # Errors
     ///
-    /// Where the contexts cannot be read.
+    /// If there is no such builder, or the store cannot be used.
+    pub fn choose(&self, request: &UseRequest<'_>) -> Result<(), BuilderError> {
+        let mut transaction = self.store.lock()?;
+        let state = transaction.state()?;
+        let change = self
+            .with_surroundings(|surroundings| selection::choose(&state, surroundings, request))?;
+        Ok(transaction.set_current(&change.current, change.default)?)
+    }
+
+    /// Returns the builders of contexts, except those with the name of a stored builder. The
+    /// builder of the context `default` is the first one, the others follow by name.
+    ///
+    /// # Errors
+    ///
+    /// If the contexts cannot be read.
     pub fn context_builders(&self, state: &StoreState) -> Result<Vec<NodeGroup>, BuilderError> {
         let contexts = endpoint::list_contexts(&self.config)?;
         let names = contexts.into_iter().map(|context| context.name);
@@ -91,7 +105,7 @@ impl Workspace {
         &self,
         name: Option<&str>,
         check: impl FnOnce(&Chosen, &Surroundings<'_>) -> Result<(), BuilderError>,
-    ) -> Result<Selection, BuilderError> {
+    ) -> Result<Chosen, BuilderError> {
         let state = self.store.read()?;
         self.with_surroundings(|surroundings| {
             let named = Surroundings {
@@ -99,7 +113,7 @@ impl Workspace {
                 ..*surroundings
             };
             let found = selection::select(&state, &named)?;
-            check(&found.chosen, surroundings)?;
+            check(&found, surroundings)?;
             Ok::<_, BuilderError>(found)
         })
     }

@@ -1,25 +1,26 @@
 //! Names of builders and nodes.
 //!
-//! A name starts with a letter and goes on with letters, digits, `.`, `-` and `_`. The store's files
-//! carry the name in lower case, so `Release` and `release` are the same builder; what is shown is
-//! the name as it was typed.
+//! A name starts with a letter, followed by letters, digits, `.`, `-` and `_`. The files of the
+//! store have the name in lower case, so `Release` and `release` are the same builder. Listings
+//! show the name as it was typed.
 
 use iechor_sandbox::ownership::SEPARATOR;
 use rand::Rng;
 
-/// The name that stands for the current engine and that no builder can take.
+/// The name of the current engine, which no builder may have.
 pub const RESERVED: &str = "default";
 
-/// Attempts of [`generate`] before it gives up.
+/// Maximum number of attempts of [`generate`].
 const ATTEMPTS: usize = 6;
 
-/// Longest name: the file of a builder carries its name, and file systems end at 255 bytes.
+/// Maximum length of a name, in bytes: the file of a builder has its name, and file systems allow
+/// 255 bytes.
 const LONGEST: usize = 200;
 
-/// Why a name is not one.
+/// Reasons why a name is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// The name has a character that names do not have, or starts with none that they start with.
+    /// The name has a character that is not allowed, or does not start with a letter.
     #[error(
         "invalid name {name}, name needs to start with a letter and may not contain symbols, except ._-"
     )]
@@ -27,9 +28,9 @@ pub enum NameError {
         /// The name as it was given.
         name: String,
     },
-    /// The name does not fit into a file name.
+    /// The name is too long for a file name.
     #[error(
-        "invalid name of {length} characters that starts with {start}: at most {LONGEST} are possible; choose a shorter one"
+        "invalid name of {length} characters that starts with {start}: the maximum is {LONGEST} characters"
     )]
     TooLong {
         /// The first characters of the name.
@@ -40,10 +41,10 @@ pub enum NameError {
     /// The name is [`RESERVED`].
     #[error("default is a reserved name and cannot be used to identify builder instance")]
     Reserved,
-    /// The name of a node has what stands between a node's name and the names of its objects.
+    /// The name of a node contains the separator between a node and its objects.
     #[error(
-        "invalid name of a node: {name} has {SEPARATOR:?} in it, which stands between a node and its \
-         further containers, volumes and networks"
+        "invalid node name {name}: it contains {SEPARATOR:?}, which separates the name of a node from those \
+         of its containers, volumes and networks"
     )]
     Separator {
         /// The name.
@@ -54,13 +55,12 @@ pub enum NameError {
     Exhausted,
 }
 
-/// A well-formed name of a builder or node, as it was typed.
+/// A valid name of a builder or node, as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name(String);
 
 impl Name {
-    /// Checks a name. [`RESERVED`] passes: whether it is allowed depends on what is asked, see
-    /// [`Name::for_new_builder`].
+    /// Checks a name. Allows [`RESERVED`], which only [`Name::for_new_builder`] refuses.
     pub fn parse(name: &str) -> Result<Self, NameError> {
         let mut characters = name.chars();
         let starts = characters
@@ -83,7 +83,7 @@ impl Name {
         Ok(Self(name.to_owned()))
     }
 
-    /// Checks the name of a builder that is to be made.
+    /// Checks the name of a new builder.
     pub fn for_new_builder(name: &str) -> Result<Self, NameError> {
         let name = Self::parse(name)?;
         if name.file_name() == RESERVED {
@@ -92,8 +92,8 @@ impl Name {
         Ok(name)
     }
 
-    /// Checks the name of a node that is to be made. Nodes of before the rule, or of docker buildx,
-    /// may have other names.
+    /// Checks the name of a new node. Nodes that older versions or docker buildx created may have
+    /// other names.
     pub fn for_new_node(name: &str) -> Result<Self, NameError> {
         let name = Self::parse(name)?;
         if name.0.contains(SEPARATOR) {
@@ -107,8 +107,8 @@ impl Name {
         &self.0
     }
 
-    /// Returns the name in lower case: the name of the store's file, and what two names are
-    /// compared by.
+    /// Returns the name in lower case: the name of the file in the store. Two names are the same if
+    /// these are.
     pub fn file_name(&self) -> String {
         self.0.to_ascii_lowercase()
     }
@@ -120,8 +120,8 @@ impl std::fmt::Display for Name {
     }
 }
 
-/// Makes up a name that `taken` does not know, such as `brisk_kettle`. From the second attempt on a
-/// digit follows.
+/// Returns a random name that is not `taken`, such as `brisk_kettle`. From the second attempt on, a
+/// digit is appended.
 pub fn generate<R: Rng + ?Sized>(
     random: &mut R,
     mut taken: impl FnMut(&str) -> bool,

@@ -1,4 +1,4 @@
-//! A node of a builder that can be worked with: its driver, its engine, its BuildKit.
+//! A node in use: its driver, its engine, its BuildKit.
 
 mod usage;
 
@@ -14,8 +14,8 @@ use iechor_sandbox::contract::{
 };
 use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
-    Driver, DriverError, Grants, Ledger, LogLevel, NoLedger, Node as DriverNode, NodeContext,
-    Progress, ValidConfig, limits,
+    Driver, DriverError, Grants, Ledger, NoLedger, Node as DriverNode, NodeContext, Progress,
+    ValidConfig, limits,
 };
 
 use crate::boot_progress::{DriverProgress, StatusSender};
@@ -23,21 +23,20 @@ use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
 use crate::error::BuilderError;
 use crate::ledger::{NodeLedger, Uses};
-use crate::store::{Node, NodeGroup, Platform, Purpose, Store};
+use crate::remark::Remark;
+use crate::store::{Node, NodeGroup, Purpose, Store};
 use crate::workspace::Workspace;
 
-/// How long BuildKit has to answer on a new connection.
+/// Maximum time that BuildKit has to answer on a new connection.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A node, with its driver loaded and its engine found.
+/// A node with its loaded driver and its engine.
 pub struct LiveNode {
     /// Its name.
     pub name: String,
-    /// The name of the driver, as the user chose it.
+    /// The driver.
     pub driver: Arc<Driver>,
-    /// What was declared with `--platform`.
-    pub platforms: Vec<Platform>,
-    /// What the driver remarked about the configuration.
+    /// Warnings of the driver about the configuration.
     pub warnings: Vec<Issue>,
     builder: String,
     config: ValidConfig,
@@ -49,14 +48,14 @@ pub struct LiveNode {
     endpoint: String,
     store: Store,
     uses: Arc<Uses>,
-    /// The command that boots it makes the builder too.
+    /// The command that boots it creates its builder, too.
     is_new: bool,
 }
 
-/// The capability that the feature `default-load` takes.
+/// The capability that the feature `default-load` requires.
 const LOAD: &str = "engine.load";
 
-/// BuildKit at the other end of a connection, which has shown that it can build.
+/// A connection to a BuildKit that answered.
 pub struct Connected {
     /// The client.
     pub client: Client,
@@ -65,11 +64,11 @@ pub struct Connected {
 }
 
 impl LiveNode {
-    /// Loads the driver, checks the configuration and finds the engine. Talks to no daemon.
+    /// Loads the driver, checks the configuration and finds the engine. Connects to no daemon.
     ///
     /// # Errors
     ///
-    /// Where any of this fails; every bad option is named at once.
+    /// If one of these fails. All invalid options are named at once.
     pub async fn open(
         workspace: &Workspace,
         group: &NodeGroup,
@@ -79,11 +78,11 @@ impl LiveNode {
         Self::with(workspace, group, node, &loaded).await
     }
 
-    /// As [`Self::open`], with the driver as it was loaded.
+    /// Does what [`Self::open`] does, with a driver that is loaded already.
     ///
     /// # Errors
     ///
-    /// The same.
+    /// As [`Self::open`].
     pub async fn with(
         workspace: &Workspace,
         group: &NodeGroup,
@@ -102,7 +101,6 @@ impl LiveNode {
         Ok(Self {
             name: node.name.clone(),
             driver,
-            platforms: node.platforms.clone(),
             warnings,
             builder: group.name.clone(),
             config,
@@ -118,7 +116,7 @@ impl LiveNode {
         })
     }
 
-    /// Marks it as the node of a builder that the same command creates.
+    /// Marks the node as one of a builder that the same command creates.
     pub(crate) fn of_new_builder(self) -> Self {
         Self {
             is_new: true,
@@ -126,7 +124,7 @@ impl LiveNode {
         }
     }
 
-    /// Returns the engine behind it, where its driver uses one.
+    /// Returns the engine, if the driver uses one.
     pub fn engine(&self) -> Option<&Arc<dyn Engine>> {
         self.engine.as_ref()
     }
@@ -151,37 +149,36 @@ impl LiveNode {
     }
 
     fn quiet(&self) -> DriverNode {
-        // Nothing but a boot creates.
+        // Only a boot creates objects.
         self.bound(Arc::new(NoProgress), Arc::new(NoLedger))
     }
 
-    /// Returns whether it runs.
+    /// Returns the status of the node.
     ///
     /// # Errors
     ///
-    /// What the driver or the engine reported.
+    /// A failure of the driver or the engine.
     pub async fn info(&self) -> Result<Info, BuilderError> {
         Ok(self.quiet().info().await?)
     }
 
-    /// Returns whether results are loaded into the engine by default, and what else it can do.
+    /// Returns the features of the driver, such as loading results into the engine by default.
     ///
     /// # Errors
     ///
-    /// What the driver reported.
+    /// A failure of the driver.
     pub async fn features(&self) -> Result<Vec<Feature>, BuilderError> {
         Ok(self.quiet().features().await?)
     }
 
-    /// Checks that the driver may have results loaded into the engine where the user named no
-    /// output, under these names.
+    /// Checks that the driver may load results into the engine by default, under these names.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// If it is not granted.
     pub fn may_load(&self, names: &[String]) -> Result<(), iechor_sandbox::Denial> {
         if names.is_empty() {
-            // It replaces no image, but the engine keeps it.
+            // A result without a name replaces no image, but the engine keeps it.
             return self.grants.check(LOAD, "<none>");
         }
         names
@@ -189,20 +186,21 @@ impl LiveNode {
             .try_for_each(|name| self.grants.check(LOAD, name))
     }
 
-    /// Returns the version of BuildKit, where BuildKit itself does not say.
+    /// Returns the version of BuildKit according to the driver, for a BuildKit that does not report
+    /// it.
     ///
     /// # Errors
     ///
-    /// What the driver reported.
+    /// A failure of the driver.
     pub async fn version(&self) -> Result<String, BuilderError> {
         Ok(self.quiet().version().await?)
     }
 
-    /// Starts what is missing, shown as a vertex.
+    /// Boots the node, and shows the progress as a vertex.
     ///
     /// # Errors
     ///
-    /// What went wrong. Nothing that was created is left, or it is [`BuilderError::Incomplete`].
+    /// If the boot fails. No objects are left, except with [`BuilderError::Incomplete`].
     pub async fn boot(&self, status: &StatusSender) -> Result<(), BuilderError> {
         self.begin_use().await?;
         self.boot_in_use(status).await
@@ -233,7 +231,7 @@ impl LiveNode {
             .await;
         vertex.end(match &result {
             Ok(()) => Ok(()),
-            // The words by which a renderer knows that it was no failure.
+            // The text by which a renderer recognizes a cancellation.
             Err(DriverError::Cancelled { .. }) => Err("context canceled".into()),
             Err(error) => Err(error.to_string()),
         });
@@ -254,11 +252,11 @@ impl LiveNode {
         })
     }
 
-    /// Connects to BuildKit where it runs; `None` where it does not.
+    /// Connects to BuildKit if it runs; `None` otherwise.
     ///
     /// # Errors
     ///
-    /// What went wrong otherwise.
+    /// If the connection fails for another reason.
     pub async fn connect_running(&self) -> Result<Option<Connected>, BuilderError> {
         let stream = match self.quiet().dial().await {
             Ok(stream) => stream,
@@ -283,11 +281,12 @@ impl LiveNode {
         }
     }
 
-    /// Connects to BuildKit, and boots it first where it does not run or does not answer yet.
+    /// Connects to BuildKit. Boots it first if it does not run or does not answer yet.
     ///
     /// # Errors
     ///
-    /// What went wrong; [`BuilderError::Incomplete`] where something is left in the engine.
+    /// If the connection or the boot fails; [`BuilderError::Incomplete`] if objects are left in the
+    /// engine.
     pub async fn connect(&self, status: &StatusSender) -> Result<Connected, BuilderError> {
         self.begin_use().await?;
         match self.connect_running().await {
@@ -295,7 +294,7 @@ impl LiveNode {
                 self.confirm().await?;
                 return Ok(connected);
             }
-            // Another process may have started it a moment ago: booting waits until it is ready.
+            // Another process may have started it a moment ago: a boot waits until it is ready.
             Ok(_)
             | Err(
                 BuilderError::BuildKit(_)
@@ -321,11 +320,11 @@ impl LiveNode {
         })
     }
 
-    /// Stops it.
+    /// Stops BuildKit.
     ///
     /// # Errors
     ///
-    /// What the driver or the engine reported.
+    /// A failure of the driver or the engine.
     pub async fn stop(&self) -> Result<(), BuilderError> {
         Ok(self
             .quiet()
@@ -336,32 +335,31 @@ impl LiveNode {
             .await?)
     }
 
-    /// Removes what it has in the engine.
+    /// Removes the objects of the node in the engine.
     ///
     /// # Errors
     ///
-    /// What the driver or the engine reported.
+    /// A failure of the driver or the engine.
     pub async fn remove(&self, options: RemoveOptions) -> Result<(), BuilderError> {
         Ok(self.quiet().remove(options).await?)
     }
 }
 
-/// Warns, once for a command, that the driver is another one than the builder was made with. This is
-/// no error: the user may have updated the driver.
+/// Warns, once in a command, that the driver is not the one that the builder was created with. This
+/// is not an error: the user may have updated the driver.
 fn remark_change(workspace: &Workspace, group: &NodeGroup, node: &Node, loaded: &Loaded) {
     if let Some(before) = group.driver_digest.as_deref()
         && let Some(now) = loaded.own_digest()
         && before != now
     {
-        workspace.say_once(
-            LogLevel::Warn,
+        workspace.remark_once(
             loaded.driver.name(),
-            &format!(
-                "changed since builder {builder} was made with it: {before} -> {now}; `iechor \
-                 buildx create --name {builder} --node {node}` accepts the change",
-                builder = group.name,
-                node = node.name,
-            ),
+            &Remark::DriverChanged {
+                builder: group.name.clone(),
+                node: node.name.clone(),
+                before: before.to_owned(),
+                now: now.to_owned(),
+            },
         );
     }
 }

@@ -1,9 +1,9 @@
-//! What daemons said of themselves, kept for listings.
+//! Answers of daemons, kept for listings.
 //!
-//! To connect to a daemon in a container costs the engine a process in it: tens of milliseconds a
-//! node. A listing needs the version and the platforms, and neither changes within a run of the
-//! daemon, which the driver names ([`Info::run`](iechor_sandbox::contract::Info)). One file a run
-//! in the folder `daemons` of the cache; without it everything works, slower.
+//! A connection to a daemon in a container costs the engine a process there: tens of milliseconds
+//! for each node. A listing needs the version and the platforms, and neither changes within a run
+//! of the daemon, which the driver names ([`Info::run`](iechor_sandbox::contract::Info)). Each run
+//! has one file in the directory `daemons` of the cache. Without it, listings work, but slower.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use iechor_platform::Platform;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// After so long a file is of no use: most likely its run is over.
+/// Age at which a file is removed: most likely its run is over.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// What a daemon said.
+/// The answers of a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Said {
     /// Its version.
@@ -44,7 +44,7 @@ impl Said {
         }
     }
 
-    /// Returns its workers, as far as a listing needs them.
+    /// Returns its workers, with the fields that a listing needs.
     pub(crate) fn workers(&self) -> Vec<Worker> {
         let worker = |said: &SaidWorker| Worker {
             id: said.id.clone(),
@@ -55,20 +55,20 @@ impl Said {
     }
 }
 
-/// Returns what the daemon said in that run.
+/// Returns the answers of the daemon in that run.
 pub(crate) fn recall(endpoint: &str, run: &str) -> Option<Said> {
     recall_in(&directory()?, endpoint, run)
 }
 
-/// Keeps what the daemon said in that run.
+/// Stores the answers of the daemon in that run.
 pub(crate) fn remember(endpoint: &str, run: &str, said: &Said) {
     if let Some(directory) = directory() {
-        // It saves time and nothing else.
+        // A failure costs time only.
         let _ = remember_in(&directory, endpoint, run, said);
     }
 }
 
-/// Most bytes of what is kept of one run; it has about a thousand for each worker.
+/// Maximum size of a file, in bytes; a worker takes about a thousand.
 const MOST_BYTES: u64 = 1 << 20;
 
 fn recall_in(directory: &Path, endpoint: &str, run: &str) -> Option<Said> {
@@ -80,7 +80,7 @@ fn recall_in(directory: &Path, endpoint: &str, run: &str) -> Option<Said> {
 fn remember_in(directory: &Path, endpoint: &str, run: &str, said: &Said) -> std::io::Result<()> {
     fs::create_dir_all(directory)?;
     forget_old(directory);
-    // Whole or not at all: another process may read it at any time.
+    // Replaced in one step: another process may read it at any time.
     let path = directory.join(file_name(endpoint, run));
     replace(&path, &serde_json::to_vec(said)?, Replacement::default())
 }
@@ -95,7 +95,7 @@ fn forget_old(directory: &Path) {
     }
 }
 
-/// Endpoint and run are a driver's and a user's words, so they name no file themselves.
+/// A hash, since endpoint and run come from a user and a driver and must not name a file.
 fn file_name(endpoint: &str, run: &str) -> String {
     let digest = Sha256::digest(format!("{endpoint}\n{run}"));
     let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-//! Tells the catalog of drivers which builders use them.
+//! Lists the users of drivers for the catalog.
 
 use std::error::Error;
 
@@ -9,7 +9,7 @@ use crate::store::Store;
 impl Users for Store {
     fn list(&self) -> Result<Vec<Use>, Box<dyn Error + Send + Sync>> {
         let state = self.read()?;
-        // Files that cannot be read are left out: those builders cannot be used.
+        // Builders whose files cannot be read are omitted: they cannot be used.
         let stored = state.builders().filter_map(|(_, stored)| stored.ok());
         Ok(stored
             .map(|stored| Use {

@@ -1,4 +1,4 @@
-//! What a command on builders needs: the store, the catalog of drivers, engines, the configuration.
+//! The context of a command: the store, the catalog of drivers, engines and the configuration.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::BuilderError;
 use crate::ledger::Uses;
+use crate::remark::{Advice, Remark};
 use crate::store::Store;
 
-/// How long an engine may take to describe itself.
+/// Maximum time that an engine has to describe itself.
 const ENGINE_ANSWER: Duration = Duration::from_secs(20);
 
 /// The context of one command.
@@ -30,13 +31,15 @@ pub struct Workspace {
     pub config: Arc<DockerConfig>,
     /// Variables that name an engine.
     pub environment: Environment,
-    /// Value of `--builder`.
+    /// Name of a builder from the command line.
     pub builder_flag: Option<String>,
     /// Value of `BUILDX_BUILDER`.
     pub builder_variable: Option<String>,
     /// Log for the diagnostics of drivers.
     pub log: Arc<dyn Log>,
-    /// Cancels what is in progress.
+    /// Returns advice on a remark.
+    pub advice: Advice,
+    /// Cancels the operations in progress.
     pub cancel: CancellationToken,
     engines: Mutex<HashMap<String, Arc<dyn Engine>>>,
     said: Mutex<HashSet<String>>,
@@ -44,7 +47,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Returns the context, as the process's environment says.
+    /// Returns the context of this process, from its environment.
     ///
     /// # Errors
     ///
@@ -52,6 +55,7 @@ impl Workspace {
     pub fn from_process(
         builder_flag: Option<String>,
         log: Arc<dyn Log>,
+        advice: Advice,
         cancel: CancellationToken,
     ) -> Result<Self, BuilderError> {
         let environment = Environment::from_process();
@@ -70,6 +74,7 @@ impl Workspace {
             builder_flag,
             builder_variable: std::env::var("BUILDX_BUILDER").ok(),
             log,
+            advice,
             cancel,
             engines: Mutex::default(),
             said: Mutex::default(),
@@ -77,16 +82,17 @@ impl Workspace {
         })
     }
 
-    /// Returns the nodes that this process uses.
+    /// Returns the locks of the nodes that this process uses.
     pub(crate) fn uses(&self) -> Arc<Uses> {
         Arc::clone(&self.uses)
     }
 
-    /// Writes a message about a driver to the log, unless it was written before.
-    pub fn say_once(&self, level: LogLevel, driver: &str, message: &str) {
+    /// Writes a remark about a driver to the log, with advice, unless this command wrote it before.
+    pub(crate) fn remark_once(&self, driver: &str, remark: &Remark) {
+        let message = format!("{remark}; {}", (self.advice)(remark));
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.insert(format!("{driver}: {message}")) {
-            self.log.write(level, driver, message, &[]);
+            self.log.write(LogLevel::Warn, driver, &message, &[]);
         }
     }
 

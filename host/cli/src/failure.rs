@@ -1,13 +1,13 @@
-//! Errors in words, and what the program exits with.
+//! Errors in words, hints, and exit codes.
 //!
-//! Exit codes are docker buildx's: 1 for most, 100 and 102 for an internal error of BuildKit and
-//! for one of its limits, 130 for what the user cancelled.
+//! The crates below return errors that carry data: a kind, a cause, and what a hint needs. Flags and
+//! commands are named here only: [`builders`], [`build`] and [`drivers`] have the hints of one crate
+//! each. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
 
 mod build;
 mod builders;
 mod drivers;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -18,40 +18,83 @@ use iechor_build::BuildError;
 use iechor_builder::{BuilderError, EngineError, EngineErrorKind};
 use iechor_buildkit::{Code, source_snippet};
 use iechor_catalog::CatalogError;
-use iechor_sandbox::{Denial, DenialReason, DriverError, Missing, Remedy};
 
 use crate::command::Iechor;
 use crate::terminal;
 use crate::text::Text;
 
-const GENERAL: u8 = 1;
-const INTERNAL: u8 = 100;
-const RESOURCE_EXHAUSTED: u8 = 102;
-/// The user cancelled.
+pub use builders::remark_hint;
+
+/// Exit code of what the user cancelled.
 pub const CANCELLED: u8 = 130;
 
-/// Prints a wrong command line's error, or the help that was asked for.
+/// A kind of failure, as far as exit codes differ. Of several failures, the last kind counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    General,
+    /// An internal error of BuildKit.
+    Internal,
+    /// A limit of BuildKit.
+    ResourceExhausted,
+    /// The user cancelled.
+    Cancelled,
+}
+
+impl Kind {
+    fn of(error: &anyhow::Error) -> Self {
+        if let Some(error) = error.downcast_ref() {
+            return build::kind(error);
+        }
+        if let Some(error) = error.downcast_ref() {
+            return builders::kind(error);
+        }
+        match error.downcast_ref::<CatalogError>() {
+            Some(error) if error.is_cancelled() => Self::Cancelled,
+            _ => Self::General,
+        }
+    }
+
+    fn of_buildkit(error: &iechor_buildkit::Error) -> Self {
+        match error.code() {
+            Some(Code::Canceled) => Self::Cancelled,
+            Some(Code::Internal) => Self::Internal,
+            Some(Code::ResourceExhausted) => Self::ResourceExhausted,
+            _ => Self::General,
+        }
+    }
+
+    const fn exit_code(self) -> u8 {
+        match self {
+            Self::General => 1,
+            Self::Internal => 100,
+            Self::ResourceExhausted => 102,
+            Self::Cancelled => CANCELLED,
+        }
+    }
+}
+
+/// Prints the error of a wrong command line, or the help that the user asked for.
 pub fn usage(error: clap::Error) -> ExitCode {
-    // An error repeats arguments, which a script may have from anywhere: it is that of the same
-    // command line with nothing in it that ends a line.
+    // An error repeats arguments, which may come from anywhere in a script: it is made from the same
+    // command line without characters that end a line.
     let arguments = std::env::args_os().map(|argument| one_line(&argument));
     let error = Iechor::try_parse_from(arguments).err().unwrap_or(error);
     terminal::usage(&error);
     if error.use_stderr() {
-        ExitCode::from(GENERAL)
+        ExitCode::from(Kind::General.exit_code())
     } else {
         ExitCode::SUCCESS
     }
 }
 
-/// Returns an argument with spaces for control characters.
+/// Returns an argument with spaces instead of control characters.
 fn one_line(argument: &OsStr) -> OsString {
     let bytes = argument.as_bytes().iter();
     let bytes = bytes.map(|byte| if byte.is_ascii_control() { b' ' } else { *byte });
     OsString::from_vec(bytes.collect())
 }
 
-/// Prints an error with what belongs to it, and returns the exit code.
+/// Prints an error with its source lines and hints, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(error) = of_daemon(error) {
         for source in error.sources() {
@@ -63,34 +106,16 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     terminal::error(&format!("{error:#}"));
-    if let Some(hint) = hint(error) {
-        terminal::hint(&hint);
+    let hints = hints(error);
+    if !hints.is_empty() {
+        terminal::hint(&hints.join("\n"));
     }
-    let catalog_error = error.downcast_ref::<CatalogError>();
-    if catalog_error.is_some_and(CatalogError::is_cancelled) {
-        return ExitCode::from(CANCELLED);
-    }
-    ExitCode::from(exit_code(error))
-}
-
-fn exit_code(error: &anyhow::Error) -> u8 {
-    let is_cancelled = match (error.downcast_ref(), error.downcast_ref()) {
-        (Some(error), _) => BuilderError::is_cancelled(error),
-        (None, Some(error)) => BuildError::is_cancelled(error),
-        (None, None) => false,
-    };
-    match of_daemon(error).and_then(iechor_buildkit::Error::code) {
-        _ if is_cancelled => CANCELLED,
-        Some(Code::Canceled) => CANCELLED,
-        Some(Code::Internal) => INTERNAL,
-        Some(Code::ResourceExhausted) => RESOURCE_EXHAUSTED,
-        _ => GENERAL,
-    }
+    ExitCode::from(Kind::of(error).exit_code())
 }
 
 /// Prints what to do about failures that were shown already, each hint once.
 pub fn advise<'a>(failures: impl IntoIterator<Item = &'a BuilderError>) {
-    say_once(failures.into_iter().filter_map(builders::builder_hint));
+    say_once(failures.into_iter().flat_map(builders::hints));
 }
 
 /// Prints what to do about failures of drivers that were shown already, each hint once.
@@ -125,7 +150,7 @@ fn engine_hint(failure: EngineErrorKind) -> Option<&'static str> {
     }
 }
 
-/// Returns the error of the daemon that an error is, where it is one.
+/// Returns the error of BuildKit, if the error is one.
 fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
     if let Some(BuildError::Solve(error)) = error.downcast_ref() {
         return Some(error);
@@ -136,90 +161,21 @@ fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
     }
 }
 
-/// What to do about errors whose own words come from elsewhere.
-fn hint(error: &anyhow::Error) -> Option<Cow<'static, str>> {
-    // A daemon that builds can say anything: its text does not choose what the user is advised to do.
+/// Returns what to do about an error. Only data of the error decides: its text may come from a daemon,
+/// which must not choose what the user is advised to do.
+fn hints(error: &anyhow::Error) -> Vec<String> {
     if let Some(error) = error.downcast_ref::<BuildError>() {
-        return build::hint(error).map(Cow::Owned);
+        return build::hint(error).into_iter().collect();
     }
-    if let Some(BuilderError::BuildKit(_)) = error.downcast_ref() {
-        return None;
+    if let Some(error) = error.downcast_ref::<BuilderError>() {
+        return builders::hints(error);
     }
-    let builder_hint = || error.downcast_ref().and_then(builders::builder_hint);
-    let catalog_hint = || error.downcast_ref().and_then(drivers::catalog_hint);
-    if let Some(hint) = builder_hint().or_else(catalog_hint) {
-        return Some(hint.into());
+    if let Some(error) = error.downcast_ref::<CatalogError>() {
+        return drivers::catalog_hint(error).into_iter().collect();
     }
-    let builder_error = error.downcast_ref::<BuilderError>();
-    let engine_failure = match builder_error {
-        Some(error) => error.engine_failure(),
-        None => error.downcast_ref().map(EngineError::kind),
-    };
-    if let Some(hint) = engine_failure.and_then(engine_hint) {
-        return Some(hint.into());
-    }
-    if let Some(BuilderError::Incomplete { builder, .. }) = builder_error {
-        let hint = format!(
-            "`iechor buildx rm {builder}` removes what is left, and so does the next command that \
-             uses {builder}; `iechor buildx ls` shows it until then"
-        );
-        return Some(hint.into());
-    }
-    let driver_error = match (builder_error, error.downcast_ref()) {
-        (Some(BuilderError::Driver(error)), _) | (_, Some(CatalogError::Driver(error))) => {
-            Some(error)
-        }
-        _ => None,
-    };
-    match driver_error {
-        Some(DriverError::Crashed { .. }) => {
-            Some("this is a fault of the driver; --debug shows where, for its author".into())
-        }
-        Some(DriverError::Denied { driver, denial }) => denied(driver, denial).map(Cow::from),
-        Some(DriverError::Untrusted { requests, .. }) => {
-            let flags = requests.iter().map(|(name, _)| format!(" --grant {name}"));
-            Some(format!("to grant it, add:{}", flags.collect::<String>()).into())
-        }
-        Some(DriverError::Failed {
-            remedy: Some(remedy),
-            ..
-        }) => Some(remedied(remedy).into()),
-        _ => None,
-    }
-}
-
-/// What to do about a denial; `None` where nothing that the user says changes it.
-fn denied(driver: &str, denial: &Denial) -> Option<String> {
-    let capability = &denial.capability;
-    let grant = match &denial.reason {
-        DenialReason::NotGranted { grant, .. } => grant,
-        _ => return denial.remedy.as_ref().map(remedied),
-    };
-    let mut hint =
-        format!("`iechor driver trust {driver}` shows what the driver may do, and changes that");
-    match grant {
-        Missing::Pattern(pattern) => hint += &format!("; --grant {capability}={pattern} would"),
-        Missing::Everything => {
-            hint += &format!("; only --grant {capability}, of any image, would");
-        }
-        Missing::Unknown => {}
-    }
-    if matches!(grant, Missing::Pattern(_) | Missing::Everything) {
-        hint += " allow this";
-    }
-    if let Some(remedy) = &denial.remedy {
-        hint += &format!(". Or: {}", remedied(remedy));
-    }
-    Some(hint)
-}
-
-fn remedied(remedy: &Remedy) -> String {
-    match remedy {
-        Remedy::Recreate { builder } => format!(
-            "`iechor buildx rm --keep-state {builder}` removes the container; create the builder \
-             again to have a new one"
-        ),
-    }
+    let engine = error.downcast_ref().map(EngineError::kind);
+    let hint = engine.and_then(engine_hint).map(str::to_owned);
+    hint.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -240,6 +196,15 @@ mod tests {
             })))
         };
         let builder = || BuilderError::Cancelled("the command");
+        let node = |node: &str, error| BuilderError::Node {
+            action: "stop",
+            node: node.into(),
+            error: Box::new(error),
+        };
+        let timed_out = || BuilderError::TimedOut {
+            what: "the engine".into(),
+            seconds: 20,
+        };
         for (error, expected) in [
             (solve(Code::Unknown).into(), 1),
             (solve(Code::Internal).into(), 100),
@@ -249,10 +214,23 @@ mod tests {
             (BuildError::from(builder()).into(), 130),
             (builder().into(), 130),
             (BuilderError::BuildKit(Error::Cancelled).into(), 130),
+            (
+                BuilderError::Several(vec![node("a", builder()), node("b", builder())]).into(),
+                130,
+            ),
+            (
+                BuilderError::Several(vec![node("a", timed_out()), node("b", builder())]).into(),
+                130,
+            ),
+            (
+                BuilderError::Several(vec![node("a", timed_out()), node("b", timed_out())]).into(),
+                1,
+            ),
+            (CatalogError::Cancelled("the download").into(), 130),
             (BuildError::Plan(PlanError::NoTag).into(), 1),
             (anyhow::anyhow!("anything"), 1),
         ] {
-            assert_eq!(exit_code(&error), expected, "{error}");
+            assert_eq!(Kind::of(&error).exit_code(), expected, "{error}");
         }
     }
 }

@@ -62,6 +62,7 @@ where
             Arc::new(DriverLog {
                 debug: common.debug,
             }),
+            failure::remark_hint,
             cancel.clone(),
         )?;
         let overdue = async {

@@ -42,6 +42,7 @@ mod network;
 pub mod output;
 mod real;
 pub mod report;
+mod rerun;
 mod run;
 pub mod scenario;
 mod stage;

@@ -12,9 +12,10 @@ use crate::conformance;
 use crate::error::KitError;
 use crate::kit::Kit;
 use crate::report::{self, Coverage, Failure, Report, TestResult};
+use crate::rerun;
 use crate::scenario::Scenario;
 use crate::subject::Subject;
-use crate::test::{Test, result, word};
+use crate::test::{Test, result};
 
 /// The version of the report's schema.
 const SCHEMA: u32 = 1;
@@ -214,8 +215,8 @@ impl Run {
         let subject = match met {
             Ok(subject) => subject,
             Err(reason) => {
-                let expected = "the driver describes itself and accepts a configuration (give what it \
-                                needs with --driver-opt and --endpoint)";
+                let expected = "the driver describes itself and accepts a configuration (give the test \
+                                the options and the endpoint that it needs)";
                 let report = unmet(self, expected, reason);
                 let _ = events.send(Event::Started(report.subject.clone()));
                 for test in &report.tests {
@@ -262,7 +263,7 @@ impl Run {
                 )),
             });
             let (name, text) = (test.name().to_owned(), test.text().to_owned());
-            let rerun = test.rerun(&self.kit);
+            let rerun = rerun::only(&self.kit, test.name(), test.scenario());
             let result = result(name, text, rerun, verdict, begun.elapsed());
             let _ = events.send(Event::Tested(result.clone()));
             report.tests.push(result);
@@ -332,7 +333,7 @@ fn unmet(run: &Run, expected: &str, happened: String) -> Report {
         tests: vec![result(
             "driver-can-be-tested".into(),
             expected.to_owned(),
-            format!("iechor driver test {}", word(run.kit.driver.name())),
+            rerun::all(&run.kit),
             Err(Failure::new(expected, happened)),
             Duration::ZERO,
         )],

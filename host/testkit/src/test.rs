@@ -1,11 +1,9 @@
 //! One test of a run, whatever it tests.
 
+use std::path::Path;
 use std::time::Duration;
 
-use iechor_sandbox::{Grant, Source};
-
 use crate::conformance::{Outcome, Planned, Verdict};
-use crate::kit::Kit;
 use crate::report::{Status, TestResult};
 use crate::scenario::Scenario;
 use crate::subject::Subject;
@@ -31,59 +29,19 @@ impl Test<'_> {
         }
     }
 
+    /// Returns the file of the scenario, if the test is one.
+    pub(crate) fn scenario(&self) -> Option<&Path> {
+        match self {
+            Self::Check(_) => None,
+            Self::Scenario(scenario) => Some(&scenario.path),
+        }
+    }
+
     pub(crate) async fn run(&self, subject: &Subject, bless: bool) -> Verdict {
         match self {
             Self::Check(check) => check.run(subject).await,
             Self::Scenario(scenario) => scenario.run(subject, bless).await,
         }
-    }
-
-    /// Returns the command that runs only that test again.
-    pub(crate) fn rerun(&self, kit: &Kit) -> String {
-        let mut command = format!("iechor driver test {}", word(kit.driver.name()));
-        if kit.real.is_some() {
-            command += " --engine real";
-        }
-        if let Some(real) = &kit.real
-            && *kit.driver.source() != Source::Embedded
-        {
-            for grant in &real.granted {
-                for flag in flags(grant) {
-                    command += &format!(" --grant {}", word(&flag));
-                }
-            }
-        }
-        for (name, value) in &kit.options {
-            command += &format!(" --driver-opt {}", word(&format!("{name}={value}")));
-        }
-        if let Some(endpoint) = &kit.endpoint {
-            command += &format!(" --endpoint {}", word(endpoint));
-        }
-        if let Test::Scenario(scenario) = self {
-            command += &format!(" --scenario {}", word(&scenario.path.display().to_string()));
-        }
-        command + &format!(" --only {}", word(self.name()))
-    }
-}
-
-/// Returns a grant as the flag `--grant` takes it: one for each pattern.
-fn flags(grant: &Grant) -> Vec<String> {
-    match grant.scope.as_slice() {
-        [] => vec![grant.name.clone()],
-        scope => scope
-            .iter()
-            .map(|pattern| format!("{}={pattern}", grant.name))
-            .collect(),
-    }
-}
-
-/// Returns a word as a shell takes it.
-pub(crate) fn word(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_-./:=@,+%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 

@@ -1,11 +1,11 @@
-//! What can be wrong with a configuration of the daemon.
+//! Errors in a configuration of the daemon.
 
 use std::path::PathBuf;
 
 use iechor_files::FileError;
 use iechor_files::pem::PemError;
 
-/// A place in the configuration file.
+/// A position in the configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The file.
@@ -20,7 +20,7 @@ impl std::fmt::Display for Location {
     }
 }
 
-/// Why a configuration cannot be taken in.
+/// Reasons why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file does not exist.
@@ -34,15 +34,15 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says, or why it is not read.
+        /// The error of the system, or the reason why the file is not read.
         source: FileError,
     },
     /// The file is not TOML.
     #[error("failed to parse buildkit configuration file: {location}: {message}")]
     Syntax {
-        /// Where.
+        /// Position.
         location: Location,
-        /// What the parser says.
+        /// Message of the parser.
         message: String,
     },
     /// A value has the wrong type.
@@ -50,21 +50,21 @@ pub enum ConfigError {
         "invalid buildkit configuration file: {location}: {key} is {found}, but has to be {expected}"
     )]
     Type {
-        /// Where.
+        /// Position.
         location: Location,
-        /// The key with those around it, such as `registry."docker.io".ca`.
+        /// The full key, such as `registry."docker.io".ca`.
         key: String,
-        /// What the value is.
+        /// Type of the value.
         found: &'static str,
-        /// What it has to be.
+        /// Required type.
         expected: &'static str,
     },
     /// A pair of key and certificate lacks one of them.
     #[error("invalid buildkit configuration file: {location}: {key} lacks `{missing}`")]
     Incomplete {
-        /// Where.
+        /// Position.
         location: Location,
-        /// The key with those around it.
+        /// The full key.
         key: String,
         /// `key` or `cert`.
         missing: &'static str,
@@ -78,12 +78,12 @@ pub enum ConfigError {
         path: PathBuf,
         /// The key that names it.
         key: String,
-        /// Where.
+        /// Position.
         location: Location,
-        /// What the system says, or why it is not read.
+        /// The error of the system, or the reason why the file is not read.
         source: FileError,
     },
-    /// A certificate or key is not one.
+    /// A file does not hold a certificate or key.
     #[error("cannot use {kind} file: {}: {source} ({key} in {location} names it)", path.display())]
     Content {
         /// `CA`, `key` or `cert`.
@@ -92,17 +92,17 @@ pub enum ConfigError {
         path: PathBuf,
         /// The key that names it.
         key: String,
-        /// Where.
+        /// Position.
         location: Location,
-        /// What is wrong with it.
+        /// The fault of the file.
         source: PemError,
     },
-    /// All files together are more than a node may have.
+    /// All files together exceed the limits of a node.
     #[error("invalid buildkit configuration file: {}: with the files that it names {reason}", path.display())]
     TooMuch {
         /// The file.
         path: PathBuf,
-        /// How much there is, and how much there may be.
+        /// The size, and the limit.
         reason: String,
     },
 }

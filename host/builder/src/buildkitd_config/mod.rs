@@ -1,10 +1,11 @@
-//! The daemon's configuration file, from `--buildkitd-config`, with the certificates that it names.
+//! The daemon's configuration file, with the certificates that it names.
 //!
-//! The daemon runs elsewhere, so certificates and keys of registries are taken along: each becomes
-//! a file `certs/<registry>/<name>`, and the configuration names it where the daemon will find it,
-//! below `/etc/buildkit`. Nothing else of the user's text changes, comments and order included.
+//! The daemon runs elsewhere, so the certificates and keys of registries are stored with the node:
+//! each becomes a file `certs/<registry>/<name>`, and the configuration names it where the daemon
+//! finds it, below `/etc/buildkit`. Nothing else in the user's text changes, including comments and
+//! order.
 //!
-//! What is taken in is stored with the builder: later edits of the file do not reach it.
+//! Later changes of the user's file have no effect on the builder.
 
 mod error;
 mod reading;
@@ -25,26 +26,26 @@ pub const CONFIG_FILE: &str = "buildkitd.toml";
 /// The directory in which the daemon finds the node's files.
 pub const DAEMON_DIRECTORY: &str = NODE_FILES_DIRECTORY;
 
-/// The largest configuration file that is taken in, in bytes; they have a few thousand.
+/// Maximum size of a configuration file, in bytes. Usual files have a few thousand.
 pub const LARGEST_FILE: u64 = 1024 * 1024;
 
-/// The file in the store's directory that is used where no other is given.
+/// Name of the file in the store's directory that is the default.
 const DEFAULT_FILE: &str = "buildkitd.default.toml";
 
 /// Permissions of a file for everybody, and of one that holds a private key.
 const PUBLIC: u32 = 0o644;
 const PRIVATE: u32 = 0o600;
 
-/// A configuration as it is stored with a node.
+/// A configuration in the form in which it is stored with a node.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ConfigFiles {
-    /// Contents by path below [`DAEMON_DIRECTORY`]; permissions are told by [`mode`].
+    /// Contents by path below [`DAEMON_DIRECTORY`]; [`mode_of`] has their permissions.
     pub files: BTreeMap<String, Vec<u8>>,
     /// The value of `insecure-entitlements`.
     pub insecure_entitlements: Vec<String>,
 }
 
-/// Leaves the contents out: they hold private keys.
+/// Omits the contents, which may hold private keys.
 impl std::fmt::Debug for ConfigFiles {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -55,15 +56,15 @@ impl std::fmt::Debug for ConfigFiles {
     }
 }
 
-/// Returns the configuration to use: the one that is given, else `buildkitd.default.toml` in the
-/// store's directory if there is one.
+/// Returns the path of the configuration: the given one, else `buildkitd.default.toml` in the
+/// store's directory if it exists.
 pub fn find(given: Option<&Path>, store_directory: &Path) -> Option<PathBuf> {
     let default = || Some(store_directory.join(DEFAULT_FILE)).filter(|path| path.exists());
     given.map(Path::to_owned).or_else(default)
 }
 
-/// Reads a configuration with the files that it names. Relative names start at `directory`, the
-/// current one of the command; a file that is not there is looked for beside the configuration.
+/// Reads a configuration with the files that it names. Relative names are relative to `directory`,
+/// the current directory of the command, or else to the directory of the configuration.
 pub fn load(path: &Path, directory: &Path) -> Result<ConfigFiles, ConfigError> {
     let data = iechor_files::read(path, LARGEST_FILE).map_err(|error| {
         let path = path.to_owned();
@@ -107,13 +108,8 @@ pub fn load(path: &Path, directory: &Path) -> Result<ConfigFiles, ConfigError> {
     })
 }
 
-/// Returns the permissions of a file of a node: 0600 where it holds a private key, 0644 otherwise.
-/// What it holds decides, and how the configuration names it; no driver does.
-pub fn mode(files: &BTreeMap<String, Vec<u8>>, path: &str) -> u32 {
-    mode_of(&private(files), path)
-}
-
-/// As [`mode`], with the [`private`] files of the node.
+/// Returns the permissions of a file of a node: 0600 if it is one of the [`private`] files of the node,
+/// 0644 otherwise.
 pub fn mode_of(private: &BTreeSet<&str>, path: &str) -> u32 {
     if private.contains(path) {
         PRIVATE
@@ -122,7 +118,8 @@ pub fn mode_of(private: &BTreeSet<&str>, path: &str) -> u32 {
     }
 }
 
-/// Returns the files of a node that hold a private key.
+/// Returns the paths of the files of a node that hold a private key. Their contents and the
+/// configuration decide; a driver does not.
 pub fn private(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<&str> {
     let named = named_keys(files);
     let holds_key = |(path, data): &(&String, &Vec<u8>)| {

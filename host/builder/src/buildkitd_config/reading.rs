@@ -1,4 +1,4 @@
-//! Reads a configuration, and takes in the files that it names.
+//! Reads a configuration and the files that it names.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,19 +12,19 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Location};
 use super::{CONFIG_FILE, DAEMON_DIRECTORY};
 
-/// Returns the line of a place in a text, from 1.
+/// Returns the line of a position in a text, from 1.
 pub(super) fn line_of(text: &[u8], offset: usize) -> usize {
     let before = &text[..offset.min(text.len())];
     before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// One configuration while it is read.
+/// A configuration that is being read.
 pub(super) struct Reading<'a> {
     path: &'a Path,
     directory: &'a Path,
     text: &'a str,
     files: BTreeMap<String, Vec<u8>>,
-    /// Places of the text, and the strings that replace them.
+    /// Positions in the text, and the strings that replace them.
     replacements: Vec<(Range<usize>, String)>,
 }
 
@@ -41,9 +41,9 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Returns the files that were taken in, with the configuration as it names them now.
+    /// Returns the files that were read, and the configuration with their new names.
     pub(super) fn finish(mut self) -> BTreeMap<String, Vec<u8>> {
-        // From the end, so that the places before stay where they are.
+        // From the end, so that earlier positions stay valid.
         self.replacements
             .sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
         let mut rewritten = self.text.to_owned();
@@ -80,8 +80,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Checks what can be checked without knowing every key of the daemon, takes certificates in,
-    /// and returns the entitlements.
+    /// Checks what can be checked without knowing every key of the daemon, reads certificates, and
+    /// returns the entitlements.
     pub(super) fn root(&mut self, root: &DeTable<'_>) -> Result<Vec<String>, ConfigError> {
         for key in ["debug", "trace"] {
             self.boolean(root, key, "")?;
@@ -187,7 +187,7 @@ impl<'a> Reading<'a> {
             .collect()
     }
 
-    /// Takes a file in and has the configuration name its new place.
+    /// Reads a file, and replaces its name in the configuration.
     fn certificate(
         &mut self,
         host: &str,
@@ -234,7 +234,7 @@ impl<'a> Reading<'a> {
         self.replacements
             .push((place.span(), format!("{DAEMON_DIRECTORY}/{path}")));
         self.files.insert(path, data);
-        // At once, so that no configuration makes this read without end.
+        // Checked at once, so that the amount that is read is bounded.
         let sizes = self
             .files
             .iter()
@@ -245,8 +245,8 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Returns the path of a file: `certs/<host>/<name>`, numbered where another file has it
-    /// already.
+    /// Returns the path of a file: `certs/<host>/<name>`, with a number if another file has that
+    /// path.
     fn free_path(&self, host: &str, base: &str, data: &[u8]) -> String {
         let host = directory_name(host);
         let base: String = base
@@ -273,8 +273,8 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Returns the directory of a registry: whatever is no letter, digit, `.` or `-` becomes `_`, one
-/// for several in a row.
+/// Returns the directory of a registry: each sequence of characters other than letters, digits, `.`
+/// and `-` becomes one `_`.
 pub(super) fn directory_name(host: &str) -> String {
     let mut name = String::new();
     for character in host.chars() {

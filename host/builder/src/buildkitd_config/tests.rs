@@ -6,11 +6,16 @@ use std::os::unix::fs::symlink;
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::reading::directory_name;
+
 use super::*;
 
 /// The least that looks like a certificate, and like a key.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMAIwAA==\n-----END CERTIFICATE-----\n";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAMCAQA=\n-----END PRIVATE KEY-----\n";
+
+fn mode(files: &BTreeMap<String, Vec<u8>>, path: &str) -> u32 {
+    mode_of(&private(files), path)
+}
 
 fn ca(words: &str) -> String {
     format!("{words}\n{CERTIFICATE}")

@@ -1,4 +1,4 @@
-//! Which driver a new builder gets, and what that makes of its options.
+//! The driver of a new builder, and its effect on the request.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use crate::error::BuilderError;
 use crate::selection::CONTEXT_DRIVER;
 use crate::store::NodeGroup;
 
-/// The driver of a builder for which none is named.
+/// The driver of a builder if none is named and none suits the endpoint.
 const DEFAULT_DRIVER: &str = "iechor-container";
 
-/// The driver that `BUILDKIT_HOST` is for.
+/// The driver for `BUILDKIT_HOST`.
 const REMOTE_DRIVER: &str = "remote";
 
-/// A BuildKit that the environment names is the endpoint where the user names nothing.
+/// Uses the endpoint in `BUILDKIT_HOST` if the request names none.
 pub(super) fn with_buildkit_host(
     existing: Option<&NodeGroup>,
     request: CreateRequest,
@@ -43,20 +43,19 @@ pub(super) fn with_buildkit_host(
 ///
 /// # Errors
 ///
-/// [`BuilderError::Usage`] where it has several, and the driver supports one.
+/// [`BuilderError::OneNode`] if it has several, and the driver supports one.
 pub(super) fn check_nodes(descriptor: &Descriptor, group: &NodeGroup) -> Result<(), BuilderError> {
     if descriptor.multi_node || group.nodes.len() < 2 {
         return Ok(());
     }
-    Err(BuilderError::Usage(format!(
-        "driver {} supports one node for each builder, and builder {} has one already; create \
-         another builder for the new node",
-        group.driver, group.name
-    )))
+    Err(BuilderError::OneNode {
+        driver: group.driver.clone(),
+        builder: group.name.clone(),
+    })
 }
 
-/// Returns the driver that suits an endpoint best, of those that the policy allows. That of
-/// contexts makes no further builders.
+/// Returns the driver that suits an endpoint best, among those that the policy allows. The driver
+/// of contexts is not considered.
 async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, BuilderError> {
     let mut best: Option<(u32, &str)> = None;
     for embedded in EMBEDDED.iter().filter(|found| found.name != CONTEXT_DRIVER) {
@@ -74,7 +73,8 @@ async fn suited_driver(policy: &Policy, endpoint: &str) -> Result<String, Builde
     Ok(best.map_or(DEFAULT_DRIVER, |(_, name)| name).to_owned())
 }
 
-/// Returns the driver as it is stored: a path is made absolute, so that it holds everywhere.
+/// Returns the driver as it is stored: paths are absolute, so that they are valid in every
+/// directory.
 pub(super) async fn choose_driver(
     policy: &Policy,
     existing: Option<&NodeGroup>,
@@ -111,7 +111,7 @@ pub(super) async fn choose_driver(
     }
 }
 
-/// A path of a file is stored so that it means the same from everywhere.
+/// Makes paths in options absolute, so that they are valid in every directory.
 pub(super) fn make_files_absolute(
     descriptor: &Descriptor,
     options: &mut BTreeMap<String, String>,
@@ -121,10 +121,10 @@ pub(super) fn make_files_absolute(
             && !value.is_empty()
         {
             *value = std::path::absolute(&*value)
-                .map_err(|error| BuilderError::File {
+                .map_err(|source| BuilderError::File {
                     what: "option",
                     path: PathBuf::from(&*value),
-                    reason: error.to_string(),
+                    source,
                 })?
                 .display()
                 .to_string();

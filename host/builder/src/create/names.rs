@@ -1,20 +1,20 @@
-//! Whether the name of a node is free on its engine.
+//! Checks that the name of a node is free on its engine.
 
 use iechor_engine::{Engine, ObjectKind};
 use iechor_sandbox::ownership::{Owner, STATE, Verdict};
 
-use crate::error::BuilderError;
+use crate::error::{BuilderError, Holder};
 use crate::leftovers;
 use crate::store::{Node, NodeGroup, StoreState};
 use crate::workspace::Workspace;
 
-/// Checks that what derives from the node's name does not belong to another builder: no other builder in the store
-/// has such a node on that engine, and the engine has no object of that name with labels of another
-/// node. It may be a builder of another user, or of another store.
+/// Checks that the names of a node's objects do not belong to another builder: no other builder in
+/// the store has such a node on that engine, and the engine has no object of that name with the
+/// labels of another node, which may belong to a builder of another user or another store.
 ///
 /// # Errors
 ///
-/// [`BuilderError::NameTaken`], or what the engine reported.
+/// [`BuilderError::NameTaken`], or a failure of the engine.
 pub(super) async fn check(
     workspace: &Workspace,
     state: &StoreState,
@@ -22,22 +22,7 @@ pub(super) async fn check(
     builder: &str,
     node: &Node,
 ) -> Result<(), BuilderError> {
-    let taken = |reason: String| BuilderError::NameTaken {
-        node: node.name.clone(),
-        endpoint: node.endpoint.clone(),
-        reason,
-    };
-    let others = state
-        .builders()
-        .filter_map(|(_, stored)| stored.ok())
-        .map(|stored| &stored.group)
-        .filter(|group| !group.name.eq_ignore_ascii_case(builder));
-    if let Some(other) = others.into_iter().find(|group| has(workspace, group, node)) {
-        return Err(taken(format!(
-            "builder {} has a node of that name there",
-            other.name
-        )));
-    }
+    check_stored(workspace, state, builder, node)?;
     let owner = Owner {
         builder: builder.to_owned(),
         node: node.name.clone(),
@@ -67,14 +52,54 @@ pub(super) async fn check(
         if let Some(labels) = labels
             && let Verdict::Foreign(whose) = owner.judge(kind, name, &labels)
         {
-            return Err(taken(format!("{kind} {name} is there already: {whose}")));
+            let holder = Holder::Object {
+                kind,
+                name: name.clone(),
+                owner: whose,
+            };
+            return Err(taken(node, holder));
         }
     }
     Ok(())
 }
 
-/// Returns what to say where a node moves to another engine: what it has at the old one stays there, and
-/// no builder has it any more.
+/// Checks that no other builder in the store has such a node on that engine.
+///
+/// # Errors
+///
+/// [`BuilderError::NameTaken`].
+pub(super) fn check_stored(
+    workspace: &Workspace,
+    state: &StoreState,
+    builder: &str,
+    node: &Node,
+) -> Result<(), BuilderError> {
+    let mut others = state
+        .builders()
+        .filter_map(|(_, stored)| stored.ok())
+        .map(|stored| &stored.group)
+        .filter(|group| !group.name.eq_ignore_ascii_case(builder));
+    match others.find(|group| has(workspace, group, node)) {
+        Some(other) => Err(taken(
+            node,
+            Holder::Builder {
+                builder: other.name.clone(),
+            },
+        )),
+        None => Ok(()),
+    }
+}
+
+fn taken(node: &Node, holder: Holder) -> BuilderError {
+    BuilderError::NameTaken {
+        node: node.name.clone(),
+        endpoint: node.endpoint.clone(),
+        holder,
+    }
+}
+
+/// Returns a warning if a node moves to another engine: its objects at the old engine stay there
+/// without a builder.
 pub(super) async fn left_at(
     workspace: &Workspace,
     builder: &str,
@@ -87,15 +112,15 @@ pub(super) async fn left_at(
     }
     let found = match workspace.engine(old) {
         Ok(engine) => leftovers::of_node(engine.as_ref(), builder, &before.name).await,
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(error),
     };
     let what = match found {
         Ok(found) if found.is_empty() => return None,
         Ok(found) => leftovers::names(&found),
-        Err(reason) => format!("nobody knows what ({reason})"),
+        Err(error) => format!("they cannot be listed ({error})"),
     };
     Some(format!(
-        "what node {} has at {old} stays there, and no builder has it any more: {what}",
+        "the objects of node {} at {old} stay there without a builder: {what}",
         before.name
     ))
 }
@@ -106,8 +131,8 @@ fn place(workspace: &Workspace, endpoint: &str) -> String {
     found.map_or_else(|_| endpoint.to_owned(), |found| found.key())
 }
 
-/// Returns whether a builder has a node of that name on that engine, by whatever name for the
-/// engine.
+/// Returns whether a builder has a node of that name on that engine, even if it names the engine
+/// differently.
 fn has(workspace: &Workspace, group: &NodeGroup, node: &Node) -> bool {
     let here = place(workspace, &node.endpoint);
     group

@@ -1,4 +1,4 @@
-//! Removal of builders: what they have in engines, then their entry.
+//! Removal of builders: their objects in engines, then their entries.
 
 use futures_util::future::join_all;
 use iechor_sandbox::LogLevel;
@@ -9,27 +9,27 @@ use super::gather;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
-use crate::store::{Node, NodeGroup, Progress, Remnant, Unfinished};
+use crate::store::{Node, NodeGroup, Progress, Remnant, Store, Unfinished};
 use crate::workspace::Workspace;
 
-/// How to remove a builder.
+/// Options for the removal of a builder.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RemoveRequest {
-    /// Leave the cache.
+    /// Keep the build cache.
     pub keep_state: bool,
-    /// Leave the daemon running.
+    /// Keep the daemon running.
     pub keep_daemon: bool,
-    /// Forget the builder although its daemon could not be removed.
+    /// Remove the entry even if the daemon cannot be removed.
     pub force: bool,
 }
 
-/// Removes a builder: what it has in engines, then its entry. An entry of which something could not
-/// be removed stays, so that nothing is left and forgotten. Returns what was forgotten all the same,
-/// which takes [`RemoveRequest::force`].
+/// Removes a builder: its objects in engines, then its entry. The entry is kept if an object cannot
+/// be removed, so that no object is left unlisted. With [`RemoveRequest::force`], the entry is
+/// removed anyway; returns the failures that were ignored.
 ///
 /// # Errors
 ///
-/// What could not be removed, and why; or that the user cancelled. The entry stays.
+/// If an object cannot be removed, or the user cancels. The entry is kept.
 pub async fn remove(
     workspace: &Workspace,
     group: &NodeGroup,
@@ -61,10 +61,10 @@ pub async fn remove(
         })?;
     }
     forget_records(workspace, &group.name, request.force).await?;
-    workspace.store.lock()?.remove(&group.name)?;
+    remove_entry(&workspace.store, group, request.force)?;
     let uses = workspace.uses();
     for node in &group.nodes {
-        // A file without content more or less harms nobody.
+        // A lock that remains is an empty file and does no harm.
         let _ = uses
             .lock(&workspace.store, &group.name, &node.name, &node.endpoint)
             .and_then(|lock| lock.discard());
@@ -72,11 +72,26 @@ pub async fn remove(
     Ok(forgotten)
 }
 
-/// Removes what boots left of a builder that is not in the store any more.
+/// Removes the entry of a builder, unless another process changed it since it was read: the objects
+/// of a node that was added in the meantime would be left unlisted.
+fn remove_entry(store: &Store, group: &NodeGroup, force: bool) -> Result<(), BuilderError> {
+    let mut transaction = store.lock()?;
+    if !force
+        && let Ok(Some(stored)) = transaction.builder(&group.name)
+        && stored.group != *group
+    {
+        return Err(BuilderError::Changed {
+            builder: group.name.clone(),
+        });
+    }
+    Ok(transaction.remove(&group.name)?)
+}
+
+/// Removes the objects that boots left of a builder that is not in the store any more.
 ///
 /// # Errors
 ///
-/// [`BuilderError::Incomplete`] where something is still left, unless it is to be forgotten.
+/// [`BuilderError::Incomplete`] if objects are left, unless they are to be forgotten.
 pub async fn remove_unlisted(
     workspace: &Workspace,
     builder: &str,
@@ -92,7 +107,7 @@ pub async fn remove_unlisted(
     Ok(forgotten)
 }
 
-/// Refuses to remove what another process is about to create.
+/// Checks that no other process boots a node of the builder.
 fn check_idle(workspace: &Workspace, builder: &str) -> Result<(), BuilderError> {
     let unfinished = workspace.store.unfinished()?;
     let mut underway = unfinished
@@ -121,14 +136,14 @@ fn forgive(
     }
 }
 
-/// Removes the records of what is removed by now, or is to be forgotten.
+/// Removes the records of objects that are removed, or are to be forgotten.
 async fn forget_records(
     workspace: &Workspace,
     builder: &str,
     force: bool,
 ) -> Result<(), BuilderError> {
     for record in workspace.store.unfinished_of(builder)? {
-        // Nothing of it is left: it was settled, or removed with all that its node had.
+        // Nothing is left: the record was settled, or all objects of its node were removed.
         if force || record.progress == Progress::Interrupted {
             leftovers::forget(&workspace.store, &record).await?;
         }
@@ -160,8 +175,8 @@ async fn remove_node(
             if error.is_cancelled() || !(request.force || is_incomplete) {
                 return Err(error);
             }
-            // Without its driver, what it created is still known by its labels. That of a builder
-            // whose creation failed may be gone, or not be trusted any more.
+            // Without the driver, the labels still identify the objects that it created. The driver
+            // of a builder whose creation failed may be missing or untrusted.
             let Ok(engine) = workspace.engine(&node.endpoint) else {
                 return Err(error);
             };
@@ -169,7 +184,7 @@ async fn remove_node(
             (removed, Some(engine))
         }
     };
-    // Where the builder stays, so does what its driver can still be asked to remove.
+    // If the builder is kept, keep the objects that its driver can still remove.
     if let Err(error) = &removed
         && (!request.force || error.is_cancelled())
     {
@@ -184,16 +199,16 @@ async fn remove_node(
         () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the removal")),
         found = work => match found {
             Ok(found) => found,
-            Err(reason) => return Err(unknown(group, node, removed.err(), reason)),
+            Err(error) => return Err(unknown(group, node, removed.err().unwrap_or(error))),
         },
     };
     for object in gone {
-        let message = format!("left {object} behind, which is removed now");
+        let message = format!("left {object} behind, removed now");
         let log = &workspace.log;
         log.write(LogLevel::Warn, &group.driver, &message, &[]);
     }
     if left.is_empty() {
-        // What had to be forgotten is gone.
+        // The objects that the driver failed to remove are gone.
         return match removed {
             Err(error) if request.force => {
                 say_failure(workspace, group, &error);
@@ -210,27 +225,22 @@ async fn remove_node(
     })
 }
 
-/// Says that a driver failed to remove what is removed all the same.
+/// Logs that a driver failed to remove objects that have been removed without it.
 fn say_failure(workspace: &Workspace, group: &NodeGroup, error: &BuilderError) {
-    let message = format!("failed to remove its own: {error}");
+    let message = format!("failed to remove its objects: {error}");
     let log = &workspace.log;
     log.write(LogLevel::Warn, &group.driver, &message, &[]);
 }
 
-/// Returns the failure of a node whose objects cannot be listed: it has the names that they have.
-fn unknown(
-    group: &NodeGroup,
-    node: &Node,
-    error: Option<BuilderError>,
-    reason: String,
-) -> BuilderError {
+/// Returns the failure of a node whose objects cannot be listed. It names the objects that the node
+/// usually has.
+fn unknown(group: &NodeGroup, node: &Node, error: BuilderError) -> BuilderError {
     let base = format!("buildx_buildkit_{}", node.name);
     let remnant = |kind: &str, name: String| Remnant {
         kind: kind.into(),
         name,
         reason: String::new(),
     };
-    let error = error.unwrap_or(BuilderError::Unlistable(reason));
     BuilderError::Incomplete {
         builder: group.name.clone(),
         endpoint: node.endpoint.clone(),
@@ -238,10 +248,37 @@ fn unknown(
             remnant("container", base.clone()),
             remnant("volume", format!("{base}_state")),
             remnant(
-                "whatever else is labelled",
+                "all objects with the label",
                 format!("dev.iechor.node={}", node.name),
             ),
         ],
         error: Some(Box::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Name;
+
+    #[test]
+    fn an_entry_that_another_process_changed_stays() {
+        let directory = tempfile::tempdir().expect("directory");
+        let store = Store::open(directory.path());
+        let group = NodeGroup::new(&Name::parse("b").expect("a name"), "remote");
+        let mut changed = group.clone();
+        changed.nodes.push(Node::default());
+        store.lock().expect("locked").save(&changed).expect("saved");
+        assert!(matches!(
+            remove_entry(&store, &group, false),
+            Err(BuilderError::Changed { builder }) if builder == "b"
+        ));
+        assert_eq!(store.read().expect("read").builders().count(), 1);
+        for force in [false, true] {
+            store.lock().expect("locked").save(&changed).expect("saved");
+            let group = if force { &group } else { &changed };
+            remove_entry(&store, group, force).expect("removed");
+            assert_eq!(store.read().expect("read").builders().count(), 0);
+        }
     }
 }

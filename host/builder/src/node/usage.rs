@@ -1,4 +1,4 @@
-//! The use of a node by this process, beside others.
+//! Use of a node by several processes.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ impl LiveNode {
         Ok(lock)
     }
 
-    /// Keeps other processes from removing what this one uses, and removes what interrupted boots of
-    /// the node left, where nobody else uses it.
+    /// Locks the node so that other processes do not remove its objects, and removes the objects
+    /// that interrupted boots of the node left, if no other process uses the node.
     pub(super) async fn begin_use(&self) -> Result<(), BuilderError> {
         let Some(engine) = &self.engine else {
             return Ok(());
@@ -45,13 +45,13 @@ impl LiveNode {
                     error: None,
                 });
             }
-            // Another process may have begun to clean up in between.
+            // Another process may have started to clean up in between.
             ledger::share(&lock, &self.name, &self.cancel).await?;
         }
         Ok(())
     }
 
-    /// Notes that the node runs, whichever process began to boot it.
+    /// Records that the node runs, whichever process started its boot.
     pub(super) async fn confirm(&self) -> Result<(), BuilderError> {
         if self.engine.is_none() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What is kept of a builder, in the peer's JSON.
+//! Builders and nodes in the JSON of docker buildx.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,52 +7,51 @@ use iechor_platform::Platform;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// A builder: a name, a driver and its nodes. What happened to it is not in here, only what the
-/// user asked for.
+/// A builder: a name, a driver and nodes. Contains what the user asked for, and no state.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NodeGroup {
-    /// The name in the case that the user typed.
+    /// Name, in the case that the user typed.
     pub name: String,
-    /// For example `docker-container`. Empty: the driver that suits the node's endpoint.
+    /// The driver, such as `docker-container`. Empty: the driver that suits the node's endpoint.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub driver: String,
-    /// In the order in which they were added.
+    /// Nodes, in the order in which they were added.
     #[serde(
         default,
         deserialize_with = "null_is_empty",
         serialize_with = "empty_is_null"
     )]
     pub nodes: Vec<Node>,
-    /// The driver finds the nodes itself; they cannot be edited.
+    /// The driver chooses the nodes; they cannot be changed.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub dynamic: bool,
-    /// Digest of the driver's component when the builder was made or last changed, for a driver
-    /// that is not built in. The peer ignores it, and drops it when it writes.
+    /// Digest of the driver's component when the builder was created or last changed, for a driver
+    /// that is not built in. Docker buildx ignores it, and drops it when it writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver_digest: Option<String>,
-    /// Fields that a newer peer wrote; they are written back as they were.
+    /// Unknown fields, which are written back unchanged.
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
 }
 
-/// One node of a builder: a daemon somewhere.
+/// A node of a builder: a daemon.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Node {
-    /// Unique within the builder.
+    /// Name, unique within the builder.
     pub name: String,
-    /// A URL such as `unix:///var/run/docker.sock`, or the name of a context.
+    /// Endpoint: a URL such as `unix:///var/run/docker.sock`, or the name of a context.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub endpoint: String,
-    /// What the user declared; empty: what the daemon reports.
+    /// Platforms that the user declared; empty: those that the daemon reports.
     #[serde(
         default,
         deserialize_with = "null_is_empty",
         serialize_with = "empty_is_null"
     )]
     pub platforms: Vec<Platform>,
-    /// Options of the driver by name.
+    /// Options for the driver, by name.
     #[serde(
         default,
         deserialize_with = "null_is_empty",
@@ -67,15 +66,15 @@ pub struct Node {
         serialize_with = "empty_is_null"
     )]
     pub flags: Vec<String>,
-    /// Files for the daemon's configuration directory, by path in it. May hold private keys.
+    /// Files for the daemon's configuration directory, by path. May contain private keys.
     #[serde(default, with = "files")]
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Fields that a newer peer wrote; they are written back as they were.
+    /// Unknown fields, which are written back unchanged.
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
 }
 
-/// Leaves the contents of files and of environment variables out: both hold secrets.
+/// Omits the contents of files and of environment variables, which may be secret.
 impl fmt::Debug for Node {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let options: BTreeMap<&str, &str> = self
@@ -103,7 +102,7 @@ impl fmt::Debug for Node {
     }
 }
 
-/// Reads `null` as empty: the peer writes an empty slice or map as `null` as often as not.
+/// Reads `null` as empty: docker buildx often writes an empty slice or map as `null`.
 pub(super) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -177,7 +176,7 @@ mod files {
 mod tests {
     use super::*;
 
-    /// As the peer writes it, field by field.
+    /// The fields in the form in which docker buildx writes them.
     const PEER: &str = r#"{"Name":"MyB","Driver":"docker-container","Nodes":[{"Name":"myb0","Endpoint":"unix:///var/run/docker.sock","Platforms":[{"architecture":"arm","os":"linux","variant":"v7"}],"DriverOpts":{"env.TOKEN":"hunter2","network":"host"},"Flags":["--allow-insecure-entitlement=network.host"],"Files":{"buildkitd.toml":"ZGVidWcgPSB0cnVlCg=="}},{"Name":"myb1","Endpoint":"ctx","Platforms":null,"DriverOpts":null,"Flags":null,"Files":null}],"Dynamic":false}"#;
 
     #[test]

@@ -1,14 +1,15 @@
-//! Records of boots that created something in an engine and have not ended well yet.
+//! Records of boots that created objects in an engine and have not succeeded.
 //!
 //! A record is a file `unfinished/<id of the operation>`. It is written before the first object is
-//! created and removed once the boot succeeded or everything is undone. The process that boots holds
-//! a lock on it: a record that no process holds is of a process that ended too early, or that could not
-//! undo what it did. It says what may be left, where, and for which builder, so that `ls` can show it
-//! without asking the engine, and the next command can remove it.
+//! created, and removed after the boot succeeded or everything is undone. The process that boots
+//! holds a lock on it: a record without a lock belongs to a process that ended too early, or that
+//! could not undo its operation. It contains the objects that may be left, the engine and the
+//! builder, so that `ls` can show it without asking the engine, and the next command can remove the
+//! objects.
 //!
-//! A record is only ever appended to, a line of JSON at a time, so that a process that is killed
-//! leaves at most half a line. The records stand beside `instances` rather than in it: docker buildx
-//! drops what it does not know when it writes a builder.
+//! Lines of JSON are only appended to a record, so that a killed process leaves at most an
+//! incomplete line. The records are not in `instances`, since docker buildx drops unknown fields
+//! when it writes a builder.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -16,26 +17,25 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use iechor_engine::ObjectKind;
-use iechor_files::DirectoryError;
 use iechor_files::directory::remove;
 use iechor_sandbox::removal::{Left, Object};
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Store, StoreError};
+use super::Store;
+use super::error::StoreError;
+use super::node_lock::{Mode, failed, try_lock};
 
 /// The directory of the records.
 const RECORDS: &str = "unfinished";
-/// The directory of the locks of nodes that are in use.
-const LOCKS: &str = "locks";
-/// Most bytes of a record that are read: a boot creates 32 objects with names of 255 bytes at most.
+/// Maximum size of a record, in bytes: a boot creates up to 32 objects with names of up to 255
+/// bytes.
 const RECORD_BYTES: u64 = 256 << 10;
-/// Longest id of an operation, in characters.
+/// Maximum length of the id of an operation, in characters.
 const ID: usize = 64;
 
-/// The node that an operation creates something for.
+/// The node that an operation creates objects for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Purpose {
@@ -43,16 +43,16 @@ pub struct Purpose {
     pub builder: String,
     /// Its node.
     pub node: String,
-    /// The engine, as the node names it.
+    /// The engine, as in the node.
     pub endpoint: String,
     /// The driver.
     pub driver: String,
-    /// The builder was created by the command that boots it, which removes it where the boot fails.
+    /// The builder was created by the command that boots it, and is removed if the boot fails.
     #[serde(default)]
     pub is_new: bool,
 }
 
-/// An object that a record names.
+/// An object in a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Remnant {
@@ -60,7 +60,7 @@ pub struct Remnant {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// Why it was not removed, where that was tried.
+    /// The reason why it was not removed, if that was tried.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
@@ -91,7 +91,7 @@ impl From<&Object> for Remnant {
 }
 
 impl Remnant {
-    /// Returns the object with why it is left, for a person.
+    /// Returns the object and the reason as text.
     pub fn with_reason(&self) -> String {
         match self.reason.as_str() {
             "" => self.to_string(),
@@ -99,7 +99,7 @@ impl Remnant {
         }
     }
 
-    /// Returns the kind, where it is one that operations create.
+    /// Returns the kind, if operations create objects of that kind.
     pub fn object_kind(&self) -> Option<ObjectKind> {
         [
             ObjectKind::Container,
@@ -111,34 +111,34 @@ impl Remnant {
     }
 }
 
-/// How far an operation came.
+/// Progress of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// A process is at work on it.
+    /// A process works on it.
     Underway,
-    /// Its process ended before it could undo anything, or left that to another one.
+    /// Its process ended before it could undo anything, or left that to another process.
     Interrupted,
-    /// It was undone in part.
+    /// It was undone partly.
     Left,
 }
 
-/// An operation that created something and has not ended well.
+/// An operation that created objects and has not succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
-    /// The id of the operation, which its objects are labelled with.
+    /// Id of the operation, which is a label of its objects.
     pub operation: String,
-    /// The node that it was for.
+    /// The node.
     pub purpose: Purpose,
-    /// When it began, in RFC 3339.
+    /// Start of the operation, in RFC 3339.
     pub since: String,
-    /// What may be left of it.
+    /// Objects that may be left.
     pub remnants: Vec<Remnant>,
-    /// How far it came.
+    /// Its progress.
     pub progress: Progress,
 }
 
 impl Unfinished {
-    /// Returns whether it is of that builder; names that differ in case only are the same.
+    /// Returns whether it belongs to a builder. Names that differ only in case are the same.
     pub fn is_of(&self, builder: &str) -> bool {
         self.purpose.builder.eq_ignore_ascii_case(builder)
     }
@@ -159,17 +159,17 @@ pub struct Record {
 }
 
 impl Record {
-    /// Notes that an object is about to be created. Returns when the note is on the disk.
+    /// Records that an object is about to be created. Returns after the record is on the disk.
     pub fn creates(&mut self, object: &Object) -> Result<(), StoreError> {
         self.append(&[Line::Creates(object.into())])
     }
 
-    /// Notes what is left after an attempt to undo it.
+    /// Records the objects that are left after an attempt to undo the operation.
     pub fn leaves(&mut self, left: &[Left]) -> Result<(), StoreError> {
         self.append(&[Line::Left(left.iter().map(Remnant::from).collect())])
     }
 
-    /// Removes the record: nothing is left.
+    /// Removes the record: no object is left.
     pub fn remove(self) -> Result<(), StoreError> {
         remove(&self.path)?;
         Ok(())
@@ -191,68 +191,8 @@ impl Record {
     }
 }
 
-/// The lock of a node that processes share while they use it. Who holds it alone may remove what an
-/// interrupted operation left.
-#[derive(Debug)]
-pub struct NodeLock {
-    file: File,
-    path: PathBuf,
-}
-
-impl NodeLock {
-    /// Shares the lock; `false` where another process holds it alone.
-    pub fn try_share(&self) -> Result<bool, StoreError> {
-        try_lock(
-            &self.file,
-            &self.path,
-            FlockOperation::NonBlockingLockShared,
-        )
-    }
-
-    /// Takes the lock alone; `false` where another process has it. It is not shared any more then,
-    /// so that of two processes that give up one can clean up.
-    pub fn try_alone(&self) -> Result<bool, StoreError> {
-        try_lock(
-            &self.file,
-            &self.path,
-            FlockOperation::NonBlockingLockExclusive,
-        )
-    }
-}
-
-impl NodeLock {
-    /// Removes the lock of a node that is gone, unless another process holds it.
-    pub fn discard(&self) -> Result<(), StoreError> {
-        if self.try_alone()? {
-            remove(&self.path)?;
-        }
-        Ok(())
-    }
-}
-
-fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
-    let path = path.to_owned();
-    DirectoryError::File {
-        action,
-        path,
-        source,
-    }
-    .into()
-}
-
-fn try_lock(file: &File, path: &Path, operation: FlockOperation) -> Result<bool, StoreError> {
-    loop {
-        return match rustix::fs::flock(file, operation) {
-            Ok(()) => Ok(true),
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(failed("lock", path, error.into())),
-        };
-    }
-}
-
 impl Store {
-    /// Begins the record of an operation with the first object that it creates.
+    /// Creates the record of an operation, with the first object that it creates.
     pub fn begin_record(
         &self,
         operation: &str,
@@ -278,23 +218,21 @@ impl Store {
                 .open(&path)
                 .map_err(|source| failed("write", &path, source))?;
             self.directory.give(&file);
-            // Who found it without a lock took it for one that is over, and removes it.
-            if !try_lock(&file, &path, FlockOperation::NonBlockingLockExclusive)?
-                || is_removed(&file, &path)?
-            {
+            // A process that found the file without a lock considers it abandoned and removes it.
+            if !try_lock(&file, &path, Mode::Exclusive)? || is_removed(&file, &path)? {
                 std::thread::yield_now();
                 continue;
             }
             let mut record = Record { file, path };
             record.append(&[begins, Line::Creates(first.into())])?;
-            // So that the name survives a power failure too. Not every file system can do this.
+            // The name should survive a power failure, too. Not every file system supports this.
             let _ = File::open(&directory).and_then(|directory| directory.sync_all());
             return Ok(record);
         }
     }
 
-    /// Returns every operation that has not ended well, the oldest first. Makes nothing and waits
-    /// for nobody.
+    /// Returns all operations that have not succeeded, the oldest first. Creates nothing, and does
+    /// not wait.
     pub fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
         let directory = self.directory().join(RECORDS);
         let mut found = Vec::new();
@@ -305,18 +243,19 @@ impl Store {
             let path = directory.join(&operation);
             let file = match File::open(&path) {
                 Ok(file) => file,
-                // It has just ended.
+                // The operation has just ended.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(failed("read", &path, error)),
             };
-            let is_free = try_lock(&file, &path, FlockOperation::NonBlockingLockShared)?;
+            let is_free = try_lock(&file, &path, Mode::Shared)?;
             let mut data = Vec::new();
             (&file)
                 .take(RECORD_BYTES)
                 .read_to_end(&mut data)
                 .map_err(|source| failed("read", &path, source))?;
             let text = String::from_utf8_lossy(&data);
-            // One without a whole first line is of a process that had not created anything yet.
+            // A record without a complete first line belongs to a process that had created nothing
+            // yet.
             if let Some(record) = parse(operation, &text, is_free)
                 && !is_removed(&file, &path)?
             {
@@ -327,15 +266,14 @@ impl Store {
         Ok(found)
     }
 
-    /// Returns what is left of operations for that builder that no process works on.
+    /// Returns the unfinished operations of a builder that no process works on.
     pub fn unfinished_of(&self, builder: &str) -> Result<Vec<Unfinished>, StoreError> {
         let mut found = self.unfinished()?;
         found.retain(|record| record.is_of(builder) && record.progress != Progress::Underway);
         Ok(found)
     }
 
-    /// Takes the record of an operation that no process works on; `None` if one does, or it
-    /// is settled.
+    /// Takes the record of an operation; `None` if a process works on it, or it is settled.
     pub fn take_record(&self, operation: &str) -> Result<Option<Record>, StoreError> {
         let path = self.directory().join(RECORDS).join(operation);
         let file = match OpenOptions::new().append(true).open(&path) {
@@ -343,26 +281,10 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed("open", &path, error)),
         };
-        if !try_lock(&file, &path, FlockOperation::NonBlockingLockExclusive)?
-            || is_removed(&file, &path)?
-        {
+        if !try_lock(&file, &path, Mode::Exclusive)? || is_removed(&file, &path)? {
             return Ok(None);
         }
         Ok(Some(Record { file, path }))
-    }
-
-    /// Opens the lock of a node, which is not held yet.
-    pub fn node_lock(
-        &self,
-        builder: &str,
-        node: &str,
-        endpoint: &str,
-    ) -> Result<NodeLock, StoreError> {
-        let directory = self.directory.make(LOCKS)?;
-        let builder = builder.to_ascii_lowercase();
-        let path = directory.join(super::hash(&format!("{builder}\n{node}\n{endpoint}")));
-        let file = self.directory.open_lock(&path)?.into();
-        Ok(NodeLock { file, path })
     }
 }
 
@@ -370,7 +292,7 @@ fn is_id(name: &str) -> bool {
     !name.is_empty() && name.len() <= ID && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Returns whether the file that is open is not the one that has the name any more.
+/// Returns whether an open file was removed or replaced.
 fn is_removed(file: &File, path: &Path) -> Result<bool, StoreError> {
     let open = file
         .metadata()
@@ -383,7 +305,7 @@ fn is_removed(file: &File, path: &Path) -> Result<bool, StoreError> {
 }
 
 fn parse(operation: String, text: &str, is_free: bool) -> Option<Unfinished> {
-    // The last line may be half of one.
+    // The last line may be incomplete.
     let mut lines = text
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))

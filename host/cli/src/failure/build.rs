@@ -1,4 +1,4 @@
-//! Hints for errors of builds.
+//! Kinds of and hints for errors of builds.
 
 use iechor_build::BuildError;
 use iechor_build::deliver::load::error::ArchiveError;
@@ -6,6 +6,17 @@ use iechor_build::plan::PlanError;
 use iechor_build::plan::error::Ability;
 use iechor_build::spec::error::{OutputProblem, SpecError};
 use iechor_build::spec::exporter::TYPES;
+
+use super::{Kind, builders};
+
+/// Returns the kind of an error of a build.
+pub(super) fn kind(error: &BuildError) -> Kind {
+    match error {
+        BuildError::Builder(error) => builders::kind(error),
+        BuildError::Solve(error) => Kind::of_buildkit(error),
+        _ => Kind::General,
+    }
+}
 
 /// Returns what to do about an error of a build.
 pub(super) fn hint(error: &BuildError) -> Option<String> {

@@ -1,38 +1,83 @@
-//! What to do about failures of builders, where the error itself does not say.
-
-use std::collections::BTreeSet;
+//! Kinds of and hints for errors of builders.
 
 use iechor_builder::BuilderError;
 use iechor_builder::name::NameError;
+use iechor_builder::remark::Remark;
+use iechor_builder::selection::SelectionError;
 use iechor_builder::store::{EditError, StoreError};
+use iechor_sandbox::DriverError;
 
-use super::drivers::catalog_hint;
+use super::{Kind, drivers, engine_hint};
 
-/// Returns what to do about a failure, where there is advice.
-pub fn builder_hint(error: &BuilderError) -> Option<String> {
-    let hint = match error {
-        BuilderError::Catalog(error) => return catalog_hint(error),
-        BuilderError::Several { failures, .. } => {
-            let hints = failures.iter().filter_map(|(_, error)| builder_hint(error));
-            let hints: BTreeSet<_> = hints.collect();
-            let hints: Vec<_> = hints.into_iter().collect();
-            return (!hints.is_empty()).then(|| hints.join("\n"));
+/// Returns the kind of an error: the most important one among its causes.
+pub(super) fn kind(error: &BuilderError) -> Kind {
+    if error.is_cancelled() {
+        return Kind::Cancelled;
+    }
+    if let BuilderError::BuildKit(error) = error {
+        return Kind::of_buildkit(error);
+    }
+    let causes = error.causes().iter().map(kind);
+    causes.max().unwrap_or(Kind::General)
+}
+
+/// Returns what to do about a failure and its causes, the causes first, each hint once.
+pub(super) fn hints(error: &BuilderError) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let causes = error.causes().iter().flat_map(hints);
+    for hint in causes.chain(hint(error)) {
+        if !all.contains(&hint) {
+            all.push(hint);
         }
+    }
+    all
+}
+
+/// Returns what to do about what a builder remarked.
+pub fn remark_hint(remark: &Remark) -> String {
+    match remark {
+        Remark::DriverChanged { builder, node, .. } => {
+            format!("`iechor buildx create --name {builder} --node {node}` accepts the change")
+        }
+    }
+}
+
+fn hint(error: &BuilderError) -> Option<String> {
+    let hint = match error {
+        BuilderError::Catalog(error) => return drivers::catalog_hint(error),
+        BuilderError::Driver(error) => {
+            let engine = error_of_engine(error);
+            return engine.or_else(|| drivers::driver_hint(error));
+        }
+        BuilderError::Engine(error) => return engine_hint(error.kind()).map(str::to_owned),
         BuilderError::NothingToAppendTo { .. } => "leave --append out to create it".to_owned(),
         BuilderError::NameOfContext { .. } => "choose another name".to_owned(),
-        BuilderError::Raced => "try again".to_owned(),
+        BuilderError::Raced | BuilderError::Changed { .. } => "try again".to_owned(),
+        BuilderError::Exists { node, .. } => {
+            format!("add --node {node} to change that node, or --append to add a node")
+        }
+        BuilderError::OneNode { .. } => "create another builder for the new node".to_owned(),
+        BuilderError::Underway { .. } => {
+            "wait until that process has finished, or end it".to_owned()
+        }
+        BuilderError::Incomplete { builder, .. } => format!(
+            "`iechor buildx rm {builder}` removes what is left, and so does the next command that \
+             uses {builder}; `iechor buildx ls` shows it until then"
+        ),
+        BuilderError::Selection(SelectionError::UseNotFound { .. }) => {
+            "run `iechor buildx ls` to list the builders".to_owned()
+        }
+        BuilderError::Store(StoreError::TooLarge { .. }) => {
+            "create another builder for some of the nodes".to_owned()
+        }
         BuilderError::AppendWithoutName => "name the builder with --name".to_owned(),
         BuilderError::DriverOfContexts { .. } => {
             "run `iechor buildx ls` to list these builders; leave --driver out to create a builder \
              with a BuildKit of its own"
                 .to_owned()
         }
-        BuilderError::Kept { error } => {
-            let force = "--force forgets it, whatever is left in the engine";
-            match builder_hint(error) {
-                Some(hint) => format!("{hint}\n{force}"),
-                None => force.to_owned(),
-            }
+        BuilderError::Kept { .. } => {
+            "--force forgets it, whatever is left in the engine".to_owned()
         }
         BuilderError::Edit(EditError::DuplicateEndpoint { node, .. }) => {
             format!("give another endpoint, or change that node with --node {node}")
@@ -46,10 +91,54 @@ pub fn builder_hint(error: &BuilderError) -> Option<String> {
     Some(hint)
 }
 
+/// Returns what to do about the failure of an engine that a driver passed on.
+fn error_of_engine(error: &DriverError) -> Option<String> {
+    match error {
+        DriverError::Failed {
+            engine: Some(kind), ..
+        } => engine_hint(*kind).map(str::to_owned),
+        _ => None,
+    }
+}
+
 fn name_hint(error: &NameError) -> Option<String> {
     match error {
         NameError::Separator { .. } => Some("give another name with --node".to_owned()),
         NameError::Exhausted => Some("give a name with --name".to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_advised_on_once() {
+        let incomplete = || BuilderError::Incomplete {
+            builder: "b".into(),
+            endpoint: "unix:///e".into(),
+            remnants: Vec::new(),
+            error: Some(Box::new(BuilderError::Raced)),
+        };
+        let kept = BuilderError::Kept {
+            error: Box::new(BuilderError::Several(vec![incomplete(), incomplete()])),
+        };
+        let hints = hints(&kept);
+        assert_eq!(hints.len(), 3, "{hints:?}");
+        assert_eq!(hints[0], "try again");
+        assert!(hints[1].contains("`iechor buildx rm b`"), "{hints:?}");
+        assert!(hints[2].starts_with("--force"), "{hints:?}");
+    }
+
+    #[test]
+    fn an_existing_builder_is_changed_with_flags() {
+        let exists = BuilderError::Exists {
+            name: "b".into(),
+            node: "b0".into(),
+        };
+        let hint = hint(&exists).expect("a hint");
+        assert!(hint.contains("--node b0"), "{hint}");
+        assert!(!exists.to_string().contains("--"), "{exists}");
     }
 }

@@ -1,10 +1,12 @@
-//! What to do about failures of the catalog of drivers.
+//! Hints for errors of drivers, and of the catalog of drivers.
 
 use iechor_catalog::{AccessFault, CatalogError, GrantsFrom, MissingGrant, RegistryError};
+use iechor_sandbox::{Denial, DenialReason, DriverError, Missing, Remedy};
 
 /// Returns what to do about a failure, where there is advice.
 pub fn catalog_hint(error: &CatalogError) -> Option<String> {
     let hint = match error {
+        CatalogError::Driver(error) => return driver_hint(error),
         CatalogError::NotInstalled { source_text } => format!(
             "run `iechor driver install {source_text}` first, then use the driver by its name"
         ),
@@ -58,6 +60,59 @@ pub fn catalog_hint(error: &CatalogError) -> Option<String> {
         _ => return None,
     };
     Some(hint)
+}
+
+/// Returns what to do about a failure of a driver, where there is advice.
+pub(super) fn driver_hint(error: &DriverError) -> Option<String> {
+    match error {
+        DriverError::Crashed { .. } => {
+            Some("this is a fault of the driver; --debug shows where, for its author".to_owned())
+        }
+        DriverError::Denied { driver, denial } => denied(driver, denial),
+        DriverError::Untrusted { requests, .. } => {
+            let flags = requests.iter().map(|(name, _)| format!(" --grant {name}"));
+            Some(format!("to grant it, add:{}", flags.collect::<String>()))
+        }
+        DriverError::Failed {
+            remedy: Some(remedy),
+            ..
+        } => Some(remedied(remedy)),
+        _ => None,
+    }
+}
+
+/// Returns what to do about a denial; `None` if no grant or change of the user allows the call.
+fn denied(driver: &str, denial: &Denial) -> Option<String> {
+    let capability = &denial.capability;
+    let grant = match &denial.reason {
+        DenialReason::NotGranted { grant, .. } => grant,
+        _ => return denial.remedy.as_ref().map(remedied),
+    };
+    let mut hint =
+        format!("`iechor driver trust {driver}` shows what the driver may do, and changes that");
+    match grant {
+        Missing::Pattern(pattern) => hint += &format!("; --grant {capability}={pattern} would"),
+        Missing::Everything => {
+            hint += &format!("; only --grant {capability}, of any image, would");
+        }
+        Missing::Unknown => {}
+    }
+    if matches!(grant, Missing::Pattern(_) | Missing::Everything) {
+        hint += " allow this";
+    }
+    if let Some(remedy) = &denial.remedy {
+        hint += &format!(". Or: {}", remedied(remedy));
+    }
+    Some(hint)
+}
+
+fn remedied(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::Recreate { builder } => format!(
+            "`iechor buildx rm --keep-state {builder}` removes the container; create the builder \
+             again to have a new one"
+        ),
+    }
 }
 
 fn registry_hint(error: &RegistryError) -> Option<String> {

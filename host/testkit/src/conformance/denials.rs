@@ -70,8 +70,8 @@ async fn otherwise(subject: &Subject, capability: &str) -> Verdict {
         }
     }
     Ok(Outcome::Skipped(format!(
-        "no configuration that the kit thinks of makes a boot ask for {capability}; give one with \
-         --driver-opt and --endpoint"
+        "no configuration that the kit thinks of makes a boot ask for {capability}; give the test \
+         other options or another endpoint"
     )))
 }
 

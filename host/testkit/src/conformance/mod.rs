@@ -57,7 +57,7 @@ impl Need {
         let (met, reason) = match self {
             Self::Simulation => (
                 subject.real.is_none(),
-                "a real engine cannot be asked to do this at will; run it with --engine simulated",
+                "a real engine cannot be asked to do this at will; run it on the simulated engine",
             ),
             Self::Container => (
                 subject.nature.keeps_daemon(),

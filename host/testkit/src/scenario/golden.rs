@@ -39,7 +39,10 @@ const TRACE_BYTES: u64 = 16 << 20;
 fn read(path: &Path) -> Result<String, Failure> {
     iechor_files::read_to_string(path, TRACE_BYTES).map_err(|error| {
         Failure::new(
-            format!("there is a trace at {}; --bless writes it", path.display()),
+            format!(
+                "there is a trace at {}; blessing the scenario writes it",
+                path.display()
+            ),
             error.to_string(),
         )
     })
@@ -59,7 +62,7 @@ fn differ(path: &Path, right: &str, now: &str) -> Result<(), Failure> {
         trace: difference.lines().map(str::to_owned).collect(),
         ..Failure::new(
             format!("the driver does what {} says", path.display()),
-            "it does something else (- as it was, + as it is); where that is right, --bless writes it",
+            "it does something else (- as it was, + as it is); if that is right, bless the scenario to write it",
         )
     })
 }

@@ -51,7 +51,7 @@ async fn a_trace_is_written_when_asked_for_and_compared_from_then_on() {
     let missing = play(directory.path(), false).await;
     let failure = missing.tests[0].failure.as_ref().unwrap();
     assert!(
-        failure.expected.contains("--bless writes it"),
+        failure.expected.contains("blessing the scenario writes it"),
         "{failure:?}"
     );
 

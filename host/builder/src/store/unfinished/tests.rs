@@ -93,7 +93,7 @@ fn a_node_is_shared_or_held_alone() {
     let (one, other) = (lock("b0"), lock("b0"));
     assert!(one.try_share().unwrap() && other.try_share().unwrap());
     assert!(!one.try_alone().unwrap(), "the other one uses it");
-    // Who gave up does not keep the other one from cleaning up.
+    // A process that gave up does not keep the other one from cleaning up.
     assert!(other.try_alone().unwrap());
     assert!(!one.try_share().unwrap());
     assert!(lock("b1").try_alone().unwrap(), "another node");

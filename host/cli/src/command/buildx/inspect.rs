@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use iechor_builder::buildkitd_config;
 use iechor_builder::lifecycle::{self, Ask, NodeReport};
 use iechor_builder::selection::Chosen;
 use iechor_builder::store::{StoredBuilder, Unfinished};
@@ -41,7 +40,7 @@ impl Inspect {
     /// Boots the builder with `--bootstrap`, and prints it.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
-            let stored = match workspace.select(self.name.as_deref())?.chosen {
+            let stored = match workspace.select(self.name.as_deref())? {
                 Chosen::Stored(stored) => stored,
                 chosen @ Chosen::Context(_) => StoredBuilder {
                     group: chosen.group(),
@@ -160,14 +159,14 @@ fn node_text(report: &NodeReport) -> Text {
             text.append(&table::fields(&policy_rows(policy)));
         }
     }
-    for (path, contents) in &node.files {
-        text.line(&format!("File#{path}:"));
-        // A file that only its owner may read is not shown.
-        if buildkitd_config::mode(&node.files, path) & 0o077 == 0 {
-            text.line(" > (a private key, not shown)");
-        } else {
-            for line in String::from_utf8_lossy(contents).lines() {
-                text.line(&format!(" > {line}"));
+    for file in &report.files {
+        text.line(&format!("File#{}:", file.path));
+        match &file.contents {
+            None => text.line(" > (a private key, not shown)"),
+            Some(contents) => {
+                for line in String::from_utf8_lossy(contents).lines() {
+                    text.line(&format!(" > {line}"));
+                }
             }
         }
     }

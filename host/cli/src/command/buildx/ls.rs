@@ -37,7 +37,7 @@ impl Ls {
             let state = workspace.store.read()?;
             // List the builders even if the current one does not exist.
             let current = match workspace.select(None) {
-                Ok(selection) => selection.chosen.name().to_owned(),
+                Ok(chosen) => chosen.name().to_owned(),
                 Err(error) => {
                     terminal::warn(&error.to_string());
                     String::new()

@@ -18,7 +18,7 @@ impl Stop {
     /// Stops all nodes.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
-            let chosen = workspace.select(self.name.as_deref())?.chosen;
+            let chosen = workspace.select(self.name.as_deref())?;
             if let Chosen::Context(name) = &chosen {
                 terminal::warn(&format!(
                     "nothing to stop: builder {name} is the engine itself"

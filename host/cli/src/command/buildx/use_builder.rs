@@ -1,7 +1,7 @@
 //! `iechor buildx use`
 
 use clap::Args;
-use iechor_builder::selection::{self, UseRequest};
+use iechor_builder::selection::UseRequest;
 
 use crate::session::{self, Common};
 
@@ -22,23 +22,11 @@ impl Use {
     /// Stores the choice.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
-            let state = workspace
-                .store
-                .read()
-                .map_err(iechor_builder::BuilderError::from)?;
-            let change = workspace.with_surroundings(|surroundings| {
-                let request = UseRequest {
-                    name: &self.name,
-                    global: self.global,
-                    default: self.default,
-                };
-                selection::choose(&state, surroundings, &request)
-            })?;
-            workspace
-                .store
-                .lock()?
-                .set_current(&change.current, change.default)?;
-            Ok(())
+            Ok(workspace.choose(&UseRequest {
+                name: &self.name,
+                global: self.global,
+                default: self.default,
+            })?)
         })
     }
 }
