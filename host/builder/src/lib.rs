@@ -7,6 +7,7 @@
 //!   [`buildkitd_flags`].
 //! - [`node`] is a node that can be worked with, through its driver; [`lifecycle`] asks, boots,
 //!   stops and removes whole builders.
+//! - [`view`] is what listings and inspections return, for tables and as JSON.
 
 pub mod boot_progress;
 mod buildkit_link;
@@ -26,6 +27,7 @@ mod remembered;
 pub mod selection;
 pub mod store;
 mod users;
+pub mod view;
 pub mod workspace;
 
 pub use buildkit_link::BuildKitLink;

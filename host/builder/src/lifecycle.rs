@@ -41,6 +41,13 @@ pub struct NodeState {
     pub workers: Vec<Worker>,
 }
 
+impl NodeState {
+    /// Returns whether the node does not run, and is not about to.
+    pub fn is_inactive(&self) -> bool {
+        matches!(self.status, Status::Inactive | Status::Stopped)
+    }
+}
+
 /// What to ask about the state of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How a test ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As required.
@@ -19,7 +20,7 @@ pub enum Status {
 }
 
 /// What was required and what happened instead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Failure {
     /// What was required.
     pub expected: String,
@@ -41,7 +42,7 @@ impl Failure {
 }
 
 /// One test and how it ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TestResult {
     /// What `--only` takes.
     pub name: String,
@@ -60,7 +61,7 @@ pub struct TestResult {
 }
 
 /// How much of the contract a run saw.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Coverage {
     /// Functions of the host, and how often they were called.
     pub called: BTreeMap<String, u64>,
@@ -73,7 +74,7 @@ pub struct Coverage {
 }
 
 /// What was tested.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Subject {
     /// The name that it was loaded by.
     pub driver: String,
@@ -90,7 +91,7 @@ pub struct Subject {
 }
 
 /// Every test of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
     /// The version of this schema; it changes where a reader would have to.
     pub schema: u32,

@@ -3,10 +3,11 @@
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::grant::{self, find, is_everything, review_order};
 use iechor_sandbox::{Grant, Policy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A rule that forbids something, and its file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ForbiddenBy {
     /// The file of the policy.
@@ -16,7 +17,7 @@ pub struct ForbiddenBy {
 }
 
 /// A capability that a driver asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Capability {
     /// Its name.

@@ -1,6 +1,7 @@
 //! One driver in detail.
 
 use iechor_sandbox::contract::{OptionKind, OptionSpec};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::capability::{Capability, ForbiddenBy};
@@ -8,7 +9,7 @@ use crate::error::CatalogError;
 use crate::loaded::{Loaded, Origin};
 
 /// A driver in detail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct DriverDetails {
     /// What it calls itself.
@@ -48,7 +49,7 @@ pub struct DriverDetails {
 }
 
 /// An option of a driver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct DriverOption {
     /// Its name.

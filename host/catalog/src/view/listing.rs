@@ -1,9 +1,10 @@
 //! Drivers in listings.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A driver in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct DriverSummary {
     /// The name that a builder is created with; empty where the entry is broken and does not say.
@@ -29,7 +30,7 @@ pub struct DriverSummary {
 }
 
 /// Whether builders can work with a driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// They can.
@@ -41,7 +42,7 @@ pub enum Status {
 }
 
 /// What was found of an installed driver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Verification {
     /// The driver; empty where its entry is broken and does not say.

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use iechor_sandbox::policy::Rules;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::policy::{Places, PolicyError, read};
 
 /// The rules of the organisation's policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PolicyRules {
     /// One for each file that applies.
@@ -16,7 +17,7 @@ pub struct PolicyRules {
 }
 
 /// The rules of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PolicyFile {
     /// The file.
@@ -26,7 +27,7 @@ pub struct PolicyFile {
 }
 
 /// Each rule of a file with its values; a rule that the file does not have is left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileRules {
     /// The drivers that may run.
     #[serde(rename = "drivers.allow", skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! What a driver is trusted with.
 
 use iechor_sandbox::grant::scope;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::capability::{Capability, ForbiddenBy};
@@ -8,7 +9,7 @@ use crate::error::CatalogError;
 use crate::loaded::Loaded;
 
 /// What a driver is trusted with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Trust {
     /// The driver, as the user named it.
@@ -29,7 +30,7 @@ pub struct Trust {
 }
 
 /// A capability that a driver asks for, and whether it may use it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct TrustRequest {
     /// Its name.
