@@ -2,7 +2,7 @@
 
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::grant::{self, find, is_everything, review_order};
-use iechor_sandbox::{Grant, Policy};
+use iechor_sandbox::{Embedded, Grant, Policy};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -44,6 +44,16 @@ pub struct Capability {
 /// Returns whether a grant gives control over the machine of the engine.
 pub fn is_high_risk(grant: &Grant) -> bool {
     grant::is_high_risk(&grant.name)
+}
+
+/// Returns the names of all capabilities.
+pub fn capability_names() -> impl Iterator<Item = &'static str> {
+    grant::CATALOGUE.iter().map(|capability| capability.name)
+}
+
+/// Returns whether a name, or another name of it, is the name of a built-in driver.
+pub fn is_built_in(name: &str) -> bool {
+    Embedded::find(name).is_some()
 }
 
 impl ForbiddenBy {
