@@ -9,7 +9,9 @@ use iechor_builder::view::{
 use iechor_catalog::view::{DriverDetails, DriverSummary, PolicyRules, Trust, Verification};
 use iechor_testkit::Report;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
+use serde_json::Value;
 
 use crate::command::VersionView;
 
@@ -53,14 +55,22 @@ pub fn find(name: &str) -> Option<Schema> {
 fn of<View: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12()
         .for_serialize()
+        .with_transform(RecursiveTransform(unwrap_description))
         .into_generator()
         .into_root_schema_for::<View>()
+}
+
+/// Joins the lines of a description, which are the lines of a doc comment.
+fn unwrap_description(schema: &mut Schema) {
+    if let Some(Value::String(text)) = schema.get_mut("description") {
+        let paragraphs = text.split("\n\n").map(|text| text.replace('\n', " "));
+        *text = paragraphs.collect::<Vec<_>>().join("\n\n");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
-    use serde_json::Value;
 
     use super::*;
     use crate::command::Iechor;

@@ -39,7 +39,6 @@ enum Command {
     Network(network::Network),
     /// Show details of a container, image, network or volume of the engine
     Inspect(inspect::Inspect),
-    /// Show the JSON Schema of the output of a command with --format json
     Schema(schema::Schema),
     /// Show the version
     Version(version::Version),
