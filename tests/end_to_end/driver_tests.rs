@@ -143,7 +143,7 @@ fn an_interrupted_test_leaves_nothing_in_the_engine() {
     let mut run = sandbox
         .iechor("driver test iechor-container --engine real --only boot-makes-it-run")
         .start();
-    run.wait_until_it_says("are made and removed again");
+    run.wait_until_it_says("creates and removes containers");
     wait_until("a container of the test runs", || {
         docker("ps --quiet --filter name=buildx_buildkit_testkit")
             .stdout
