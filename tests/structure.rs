@@ -1,9 +1,5 @@
-<<<<<<< HEAD
-//! Checks the structure of the crates: the files of a crate must not form an import cycle.
-=======
-//! The structure of the crates: the files of a crate form no import cycle, and no text of a library
-//! names a flag or a command of the program.
->>>>>>> errors
+//! Checks the structure of the crates: import cycles, the crates that may use a library, and the words in the
+//! texts of libraries.
 //!
 //! A file may use items of its parent modules (`super::...`), because it is a part of them. Following all
 //! other uses must not lead from a file back to itself. Test code is ignored.
@@ -31,9 +27,6 @@ const CRATES: &[&str] = &[
     "host/text",
 ];
 
-<<<<<<< HEAD
-/// The path of a module from the root of the crate. The root is the empty path.
-=======
 /// The crates whose texts name no flag and no command: only the command line has words for these.
 const LIBRARIES: &[&str] = &[
     "host/build",
@@ -58,8 +51,7 @@ const TEXTS_OF_DOCKER: &[&str] =
 /// The file that writes the command which repeats a test: it is a command line, not the text of an error.
 const COMMAND_LINES: &[&str] = &["host/testkit/src/rerun.rs"];
 
-/// Modules by their paths from the root of the crate, which is the empty path.
->>>>>>> errors
+/// The path of a module from the root of the crate. The root is the empty path.
 type Module = Vec<String>;
 
 #[test]
@@ -338,16 +330,9 @@ fn uses(modules: &[(Module, String)]) -> BTreeMap<Module, BTreeSet<Module>> {
         .collect()
 }
 
-<<<<<<< HEAD
-/// Returns the code of a file without comments, texts and tests.
-fn code(text: &str) -> String {
-    let text = match text.find("#[cfg(test)]\nmod ") {
-        // Inline tests are at the end of the file.
-=======
 /// Returns a file without its tests, which are at its end.
 fn without_tests(text: &str) -> &str {
     match text.find("#[cfg(test)]\nmod ") {
->>>>>>> errors
         Some(at)
             if text[at..]
                 .lines()
@@ -483,4 +468,100 @@ fn cycle(uses: &BTreeMap<Module, BTreeSet<Module>>) -> Option<Vec<Module>> {
     let mut done = BTreeSet::new();
     uses.keys()
         .find_map(|module| visit(module, uses, &mut Vec::new(), &mut done))
+}
+
+/// The crates below the views that the command line prints.
+const BELOW_THE_VIEWS: &[&str] = &[
+    "iechor_buildkit",
+    "iechor_engine",
+    "iechor_registry",
+    "iechor_sandbox",
+];
+
+/// The files of the command line that may use them, relative to `host/cli/src`.
+const BESIDE_THE_VIEWS: &[&str] = &[
+    // Sets up what belongs to the process; the file says why.
+    "composition.rs",
+    // Matches on the errors of all crates.
+    "failure.rs",
+    "failure/",
+];
+
+#[test]
+fn the_command_line_knows_only_views() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/src");
+    let mut files = Vec::new();
+    collect(&source, &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let place = file.strip_prefix(&source).expect("below").to_string_lossy();
+        if BESIDE_THE_VIEWS
+            .iter()
+            .any(|known| place.starts_with(known))
+        {
+            continue;
+        }
+        let code = code(&fs::read_to_string(&file).expect("readable"));
+        let used = BELOW_THE_VIEWS.iter().filter(|name| code.contains(*name));
+        wrong.extend(used.map(|name| format!("host/cli/src/{place} uses {name}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Libraries that exactly one crate of the host depends on.
+const DOORS: &[(&str, &str)] = &[
+    ("bollard", "engine"),
+    ("clap", "cli"),
+    ("oci-client", "registry"),
+    ("reqwest", "registry"),
+    ("tonic", "buildkit"),
+    ("wasmtime", "sandbox"),
+    ("wasmtime-wasi", "sandbox"),
+];
+
+#[test]
+fn every_door_is_in_one_crate() {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut wrong = Vec::new();
+    for entry in fs::read_dir(&host).expect("a directory") {
+        let directory = entry.expect("an entry").path();
+        let Ok(manifest) = fs::read_to_string(directory.join("Cargo.toml")) else {
+            continue;
+        };
+        let name = directory.file_name().expect("a name").to_string_lossy();
+        for dependency in dependencies(&manifest) {
+            let door = DOORS.iter().find(|(library, _)| *library == dependency);
+            if let Some((library, owner)) = door
+                && *owner != name
+            {
+                wrong.push(format!(
+                    "host/{name} depends on {library}, as only host/{owner} may"
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Returns the names below `[dependencies]` of a manifest.
+fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
+    manifest
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(['=', '.', ' ']).next())
+        .filter(|name| !name.is_empty())
+}
+
+#[test]
+fn dependencies_are_those_of_the_program() {
+    let manifest = "[package]\nname = \"a\"\n[dependencies]\n# c\nclap.workspace = true\n\
+                    tokio = { features = [] }\n\n[dev-dependencies]\ntonic = \"1\"\n";
+    assert_eq!(
+        dependencies(manifest).collect::<Vec<_>>(),
+        ["clap", "tokio"]
+    );
 }

@@ -51,6 +51,7 @@ mod push;
 mod python;
 mod remote;
 mod removal;
+mod schemas;
 mod snapshots;
 mod store;
 mod team;

@@ -7,6 +7,7 @@
 //!   [`buildkitd_flags`].
 //! - [`node`] is a node in use, through its driver; [`lifecycle`] reports on, boots, stops and
 //!   removes whole builders.
+//! - [`view`] has the results of listings and inspections, for tables and as JSON.
 //!
 //! Errors carry data and name no flag and no command; see [`BuilderError`]. The command line adds
 //! hints and chooses the exit code.
@@ -30,6 +31,7 @@ mod remembered;
 pub mod selection;
 pub mod store;
 mod users;
+pub mod view;
 pub mod workspace;
 
 pub use buildkit_link::BuildKitLink;

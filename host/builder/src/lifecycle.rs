@@ -10,7 +10,6 @@ use iechor_sandbox::DriverError;
 use iechor_sandbox::contract::{Descriptor, Error, Status};
 
 use crate::boot_progress::StatusSender;
-use crate::buildkitd_config;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
@@ -27,43 +26,8 @@ pub struct NodeReport {
     pub node: Node,
     /// Its options. The value of a secret option is `None`.
     pub options: Vec<(String, Option<String>)>,
-    /// The files of its configuration.
-    pub files: Vec<NodeFile>,
     /// Its state, or the reason why it is unknown.
     pub state: Result<NodeState, BuilderError>,
-}
-
-/// A file of a node's configuration, as it may be shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct NodeFile {
-    /// Its path in the configuration directory of the daemon.
-    pub path: String,
-    /// Its contents; `None` if it holds a private key.
-    pub contents: Option<Vec<u8>>,
-}
-
-impl NodeFile {
-    /// Returns the files of a node, without the contents of those that hold a private key.
-    pub fn all(node: &Node) -> Vec<Self> {
-        let private = buildkitd_config::private(&node.files);
-        let files = node.files.iter();
-        files
-            .map(|(path, contents)| Self {
-                path: path.clone(),
-                contents: (!private.contains(path.as_str())).then(|| contents.clone()),
-            })
-            .collect()
-    }
-}
-
-/// Omits the contents.
-impl std::fmt::Debug for NodeFile {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("NodeFile")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The state of a node.
@@ -75,6 +39,13 @@ pub struct NodeState {
     pub version: Option<String>,
     /// Its workers, if BuildKit runs.
     pub workers: Vec<Worker>,
+}
+
+impl NodeState {
+    /// Returns whether the node does not run, and is not about to.
+    pub fn is_inactive(&self) -> bool {
+        matches!(self.status, Status::Inactive | Status::Stopped)
+    }
 }
 
 /// The source of the state of a node.
@@ -107,7 +78,6 @@ pub async fn report(
         NodeReport {
             node: node.clone(),
             options: secrets.shown(node),
-            files: NodeFile::all(node),
             state,
         }
     }))

@@ -5,11 +5,15 @@
 //!   `template` shape results.
 //! - `failure` turns errors into messages, hints and exit codes.
 //! - `scaffold` writes the projects of new drivers.
+//! - `schema` has the JSON Schemas of what commands print with `--format json`.
+//! - `composition` connects the program with the sandbox of drivers.
 //! - `session` is what commands share: the runtime, signals, and the workspace.
 
 mod command;
+mod composition;
 mod failure;
 mod scaffold;
+mod schema;
 mod session;
 mod table;
 mod template;
@@ -21,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    iechor_sandbox::compiler::serve_if_asked();
+    composition::serve_compiler_if_asked();
     std::panic::set_hook(Box::new(terminal::panicked));
     let arguments = match command::Iechor::try_parse() {
         Ok(arguments) => arguments,

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_builder::{BuilderError, Workspace};
-use iechor_sandbox::DriverError;
-use iechor_sandbox::compilation::{self, Compilation};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::failure;
-use crate::terminal::{self, DriverLog};
+use crate::composition::{self, DriverLog};
+use crate::{failure, terminal};
 
 /// Flags that every command of `buildx` takes.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +48,7 @@ fn run<F>(
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    compilation::listen(say_compilation);
+    composition::announce_compilations();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -77,8 +75,7 @@ where
     });
     if common.debug
         && let Err(error) = &result
-        && let Some(BuilderError::Driver(DriverError::Crashed { backtrace, .. })) =
-            error.downcast_ref()
+        && let Some(backtrace) = composition::backtrace(error)
     {
         terminal::say(backtrace);
     }
@@ -137,24 +134,4 @@ fn watch_signals(cancel: CancellationToken, undoes: bool) -> anyhow::Result<()> 
         }
     });
     Ok(())
-}
-
-/// Prints that a component is compiled, if it is large enough to take a while.
-fn say_compilation(compilation: Compilation<'_>) {
-    const LARGE: usize = 2 << 20;
-    match compilation {
-        Compilation::Begins { driver, bytes } if bytes >= LARGE => terminal::say(&format!(
-            "compiling driver {driver} ({} MiB); this takes some seconds the first time",
-            bytes >> 20
-        )),
-        Compilation::Done {
-            driver,
-            bytes,
-            took,
-        } if bytes >= LARGE => terminal::say(&format!(
-            "compiled driver {driver} in {:.1} s",
-            took.as_secs_f64()
-        )),
-        _ => {}
-    }
 }

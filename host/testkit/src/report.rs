@@ -2,30 +2,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How a test ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// As required.
+    /// The driver met the requirement.
     Passed,
-    /// As required, with something that its author should know.
+    /// The driver met the requirement, but its author should read the note.
     Warned,
-    /// It does not apply, or cannot be asked of this engine.
+    /// The test does not apply to the driver or to the engine.
     Skipped,
-    /// Not as required.
+    /// The driver did not meet the requirement.
     Failed,
 }
 
 /// What was required and what happened instead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Failure {
     /// What was required.
     pub expected: String,
     /// What happened.
     pub happened: String,
-    /// The end of the trace: operations, and calls to the host below them.
+    /// End of the trace: operations, each with its calls to the host.
     pub trace: Vec<String>,
 }
 
@@ -40,67 +41,67 @@ impl Failure {
     }
 }
 
-/// One test and how it ended.
-#[derive(Debug, Clone, Serialize)]
+/// The result of a test.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TestResult {
-    /// What `--only` takes.
+    /// Name of the test, for `--only`.
     pub name: String,
     /// What is required, why, and where that is written.
     pub requirement: String,
-    /// How it ended.
+    /// How the test ended.
     pub status: Status,
-    /// Why it was skipped or warns.
+    /// Why the test was skipped or warns. Null if it did neither.
     pub note: Option<String>,
-    /// Why it failed.
+    /// Why the test failed. Null if it did not fail.
     pub failure: Option<Failure>,
-    /// The command that runs only this test again.
+    /// Command that runs only this test again.
     pub rerun: String,
-    /// Wall time, in milliseconds.
+    /// Duration of the test, in milliseconds.
     pub milliseconds: u64,
 }
 
-/// How much of the contract a run saw.
-#[derive(Debug, Clone, Default, Serialize)]
+/// The part of the contract that a run used.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Coverage {
-    /// Functions of the host, and how often they were called.
+    /// Functions of the host that the driver called, each with the number of calls.
     pub called: BTreeMap<String, u64>,
-    /// Functions that the driver imports and never called.
+    /// Functions of the host that the driver imports but never called.
     pub never_called: BTreeSet<String>,
-    /// Exports that were called.
+    /// Functions of the driver that were called.
     pub exports_called: BTreeSet<String>,
-    /// Exports that were not.
+    /// Functions of the driver that were never called.
     pub exports_never_called: BTreeSet<String>,
 }
 
 /// What was tested.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Subject {
-    /// The name that it was loaded by.
+    /// Name by which the driver was loaded.
     pub driver: String,
-    /// What it says that it is.
+    /// Version of the driver.
     pub version: String,
-    /// SHA-256 of the component.
+    /// SHA-256 digest of the component.
     pub digest: String,
-    /// `simulated` or `real`.
+    /// Engine of the run: `simulated` or `real`.
     pub engine: String,
-    /// The endpoint that its configuration names.
+    /// Endpoint in the configuration of the driver.
     pub endpoint: String,
-    /// The capabilities that it was granted within the run.
+    /// Capabilities that were granted for the run.
     pub granted: Vec<String>,
 }
 
-/// Every test of a run.
-#[derive(Debug, Clone, Serialize)]
+/// All results of a run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
-    /// The version of this schema; it changes where a reader would have to.
+    /// Version of this format. It increases with every change that a reader must know.
     pub schema: u32,
     /// What was tested.
     pub subject: Subject,
-    /// The tests, in the order in which they ran.
+    /// Results of the tests, in the order in which they ran.
     pub tests: Vec<TestResult>,
-    /// How much of the contract they saw.
+    /// The part of the contract that the run used.
     pub coverage: Coverage,
-    /// The run was cancelled: tests are missing.
+    /// Whether the run was cancelled, so that results are missing.
     pub cancelled: bool,
 }
 

@@ -2,37 +2,39 @@
 
 use iechor_sandbox::contract::CapabilityRequest;
 use iechor_sandbox::grant::{self, find, is_everything, review_order};
-use iechor_sandbox::{Grant, Policy};
+use iechor_sandbox::{Embedded, Grant, Policy};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A rule that forbids something, and its file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A rule of a policy that forbids something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ForbiddenBy {
-    /// The file of the policy.
+    /// Path of the policy file.
     pub file: String,
-    /// The rule.
+    /// Text of the rule.
     pub rule: String,
 }
 
-/// A capability that a driver asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A capability that a driver requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Capability {
-    /// Its name.
+    /// Name of the capability.
     pub name: String,
-    /// Patterns of the subjects; empty: any.
+    /// Patterns of the objects that the driver requests the capability for. Empty means all
+    /// objects.
     pub scope: Vec<String>,
-    /// The scope amounts to every subject.
+    /// Whether the scope matches all objects.
     pub any: bool,
-    /// The driver does not work without it.
+    /// Whether the driver needs the capability to work.
     pub required: bool,
-    /// Why the driver asks for it, in its own words.
+    /// Why the driver requests the capability, in its own words.
     pub reason: String,
-    /// It gives control over the machine of the engine.
+    /// Whether it gives control over the machine of the engine.
     #[serde(skip)]
     pub high_risk: bool,
-    /// What a driver with it can do or see; `None` for one that this program does not have.
+    /// What a driver with it can do or see; `None` if this program does not know it.
     #[serde(skip)]
     pub means: Option<&'static str>,
     /// Its place in the order in which to decide about grants.
@@ -43,6 +45,16 @@ pub struct Capability {
 /// Returns whether a grant gives control over the machine of the engine.
 pub fn is_high_risk(grant: &Grant) -> bool {
     grant::is_high_risk(&grant.name)
+}
+
+/// Returns the names of all capabilities.
+pub fn capability_names() -> impl Iterator<Item = &'static str> {
+    grant::CATALOGUE.iter().map(|capability| capability.name)
+}
+
+/// Returns whether a name, or another name of it, is the name of a built-in driver.
+pub fn is_built_in(name: &str) -> bool {
+    Embedded::find(name).is_some()
 }
 
 impl ForbiddenBy {

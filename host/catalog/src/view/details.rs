@@ -1,6 +1,7 @@
 //! One driver in detail.
 
 use iechor_sandbox::contract::{OptionKind, OptionSpec};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::capability::{Capability, ForbiddenBy};
@@ -8,65 +9,65 @@ use crate::error::CatalogError;
 use crate::loaded::{Loaded, Origin};
 
 /// A driver in detail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct DriverDetails {
-    /// What it calls itself.
+    /// Name that the driver gives itself.
     pub name: String,
-    /// Its own version.
+    /// Version of the driver.
     pub version: String,
-    /// What it does, in a sentence.
+    /// What the driver does, in one sentence.
     pub summary: String,
-    /// Its author.
+    /// Author of the driver. Null if the driver does not name one.
     pub vendor: Option<String>,
-    /// Address of its home page.
+    /// Address of the home page of the driver. Null if the driver does not name one.
     pub homepage: Option<String>,
-    /// Its license.
+    /// License of the driver. Null if the driver does not name one.
     pub license: Option<String>,
-    /// The source as the user gave it.
+    /// Source of the driver, as the user gave it.
     pub source: String,
-    /// Digest of its component.
+    /// Digest of the component of the driver.
     pub digest: String,
-    /// The version of the contract that it was made for.
+    /// Version of the contract that the driver was made for.
     pub contract: String,
-    /// The name that it is installed under.
+    /// Name under which the driver is installed. Null if it is not installed.
     pub installed_as: Option<String>,
-    /// When it was installed, in RFC 3339.
+    /// Time of the installation, in RFC 3339. Null if the driver is not installed.
     pub installed_at: Option<String>,
-    /// What the source led to.
+    /// What the source led to at the time of the installation. Null if the driver is not installed.
     pub pinned: Option<String>,
-    /// What was granted to its digest.
+    /// Grants of the digest of the driver.
     pub grants: Vec<String>,
-    /// The rules of the policy about what it asks for.
+    /// Rules of the policy that forbid what the driver requests.
     pub forbidden: Vec<ForbiddenBy>,
-    /// The interfaces that it imports.
+    /// Interfaces that the component imports.
     pub imports: Vec<String>,
-    /// Its options.
+    /// Options of the driver.
     pub options: Vec<DriverOption>,
-    /// The capabilities that it asks for.
+    /// Capabilities that the driver requests.
     pub capabilities: Vec<Capability>,
 }
 
 /// An option of a driver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct DriverOption {
-    /// Its name.
+    /// Name of the option.
     pub name: String,
-    /// `text`, `boolean`, `integer`, `size`, `duration`, `table`, `file`, or the choices with `|`
-    /// between them.
+    /// Kind of the value: `text`, `boolean`, `integer`, `size`, `duration`, `table` or `file`. If
+    /// the value is one of several choices, the choices separated by `|`.
     pub kind: String,
-    /// What it does.
+    /// What the option does.
     pub help: String,
-    /// Its value where none is given.
+    /// Value if the option is not given. Null if there is none.
     pub default: Option<String>,
-    /// It must be given.
+    /// Whether the option must be given.
     pub required: bool,
-    /// Its value is not shown.
+    /// Whether the value is secret and therefore never shown.
     pub secret: bool,
-    /// Why not to use it, and what to use instead.
+    /// Why the option should not be used, and what to use instead. Null if it is not deprecated.
     pub deprecated: Option<String>,
-    /// It takes any names, as `NAME.KEY`.
+    /// Whether it takes any names, as `NAME.KEY`.
     #[serde(skip)]
     pub is_table: bool,
 }

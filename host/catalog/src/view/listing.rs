@@ -1,57 +1,60 @@
 //! Drivers in listings.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A driver in a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A driver in a listing. The command prints one such object for each driver, each on one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct DriverSummary {
-    /// The name that a builder is created with; empty where the entry is broken and does not say.
+    /// Name of the driver, for `--driver`. Empty if the entry in the lock file is broken and has no
+    /// name.
     pub name: String,
     /// Other names of a built-in driver.
     pub aliases: Vec<String>,
-    /// The source as the user gave it, where it is known.
+    /// Source of the driver, as the user gave it. Null if it is unknown.
     pub source: Option<String>,
-    /// Its own version.
+    /// Version of the driver. Null if the driver cannot be loaded.
     pub version: Option<String>,
-    /// Digest of its component.
+    /// Digest of the component of the driver. Null if it is unknown.
     pub digest: Option<String>,
-    /// What the source led to.
+    /// What the source led to at the time of the installation. Null for a built-in driver.
     pub pinned: Option<String>,
-    /// When it was installed, in RFC 3339.
+    /// Time of the installation, in RFC 3339. Null for a built-in driver.
     pub installed_at: Option<String>,
-    /// The capabilities that it needs and that are not granted.
+    /// Names of the capabilities that the driver needs and that are not granted.
     pub missing: Vec<String>,
-    /// Whether builders can work with it.
+    /// Whether builders can use the driver.
     pub status: Status,
-    /// What is wrong with a broken one.
+    /// What is wrong with a broken driver. Null if it is not broken.
     pub err: Option<String>,
 }
 
-/// Whether builders can work with a driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Whether builders can use a driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// They can.
+    /// Builders can use the driver.
     Ok,
-    /// It lacks a grant.
+    /// The driver needs a capability that is not granted.
     Untrusted,
-    /// It cannot be loaded, or the policy makes it useless.
+    /// The driver cannot be loaded, or the policy forbids it.
     Broken,
 }
 
-/// What was found of an installed driver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The result for one installed driver. The command prints one such object for each driver, each on
+/// one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Verification {
-    /// The driver; empty where its entry is broken and does not say.
+    /// Name of the driver. Empty if the entry in the lock file is broken and has no name.
     pub name: String,
-    /// The digest in the lock file.
+    /// Digest of the component in the lock file. Null if it is unknown.
     pub digest: Option<String>,
-    /// What is wrong with the component.
+    /// What is wrong with the component. Null if nothing is.
     pub component_err: Option<String>,
-    /// What was found at the source: `ok`, `not checked`, or why it was not checked.
+    /// Result of the check of the source: `ok`, `not checked`, or why it was not checked.
     pub source: Option<String>,
-    /// What is wrong with the source.
+    /// What is wrong with the source. Null if nothing is.
     pub source_err: Option<String>,
 }

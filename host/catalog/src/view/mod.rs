@@ -8,7 +8,7 @@ mod listing;
 mod policy;
 mod trust;
 
-pub use capability::{Capability, ForbiddenBy, is_high_risk};
+pub use capability::{Capability, ForbiddenBy, capability_names, is_built_in, is_high_risk};
 pub use details::{DriverDetails, DriverOption};
 pub use listing::{DriverSummary, Status, Verification};
 pub use policy::{FileRules, PolicyFile, PolicyRules};

@@ -3,50 +3,51 @@
 use std::path::{Path, PathBuf};
 
 use iechor_sandbox::policy::Rules;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::policy::{Places, PolicyError, read};
 
-/// The rules of the organisation's policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The rules of the policy of the organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PolicyRules {
-    /// One for each file that applies.
+    /// Policy files that apply.
     pub files: Vec<PolicyFile>,
 }
 
-/// The rules of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The rules of one policy file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PolicyFile {
-    /// The file.
+    /// Path of the policy file.
     pub file: PathBuf,
-    /// Its rules.
+    /// Rules of the file.
     pub rules: FileRules,
 }
 
-/// Each rule of a file with its values; a rule that the file does not have is left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// The rules of a file with their values. A rule that the file does not have is absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileRules {
-    /// The drivers that may run.
+    /// Drivers that may run.
     #[serde(rename = "drivers.allow", skip_serializing_if = "Option::is_none")]
     pub drivers_allow: Option<Vec<String>>,
-    /// The images that containers of drivers may run from.
+    /// Images that containers of drivers may run.
     #[serde(rename = "images.allow", skip_serializing_if = "Option::is_none")]
     pub images_allow: Option<Vec<String>>,
-    /// What no driver may do.
+    /// Capabilities that no driver may use.
     #[serde(rename = "grants.forbid", skip_serializing_if = "Option::is_none")]
     pub grants_forbid: Option<Vec<String>>,
-    /// Memory of containers, one value.
+    /// Maximum memory of a container, as one value.
     #[serde(rename = "limits.memory", skip_serializing_if = "Option::is_none")]
     pub limits_memory: Option<Vec<String>>,
-    /// Memory and swap of containers, one value.
+    /// Maximum memory and swap space of a container, as one value.
     #[serde(rename = "limits.memory-swap", skip_serializing_if = "Option::is_none")]
     pub limits_memory_swap: Option<Vec<String>>,
-    /// Processors of containers, one value.
+    /// Maximum number of processors of a container, as one value.
     #[serde(rename = "limits.cpus", skip_serializing_if = "Option::is_none")]
     pub limits_cpus: Option<Vec<String>>,
-    /// Processes of containers, one value.
+    /// Maximum number of processes of a container, as one value.
     #[serde(rename = "limits.pids", skip_serializing_if = "Option::is_none")]
     pub limits_pids: Option<Vec<String>>,
 }

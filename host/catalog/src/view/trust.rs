@@ -1,52 +1,54 @@
 //! What a driver is trusted with.
 
 use iechor_sandbox::grant::scope;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::capability::{Capability, ForbiddenBy};
 use crate::error::CatalogError;
 use crate::loaded::Loaded;
 
-/// What a driver is trusted with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The grants and requests of a driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct Trust {
-    /// The driver, as the user named it.
+    /// Name of the driver, as the user gave it.
     pub name: String,
-    /// Digest of its component.
+    /// Digest of the component of the driver.
     pub digest: String,
-    /// It may do whatever it asks for.
+    /// Whether the driver is built in, so that it may use everything that it requests.
     pub built_in: bool,
-    /// What was granted to its digest.
+    /// Grants of the digest of the driver.
     pub grants: Vec<String>,
-    /// Grants of its digest that have no effect.
+    /// Grants of the digest that have no effect.
     pub useless: Vec<String>,
-    /// What it asks for.
+    /// Capabilities that the driver requests.
     pub requests: Vec<TrustRequest>,
     /// What is wrong with each of the grants in `useless`.
     #[serde(skip)]
     pub useless_reasons: Vec<String>,
 }
 
-/// A capability that a driver asks for, and whether it may use it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A capability that a driver requests, and whether the driver may use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct TrustRequest {
-    /// Its name.
+    /// Name of the capability.
     pub name: String,
-    /// Patterns of the subjects; empty: any.
+    /// Patterns of the objects that the driver requests the capability for. Empty means all
+    /// objects.
     pub scope: Vec<String>,
-    /// The scope amounts to every subject.
+    /// Whether the scope matches all objects.
     pub any: bool,
-    /// The driver does not work without it.
+    /// Whether the driver needs the capability to work.
     pub required: bool,
-    /// It gives control over the machine of the engine.
+    /// Whether the capability gives control over the machine of the engine.
     pub high_risk: bool,
-    /// Why the driver asks for it, in its own words.
+    /// Why the driver requests the capability, in its own words.
     pub reason: String,
-    /// It is granted, for some subjects at least.
+    /// Whether the capability is granted, at least for some objects.
     pub granted: bool,
-    /// A rule of the policy about it.
+    /// Rule of the policy that forbids the capability. Null if no rule does.
     pub forbidden: Option<ForbiddenBy>,
     /// The scopes that it is granted for, in words.
     #[serde(skip)]

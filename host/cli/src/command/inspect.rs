@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use clap::Args;
+use iechor_builder::view::EngineObject;
 
 use crate::session::{self, Common};
 use crate::template::Format;
@@ -30,16 +31,15 @@ impl Inspect {
     /// Prints the engine's own JSON, or a template over it.
     pub fn run(self) -> anyhow::Result<()> {
         session::query(&Common::default(), |workspace| async move {
-            let engine = workspace.current_engine()?;
-            let Some(object) = engine.inspect_any(&self.name).await? else {
+            let Some(object) = EngineObject::find(&workspace, &self.name).await? else {
                 bail!(
                     "no such object: {} (no container, image, network or volume of that name at {})",
                     self.name,
-                    engine.endpoint()
+                    workspace.current_engine()?.endpoint()
                 );
             };
             match self.format {
-                Some(format) => terminal::result(&format.object(&object)?),
+                Some(format) => terminal::result(&format.object(object.json())?),
                 None => terminal::pretty_json(&[object]),
             }
         })

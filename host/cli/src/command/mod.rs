@@ -5,10 +5,12 @@ mod driver;
 mod format;
 mod inspect;
 mod network;
+mod schema;
 mod version;
 mod volume;
 
 pub use format::Format;
+pub use version::VersionView;
 
 use clap::{Parser, Subcommand};
 
@@ -37,6 +39,7 @@ enum Command {
     Network(network::Network),
     /// Show details of a container, image, network or volume of the engine
     Inspect(inspect::Inspect),
+    Schema(schema::Schema),
     /// Show the version
     Version(version::Version),
 }
@@ -49,6 +52,7 @@ pub fn run(arguments: Iechor) -> anyhow::Result<()> {
         Command::Volume(command) => command.run(),
         Command::Network(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Schema(command) => command.run(),
         Command::Version(command) => command.run(),
     }
 }

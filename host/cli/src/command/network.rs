@@ -1,11 +1,12 @@
 //! `iechor network`
 
 use clap::{Args, Subcommand};
-use iechor_engine::Engine;
-use iechor_engine::model::NetworkSpec;
+use iechor_builder::Workspace;
+use iechor_builder::view::NetworkSummary;
 
 use super::Format;
 use crate::session::{self, Common};
+use crate::text::Text;
 use crate::{table, terminal};
 
 /// Length of an ID in a table, in characters.
@@ -49,57 +50,38 @@ impl Network {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         session::change(&Common::default(), |workspace| async move {
-            let engine = workspace.current_engine()?;
             match self.command {
                 Command::Create {
                     name,
                     driver,
                     internal,
                 } => {
-                    let spec = NetworkSpec {
-                        name,
-                        driver: Some(driver),
-                        internal,
-                        ..NetworkSpec::default()
-                    };
-                    terminal::line(&engine.create_network(&spec).await?.id)
+                    let id = NetworkSummary::create(&workspace, name, driver, internal).await?;
+                    terminal::line(&id)
                 }
-                Command::Ls { format } => list(engine.as_ref(), format).await,
-                Command::Rm { names } => remove(engine.as_ref(), &names).await,
+                Command::Ls { format } => {
+                    let networks = NetworkSummary::all(&workspace).await?;
+                    format.list(|| as_table(&networks), &networks)
+                }
+                Command::Rm { names } => remove(&workspace, &names).await,
             }
         })
     }
 }
 
-async fn list(engine: &dyn Engine, format: Format) -> anyhow::Result<()> {
-    let mut networks = engine.list_networks(&[]).await?;
-    networks.sort_by(|a, b| a.name.cmp(&b.name));
-    let table = || {
-        let header = ["NETWORK ID", "NAME", "DRIVER", "SCOPE"];
-        let mut rows = vec![header.map(str::to_owned).to_vec()];
-        rows.extend(networks.iter().cloned().map(|network| {
-            let short = network.id.chars().take(SHORT_ID).collect();
-            vec![short, network.name, network.driver, network.scope]
-        }));
-        table::render(&rows)
-    };
-    format.list(
-        table,
-        networks.iter().map(|network| {
-            serde_json::json!({
-                "ID": network.id,
-                "Name": network.name,
-                "Driver": network.driver,
-                "Scope": network.scope,
-                "Internal": network.internal,
-                "Labels": network.labels,
-            })
-        }),
-    )
+fn as_table(networks: &[NetworkSummary]) -> Text {
+    let header = ["NETWORK ID", "NAME", "DRIVER", "SCOPE"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(networks.iter().cloned().map(|network| {
+        let short = network.id.chars().take(SHORT_ID).collect();
+        vec![short, network.name, network.driver, network.scope]
+    }));
+    table::render(&rows)
 }
 
 /// Removes all networks that can be removed. Returns the first failure and prints the others.
-async fn remove(engine: &dyn Engine, names: &[String]) -> anyhow::Result<()> {
+async fn remove(workspace: &Workspace, names: &[String]) -> anyhow::Result<()> {
+    let engine = workspace.current_engine()?;
     let mut failure = None;
     for name in names {
         match engine.remove_network(name).await {

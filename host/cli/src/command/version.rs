@@ -1,6 +1,8 @@
 //! `iechor version`
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Format;
 use crate::text::Text;
@@ -13,13 +15,21 @@ pub struct Version {
     format: Format,
 }
 
+/// The version of the program.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct VersionView {
+    /// The version, for example `1.2.3`.
+    version: &'static str,
+}
+
 impl Version {
     /// Prints the program's version.
     pub fn run(self) -> anyhow::Result<()> {
         let version = env!("CARGO_PKG_VERSION");
         self.format.list(
             || Text::of_line(&format!("iechor v{version}")),
-            [serde_json::json!({ "Version": version })],
+            [VersionView { version }],
         )
     }
 }

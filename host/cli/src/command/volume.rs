@@ -1,10 +1,12 @@
 //! `iechor volume`
 
 use clap::{Args, Subcommand};
+use iechor_builder::view::VolumeSummary;
 
 use super::Format;
 use crate::session::{self, Common};
 use crate::table;
+use crate::text::Text;
 
 /// List volumes of the engine
 #[derive(Debug, Args)]
@@ -28,24 +30,15 @@ impl Volume {
     pub fn run(self) -> anyhow::Result<()> {
         let Command::Ls { format } = self.command;
         session::query(&Common::default(), |workspace| async move {
-            let mut volumes = workspace.current_engine()?.list_volumes(&[]).await?;
-            volumes.sort_by(|a, b| a.name.cmp(&b.name));
-            let table = || {
-                let mut rows = vec![vec!["DRIVER".to_owned(), "VOLUME NAME".to_owned()]];
-                let volumes = volumes.iter().cloned();
-                rows.extend(volumes.map(|volume| vec![volume.driver, volume.name]));
-                table::render(&rows)
-            };
-            format.list(
-                table,
-                volumes.iter().map(|volume| {
-                    serde_json::json!({
-                        "Name": volume.name,
-                        "Driver": volume.driver,
-                        "Labels": volume.labels,
-                    })
-                }),
-            )
+            let volumes = VolumeSummary::all(&workspace).await?;
+            format.list(|| as_table(&volumes), &volumes)
         })
     }
+}
+
+fn as_table(volumes: &[VolumeSummary]) -> Text {
+    let mut rows = vec![vec!["DRIVER".to_owned(), "VOLUME NAME".to_owned()]];
+    let volumes = volumes.iter();
+    rows.extend(volumes.map(|volume| vec![volume.driver.clone(), volume.name.clone()]));
+    table::render(&rows)
 }

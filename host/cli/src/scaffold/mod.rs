@@ -174,8 +174,8 @@ mod tests {
     fn authors_in_python_are_told_of_every_capability() {
         let files = Language::Python.files().iter();
         let readme: Vec<_> = files.filter(|file| file.place == "README.md").collect();
-        for capability in iechor_sandbox::grant::CATALOGUE {
-            let name = format!("`{}`", capability.name);
+        for capability in iechor_catalog::view::capability_names() {
+            let name = format!("`{capability}`");
             assert!(readme.iter().any(|it| it.text.contains(&name)), "{name}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use iechor_sandbox::Embedded;
+use iechor_catalog::view::is_built_in;
 
 /// Maximum length of a name, which becomes part of file names and of references.
 const LONGEST: usize = 40;
@@ -116,7 +116,7 @@ impl FromStr for Name {
                 "{text:?} is a reserved word of Rust: choose another name"
             ));
         }
-        if Embedded::find(text).is_some() {
+        if is_built_in(text) {
             return Err(format!(
                 "{text:?} is a built-in driver: choose another name"
             ));

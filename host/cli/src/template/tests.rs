@@ -243,7 +243,8 @@ fn a_template_is_bounded() {
         let error = render(&template, &data).expect_err(&template);
         let head: String = template.chars().take(80).collect();
         let took = start.elapsed();
-        assert!(took < Duration::from_secs(20), "{head}: {error}");
+        // A template without bounds would run for hours.
+        assert!(took < Duration::from_secs(300), "{head}: {error}");
         assert!(peak_memory() < 512, "{head}: {error}");
     }
 }

@@ -7,7 +7,6 @@ use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 use std::time::Duration;
 
-use iechor_sandbox::{Log, LogLevel};
 use iechor_text::{clean_block, unmarked};
 
 use super::owner::{self, Stream};
@@ -50,7 +49,7 @@ fn marked(marker: &'static str, text: &str) {
     print(&line_of(marker, text));
 }
 
-fn line_of(marker: &'static str, text: &str) -> String {
+fn line_of(marker: &str, text: &str) -> String {
     format!("{marker}{}\n", clean_block(text, MESSAGE))
 }
 
@@ -107,32 +106,10 @@ pub fn is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Prints the log messages of drivers.
-pub struct DriverLog {
-    /// Prints all levels; otherwise warnings and errors only.
-    pub debug: bool,
-}
-
-impl Log for DriverLog {
-    fn enabled(&self, level: LogLevel) -> bool {
-        self.debug || level >= LogLevel::Warn
-    }
-
-    fn write(&self, level: LogLevel, driver: &str, message: &str, fields: &[(String, String)]) {
-        if !self.enabled(level) {
-            return;
-        }
-        let marker = match level {
-            LogLevel::Trace => "TRACE: ",
-            LogLevel::Debug => "DEBUG: ",
-            LogLevel::Info => "INFO: ",
-            LogLevel::Warn => "WARNING: ",
-            LogLevel::Error => "ERROR: ",
-        };
-        let fields: String = fields
-            .iter()
-            .map(|(field, value)| format!(" {field}={value}"))
-            .collect();
-        marked(marker, &format!("driver {driver}: {message}{fields}"));
-    }
+/// Prints a message of a driver, after the name of its level.
+pub fn driver(level: &'static str, driver: &str, message: &str) {
+    print(&line_of(
+        &format!("{level}: "),
+        &format!("driver {driver}: {message}"),
+    ));
 }

@@ -18,7 +18,7 @@ mod prompt;
 mod results;
 
 pub use messages::{
-    DriverLog, error, error_at_once, hint, is_terminal, panicked, say, say_at_once, show, warn,
+    driver, error, error_at_once, hint, is_terminal, panicked, say, say_at_once, show, warn,
 };
 pub use progress::{Display, end_transient, transient};
 pub use prompt::{can_ask, confirm};

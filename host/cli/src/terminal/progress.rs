@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use iechor_builder::boot_progress::StatusSender;
-use iechor_buildkit::status::SolveStatus;
 use iechor_progress::{Clock, Mode, Options, Printer, TICK};
 use iechor_text::clean_line;
 use tokio::sync::mpsc;
@@ -54,7 +53,7 @@ impl Display {
         let mut options = Options::from_environment(|name| std::env::var(name).ok());
         options.description = description;
         let mut printer = Printer::new(mode, ToTerminal, options, Clock::system())?;
-        let (sender, mut receiver) = mpsc::channel::<SolveStatus>(STATUSES);
+        let (sender, mut receiver) = mpsc::channel(STATUSES);
         let shown = tokio::spawn(async move {
             loop {
                 match tokio::time::timeout(TICK, receiver.recv()).await {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use iechor_builder::create::{self, CreateRequest};
+use iechor_catalog::Grant;
 use iechor_progress::Mode;
-use iechor_sandbox::Grant;
 
 use crate::session::{self, Common};
 use crate::terminal::{self, Display};

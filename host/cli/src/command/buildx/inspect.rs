@@ -1,18 +1,17 @@
 //! `iechor buildx inspect`
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use iechor_builder::lifecycle::{self, Ask, NodeReport};
+use iechor_builder::lifecycle;
 use iechor_builder::selection::Chosen;
-use iechor_builder::store::{StoredBuilder, Unfinished};
+use iechor_builder::store::StoredBuilder;
+use iechor_builder::view::{BuilderDetails, CleanupRule, Inspection, NodeDetails};
 use iechor_progress::Mode;
-use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{ls, parse_duration, platforms};
+use super::{ls, parse_duration};
 use crate::command::Format;
 use crate::failure;
 use crate::session::{self, Common};
@@ -53,56 +52,52 @@ impl Inspect {
                 display.finish().await?;
                 booted?;
             }
-            let nodes =
-                lifecycle::report(&workspace, &stored.group, Ask::Daemon, self.timeout).await;
-            let unfinished = workspace.store.unfinished_of(&stored.group.name)?;
-            self.format.show(
-                || text(&stored, &nodes, &unfinished),
-                || as_json(&stored, &nodes, &unfinished),
-            )?;
+            let inspection = Inspection::of(&workspace, &stored, self.timeout).await?;
+            let builder = &inspection.builder;
+            self.format.show(|| text(builder), || builder)?;
             if matches!(self.format, Format::Table) {
-                for record in &unfinished {
-                    terminal::warn(&ls::incomplete(&stored.group.name, record));
+                for boot in &builder.incomplete {
+                    terminal::warn(&ls::incomplete(&builder.name, boot));
                 }
             }
-            failure::advise(nodes.iter().filter_map(|node| node.state.as_ref().err()));
+            failure::advise(&inspection.faults);
             Ok(())
         })
     }
 }
 
-fn last_activity(stored: &StoredBuilder) -> Option<OffsetDateTime> {
-    stored.last_activity.map(OffsetDateTime::from)
+/// Returns a time in RFC 3339 as docker buildx prints it.
+fn shown_time(text: &str) -> Option<String> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let (hour, minute, second) = time.to_hms();
+    let date = time.date();
+    Some(format!(
+        "{date} {hour:02}:{minute:02}:{second:02} +0000 UTC"
+    ))
 }
 
-/// Returns the time of the last use of the builder, in RFC 3339.
-pub(super) fn last_activity_rfc3339(stored: &StoredBuilder) -> Option<String> {
-    last_activity(stored)?.format(&Rfc3339).ok()
-}
-
-fn text(stored: &StoredBuilder, nodes: &[NodeReport], unfinished: &[Unfinished]) -> Text {
-    let group = &stored.group;
-    let mut rows = vec![field("Name", &group.name), field("Driver", &group.driver)];
-    if let Some(digest) = &group.driver_digest {
+fn text(builder: &BuilderDetails) -> Text {
+    let mut rows = vec![
+        field("Name", &builder.name),
+        field("Driver", &builder.driver),
+    ];
+    if let Some(digest) = &builder.driver_digest {
         rows.push(field("Driver Digest", digest));
     }
-    if let Some(time) = last_activity(stored) {
-        let date = time.date();
-        let (hour, minute, second) = time.to_hms();
-        let shown = format!("{date} {hour:02}:{minute:02}:{second:02} +0000 UTC");
-        rows.push(field("Last Activity", &shown));
+    if let Some(time) = builder.last_activity.as_deref().and_then(shown_time) {
+        rows.push(field("Last Activity", &time));
     }
-    if !unfinished.is_empty() {
+    if !builder.incomplete.is_empty() {
         rows.push(field("Status", "incomplete"));
     }
     let mut text = table::fields(&rows);
     text.line("");
     text.line("Nodes:");
-    for (number, report) in nodes.iter().enumerate() {
+    for (number, node) in builder.nodes.iter().enumerate() {
         if number > 0 {
             text.line("");
         }
-        text.append(&node_text(report));
+        text.append(&node_text(node));
     }
     text
 }
@@ -111,12 +106,11 @@ fn field(key: &str, value: &str) -> (String, String) {
     (key.to_owned(), value.to_owned())
 }
 
-fn node_text(report: &NodeReport) -> Text {
-    let node = &report.node;
+fn node_text(node: &NodeDetails) -> Text {
     let mut rows = vec![field("Name", &node.name), field("Endpoint", &node.endpoint)];
-    if !report.options.is_empty() {
-        let options: Vec<_> = report
-            .options
+    if !node.driver_opts.is_empty() {
+        let options: Vec<_> = node
+            .driver_opts
             .iter()
             .map(|(key, value)| match value {
                 Some(value) => format!("{key}={value:?}"),
@@ -125,26 +119,22 @@ fn node_text(report: &NodeReport) -> Text {
             .collect();
         rows.push(field("Driver Options", &options.join(" ")));
     }
-    let state = match &report.state {
-        Ok(state) => state,
-        Err(error) => {
-            rows.push(field("Error", &error.to_string()));
-            return table::fields(&rows);
-        }
-    };
-    rows.push(field("Status", ls::status_name(state.status)));
+    if let Some(error) = &node.err {
+        rows.push(field("Error", error));
+        return table::fields(&rows);
+    }
+    rows.push(field("Status", node.status.name()));
     if !node.flags.is_empty() {
         rows.push(field("BuildKit daemon flags", &node.flags.join(" ")));
     }
-    if let Some(version) = &state.version {
+    if let Some(version) = &node.version {
         rows.push(field("BuildKit version", version));
     }
-    let names = platforms::list(&node.platforms, &state.workers);
-    if !names.is_empty() {
-        rows.push(field("Platforms", &names.join(", ")));
+    if !node.marked_platforms.is_empty() {
+        rows.push(field("Platforms", &node.marked_platforms.join(", ")));
     }
     let mut text = table::fields(&rows);
-    for worker in &state.workers {
+    for worker in &node.workers {
         if !worker.labels.is_empty() {
             text.line("Labels:");
             let rows: Vec<_> = worker
@@ -154,40 +144,37 @@ fn node_text(report: &NodeReport) -> Text {
                 .collect();
             text.append(&table::fields(&rows));
         }
-        for (number, policy) in worker.gc_policy.iter().enumerate() {
+        for (number, rule) in worker.cleanup_rules.iter().enumerate() {
             text.line(&format!("GC Policy rule#{number}:"));
-            text.append(&table::fields(&policy_rows(policy)));
+            text.append(&table::fields(&rule_rows(rule)));
         }
     }
-    for file in &report.files {
+    for file in &node.file_contents {
         text.line(&format!("File#{}:", file.path));
-        match &file.contents {
-            None => text.line(" > (a private key, not shown)"),
+        match &file.text {
             Some(contents) => {
-                for line in String::from_utf8_lossy(contents).lines() {
+                for line in contents.lines() {
                     text.line(&format!(" > {line}"));
                 }
             }
+            None => text.line(" > (a private key, not shown)"),
         }
     }
     text
 }
 
-fn policy_rows(policy: &iechor_buildkit::GcPolicy) -> Vec<(String, String)> {
-    let mut rows = vec![field(" All", &policy.all.to_string())];
-    if !policy.filters.is_empty() {
-        rows.push(field(" Filters", &policy.filters.join(",")));
+fn rule_rows(rule: &CleanupRule) -> Vec<(String, String)> {
+    let mut rows = vec![field(" All", &rule.all.to_string())];
+    if !rule.filters.is_empty() {
+        rows.push(field(" Filters", &rule.filters.join(",")));
     }
-    if !policy.keep_duration.is_zero() {
-        rows.push(field(
-            " Keep Duration",
-            &format!("{}s", policy.keep_duration.as_secs()),
-        ));
+    if let Some(seconds) = rule.keep_seconds {
+        rows.push(field(" Keep Duration", &format!("{seconds}s")));
     }
     for (name, bytes) in [
-        (" Reserved Space", policy.reserved_space),
-        (" Max Used Space", policy.max_used_space),
-        (" Min Free Space", policy.min_free_space),
+        (" Reserved Space", rule.reserved_space),
+        (" Max Used Space", rule.max_used_space),
+        (" Min Free Space", rule.min_free_space),
     ] {
         if bytes > 0 {
             rows.push(field(name, &size(bytes)));
@@ -218,52 +205,6 @@ fn size(bytes: i64) -> String {
         value /= 1024.0;
     }
     format!("{value:.1}PiB")
-}
-
-fn as_json(stored: &StoredBuilder, nodes: &[NodeReport], unfinished: &[Unfinished]) -> Value {
-    json!({
-        "Name": stored.group.name,
-        "Driver": stored.group.driver,
-        "DriverDigest": stored.group.driver_digest,
-        "Dynamic": stored.group.dynamic,
-        "LastActivity": last_activity_rfc3339(stored),
-        "Nodes": nodes.iter().map(node_json).collect::<Vec<_>>(),
-        "Incomplete": ls::incomplete_json(unfinished),
-    })
-}
-
-/// Returns a node as JSON. It has the names of files but not their contents, which may be keys; a
-/// secret option is `null`.
-pub(super) fn node_json(report: &NodeReport) -> Value {
-    let node = &report.node;
-    let mut object = json!({
-        "Name": node.name,
-        "Endpoint": node.endpoint,
-        "Flags": node.flags,
-        "DriverOpts": report.options.iter().cloned().collect::<BTreeMap<_, _>>(),
-        "Files": node.files.keys().collect::<Vec<_>>(),
-        "Version": Value::Null,
-        "IDs": [],
-        "Platforms": [],
-        "Err": Value::Null,
-    });
-    match &report.state {
-        Ok(state) => {
-            object["Status"] = json!(ls::status_name(state.status));
-            object["Version"] = json!(state.version);
-            object["IDs"] = json!(state.workers.iter().map(|w| &w.id).collect::<Vec<_>>());
-            object["Platforms"] = platforms::list(&node.platforms, &state.workers)
-                .iter()
-                .map(|name| name.trim_end_matches('*'))
-                .collect::<Vec<_>>()
-                .into();
-        }
-        Err(error) => {
-            object["Status"] = json!("error");
-            object["Err"] = json!(error.to_string());
-        }
-    }
-    object
 }
 
 #[cfg(test)]

@@ -1,8 +1,5 @@
 //! Lists of platforms.
 
-use iechor_buildkit::Worker;
-use iechor_platform::Platform;
-
 /// Groups of a shortened list, in this order.
 const GROUPS: &[&str] = &[
     "linux/amd64",
@@ -14,25 +11,6 @@ const GROUPS: &[&str] = &[
     "linux/mips64",
 ];
 const MOST_GROUPS: usize = 4;
-
-/// Returns the platforms of a node, each once: first those that the user declared, with a star, then
-/// those of its workers.
-pub fn list(declared: &[Platform], workers: &[Worker]) -> Vec<String> {
-    let mut names: Vec<String> = declared
-        .iter()
-        .map(|platform| format!("{platform}*"))
-        .collect();
-    for platform in workers.iter().flat_map(|worker| &worker.platforms) {
-        let name = platform.to_string();
-        if !names
-            .iter()
-            .any(|known| known.trim_end_matches('*') == name)
-        {
-            names.push(name);
-        }
-    }
-    names
-}
 
 /// Returns at most four groups of platforms with the number of members, and the number of platforms that
 /// are left out.
@@ -97,17 +75,5 @@ mod tests {
             ])),
             "linux/amd64 (+2), linux/arm64*, linux/arm (+2), linux/s390x, (2 more)"
         );
-    }
-
-    #[test]
-    fn declared_platforms_come_first_and_once() {
-        let declared = [Platform::new("linux", "arm64", "")];
-        let worker = Worker {
-            platforms: ["amd64", "arm64"]
-                .map(|architecture| Platform::new("linux", architecture, ""))
-                .to_vec(),
-            ..Worker::default()
-        };
-        assert_eq!(list(&declared, &[worker]), ["linux/arm64*", "linux/amd64"]);
     }
 }

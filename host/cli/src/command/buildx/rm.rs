@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
-use iechor_builder::lifecycle::{self, Ask, RemoveRequest};
+use iechor_builder::lifecycle::{self, Ask, NodeState, RemoveRequest};
 use iechor_builder::store::NodeGroup;
 use iechor_builder::{BuilderError, Workspace};
-use iechor_sandbox::contract::Status;
 
 use super::parse_duration;
 use crate::session::{self, Common};
@@ -146,10 +145,9 @@ async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Ve
             terminal::warn(&format!("skipping {name}: {error}"));
             continue;
         }
-        let stopped = |status: Status| matches!(status, Status::Inactive | Status::Stopped);
         if reports
             .iter()
-            .all(|report| report.state.as_ref().is_ok_and(|s| stopped(s.status)))
+            .all(|report| report.state.as_ref().is_ok_and(NodeState::is_inactive))
         {
             found.push(stored.group.clone());
         }
