@@ -262,7 +262,7 @@ pub enum CatalogError {
     },
     /// The driver is built in, and its grants cannot be changed.
     #[error(
-        "driver {name} is built in: it has all grants that it requests, and they cannot be revoked"
+        "driver {name} is built in: it has the capabilities that it requests, and they cannot be revoked"
     )]
     AlwaysTrusted {
         /// The name.
