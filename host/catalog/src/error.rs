@@ -189,7 +189,7 @@ pub enum CatalogError {
         reason: String,
     },
     /// A built-in driver has the name of an installed one, since an update of this program.
-    #[error("a built-in driver named {name} is used instead of this one")]
+    #[error("a driver named {name} is built in and used instead of this one")]
     Shadowed {
         /// The name.
         name: String,

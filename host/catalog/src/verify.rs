@@ -12,7 +12,7 @@ use crate::source::{Location, Source};
 use crate::view::Verification;
 
 /// The result for a source that was not checked.
-const NOT_ASKED: &str = "not asked";
+const NOT_ASKED: &str = "not checked";
 
 /// The result of the verification.
 #[derive(Debug, Default)]
