@@ -133,7 +133,7 @@ fn a_file_that_was_built_anew_is_a_driver_that_nobody_trusted() {
             sandbox.name("pinned")
         ))
         .failure(1)
-        .says(&format!("has the digest {new}, not {old}"));
+        .says(&format!("has the digest {new}, but {old} was requested"));
 }
 
 #[test]

@@ -276,7 +276,10 @@ fn a_registry_that_wants_a_token_of_an_authority() {
     for (realm, words) in [
         (authority.url("/none"), "issued no token"),
         (authority.url("/endless"), "the maximum is 1 MiB"),
-        ("http://registry.invalid/token".to_owned(), "without TLS"),
+        (
+            "http://registry.invalid/token".to_owned(),
+            "does not use TLS",
+        ),
         ("nonsense".to_owned(), "nonsense"),
     ] {
         let registry = registry(&realm);
@@ -504,7 +507,7 @@ fn a_registry_that_asks_for_a_password() {
     log_in("wrong-password");
     let verified = sandbox.iechor("driver verify").failure(1);
     assert!(
-        verified.stdout.contains("does not take"),
+        verified.stdout.contains("refuses the credentials"),
         "{}",
         verified.stdout
     );

@@ -189,7 +189,7 @@ pub enum CatalogError {
         reason: String,
     },
     /// A built-in driver has the name of an installed one, since an update of this program.
-    #[error("a built-in driver named {name} is used instead of this one")]
+    #[error("a driver named {name} is built in and used instead of this one")]
     Shadowed {
         /// The name.
         name: String,
@@ -262,7 +262,7 @@ pub enum CatalogError {
     },
     /// The driver is built in, and its grants cannot be changed.
     #[error(
-        "driver {name} is built in: it has all grants that it requests, and they cannot be revoked"
+        "driver {name} is built in: it has the capabilities that it requests, and they cannot be revoked"
     )]
     AlwaysTrusted {
         /// The name.
