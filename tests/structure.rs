@@ -22,6 +22,7 @@ const CRATES: &[&str] = &[
     "host/sandbox",
     "host/testkit",
     "host/text",
+    "host/values",
 ];
 
 /// Modules by their paths from the root of the crate, which is the empty path.

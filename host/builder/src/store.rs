@@ -31,6 +31,7 @@ use std::time::{Duration, SystemTime};
 use iechor_files::directory::LOCK_WAIT;
 use iechor_files::{Directory, DirectoryError, Locked};
 use iechor_sandbox::check_node_files;
+use iechor_values::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -198,11 +199,7 @@ impl StoreState {
 
 /// Returns the file name below `defaults` for an endpoint.
 fn hash(key: &str) -> String {
-    let digest = Sha256::digest(key.as_bytes());
-    digest[..10]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&Sha256::digest(key.as_bytes())[..10])
 }
 
 /// Where builders are kept.

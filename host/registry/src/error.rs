@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use iechor_values::size;
+
 use crate::digest::Digest;
 
 /// A failure to fetch or push.
@@ -60,7 +62,7 @@ pub enum RegistryError {
         found: Digest,
     },
     /// It has more bytes than it may have.
-    #[error("{what} is too large: it may have {} MiB", limit >> 20)]
+    #[error("{what} is too large: it may have {}", size::exact(*limit))]
     TooLarge {
         /// What was asked for.
         what: String,

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use iechor_sandbox::contract::{Error, ObjectKind};
 use iechor_sandbox::{DriverError, Observer};
+use iechor_values::size;
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, Leash};
@@ -105,7 +106,7 @@ impl Trace {
             return;
         }
         drop(record);
-        let reason = format!("the trace has more than {} MiB", BYTES >> 20);
+        let reason = format!("the trace has more than {}", size::exact(BYTES as u64));
         self.bounds.exceed(reason, || self.last_lines());
     }
 

@@ -1,7 +1,7 @@
 //! Why a text is not a setting of a build.
 
-use iechor_builder::driver_options::CsvError;
 use iechor_platform::PlatformError;
+use iechor_values::csv::CsvError;
 
 /// Why a text is not a setting of a build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use iechor_engine::reference::Reference;
+use iechor_values::image::{Reference, is_host};
 
 use super::host::{HostPattern, Place};
 
@@ -162,10 +162,7 @@ fn without_ignored_tag(path: String) -> String {
 
 /// Returns whether the first part of a name is a registry, by the engine's rule, or a pattern of some.
 fn is_registry(first: &str) -> bool {
-    first == "*"
-        || first.contains(['.', ':'])
-        || first == "localhost"
-        || first.chars().any(char::is_uppercase)
+    first == "*" || is_host(first)
 }
 
 #[cfg(test)]

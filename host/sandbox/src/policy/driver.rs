@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use iechor_values::hex;
+
 use crate::pattern::{HostPattern, PathPattern, Place, wildcard};
 
 /// What identifies a driver.
@@ -105,8 +107,7 @@ fn kind(text: &str) -> Result<Kind, String> {
     match text.split_once(':') {
         Some((BUILT_IN, name)) if !name.is_empty() => Ok(Kind::BuiltIn(name.into())),
         Some(("sha256", digits)) => {
-            let digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-            if digits.len() == 64 && digits.chars().all(digit) {
+            if digits.len() == 64 && hex::is_hex(digits) {
                 Ok(Kind::Digest)
             } else {
                 Err("a digest is sha256: and 64 lower-case hexadecimal digits".into())

@@ -1,6 +1,7 @@
 //! Limits of every container that a driver creates.
 
 use iechor_engine::model::Limits;
+use iechor_values::size;
 
 use super::{Policy, Refusal, Rules};
 
@@ -23,8 +24,8 @@ impl ForcedLimits {
     /// Each by its name in the file, as it is written there.
     pub fn written(&self) -> Vec<(&'static str, String)> {
         [
-            ("memory", self.memory.map(size)),
-            ("memory-swap", self.memory_swap.map(size)),
+            ("memory", self.memory.map(size::exact)),
+            ("memory-swap", self.memory_swap.map(size::exact)),
             ("cpus", self.millicpus.map(processors)),
             ("pids", self.pids.map(|most| most.to_string())),
         ]
@@ -69,7 +70,7 @@ impl Policy {
         // An engine takes 0 for no limit.
         match limits.memory.filter(|bytes| *bytes > 0) {
             Some(bytes) if bytes > most => {
-                Err(rules.above("limits.memory", &format!("{bytes} bytes"), &size(most)))
+                Err(rules.above("limits.memory", &size::exact(bytes), &size::exact(most)))
             }
             Some(_) => Ok(()),
             None => {
@@ -97,9 +98,13 @@ impl Policy {
                 };
                 let asked = match bytes {
                     ..0 => "swap without limit".to_owned(),
-                    bytes => format!("{bytes} bytes of memory and swap"),
+                    bytes => format!("{} of memory and swap", size::exact(bytes.unsigned_abs())),
                 };
-                Err(rules.above(rule, &asked, &format!("{} of memory and swap", size(most))))
+                Err(rules.above(
+                    rule,
+                    &asked,
+                    &format!("{} of memory and swap", size::exact(most)),
+                ))
             }
             None => {
                 // Without a word the engine gives twice the memory, which may be less.
@@ -152,18 +157,6 @@ impl Rules {
             ),
         )
     }
-}
-
-/// Returns a size in the largest unit that writes it whole, as options and files take it.
-fn size(bytes: u64) -> String {
-    let units = [(40, "t"), (30, "g"), (20, "m"), (10, "k")];
-    units
-        .into_iter()
-        .find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift)
-        .map_or_else(
-            || bytes.to_string(),
-            |(shift, unit)| format!("{}{unit}", bytes >> shift),
-        )
 }
 
 fn processors(thousandths: u64) -> String {
@@ -324,22 +317,10 @@ mod tests {
             pids: Some(100),
             ..memory(4 << 30, None)
         };
-        let written = [("memory", "4g"), ("cpus", "1.5"), ("pids", "100")];
+        let written = [("memory", "4 GiB"), ("cpus", "1.5"), ("pids", "100")];
         assert_eq!(
             limits.written(),
             written.map(|(name, value)| (name, value.to_owned()))
         );
-    }
-
-    #[test]
-    fn sizes() {
-        for (bytes, text) in [
-            (4 << 30, "4g"),
-            (1536 << 20, "1536m"),
-            (1000, "1000"),
-            (0, "0"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

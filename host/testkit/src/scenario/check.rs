@@ -180,7 +180,7 @@ mod tests {
             ),
             (
                 "summary = \"a\"\n[[steps]]\ndo = \"sleep\"\nfor = \"long\"",
-                &["line 4", "\"long\" is not a span"],
+                &["line 4", "\"long\" is not a duration"],
             ),
             (
                 "summary = \"a\"\n[[steps]]\ndo = \"kill\"",

@@ -8,9 +8,10 @@ use iechor_builder::BuilderError;
 use iechor_builder::lifecycle::{self, Ask, NodeReport};
 use iechor_builder::store::{Progress, Remnant, StoredBuilder, Unfinished};
 use iechor_sandbox::contract::Status;
+use iechor_values::duration;
 use serde_json::{Value, json};
 
-use super::{parse_duration, platforms};
+use super::platforms;
 use crate::command::Format;
 use crate::session::{self, Common};
 use crate::text::Text;
@@ -26,7 +27,7 @@ pub struct Ls {
     #[arg(long)]
     no_trunc: bool,
     /// Time that each node has to answer
-    #[arg(long, default_value = "20s", value_parser = parse_duration)]
+    #[arg(long, default_value = "20s", value_parser = duration::parse)]
     timeout: Duration,
 }
 
