@@ -5,14 +5,13 @@ use iechor_values::size;
 
 use super::{Policy, Refusal, Rules};
 
-/// Maximum resources of a container. A container without a limit gets these; a container with higher limits
-/// is refused. `None` is no rule.
+/// Maximum resources of a container. A container without a limit gets these; a container with higher limits is
+/// refused. `None` means no rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ForcedLimits {
     /// Bytes.
     pub memory: Option<u64>,
-    /// Bytes of memory and swap together; twice `memory` where it has no rule of its own, which is
-    /// what an engine gives a container that does not say.
+    /// Bytes of memory and swap together. The default is twice `memory`, as in an engine.
     pub memory_swap: Option<u64>,
     /// Processors, in thousandths of one.
     pub millicpus: Option<u64>,
@@ -21,7 +20,7 @@ pub struct ForcedLimits {
 }
 
 impl ForcedLimits {
-    /// Each by its name in the file, as it is written there.
+    /// Returns each limit with its name in the file, in a form that the file accepts.
     pub fn written(&self) -> Vec<(&'static str, String)> {
         [
             ("memory", self.memory.map(size::exact)),
@@ -35,27 +34,27 @@ impl ForcedLimits {
     }
 }
 
-/// The period of processor time where a container does not say, in microseconds: the kernel's.
+/// Default period of processor time, in microseconds; the kernel's default.
 const PERIOD: i64 = 100_000;
 
 impl Policy {
-    /// Sets the limits that a container does not ask for.
+    /// Sets the limits that a container does not request.
     ///
     /// # Errors
     ///
-    /// The rule that it asks for more than.
+    /// The rule whose limit the container exceeds.
     pub(crate) fn force(&self, limits: &mut Limits) -> Result<(), Refusal> {
         self.force_memory(limits)?;
         self.force_swap(limits)?;
         self.force_processors(limits)?;
         if let Some((most, _)) = self.strictest(|forced| forced.pids) {
-            // The contract has no way to ask for it.
+            // The contract has no way to request it.
             limits.pids = Some(limits.pids.map_or(most, |pids| pids.min(most)));
         }
         Ok(())
     }
 
-    /// Returns the least of what the files say, and the file that does.
+    /// Returns the lowest value of all files, and the file that has it.
     fn strictest<T: Ord>(&self, of: impl Fn(&ForcedLimits) -> Option<T>) -> Option<(T, &Rules)> {
         self.files
             .iter()
@@ -67,7 +66,7 @@ impl Policy {
         let Some((most, rules)) = self.strictest(|forced| forced.memory) else {
             return Ok(());
         };
-        // An engine takes 0 for no limit.
+        // To an engine, 0 means no limit.
         match limits.memory.filter(|bytes| *bytes > 0) {
             Some(bytes) if bytes > most => {
                 Err(rules.above("limits.memory", &size::exact(bytes), &size::exact(most)))
@@ -88,7 +87,7 @@ impl Policy {
             return Ok(());
         };
         match limits.memory_swap.filter(|bytes| *bytes != 0) {
-            // Below 0 is without limit.
+            // A negative value means no limit.
             Some(bytes) if u64::try_from(bytes).is_ok_and(|bytes| bytes <= most) => Ok(()),
             Some(bytes) => {
                 let rule = if own {
@@ -107,7 +106,7 @@ impl Policy {
                 ))
             }
             None => {
-                // Without a word the engine gives twice the memory, which may be less.
+                // By default the engine allows twice the memory, which may be less.
                 let usual = limits.memory.unwrap_or(most).saturating_mul(2);
                 if usual > most {
                     limits.memory_swap = Some(i64::try_from(most).unwrap_or(i64::MAX));
@@ -129,7 +128,7 @@ impl Policy {
         let processors = format!("{} processors", processors(most));
         match limits.cpu_quota.filter(|quota| *quota != 0) {
             _ if period < 0 => Err(rules.above("limits.cpus", "a period below 0", &processors)),
-            // Below 0 is without limit.
+            // A negative value means no limit.
             Some(quota) if quota < 0 => {
                 Err(rules.above("limits.cpus", "processors without limit", &processors))
             }
@@ -189,7 +188,7 @@ mod tests {
         }
     }
 
-    /// Memory and swap that a container has after it asked so.
+    /// Returns the memory and swap that a container with this request gets.
     fn forced(
         files: &[ForcedLimits],
         asked: (Option<u64>, Option<i64>),
@@ -210,7 +209,7 @@ mod tests {
         let four = [memory(4000, None)];
         for (asked, expected) in [
             ((None, None), Ok((Some(4000), None))),
-            // An engine takes these for no limit.
+            // To an engine, these mean no limit.
             ((Some(0), Some(0)), Ok((Some(4000), Some(0)))),
             ((Some(3000), None), Ok((Some(3000), None))),
             ((Some(4000), Some(8000)), Ok((Some(4000), Some(8000)))),
