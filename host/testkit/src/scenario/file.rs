@@ -6,7 +6,7 @@ use std::time::Duration;
 use iechor_values::duration;
 use serde::Deserialize;
 
-/// A scenario as it is written.
+/// A scenario as it is written in the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct File {
