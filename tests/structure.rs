@@ -25,6 +25,7 @@ const CRATES: &[&str] = &[
     "host/sandbox",
     "host/testkit",
     "host/text",
+    "host/values",
 ];
 
 /// The crates whose texts name no flag and no command: only the command line has words for these.

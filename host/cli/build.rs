@@ -24,6 +24,7 @@ const PROJECTS: &[Project] = &[
                 "drivers/buildkit-container",
                 "vendor/iechor-buildkit-container",
             ),
+            ("host/values", "vendor/iechor-values"),
             ("wit", "wit"),
         ],
     ),

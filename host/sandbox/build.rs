@@ -25,6 +25,7 @@ const DRIVERS: &[(&str, &str)] = &[
 const SHARED: &[&str] = &[
     "drivers/sdk",
     "drivers/buildkit-container",
+    "host/values",
     "wit",
     "Cargo.lock",
 ];

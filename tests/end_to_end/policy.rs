@@ -70,7 +70,7 @@ fn more_than_the_limit_is_refused() {
     refused(
         "[limits]\nmemory = '1g'\n",
         "--driver-opt memory=2g",
-        &["policy.toml: limits.memory: a container asks for 2147483648 bytes, and may have 1g"],
+        &["policy.toml: limits.memory: a container asks for 2 GiB, and may have 1 GiB"],
     );
     refused(
         "[limits]\ncpus = 1.5\n",
@@ -196,7 +196,7 @@ fn the_rules_in_force_are_shown_and_a_file_is_checked() {
     let path = sandbox.write("policy.toml", policy);
     let expected = format!(
         "{}\n  drivers.allow   none\n  images.allow    moby/buildkit:*\n                  a/b\n  \
-         limits.memory   4g\n",
+         limits.memory   4 GiB\n",
         path.display()
     );
     under(&sandbox, policy, "driver policy")

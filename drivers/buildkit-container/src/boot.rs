@@ -1,4 +1,4 @@
-//! How BuildKit comes to life in a container.
+//! The boot of BuildKit in a container.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::policy::Policy;
 use crate::settings::Settings;
 
 const STATE_DIRECTORY: &str = "/var/lib/buildkit";
-/// Where BuildKit looks for its configuration; a `buildkitd.toml` of the user goes there.
+/// Directory of BuildKit's configuration; a `buildkitd.toml` of the user is copied to it.
 const CONFIG_DIRECTORY: &str = "/etc/buildkit";
 const CONFIG_FILE: &str = "buildkitd.toml";
 const LOG_LINES: u32 = 10;
 
-/// How long BuildKit may take from the start of its container to its first answer.
+/// Maximum time from the start of the container to BuildKit's first answer.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 /// In nanoseconds, as the clock counts: how long another process may take from creating the
 /// container to starting it.
@@ -37,7 +37,7 @@ pub fn dial(container: &Container) -> Result<Connection, Error> {
     }
 }
 
-/// Creates and starts what is missing, and returns the container once BuildKit answers in it.
+/// Creates and starts what is missing. Returns the container once BuildKit answers in it.
 pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Container, Error> {
     let name = node.container_name();
     let container = match Container::find(&name)? {
@@ -63,7 +63,7 @@ pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Co
                 create(node, settings, policy, &image, task)
             });
             match created {
-                // Another process boots this node at the same time, and was quicker.
+                // Another process boots this node at the same time and was faster.
                 Err(error @ Error::AlreadyExists(_)) => join(&name, error)?,
                 created => created?,
             }
@@ -73,8 +73,8 @@ pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Co
     Ok(container)
 }
 
-/// Starts a container that is there and does not run. One that somebody paused stays so: no
-/// capability wakes it up, and to stop it would end what it was paused in.
+/// Starts a container that exists and does not run. A paused container stays paused: no capability resumes it, and
+/// stopping it would end the work that was paused.
 fn start(container: &Container, name: &str, status: container::Status) -> Result<(), Error> {
     if status == container::Status::Paused {
         return Err(paused(name));
@@ -88,7 +88,7 @@ fn paused(name: &str) -> Error {
     ))
 }
 
-/// Pulls the image; where that fails and the engine has one of that name, says so and takes it.
+/// Pulls the image. If that fails and the engine has an image of that name, logs this and uses it.
 fn obtain_image(reference: &str) -> Result<String, Error> {
     let pulled = step(&format!("pulling image {reference}"), |task| {
         image::resolve(reference, None, Pull::Always, Some(task))
@@ -120,9 +120,9 @@ fn create(
     spec.limits.cgroup_parent.clone_from(&parent);
     make_state_volume(&node.state_volume_name())?;
     policy.container(&mut spec)?;
-    // By it the container is found again.
+    // The container is found by this label.
     spec.name = node.container_name();
-    // Where nobody asked for the parent and it is not granted, the engine's own will do.
+    // If the user did not request the parent and it is not granted, the engine's default is used.
     let is_own = !settings.is_cgroup_parent_given && spec.limits.cgroup_parent == parent;
     let container = match Container::create(&spec) {
         Err(Error::Denied(denial)) if denial.capability == "container.cgroup-parent" && is_own => {
@@ -151,7 +151,7 @@ fn make_state_volume(name: &str) -> Result<(), Error> {
     }
 }
 
-/// Only an engine that makes cgroups itself takes a parent.
+/// Only an engine that manages cgroups itself accepts a parent.
 fn cgroup_parent(settings: &Settings, engine: &engine::Info, task: &Task) -> Option<String> {
     let parent = settings.cgroup_parent.clone()?;
     if engine.cgroup_driver.as_deref() == Some("cgroupfs") {
@@ -169,7 +169,7 @@ fn cgroup_parent(settings: &Settings, engine: &engine::Info, task: &Task) -> Opt
 fn spec(node: &Node, settings: &Settings, image: &str, engine: &engine::Info) -> Spec {
     let mut command = Vec::new();
     if node.files.iter().any(|file| file.path == CONFIG_FILE) {
-        // Before the user's own flags, so that a --config among them counts.
+        // Before the user's flags, so that a --config among them takes precedence.
         command.extend([
             "--config".to_owned(),
             format!("{CONFIG_DIRECTORY}/{CONFIG_FILE}"),
@@ -186,7 +186,7 @@ fn spec(node: &Node, settings: &Settings, image: &str, engine: &engine::Info) ->
         }],
         network: settings.network.clone(),
         privileged: true,
-        // Reaps what BuildKit's own containers leave behind.
+        // Reaps processes that BuildKit's containers leave behind.
         init: true,
         // A privileged container needs the real root.
         host_user_namespace: engine.user_namespaces,
@@ -205,13 +205,13 @@ fn spec(node: &Node, settings: &Settings, image: &str, engine: &engine::Info) ->
     }
 }
 
-/// Puts `buildkitd.toml` and what it names where BuildKit looks. The host has what is in them, and
-/// fills it in there.
+/// Copies `buildkitd.toml` and the files that it names into BuildKit's directory. The host has their contents and
+/// fills them in.
 fn copy_configuration(container: &Container, files: &[File]) -> Result<(), Error> {
     if files.is_empty() {
         return Ok(());
     }
-    // Below /etc, which every image has; the copy makes the rest.
+    // Below /etc, which every image has; the copy creates the rest.
     let (parent, directory) = CONFIG_DIRECTORY.rsplit_once('/').unwrap_or(("/", ""));
     let files: Vec<_> = files
         .iter()
@@ -223,9 +223,9 @@ fn copy_configuration(container: &Container, files: &[File]) -> Result<(), Error
     container.copy_in(parent, &files)
 }
 
-/// Waits until whoever creates the container has started it, and starts it where nobody does.
-/// An engine knows the name some moments before there is a container to be found by it; `missing`
-/// is the error where none turns up.
+/// Waits until the process that creates the container has started it, and starts it if that does not happen. An
+/// engine reserves the name shortly before the container can be found by it; `missing` is the error if no
+/// container appears.
 fn join(name: &str, missing: Error) -> Result<Container, Error> {
     let begun = clock::now();
     loop {
@@ -247,8 +247,8 @@ fn is_running(container: &Container) -> Result<bool, Error> {
     Ok(container.inspect()?.status == container::Status::Running)
 }
 
-/// Waits until BuildKit answers on a connection such as builds use. A container that dies
-/// meanwhile ends the wait at once.
+/// Waits until BuildKit answers on a connection like those of builds. If the container exits meanwhile, the wait
+/// ends immediately.
 fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
     let restarts_before = container.inspect()?.restart_count;
     let is_alive = || {
@@ -269,7 +269,7 @@ fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
     })
 }
 
-/// Returns why the container is not running any more, as far as the engine knows.
+/// Returns why the container does not run any more, as far as the engine knows.
 fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
     let now = ended(container, seen);
     let mut text = format!("container {name} ended while BuildKit was starting");
@@ -285,8 +285,8 @@ fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
     Error::Unavailable(text + &log_lines(container))
 }
 
-/// Returns the container as it is after an end. Where the engine was quicker and started it again, the exit
-/// code is gone; the engine waits longer and longer between its starts, so the next end is seen.
+/// Returns the state of the container after it exited. If the engine has already restarted it, the exit code is
+/// lost; the engine waits longer before each restart, so the next exit is seen.
 fn ended(container: &Container, mut seen: container::Summary) -> container::Summary {
     for _ in 0..MOST_LOOKS {
         if seen.exit_code.is_some() || clock::sleep(LOOK_AGAIN).is_err() {

@@ -1,4 +1,4 @@
-//! What each operation of the contract does to the container and its volume.
+//! The operations of the contract on the container and its volume.
 
 use iechor_driver::container::{self, Container, ExecSpec};
 use iechor_driver::transport::Connection;
@@ -12,7 +12,7 @@ use crate::boot::{boot, dial};
 use crate::policy::Policy;
 use crate::settings::Settings;
 
-/// A driver that keeps BuildKit in a container, under a policy.
+/// A driver that runs BuildKit in a container, with a policy.
 #[derive(Debug)]
 pub struct ContainerDriver<P> {
     node: Node,
@@ -21,7 +21,7 @@ pub struct ContainerDriver<P> {
 }
 
 impl<P> ContainerDriver<P> {
-    /// Returns what the container is to be.
+    /// Returns the settings of the container.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -54,7 +54,7 @@ impl<P: Policy> Driver for ContainerDriver<P> {
         let summary = match Container::find(&self.node.container_name())? {
             None => None,
             Some(container) => match container.inspect() {
-                // Gone between the two questions.
+                // It was removed between the two calls.
                 Err(Error::NotFound(_)) => None,
                 Err(error) => return Err(error),
                 Ok(summary) => Some(summary),
@@ -66,7 +66,7 @@ impl<P: Policy> Driver for ContainerDriver<P> {
                 Some(container::Status::Running) => Status::Running,
                 Some(container::Status::Restarting) => Status::Starting,
                 Some(container::Status::Removing) => Status::Stopping,
-                // A paused one among them: no build can use it as it is.
+                // This includes a paused container, which no build can use.
                 Some(_) => Status::Stopped,
             },
             run: summary.and_then(|summary| summary.run),
@@ -120,7 +120,7 @@ impl<P: Policy> Driver for ContainerDriver<P> {
         if let Some(container) = Container::find(&self.node.container_name())? {
             ignore_missing(container.remove(true))?;
         }
-        // The volume goes even where the container is gone already: it may hold gigabytes.
+        // The volume is removed even if the container no longer exists: it may hold gigabytes.
         if !options.keep_state
             && let Some(volume) = Volume::find(&self.node.state_volume_name())?
         {

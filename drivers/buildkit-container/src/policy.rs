@@ -18,7 +18,7 @@ pub trait Policy: Sized + 'static {
     /// `container.cgroup-parent`.
     fn describe() -> Description;
 
-    /// As [`Driver::priority`](iechor_driver::Driver::priority).
+    /// Returns the priority, see [`Driver::priority`](iechor_driver::Driver::priority).
     fn priority(endpoint: &str) -> Option<u32> {
         let _ = endpoint;
         None
@@ -40,7 +40,7 @@ pub trait Policy: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Why there is to be no container.
+    /// The reason why the container must not be created.
     fn container(&self, spec: &mut Spec) -> Result<(), Error> {
         let _ = spec;
         Ok(())
@@ -50,7 +50,7 @@ pub trait Policy: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Why the boot is to fail.
+    /// The reason why the boot fails.
     fn booted(&self, container: &Container) -> Result<(), Error> {
         let _ = container;
         Ok(())

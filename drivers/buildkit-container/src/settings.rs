@@ -3,11 +3,11 @@
 use iechor_driver::values::{self, RestartPolicy};
 use iechor_driver::{OptionKind, Options, types::Pair};
 
-/// The image that BuildKit runs from where nothing else is said.
+/// Default image of BuildKit.
 pub const DEFAULT_IMAGE: &str = "moby/buildkit:buildx-stable-1";
 const DEFAULT_CGROUP_PARENT: &str = "/iechor/buildx";
 
-/// What the container is to be. `None` leaves the choice to the engine.
+/// Settings of the container. `None` leaves the choice to the engine.
 ///
 /// A policy reads them from options of its own, or all of them from the options of
 /// `docker buildx` with [`Settings::read`], and changes what it wants otherwise.
@@ -15,31 +15,31 @@ const DEFAULT_CGROUP_PARENT: &str = "/iechor/buildx";
 pub struct Settings {
     /// Image that BuildKit runs from.
     pub image: String,
-    /// Memory that it may use, in bytes.
+    /// Memory limit, in bytes.
     pub memory: Option<u64>,
-    /// Memory and swap together, in bytes; -1 is no limit.
+    /// Limit of memory and swap together, in bytes; -1 means no limit.
     pub memory_swap: Option<i64>,
     /// CPU time in each period, in microseconds.
     pub cpu_quota: Option<i64>,
     /// Length of a period, in microseconds.
     pub cpu_period: Option<i64>,
-    /// Relative weight of its CPU use.
+    /// Relative weight of its use of processors.
     pub cpu_shares: Option<i64>,
     /// Processors to run on.
     pub cpuset_cpus: Option<String>,
     /// Memory nodes to use.
     pub cpuset_mems: Option<String>,
-    /// Results are loaded into the engine unless another output is asked for.
+    /// Loads results into the engine unless another output is requested.
     pub default_load: bool,
     /// Network of the container.
     pub network: Option<String>,
-    /// The cgroup that the container goes below, on an engine that makes cgroups itself.
+    /// Parent cgroup of the container, on an engine that manages cgroups itself.
     pub cgroup_parent: Option<String>,
-    /// The user asked for that parent, and is told where the engine takes none.
+    /// The user requested this parent, and gets an error if the engine does not accept one.
     pub is_cgroup_parent_given: bool,
-    /// When the engine starts the container again by itself.
+    /// When the engine restarts the container.
     pub restart_policy: RestartPolicy,
-    /// Environment of BuildKit.
+    /// Environment variables of BuildKit.
     pub env: Vec<Pair>,
 }
 
@@ -81,7 +81,7 @@ impl Settings {
         let is_memory_wrong = memory.is_none() && options.is_given("memory");
         let settings = Self {
             image,
-            // As for the engine's own command line, zero is "not set".
+            // As in docker's command line, zero means "not set".
             memory: memory.filter(|bytes| *bytes != 0),
             memory_swap: options
                 .parsed(
@@ -161,7 +161,7 @@ impl Settings {
         settings
     }
 
-    /// Returns the faults of combinations of options.
+    /// Reports invalid combinations of options.
     fn check(&self, options: &mut Options, is_memory_wrong: bool) {
         for (name, value) in &self.env {
             if name.contains(['=', '\0']) || value.contains('\0') {
@@ -180,8 +180,8 @@ impl Settings {
                 "it counts memory and swap together, so it cannot be less than memory",
             );
         }
-        // Engines refuse a limit of both without one of memory. A memory that was written wrongly is
-        // a fault already, and another would only confuse.
+        // Engines refuse this limit without a limit of memory. An invalid value of memory is already reported, and
+        // a second fault would be confusing.
         if self.memory_swap.is_some_and(|swap| swap > 0)
             && self.memory.is_none()
             && !is_memory_wrong
@@ -237,7 +237,7 @@ mod tests {
             ..Settings::default()
         };
         assert_eq!(read(&[]), expected);
-        // As for the engine's own command line, zero and nothing are "not set".
+        // As in docker's command line, zero and an empty text mean "not set".
         let unset = [
             ("memory", "0"),
             ("memory-swap", "0"),
@@ -247,7 +247,7 @@ mod tests {
             ("cpuset-cpus", ""),
             ("cpuset-mems", ""),
             ("network", ""),
-            // There for builders of docker buildx.
+            // Accepted for builders of docker buildx.
             ("provenance-add-gha", "true"),
             ("allow-untrusted-image", "1"),
         ];

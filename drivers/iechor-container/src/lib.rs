@@ -55,7 +55,7 @@ impl Policy for AsConfigured {
     }
 
     fn priority(endpoint: &str) -> Option<u32> {
-        // Any endpoint of an engine will do; a driver for one kind of endpoint comes first.
+        // It accepts any endpoint of an engine; drivers for one kind of endpoint take precedence.
         (!endpoint.is_empty()).then_some(30)
     }
 

@@ -1,8 +1,8 @@
-//! The driver `iechor`: the BuildKit that lives in the engine.
+//! The driver `iechor`: the BuildKit inside the engine.
 //!
-//! It runs as long as the engine does, so there is nothing to boot, stop or remove. What it can do
-//! depends on where the engine keeps images: in containerd, or in a store of its own that takes
-//! one platform at a time and nothing from OCI archives.
+//! It runs as long as the engine, so there is nothing to boot, stop or remove. Its features depend on where the
+//! engine keeps images: in containerd, or in a store of its own that accepts only one platform at a time and no
+//! OCI archives.
 
 use iechor_driver::buildkit_session::{Client, Worker};
 use iechor_driver::engine::{self, Hijack};
@@ -11,14 +11,13 @@ use iechor_driver::{
     BUILDKIT_FEATURES, Description, Driver, Error, Feature, Info, Node, Options, Status, capability,
 };
 
-/// Results go to the engine's own images, which an exporter of this name writes; hosts look for
-/// it.
+/// Name of the exporter that writes results to the engine's images; the host looks for it.
 const MOBY_EXPORTER: &str = "moby-exporter";
 
 /// A worker with this label keeps images in containerd.
 const SNAPSHOTTER: &str = "org.mobyproject.buildkit.worker.snapshotter";
 
-/// A worker says with it how builds reach the engine's machine.
+/// Label in which a worker says how builds reach the engine's machine.
 const HOST_GATEWAY: &str = "org.mobyproject.buildkit.worker.moby.host-gateway-ip";
 
 struct EngineBuildKit;
@@ -124,7 +123,7 @@ fn has_label(worker: &Worker, label: &str) -> bool {
     worker.labels.iter().any(|(name, _)| name == label)
 }
 
-/// Returns the version of BuildKit in engines that do not tell, as far as their own version tells it.
+/// Returns the version of BuildKit in an engine that does not report it, if the engine's version implies it.
 fn before_it_could_say(engine: &str) -> String {
     if engine.starts_with("20.10.") {
         "v0.8+unknown".into()

@@ -1,6 +1,6 @@
-//! Where BuildKit listens.
+//! Endpoints of BuildKit.
 
-/// The schemes that docker buildx knows for this driver.
+/// The schemes that docker buildx accepts for this driver.
 const SCHEMES: &[&str] = &[
     "tcp",
     "unix",
@@ -10,16 +10,16 @@ const SCHEMES: &[&str] = &[
     "ssh",
 ];
 
-/// A place that this driver can reach.
+/// An endpoint that this driver can reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A port; an IPv6 address is without brackets here.
+    /// A TCP port; an IPv6 address has no brackets here.
     Tcp { host: String, port: u16 },
     /// The path of a socket.
     Unix(String),
 }
 
-/// Returns whether it is an endpoint of this driver at all, be it one that it refuses.
+/// Returns whether the text is an endpoint of this driver, even if the driver refuses it.
 pub fn is_one(endpoint: &str) -> bool {
     endpoint
         .split_once("://")
@@ -27,7 +27,7 @@ pub fn is_one(endpoint: &str) -> bool {
 }
 
 impl Endpoint {
-    /// Reads an endpoint. The error says what to write instead.
+    /// Parses an endpoint. The error says what to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err(
@@ -89,7 +89,7 @@ fn tcp(rest: &str) -> Result<Endpoint, String> {
     if host.is_empty() || unbracketed || host.contains(['/', '@', '[', ']']) {
         return Err(format!("{host:?} is no host"));
     }
-    // The host compares what is dialled with what was granted, so there is one way to write it.
+    // The host compares the dialled address with the granted one, so there is one canonical form.
     match port.parse::<u16>() {
         Ok(number) if number > 0 && number.to_string() == port => Ok(Endpoint::Tcp {
             host: host.to_owned(),

@@ -1,7 +1,7 @@
-//! The driver `remote`: a BuildKit that somebody else looks after, at a TCP port (with TLS where
-//! certificates are given) or a Unix socket.
+//! The driver `remote`: a BuildKit that is managed elsewhere, at a TCP port (with TLS if certificates are given)
+//! or a Unix socket.
 //!
-//! Nothing is created, started or removed: booting is waiting until it answers.
+//! Nothing is created, started or removed: the boot waits until BuildKit answers.
 
 mod endpoint;
 
@@ -15,13 +15,13 @@ use iechor_driver::{
     capability, describe_error, step, wait_for_buildkit,
 };
 
-/// How long `boot` waits for an answer, as docker buildx does.
+/// Time that `boot` waits for an answer; docker buildx waits as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Remote {
-    /// As the user wrote it.
+    /// The endpoint as the user wrote it.
     name: String,
-    /// `None` only where the configuration was refused.
+    /// `None` only if the configuration was refused.
     endpoint: Option<Endpoint>,
     tls: Option<Tls>,
     default_load: bool,
@@ -146,7 +146,7 @@ impl Driver for Remote {
     }
 
     fn dial(&self) -> Result<Connection, Error> {
-        // Where it does not answer, `unavailable` and why: it is not this driver's to boot.
+        // If BuildKit does not answer, `unavailable` with the reason: this driver cannot boot it.
         match &self.endpoint {
             Some(Endpoint::Tcp { host, port }) => {
                 transport::dial_tcp(host, *port, self.tls.as_ref())

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use iechor_values::csv::{CsvError, fields};
+
 /// An error in one value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DriverOptionError {
@@ -20,7 +22,7 @@ pub enum DriverOptionError {
     Csv {
         /// The whole value.
         value: String,
-        /// What is wrong with it.
+        /// The fault.
         source: CsvError,
     },
 }
@@ -43,99 +45,11 @@ impl fmt::Display for DriverOptionErrors {
 
 impl std::error::Error for DriverOptionErrors {}
 
-/// Reasons why a text is not a line of CSV. Columns count bytes from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CsvError {
-    /// A quotation mark within a field that does not start with one.
-    #[error(
-        "bare \" in non-quoted field (column {column}); quote the whole field and write \"\" for a quotation mark in it"
-    )]
-    BareQuote {
-        /// Column of the character.
-        column: usize,
-    },
-    /// Text behind the closing quotation mark of a field.
-    #[error("extraneous text after the \" that closes a field (column {column})")]
-    AfterQuote {
-        /// Column of the text.
-        column: usize,
-    },
-    /// The closing quotation mark is missing.
-    #[error("the \" that opens a field (column {column}) is not closed")]
-    OpenQuote {
-        /// Column of the field.
-        column: usize,
-    },
-    /// A line break that is not within quotation marks.
-    #[error("line break outside of quotation marks (column {column})")]
-    LineBreak {
-        /// Column of the character.
-        column: usize,
-    },
-}
-
-/// Splits one line of CSV into its fields. Spaces are part of a field. A line break at the end is
-/// ignored.
-pub fn fields(line: &str) -> Result<Vec<String>, CsvError> {
-    let line = line.strip_suffix('\n').unwrap_or(line);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    let mut fields = Vec::new();
-    let mut rest = line;
-    loop {
-        let column = line.len() - rest.len() + 1;
-        let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted_field(quoted, column)?,
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                let (field, after) = rest.split_at(end);
-                if let Some(offset) = field.find('"') {
-                    return Err(CsvError::BareQuote {
-                        column: column + offset,
-                    });
-                }
-                if let Some(offset) = field.find(['\n', '\r']) {
-                    return Err(CsvError::LineBreak {
-                        column: column + offset,
-                    });
-                }
-                (field.to_owned(), after)
-            }
-        };
-        fields.push(field);
-        match after.strip_prefix(',') {
-            Some(next) => rest = next,
-            None if after.is_empty() => return Ok(fields),
-            None => {
-                return Err(CsvError::AfterQuote {
-                    column: line.len() - after.len() + 1,
-                });
-            }
-        }
-    }
-}
-
-/// Returns a field, from the text behind its opening quotation mark, and what follows its closing
-/// one.
-fn quoted_field(text: &str, column: usize) -> Result<(String, &str), CsvError> {
-    let mut field = String::new();
-    let mut rest = text;
-    loop {
-        let Some((before, after)) = rest.split_once('"') else {
-            return Err(CsvError::OpenQuote { column });
-        };
-        field.push_str(before);
-        match after.strip_prefix('"') {
-            Some(after) => {
-                field.push('"');
-                rest = after;
-            }
-            None => return Ok((field, after)),
-        }
-    }
-}
-
-/// Parses values. Names keep their case, and the last value of a repeated name counts. All errors
-/// are returned together.
+/// Parses values. Names keep their case, and the last value of a repeated name counts.
+///
+/// # Errors
+///
+/// All errors of all values.
 pub fn parse<S: AsRef<str>>(values: &[S]) -> Result<BTreeMap<String, String>, DriverOptionErrors> {
     let mut options = BTreeMap::new();
     let mut errors = Vec::new();
@@ -171,35 +85,6 @@ pub fn parse<S: AsRef<str>>(values: &[S]) -> Result<BTreeMap<String, String>, Dr
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn fields_are_split() {
-        for (line, expected) in [
-            ("a", vec!["a"]),
-            ("a,b", vec!["a", "b"]),
-            ("", vec![""]),
-            (",", vec!["", ""]),
-            (" a , b ", vec![" a ", " b "]),
-            ("\"a,b\"", vec!["a,b"]),
-            ("\"a,b\",c", vec!["a,b", "c"]),
-            ("c,\"a\"\"b\"", vec!["c", "a\"b"]),
-            ("\"\"", vec![""]),
-            ("\"a\nb\"", vec!["a\nb"]),
-            ("a\r\n", vec!["a"]),
-        ] {
-            assert_eq!(fields(line).unwrap(), expected, "{line:?}");
-        }
-        for (line, expected) in [
-            ("a\"b", CsvError::BareQuote { column: 2 }),
-            ("x,a=\"b\"", CsvError::BareQuote { column: 5 }),
-            ("\"a\"b", CsvError::AfterQuote { column: 4 }),
-            ("x,\"a", CsvError::OpenQuote { column: 3 }),
-            ("\"", CsvError::OpenQuote { column: 1 }),
-            ("a\nb", CsvError::LineBreak { column: 2 }),
-        ] {
-            assert_eq!(fields(line), Err(expected), "{line:?}");
-        }
-    }
 
     #[test]
     fn options_are_read() {

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use iechor_buildkit::Worker;
 use iechor_files::{Replacement, replace};
 use iechor_platform::Platform;
+use iechor_values::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -98,8 +99,7 @@ fn forget_old(directory: &Path) {
 /// A hash, since endpoint and run come from a user and a driver and must not name a file.
 fn file_name(endpoint: &str, run: &str) -> String {
     let digest = Sha256::digest(format!("{endpoint}\n{run}"));
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{digits}.json")
+    format!("{}.json", hex::encode(&digest))
 }
 
 fn directory() -> Option<PathBuf> {

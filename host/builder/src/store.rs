@@ -36,6 +36,7 @@ use std::time::{Duration, SystemTime};
 use iechor_files::Directory;
 use iechor_files::directory::LOCK_WAIT;
 use iechor_sandbox::check_node_files;
+use iechor_values::hex;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -66,11 +67,7 @@ const SMALL_BYTES: u64 = 64 << 10;
 
 /// Returns the file name below `defaults` for an endpoint.
 fn hash(key: &str) -> String {
-    let digest = Sha256::digest(key.as_bytes());
-    digest[..10]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&Sha256::digest(key.as_bytes())[..10])
 }
 
 /// The store of builders.

@@ -9,6 +9,7 @@ use iechor_registry::digest::DigestError;
 use iechor_registry::{Digest, RegistryError};
 use iechor_sandbox::DriverError;
 use iechor_sandbox::policy::Refusal;
+use iechor_values::size;
 
 use crate::policy::PolicyError;
 
@@ -79,7 +80,7 @@ pub enum CatalogError {
         reason: String,
     },
     /// The file of a component is too large.
-    #[error("{} is too large: the maximum is {} MiB", path.display(), limit >> 20)]
+    #[error("{} is too large: the maximum is {}", path.display(), size::exact(*limit))]
     TooLarge {
         /// The file.
         path: PathBuf,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use iechor_values::size;
+
 /// A kind of object that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectKind {
@@ -154,18 +156,9 @@ pub enum AnswerLimit {
 impl fmt::Display for AnswerLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bytes(bytes) => write!(f, "{}", Mebibytes(*bytes)),
+            Self::Bytes(bytes) => f.write_str(&size::exact(*bytes)),
             Self::Objects(count) => write!(f, "{count} objects"),
         }
-    }
-}
-
-/// A number of bytes, displayed in MiB.
-pub(crate) struct Mebibytes(pub(crate) u64);
-
-impl fmt::Display for Mebibytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} MiB", self.0 >> 20)
     }
 }
 

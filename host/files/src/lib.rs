@@ -35,6 +35,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use iechor_values::size;
 use rustix::fs::OFlags;
 
 /// The reason why a file cannot be read. The message does not name the file; the caller adds it.
@@ -47,7 +48,7 @@ pub enum FileError {
     #[error("it is {0}, not a regular file")]
     NotRegular(&'static str),
     /// The file exceeds the limit of the caller, in bytes.
-    #[error("it has more than {}", size(*.0))]
+    #[error("it has more than {}", size::exact(*.0))]
     TooLarge(u64),
     /// The file does not contain UTF-8 text.
     #[error("it is not UTF-8 text")]
@@ -181,16 +182,6 @@ fn kind(of: FileType) -> &'static str {
     }
 }
 
-/// Formats a number of bytes in the largest unit without a fraction.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0 => "0 bytes".into(),
-        bytes if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
-        bytes if bytes.is_multiple_of(1 << 10) => format!("{} KiB", bytes >> 10),
-        bytes => format!("{bytes} bytes"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -222,7 +213,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("file");
         fs::write(&path, "123456789").expect("written");
-        assert_eq!(refusal(&path), "it has more than 8 bytes");
+        assert_eq!(refusal(&path), "it has more than 8 B");
         // The file grows after it was opened.
         fs::write(&path, "1").expect("written");
         let file = open(&path).expect("a file");
@@ -231,7 +222,7 @@ mod tests {
         // The file does not report its size.
         assert_eq!(
             refusal(Path::new("/proc/self/maps")),
-            "it has more than 8 bytes"
+            "it has more than 8 B"
         );
         // No memory is reserved for the reported size of a sparse file.
         File::create(&path)

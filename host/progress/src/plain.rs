@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use iechor_text::RESET;
+use iechor_values::size;
 
 use crate::trace::{MOST_VERTEXES, Shown, Status, Trace};
 use crate::units;
@@ -299,10 +300,10 @@ fn print_status(status: &mut Status, number: usize, out: &mut String) {
     status.printed = Some((newest.current, newest.timestamp));
     let mut text = format!("#{number} {}", status.shown_id);
     if newest.total != 0 {
-        let (current, total) = (units::bytes(newest.current), units::bytes(newest.total));
+        let (current, total) = (size::decimal(newest.current), size::decimal(newest.total));
         text.push_str(&format!(" {current} / {total}"));
     } else if newest.current != 0 {
-        text.push_str(&format!(" {}", units::bytes(newest.current)));
+        text.push_str(&format!(" {}", size::decimal(newest.current)));
     }
     if let Some(started) = newest.started {
         let end = newest.completed.unwrap_or(newest.timestamp);

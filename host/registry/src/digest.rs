@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use iechor_values::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -24,11 +25,10 @@ pub struct DigestError(String);
 impl Digest {
     /// Computes the digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        let digits = Sha256::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
-        Self(format!("{ALGORITHM}{digits}"))
+        Self(format!(
+            "{ALGORITHM}{}",
+            hex::encode(&Sha256::digest(bytes))
+        ))
     }
 
     /// Returns the digest as text.
@@ -72,14 +72,10 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let digits = text.strip_prefix(ALGORITHM);
-        let right = |digits: &str| {
-            digits.len() == DIGITS
-                && digits
-                    .bytes()
-                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        };
         match digits {
-            Some(digits) if right(digits) => Ok(Self(text.to_owned())),
+            Some(digits) if digits.len() == DIGITS && hex::is_hex(digits) => {
+                Ok(Self(text.to_owned()))
+            }
             _ => Err(DigestError(text.to_owned())),
         }
     }

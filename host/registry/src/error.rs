@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use iechor_values::size;
+
 use crate::digest::Digest;
 
 /// A failure to fetch or push.
@@ -60,7 +62,7 @@ pub enum RegistryError {
         found: Digest,
     },
     /// The object exceeds its maximum size.
-    #[error("{what} is too large: the maximum is {} MiB", limit >> 20)]
+    #[error("{what} is too large: the maximum is {}", size::exact(*limit))]
     TooLarge {
         /// The requested object.
         what: String,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use iechor_values::hex;
 use sha2::{Digest, Sha256};
 
 use crate::error::DriverError;
@@ -51,9 +52,7 @@ impl Binary {
     }
 }
 
-/// SHA-256, as `sha256:` and hexadecimal digits.
+/// Returns the SHA-256 digest, as `sha256:` and hexadecimal digits.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digits}")
+    format!("sha256:{}", hex::encode(&Sha256::digest(bytes)))
 }

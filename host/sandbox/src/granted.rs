@@ -1,4 +1,4 @@
-//! What one driver may do: the check of every action.
+//! The capabilities of one driver, and the check of every action.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::policy::Policy;
 #[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     capability: &'static Capability,
-    /// `None` is any subject. A text that is not a pattern is left out, and covers nothing.
+    /// `None` matches every subject. A text that is not a pattern is left out and matches nothing.
     scope: Option<Vec<Pattern>>,
 }
 
@@ -43,7 +43,7 @@ impl Allowance {
     }
 }
 
-/// What one driver may do: what it requests, the user granted and the policy allows.
+/// The capabilities of one driver: those that it requests, the user granted and the policy allows.
 #[derive(Debug, Clone, Default)]
 pub struct Grants {
     requested: Vec<Allowance>,
@@ -53,7 +53,7 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Returns grants of nothing.
+    /// Returns empty grants.
     pub fn none() -> Self {
         Self::default()
     }
@@ -66,7 +66,7 @@ impl Grants {
         }
     }
 
-    /// Returns the same grants for a node of that endpoint.
+    /// Returns the same grants for a node with this endpoint.
     #[must_use]
     pub fn at(mut self, endpoint: &str) -> Self {
         self.endpoint = endpoint.to_owned();
@@ -79,7 +79,7 @@ impl Grants {
         Self { policy, ..self }
     }
 
-    /// Returns the policy, which holds whatever is granted.
+    /// Returns the policy, which applies regardless of grants.
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -98,8 +98,7 @@ impl Grants {
         any(&self.requested) && any(&self.granted)
     }
 
-    /// Returns the subjects that are named as such, not by a pattern, in what is requested and granted
-    /// of a capability, and that it covers.
+    /// Returns the subjects of a capability that requests and grants name without a `*`, and that both cover.
     pub(crate) fn named(&self, capability: &str) -> Vec<String> {
         let allowances = self.requested.iter().chain(&self.granted);
         allowances
@@ -115,7 +114,7 @@ impl Grants {
     ///
     /// # Errors
     ///
-    /// The denial that the driver is answered with.
+    /// The denial, which the driver receives.
     pub fn check(&self, capability: &str, subject: &str) -> Result<(), Denial> {
         self.check_policy(capability, subject)?;
         let allowing = |allowances: &[Allowance]| {
@@ -135,11 +134,11 @@ impl Grants {
         }
     }
 
-    /// Checks that the policy allows an action, whatever is granted.
+    /// Checks that the policy allows an action, regardless of grants.
     ///
     /// # Errors
     ///
-    /// The denial that the driver is answered with.
+    /// The denial, which the driver receives.
     pub(crate) fn check_policy(&self, capability: &str, subject: &str) -> Result<(), Denial> {
         self.policy
             .check_grant(capability, subject)
@@ -148,7 +147,7 @@ impl Grants {
 
     /// Returns the grant that would allow an action.
     fn missing_grant(&self, capability: &str, subject: &str) -> Missing {
-        // What was requested is known; what includes it takes patterns of the same kind.
+        // The requested capability exists, and capabilities that include it take patterns of the same kind.
         let requested = self.requested.iter().map(|allowance| allowance.capability);
         match requested.into_iter().find(|known| known.grants(capability)) {
             Some(known) if known.kind == Subject::Image && may_be_id(subject) => {
@@ -160,7 +159,7 @@ impl Grants {
     }
 }
 
-/// Returns whether the driver's word for a subject means just that, to a shell and as a pattern.
+/// Returns whether a driver's text for a subject is literal, both for a shell and as a pattern.
 fn is_literal(capability: &Capability, subject: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@,".contains(c);
     subject.chars().all(plain)

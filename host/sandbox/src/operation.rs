@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iechor_engine::{EngineErrorKind, ObjectKind};
+use iechor_values::hex;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
@@ -254,7 +255,7 @@ fn random_id() -> String {
     let mut bytes = [0u8; 12];
     // Never fails once the system is up; a constant would still only weaken the clean-up.
     let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&bytes)
 }
 
 /// The state of a store.

@@ -15,16 +15,16 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio_rustls::LazyConfigAcceptor;
 
-/// The first byte of whoever speaks TLS: a record of a handshake.
+/// The first byte of a TLS connection: a handshake record.
 const HANDSHAKE: u8 = 22;
 
-/// One for the process: making keys takes time.
+/// One for each process, because the generation of keys takes time.
 static AUTHORITY: LazyLock<Result<Authority, rcgen::Error>> = LazyLock::new(Authority::new);
 
 struct Authority {
     certificate: Certificate,
     key: KeyPair,
-    /// Of every machine, and of whoever comes to them.
+    /// The certificate of every machine and of every client.
     leaf_key: KeyPair,
 }
 
@@ -51,7 +51,7 @@ impl Authority {
             .map_err(io::Error::other)
     }
 
-    /// Returns how a machine of these names speaks TLS.
+    /// Returns the TLS configuration of a machine with these names.
     fn server(&self, names: Vec<String>) -> io::Result<Arc<ServerConfig>> {
         let certificate = self.certify(names)?.der().clone();
         let key = PrivateKeyDer::Pkcs8(self.leaf_key.serialize_der().into());
@@ -69,7 +69,7 @@ impl Authority {
     }
 }
 
-/// Returns the stream as the machine of that name sees it: with TLS where the other side speaks it.
+/// Returns the stream as the machine of that name sees it, with TLS if the other side uses it.
 pub(crate) async fn answer(host: String, stream: BoxByteStream) -> io::Result<BoxByteStream> {
     let mut stream = BufReader::new(stream);
     if stream.fill_buf().await?.first() != Some(&HANDSHAKE) {
@@ -87,7 +87,7 @@ pub(crate) async fn answer(host: String, stream: BoxByteStream) -> io::Result<Bo
 pub(crate) struct OwnFile(NamedTempFile);
 
 impl OwnFile {
-    /// Writes it; it is there until this is dropped.
+    /// Writes the file, which exists until this value is dropped.
     pub(crate) fn write() -> io::Result<Self> {
         let authority = Authority::get()?;
         let own = authority.certify(vec!["client".into()])?;
@@ -103,12 +103,12 @@ impl OwnFile {
         Ok(Self(file))
     }
 
-    /// Returns where it is.
+    /// Returns the path of the file.
     pub(crate) fn path(&self) -> String {
         self.0.path().display().to_string()
     }
 
-    /// Puts it in the place of every file that these options name.
+    /// Replaces every file that these options name with this one.
     pub(crate) fn replace(&self, descriptor: &Descriptor, options: &mut [(String, String)]) {
         let is_file = |name: &str| {
             let mut options = descriptor.options.iter();

@@ -1,4 +1,4 @@
-//! What a driver did, a line a call, in the contract's words.
+//! Trace of a driver: one line for each call, in the terms of the contract.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -6,23 +6,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use iechor_sandbox::contract::{Error, ObjectKind};
 use iechor_sandbox::{DriverError, Observer};
+use iechor_values::size;
 use tokio_util::sync::CancellationToken;
 
 use crate::bounds::{Bounds, Leash};
 
-/// The end of a trace that a failure shows.
+/// Number of lines at the end of a trace that a failure shows.
 pub(crate) const SHOWN_LINES: usize = 40;
-/// Most bytes of a line; the rest is left out.
+/// Maximum size of a line, in bytes; the rest is left out.
 const LINE_BYTES: usize = 4 << 10;
-/// Most bytes of all lines.
+/// Maximum size of all lines, in bytes.
 const BYTES: usize = 32 << 20;
 
 /// Records the operations of a driver and its calls to the host.
 ///
-/// The text is the same for the same run: ids of the engine are replaced, and nothing of it is
-/// a moment in time.
+/// The text is the same for every run: IDs of the engine are replaced, and there are no times.
 ///
-/// It is bounded: where a driver does too much, the check in progress ends, and says so.
+/// The trace is bounded: if a driver makes too many calls, the check in progress fails with this reason.
 #[derive(Default)]
 pub struct Trace {
     record: Mutex<Record>,
@@ -33,7 +33,7 @@ pub struct Trace {
 struct Record {
     lines: Vec<Line>,
     bytes: usize,
-    /// The call that has no answer yet, as a place in `lines`.
+    /// Index in `lines` of the call that has no answer yet.
     open: Option<usize>,
     calls: u64,
     functions: BTreeMap<&'static str, u64>,
@@ -45,25 +45,25 @@ struct Record {
 struct Line {
     text: String,
     answer: Option<String>,
-    /// Of an operation rather than of a call.
+    /// The line is of an operation, not of a call.
     outer: bool,
 }
 
 impl Trace {
-    /// Returns the lines so far: operations, and the calls of each below it. A call without an answer behind it
+    /// Returns the lines so far: operations, and the calls of each below it. A call without an answer in the line
     /// succeeded.
     pub fn lines(&self) -> Vec<String> {
         self.record().lines.iter().map(Line::render).collect()
     }
 
-    /// Returns the end of the lines, as much as a failure shows.
+    /// Returns the last lines, as many as a failure shows.
     pub(crate) fn last_lines(&self) -> Vec<String> {
         let record = self.record();
         let first = record.lines.len().saturating_sub(SHOWN_LINES);
         record.lines[first..].iter().map(Line::render).collect()
     }
 
-    /// Returns how many calls to the host there were.
+    /// Returns the number of calls to the host.
     pub fn calls(&self) -> u64 {
         self.record().calls
     }
@@ -89,7 +89,7 @@ impl Trace {
         self.record().cancel = Some((call, token));
     }
 
-    /// One that ends the check on that leash where the driver does too much.
+    /// Returns a trace that ends the check on this leash if the driver makes too many calls.
     pub(crate) fn bounded(leash: Leash, is_time_virtual: bool) -> Self {
         Self {
             record: Mutex::default(),
@@ -97,7 +97,7 @@ impl Trace {
         }
     }
 
-    /// Adds a line, where there is room for one.
+    /// Adds a line if there is room for it.
     fn push(&self, mut record: MutexGuard<'_, Record>, line: Line) {
         if record.bytes < BYTES {
             record.bytes += line.text.len() + size_of::<Line>();
@@ -105,7 +105,7 @@ impl Trace {
             return;
         }
         drop(record);
-        let reason = format!("the trace has more than {} MiB", BYTES >> 20);
+        let reason = format!("the trace has more than {}", size::exact(BYTES as u64));
         self.bounds.exceed(reason, || self.last_lines());
     }
 
@@ -136,7 +136,7 @@ impl Line {
     }
 }
 
-/// Returns a text without ids, and without what is more of it than anybody reads.
+/// Returns a text without IDs, shortened to a readable length.
 fn shortened(text: &str) -> String {
     let end = text.floor_char_boundary(LINE_BYTES);
     let mut short = without_ids(&text[..end]);
@@ -245,8 +245,7 @@ pub fn error_kind(error: &Error) -> &'static str {
     }
 }
 
-/// Returns how an operation failed, in one word: the case of the contract's error, or what the host made
-/// of it.
+/// Returns how an operation failed, in one word: the case of the contract's error, or the host's own error.
 pub fn failure_kind(error: &DriverError) -> &'static str {
     match error {
         DriverError::Failed { error, .. } => error_kind(error),
@@ -314,7 +313,7 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// Returns the text with every run of 12 or more hexadecimal digits replaced: ids are the engine's.
+/// Returns the text with every run of 12 or more hexadecimal digits replaced: such IDs come from the engine.
 fn without_ids(text: &str) -> String {
     const SHORTEST: usize = 12;
     let mut clean = String::with_capacity(text.len());

@@ -1,7 +1,7 @@
 //! Errors of settings that are given as text.
 
-use iechor_builder::driver_options::CsvError;
 use iechor_platform::PlatformError;
+use iechor_values::csv::CsvError;
 
 /// The reason why a text is not a valid setting of a build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use iechor_builder::driver_options;
 use iechor_platform::Platform;
+use iechor_values::csv;
 
 use super::error::{OutputProblem, SpecError};
 use super::exporter::{Exporter, Fields};
@@ -100,7 +100,7 @@ pub fn platforms<S: AsRef<str>>(texts: &[S]) -> Result<Vec<Platform>, SpecError>
 /// Returns the fault of the output.
 pub fn output(text: &str) -> Result<Exporter, SpecError> {
     let read = || {
-        let fields = driver_options::fields(text).map_err(OutputProblem::Csv)?;
+        let fields = csv::fields(text).map_err(OutputProblem::Csv)?;
         match fields.as_slice() {
             [place] if !place.contains('=') => Fields::of_place(place).read(),
             fields => Fields::of_pairs(fields)?.read(),

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use iechor_sandbox::policy::{DriverPattern, Forbidden, ForcedLimits, ImagePattern, Rules};
+use iechor_values::size;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -153,8 +154,8 @@ impl Reading<'_> {
     }
 
     fn limits(&mut self, table: &DeTable<'_>) -> ForcedLimits {
-        let memory = self.one(table, "memory", SIZE, size);
-        let memory_swap = self.one(table, "memory-swap", SIZE, size);
+        let memory = self.one(table, "memory", SIZE, bytes);
+        let memory_swap = self.one(table, "memory-swap", SIZE, bytes);
         if let Some(swap) = memory_swap
             && memory.is_none_or(|memory| swap < memory)
         {
@@ -200,7 +201,7 @@ impl Reading<'_> {
     }
 }
 
-const SIZE: &str = "a size: bytes, or a whole number with a unit such as \"512m\" or \"4g\"";
+const SIZE: &str = "a size of at least 6 MiB: a number of bytes, or a number with a unit such as \"512m\" or \"1.5g\"";
 
 /// Minimum memory of a container, in bytes. Engines refuse less.
 const LEAST_MEMORY: u64 = 6 << 20;
@@ -210,23 +211,11 @@ fn integer(value: &DeValue<'_>) -> Option<i64> {
     i64::from_str_radix(written.as_str(), written.radix()).ok()
 }
 
-/// Parses a size like `--memory` of the Docker CLI, and returns the bytes.
-fn size(value: &DeValue<'_>) -> Option<u64> {
+/// Parses a size as options of drivers accept it, or a number of bytes, and returns the bytes.
+fn bytes(value: &DeValue<'_>) -> Option<u64> {
     let bytes = match value.as_str() {
         None => u64::try_from(integer(value)?).ok()?,
-        Some(text) => {
-            let text = text.to_ascii_lowercase();
-            let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-            let shift = match text[digits.len()..].trim_start() {
-                "" | "b" => 0,
-                "k" | "kb" | "kib" => 10,
-                "m" | "mb" | "mib" => 20,
-                "g" | "gb" | "gib" => 30,
-                "t" | "tb" | "tib" => 40,
-                _ => return None,
-            };
-            digits.parse::<u64>().ok()?.checked_mul(1 << shift)?
-        }
+        Some(text) => size::parse(text).ok()?,
     };
     // The engine uses signed numbers.
     (LEAST_MEMORY..=i64::MAX as u64)
@@ -296,6 +285,30 @@ pids = 0x200
         assert_eq!(rules.limits, ForcedLimits::default());
         let rules = parse(Path::new("/p"), b"images.allow = []").expect("in order");
         assert!(rules.images.is_some_and(|images| images.is_empty()));
+    }
+
+    #[test]
+    fn sizes_are_those_that_drivers_accept() {
+        for (written, expected) in [
+            ("\"1.5g\"", 1536 << 20),
+            ("\"1.5 GiB\"", 1536 << 20),
+            ("\"512m\"", 512 << 20),
+            ("\"512MB\"", 512 << 20),
+            ("\"1p\"", 1 << 50),
+            ("\"1073741824\"", 1 << 30),
+            ("1073741824", 1 << 30),
+            ("0x4000_0000", 1 << 30),
+            ("\"6m\"", 6 << 20),
+        ] {
+            let text = format!("[limits]\nmemory = {written}");
+            let rules = parse(Path::new("/p"), text.as_bytes()).expect(written);
+            assert_eq!(rules.limits.memory, Some(expected), "{written}");
+        }
+        for written in ["\"5m\"", "\"-1\"", "\"\"", "\"4 gigs\"", "1.5", "\"9000p\""] {
+            let found = faults(&format!("[limits]\nmemory = {written}"));
+            let expected = format!("2:10: limits.memory: {written} is not a size");
+            assert!(found[0].starts_with(&expected), "{found:?}");
+        }
     }
 
     #[test]

@@ -162,6 +162,7 @@ mod tests {
             "iechor",
             "remote",
             "iechor-driver",
+            "iechor-values",
             "iechor-buildkit-container",
             "wit-bindgen",
             &"a".repeat(41),

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use crate::error::Mebibytes;
+use iechor_values::size;
 
 /// A fault of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -117,7 +117,7 @@ pub enum HelperFault {
     #[error("{0}")]
     Exchange(String),
     /// The program wrote more than this many bytes.
-    #[error("its output has more than {}", Mebibytes(*.0))]
+    #[error("its output has more than {}", size::exact(*.0))]
     TooLong(u64),
     /// The program did not answer within this many seconds.
     #[error("it did not answer within {0} s")]

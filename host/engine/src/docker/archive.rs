@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 
 use bytes::Bytes;
+use iechor_values::size;
 
-use crate::error::{EngineError, Mebibytes};
+use crate::error::EngineError;
 use crate::model::File;
 
 /// Maximum number of files and directories of one copy. A daemon's configuration has tens of files.
@@ -136,7 +137,7 @@ fn check_amount(files: &[File]) -> Result<(), EngineError> {
     if bytes > BYTES {
         return exceeded(format!(
             "cannot copy files with {bytes} bytes at once: at most {} are copied",
-            Mebibytes(BYTES as u64)
+            size::exact(BYTES as u64)
         ));
     }
     for File { path, .. } in files {

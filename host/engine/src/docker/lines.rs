@@ -3,10 +3,11 @@
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use iechor_values::size;
 use serde::Deserialize;
 
 use super::dialer::Dialer;
-use crate::error::{EngineError, Mebibytes};
+use crate::error::EngineError;
 
 /// Maximum size of a message, in bytes. The longest messages are those of failures.
 const LIMIT: usize = 1 << 20;
@@ -167,7 +168,7 @@ fn take(buffer: &mut BytesMut, end: &mut End) -> Result<Option<Line>, EngineErro
             .map_err(|e| EngineError::Protocol(format!("the engine's report: {e}"))),
         None if buffer.len() > LIMIT => Err(EngineError::Protocol(format!(
             "a message of the engine's report has more than {}",
-            Mebibytes(LIMIT as u64)
+            size::exact(LIMIT as u64)
         ))),
         None => Ok(None),
     }

@@ -9,9 +9,8 @@
 use std::fs;
 use std::path::Path;
 
+use iechor_values::hex;
 use sha2::{Digest, Sha256};
-
-use crate::hex::hex;
 
 /// Directory in which the kernel lists its emulators.
 const EMULATORS: &str = "/proc/sys/fs/binfmt_misc";
@@ -68,7 +67,7 @@ fn emulators(directory: &Path) -> Option<String> {
         // Interpreter, flags and pattern.
         hash.update(fs::read(directory.join(&name)).ok()?);
     }
-    Some(hex(&hash.finalize()[..8]))
+    Some(hex::encode(&hash.finalize()[..8]))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
+use iechor_values::image::Reference;
 use tokio::sync::mpsc;
 
 use super::address::{address, segments};
@@ -14,7 +15,6 @@ use super::lines::{Line, Lines};
 use crate::config::{Credential, HUB_KEY};
 use crate::error::{EngineError, ObjectKind};
 use crate::model::{Platform, PullEvent};
-use crate::reference::Reference;
 
 pub(super) async fn pull(
     engine: &DockerEngine,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use iechor_values::hex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -10,7 +11,6 @@ use super::error::{ContextFault, EndpointError, EndpointSource};
 use super::host::{DEFAULT_SOCKET, Host, parse_host};
 use super::{Endpoint, Tls};
 use crate::config::DockerConfig;
-use crate::hex::hex;
 
 /// Maximum size of a context's description, in bytes. Usual ones have about 500.
 const CONTEXT_BYTES: u64 = 1 << 20;
@@ -58,7 +58,7 @@ pub(super) fn contexts_directory(config: &DockerConfig) -> PathBuf {
 
 /// Returns the hash of a context's name: the name of its directory.
 fn digest(name: &str) -> String {
-    hex(&Sha256::digest(name))
+    hex::encode(&Sha256::digest(name))
 }
 
 /// Returns the stored context of a name; `None` if there is none.

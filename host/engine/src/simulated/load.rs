@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use iechor_values::hex;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::EngineError;
-use crate::hex::hex;
 use crate::model::{Image, Platform, Startup};
 
 #[derive(Deserialize)]
@@ -65,7 +65,7 @@ pub(super) fn read(archive: &[u8]) -> Result<Vec<(String, Image)>, EngineError> 
         let text = file(&entry.config)?;
         let config: Config = serde_json::from_slice(text).map_err(|e| refuse(e.to_string()))?;
         let image = Image {
-            id: format!("sha256:{}", hex(&Sha256::digest(text))),
+            id: format!("sha256:{}", hex::encode(&Sha256::digest(text))),
             repo_digests: Vec::new(),
             platform: Platform {
                 os: config.os,

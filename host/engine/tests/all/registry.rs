@@ -16,6 +16,7 @@ use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{self, Environment};
 use iechor_engine::model::Platform;
+use iechor_values::hex;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
@@ -34,9 +35,7 @@ struct Image {
 }
 
 fn digest(data: &[u8]) -> String {
-    let digest = Sha256::digest(data);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex::encode(&Sha256::digest(data)))
 }
 
 /// Returns an image that no engine has yet.

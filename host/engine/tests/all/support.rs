@@ -12,6 +12,7 @@ use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{self, Environment};
 use iechor_engine::model::{ContainerSpec, LoadEvent};
+use iechor_values::hex;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OnceCell, mpsc};
 
@@ -188,8 +189,7 @@ pub fn image() -> Vec<u8> {
 }
 
 fn digest(data: &[u8]) -> String {
-    let digest = Sha256::digest(data);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&Sha256::digest(data))
 }
 
 fn add(

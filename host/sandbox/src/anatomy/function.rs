@@ -1,9 +1,9 @@
-//! What a function costs to compile, counted while its code is read.
+//! The cost of compiling a function, counted while its code is read.
 //!
-//! The compiler's time and memory do not grow with the length of a function alone. It keeps what it
-//! knows of each local variable for each block, it looks at each block once for every loop around it,
-//! and one instruction of two bytes may move a thousand values. So a function of some kilobytes can ask
-//! for gigabytes; none that a compiler of a language made comes near.
+//! The compiler's time and memory do not depend on the length of a function alone. It keeps data on each local
+//! variable for each block, it visits each block once for every loop around it, and an instruction of two bytes
+//! can move a thousand values. So a function of a few kilobytes can require gigabytes. Functions that a compiler
+//! of a language generates are far below the limits.
 
 use wasmparser::{BlockType, CompositeInnerType, FunctionBody, Operator, SubType};
 
@@ -20,29 +20,29 @@ impl Signature {
     }
 }
 
-/// The types of a module's functions, as far as their lengths go.
+/// The types of a module's functions, reduced to their lengths.
 #[derive(Debug, Default)]
 pub(super) struct Module {
     types: Vec<Signature>,
-    /// The type of each function, those that are imported first.
+    /// The type of each function, imported functions first.
     functions: Vec<u32>,
     imported: usize,
-    /// How many bodies were read.
+    /// Number of function bodies that were read.
     bodies: usize,
 }
 
-/// What the compiler's time and memory grow with, in one function or in all.
+/// The quantities that the compiler's time and memory depend on, of one function or of all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Work {
-    /// Local variables, parameters included.
+    /// Local variables, including parameters.
     pub(super) locals: usize,
     /// Blocks, times local variables.
     pub(super) variables: usize,
     /// Loops, times local variables: each may have another value in each round of each loop.
     pub(super) rounds: usize,
-    /// Blocks, each as often as there are loops around it.
+    /// Blocks, each counted once for every loop around it.
     pub(super) nesting: usize,
-    /// Values that calls, branches and blocks take and give.
+    /// Values that calls, branches and blocks take and return.
     pub(super) values: usize,
 }
 
@@ -64,9 +64,9 @@ impl Work {
     }
 }
 
-/// A block that has begun and not ended.
+/// A block that has begun but not ended.
 struct Label {
-    /// How many values a branch to it carries.
+    /// Number of values of a branch to it.
     carries: usize,
     is_loop: bool,
 }
@@ -91,8 +91,8 @@ impl Module {
         self.functions.push(kind);
     }
 
-    /// Returns what the next function takes to compile. What is not valid counts as nothing: the compiler
-    /// refuses it.
+    /// Returns the cost of compiling the next function. Invalid code costs nothing, because the compiler refuses
+    /// it.
     pub(super) fn next_function(&mut self, body: &FunctionBody<'_>) -> wasmparser::Result<Work> {
         let own = self.function(self.imported.saturating_add(self.bodies));
         self.bodies += 1;
@@ -154,13 +154,13 @@ impl Module {
     }
 }
 
-/// A function, as far as it was read.
+/// The part of a function that was read.
 struct Counted<'a> {
     module: &'a Module,
     labels: Vec<Label>,
-    /// How many of them are loops.
+    /// Number of blocks that are loops.
     loops_around: usize,
-    /// Loops and blocks in all, the function itself being one.
+    /// Number of loops and blocks, including the function itself.
     loops: usize,
     blocks: usize,
     work: Work,

@@ -1,5 +1,5 @@
-//! What a component is made of, read from its bytes before anything of it is compiled: whether it is
-//! a driver at all, and whether compiling it and keeping its instances stays within bounds.
+//! The structure of a component, read from its bytes before it is compiled: whether it is a driver, and whether
+//! its compilation and its instances stay within bounds.
 
 mod function;
 
@@ -15,7 +15,7 @@ use crate::limits;
 use crate::runtime::unknown_imports;
 use crate::text::clean_line;
 
-/// The names by which a component is known to be a driver, and what it costs.
+/// The names that identify a component as a driver, and its cost.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Anatomy {
     imports: Vec<String>,
@@ -23,40 +23,39 @@ struct Anatomy {
     costs: Costs,
 }
 
-/// What the compiler's time and memory, and those of instances, grow with.
+/// The quantities that the time and memory of the compiler and of instances depend on.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Costs {
     /// Functions of all modules.
     functions: usize,
     /// Bytes of their code.
     code: usize,
-    /// Bytes of the longest: the compiler's cost of one grows faster than its length.
+    /// Bytes of the longest function: the cost of compiling it grows faster than its length.
     longest: usize,
     /// Globals of all modules.
     globals: usize,
-    /// Types, imports and exports of all modules and components: what is kept by name.
+    /// Types, imports and exports of all modules and components, which are kept by name.
     names: usize,
     /// Modules and components.
     parts: usize,
-    /// Instances that one of the whole makes: of modules, of components, and of what those make.
+    /// Instances of modules and components that one instance of the whole creates, directly or indirectly.
     instances: usize,
     /// Segments of data and of tables, and the elements of the latter.
     segments: usize,
-    /// Bytes of everything but code, data and what only people read: each is kept in memory many times
-    /// over, by name and type.
+    /// Bytes of everything except code, data and sections for readers. They are kept in memory several times, by
+    /// name and type.
     description: usize,
-    /// What compiling the functions takes, all together.
+    /// Cost of compiling all functions.
     work: Work,
-    /// The most that one of them takes.
+    /// Cost of compiling the most expensive function.
     hardest: Work,
 }
 
-/// Checks that a component is a driver of a contract that this host speaks, and of a size that it
-/// takes.
+/// Checks that a component is a driver of a contract version that this host supports, and within the limits.
 ///
 /// # Errors
 ///
-/// What it is or has instead. The bytes are not validated here.
+/// What the component is or has instead. The bytes are not validated here.
 pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
     let anatomy = read(bytes).map_err(|error| DriverError::Unloadable {
         driver: name.into(),
@@ -140,12 +139,12 @@ pub(crate) fn check(name: &str, bytes: &[u8]) -> Result<(), DriverError> {
     Ok(())
 }
 
-/// Checks by the names of what it imports and exports that a component is a driver that this host
-/// can run, and returns the version of its contract.
+/// Checks by the names of its imports and exports that a component is a driver that this host can run. Returns the
+/// version of its contract.
 ///
 /// # Errors
 ///
-/// What it is instead.
+/// What the component is instead.
 pub(crate) fn check_names(
     name: &str,
     imports: &[String],
@@ -154,7 +153,8 @@ pub(crate) fn check_names(
     check_interfaces(name, imports, exports)?;
     let contract = contract_version::of(name, exports);
     let unknown = unknown_imports(imports.iter().map(String::as_str));
-    // A driver of a newer contract may import what only that one has: that it is newer says more.
+    // A driver for a newer contract may import interfaces that only that contract has. The version is the better
+    // explanation.
     if !unknown.is_empty() && !matches!(contract, Err(DriverError::OtherContract { .. })) {
         return Err(DriverError::UnknownImports {
             driver: name.into(),
@@ -167,7 +167,7 @@ pub(crate) fn check_names(
     contract
 }
 
-/// Checks that what a component imports and exports can be shown to a person.
+/// Checks that the names of imports and exports can be displayed.
 fn check_interfaces(name: &str, imports: &[String], exports: &[String]) -> Result<(), DriverError> {
     let count = imports.len() + exports.len();
     if count > limits::INTERFACES {
@@ -192,15 +192,15 @@ fn check_interfaces(name: &str, imports: &[String], exports: &[String]) -> Resul
     }
 }
 
-/// A module or component that has begun and not ended.
+/// A module or component that has begun but not ended.
 struct Nested {
     encoding: Encoding,
-    /// What an instance of it makes, itself not counted.
+    /// Number of instances that an instance of it creates, without itself.
     makes: usize,
-    /// The same of each component that it knows, by index. A component that makes two of another, which
-    /// makes two of a third, makes six in a few bytes.
+    /// The same number for each component that it defines, by index. A component that creates two instances of
+    /// another, which creates two of a third, creates six with a few bytes.
     components: Vec<usize>,
-    /// Its functions, of a module.
+    /// The functions of a module.
     module: Module,
 }
 
@@ -219,7 +219,8 @@ impl Nested {
     }
 }
 
-/// Returns what a component makes that is known so many levels further out.
+/// Returns the number of instances that a component creates which is defined the given number of levels further
+/// out.
 fn outer(nest: &[Nested], levels: u32, index: u32) -> usize {
     let around = nest
         .len()
@@ -233,7 +234,7 @@ fn outer(nest: &[Nested], levels: u32, index: u32) -> usize {
 fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
     let mut anatomy = Anatomy::default();
     let costs = &mut anatomy.costs;
-    // Modules and components that are within others come in the same sequence.
+    // Nested modules and components are part of the same sequence.
     let mut nest: Vec<Nested> = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
         let depth = nest.len();
@@ -323,7 +324,7 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
                             count,
                             index,
                         } => outer(&nest, count, index),
-                        // Whatever that is: nobody can count what it makes.
+                        // An unknown item, whose instances cannot be counted.
                         ComponentAlias::InstanceExport {
                             kind: ComponentExternalKind::Component,
                             ..
@@ -389,8 +390,8 @@ fn read(bytes: &[u8]) -> wasmparser::Result<Anatomy> {
     Ok(anatomy)
 }
 
-/// Returns whether a section is code, data, another module or component, or what only people read. The
-/// numbers are those of the binary formats of modules and components.
+/// Returns whether a section is code, data, another module or component, or for readers only. The numbers are
+/// those of the binary formats of modules and components.
 fn is_bulk(id: u8, of: Option<Encoding>) -> bool {
     match of {
         _ if id == 0 => true,

@@ -23,7 +23,7 @@ mod volume;
 use std::any::Any;
 use std::collections::BTreeMap;
 
-use iechor_engine::reference::Reference;
+use iechor_values::image::Reference;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::HostError;

@@ -1,4 +1,4 @@
-//! The process that compiles one component, and ends.
+//! The process that compiles one component and exits.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,20 +16,20 @@ use wasmtime::Engine;
 use super::Bounds;
 use crate::limits;
 
-/// The exit code where the component is at fault, with the reason on standard error.
+/// Exit code for a fault of the component; the reason is on standard error.
 pub(super) const AT_FAULT: i32 = 1;
-/// The exit code where the process could not be confined or did not get the component.
+/// Exit code if the process could not be confined or did not receive the component.
 pub(super) const UNABLE: i32 = 2;
-/// The exit code where the compiler failed, with its words on standard error.
+/// Exit code for a failure of the compiler; its message is on standard error.
 pub(super) const FAILED: i32 = 3;
 
-/// Number of bytes that say how long the component is: what ends early is not compiled.
+/// Number of bytes of the length that precedes the component. A component that ends early is not compiled.
 pub(super) const LENGTH: usize = size_of::<u64>();
 
-/// Confines the process to what its arguments say ([`arguments`]), then compiles what is on standard
+/// Confines the process to the bounds in its arguments ([`arguments`]), then compiles the component on standard
 /// input.
 pub(super) fn serve(mut given: impl Iterator<Item = OsString>) -> ! {
-    // Only the words: where in the source the compiler gave up helps nobody who has a driver.
+    // Only the message: the place in the compiler's source does not help the author of a driver.
     std::panic::set_hook(Box::new(|panic| {
         let words = panic.payload_as_str().unwrap_or("no reason given");
         fail(FAILED, words);
@@ -56,7 +56,7 @@ pub(super) fn serve(mut given: impl Iterator<Item = OsString>) -> ! {
     }
 }
 
-/// Returns the arguments for a compiler that keeps these bounds; the others are for who starts it to keep.
+/// Returns the arguments for a compiler with these bounds. The parent enforces the other bounds.
 pub(super) fn arguments(bounds: Bounds) -> [String; 2] {
     [
         bounds.memory.to_string(),
@@ -65,24 +65,25 @@ pub(super) fn arguments(bounds: Bounds) -> [String; 2] {
 }
 
 fn fail(code: i32, words: &str) -> ! {
-    // Where nobody listens, the exit code says enough.
+    // If nobody reads it, the exit code is enough.
     let _ = io::stderr().write_all(words.as_bytes());
     exit(code)
 }
 
-/// Gives up what a compiler does not need, and sets the limits that the kernel keeps.
+/// Drops the rights that a compiler does not need, and sets the limits that the kernel enforces.
 fn confine(memory: u64, processor: u64) -> io::Result<()> {
-    // Whatever ends the program that started this one, be it SIGKILL, ends this one too.
+    // However the parent ends, even by SIGKILL, this process ends too.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let memory = own_memory()?.saturating_add(memory);
     close_inherited()?;
     for (resource, soft, hard) in [
         (Resource::As, memory, memory),
-        // The soft limit ends it with SIGXCPU, which says why; the hard one with SIGKILL, which does not.
+        // The soft limit ends the process with SIGXCPU, which tells the reason; the hard limit with SIGKILL, which
+        // does not.
         (Resource::Cpu, processor, processor.saturating_add(5)),
-        // A core file would be of the size of the memory.
+        // A core file would be as large as the memory.
         (Resource::Core, 0, 0),
-        // It opens no files and no sockets any more, and writes only into its pipes.
+        // It opens no further files or sockets, and writes only to its pipes.
         (Resource::Nofile, 3, 3),
         (Resource::Fsize, 0, 0),
     ] {
@@ -95,8 +96,8 @@ fn confine(memory: u64, processor: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the address space that the program itself takes, in bytes: what the compiler may have comes on
-/// top, whatever the build.
+/// Returns the address space of the program itself, in bytes. The compiler's memory is added to it, so the bound
+/// is the same for every build.
 fn own_memory() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     status
@@ -107,7 +108,7 @@ fn own_memory() -> io::Result<u64> {
         .ok_or_else(|| io::Error::other("/proc/self/status does not say VmSize"))
 }
 
-/// Closes what the program that started this one left open by mistake.
+/// Closes file descriptors that the parent left open by mistake.
 fn close_inherited() -> io::Result<()> {
     let mut open = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
@@ -116,7 +117,7 @@ fn close_inherited() -> io::Result<()> {
         open.extend(number.filter(|number| *number > 2));
     }
     for number in open {
-        // The directory that was listed was among them, and is closed by now.
+        // The directory that was listed is one of them, and is already closed.
         if fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok() {
             // SAFETY: it is open, and nothing in this process uses it: this is the first thing that it does.
             unsafe { rustix::io::close(number) };
@@ -125,7 +126,7 @@ fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the component on standard input, behind its length.
+/// Reads the component from standard input, after its length.
 fn component() -> io::Result<Vec<u8>> {
     let mut input = io::stdin().lock();
     let mut length = [0; LENGTH];

@@ -1,17 +1,17 @@
 //! Compiles components that are not built in, in a process of its own.
 //!
-//! What it takes to compile a component is up to who made the component: a few kilobytes can ask for
-//! hours and for all the memory that there is, and when memory runs out, a Rust program ends without
-//! an error. So the program starts itself again as a compiler, with bounds on memory, processor time
-//! and wall time ([`limits`]). Whatever ends the compiler, the program goes on with a typed error.
+//! The author of a component decides what its compilation costs: a few kilobytes can take hours and all memory,
+//! and a Rust program that runs out of memory aborts without an error. So the program starts itself again as a
+//! compiler, with bounds on memory, processor time and wall time ([`limits`]). However the compiler ends, the
+//! program continues with a typed error.
 //!
 //! - `child` is the compiler: it confines itself, reads a component from its standard input and writes
 //!   machine code to its standard output.
-//! - `parent` starts it, watches it, and says what ended it.
+//! - `parent` starts it, monitors it, and reports what ended it.
 //!
-//! The bounds keep the machine usable; they are no boundary against faults of the compiler itself. The
-//! machine code that comes back is run, in the sandbox that this same code is to keep up. Who finds a
-//! component for which the compiler makes wrong code gets past the sandbox, in this process or another.
+//! The bounds keep the machine usable; they do not protect against faults of the compiler itself. The program runs
+//! the machine code that the compiler returns, and the sandbox relies on that code. A component for which the
+//! compiler generates wrong code can escape the sandbox, whichever process compiles it.
 
 mod child;
 mod parent;
@@ -26,13 +26,13 @@ use crate::limits;
 
 pub(crate) use parent::Abort;
 
-/// The first argument of a program that is started as a compiler.
+/// First argument of a program that is started as a compiler.
 const MARKER: &str = "--compile-a-component-from-standard-input";
 
-/// What compiling one component may take.
+/// Bounds of the compilation of one component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bounds {
-    /// Bytes of memory, beside the program itself.
+    /// Bytes of memory, in addition to the program itself.
     memory: u64,
     /// Processor time of all threads, in whole seconds.
     processor: Duration,
@@ -70,7 +70,7 @@ impl Bounds {
     }
 }
 
-/// Who compiles.
+/// The process that compiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compiler {
     /// This program, started again.
@@ -81,21 +81,20 @@ enum Compiler {
 
 static COMPILER: OnceLock<Compiler> = OnceLock::new();
 
-/// Compiles, and ends the process, where this program was started again to do so. Every program that
-/// loads drivers calls this first in its `main`; one that does not loads only those that are built in.
+/// Compiles and ends the process if this program was started as a compiler. Every program that loads drivers calls
+/// this first in its `main`; otherwise it can load only built-in drivers.
 pub fn serve_if_asked() {
     if std::env::args_os().nth(1).is_some_and(|it| it == MARKER) {
         child::serve(std::env::args_os().skip(2));
     }
-    // Whoever decided before: nothing changes.
+    // An earlier decision stays.
     let _ = COMPILER.set(Compiler::Child);
 }
 
-/// Has components compiled in this process, without any bounds, where the program did not call
-/// [`serve_if_asked`]. For tests of one's own drivers, which have no `main` of their own and whose
-/// components come from whoever runs them.
+/// Compiles components in this process, without bounds, unless the program called [`serve_if_asked`]. This is for
+/// tests of drivers, which have no `main` of their own and trust their components.
 pub fn compile_in_this_process() {
-    // A program that can compile with bounds does so.
+    // A program that can compile within bounds does so.
     let _ = COMPILER.set(Compiler::ThisProcess);
 }
 
@@ -103,7 +102,7 @@ pub fn compile_in_this_process() {
 ///
 /// # Errors
 ///
-/// What is wrong with the component, or which limit it takes the compiler to.
+/// The fault of the component, or the limit that its compilation exceeds.
 pub(crate) fn compile(
     engine: &Engine,
     driver: &str,
@@ -113,7 +112,7 @@ pub(crate) fn compile(
     compile_by(COMPILER.get().copied(), engine, driver, component, abort)
 }
 
-/// As [`compile`]; there is no other compiler where the chosen one is missing.
+/// See [`compile`]. If the chosen compiler is missing, no other one is used.
 fn compile_by(
     compiler: Option<Compiler>,
     engine: &Engine,

@@ -1,4 +1,4 @@
-//! Starts the compiler, feeds it, watches it, and says what ended it.
+//! Starts the compiler, passes it the component, monitors it, and reports what ended it.
 
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,12 +15,12 @@ use super::{Bounds, MARKER, child};
 use crate::error::{CompilationLimit, DriverError};
 use crate::limits;
 
-/// Most bytes that one read or write moves.
+/// Maximum number of bytes of one read or write.
 const CHUNK: usize = 64 << 10;
-/// How long the compiler has to end once it has closed its output.
+/// Time in which the compiler must exit after it has closed its output.
 const LAST_BREATH: Duration = Duration::from_secs(5);
 
-/// What tells a compilation that nobody waits for it any more.
+/// The signal that nobody waits for a compilation any more.
 pub(crate) struct Abort(UnixStream);
 
 /// Aborts the compilation when it is dropped.
@@ -29,33 +29,32 @@ pub(crate) struct AbortOnDrop {
 }
 
 impl Abort {
-    /// Both ends: one for who compiles, one for who waits.
+    /// Returns both ends: one for the compilation, one for the caller that waits.
     ///
     /// # Errors
     ///
-    /// Where the system has no room for another pair of sockets.
+    /// The system cannot create another pair of sockets.
     pub(crate) fn pair() -> io::Result<(Self, AbortOnDrop)> {
         let (here, there) = UnixStream::pair()?;
         Ok((Self(here), AbortOnDrop { _other_end: there }))
     }
 }
 
-/// What ended the compiler before it was done.
+/// A reason why the compiler was ended early.
 enum End {
     /// Nobody waits for it any more.
     Aborted,
-    /// Its time is up.
+    /// Its time is over.
     TimeUp,
-    /// It wrote more than it may.
+    /// It wrote more than is allowed.
     TooMuch,
 }
 
-/// Has a child compile the component.
+/// Compiles the component in a child process.
 ///
 /// # Errors
 ///
-/// What is wrong with the component, the limit that it takes the compiler to, or that there is no
-/// compiler.
+/// The fault of the component, the limit that its compilation exceeds, or that the compiler cannot be started.
 pub(super) fn compile(
     driver: &str,
     component: &[u8],
@@ -90,7 +89,7 @@ pub(super) fn compile(
     Err(explain(driver, bounds, status, &words))
 }
 
-/// Says why the compiler ended without machine code.
+/// Returns why the compiler ended without machine code.
 fn explain(driver: &str, bounds: Bounds, status: ExitStatus, words: &str) -> DriverError {
     let too_costly = |limit| DriverError::TooCostly {
         driver: driver.into(),
@@ -105,8 +104,8 @@ fn explain(driver: &str, bounds: Bounds, status: ExitStatus, words: &str) -> Dri
             driver: driver.into(),
             reason: crate::text::clean_line(words, limits::LINE),
         },
-        // At the limit the standard library aborts with these words, and whatever else asks the kernel for
-        // memory fails with the kernel's.
+        // At the limit the standard library aborts with the first text; other code that requests memory from the
+        // kernel fails with the kernel's text.
         (_, Some(Signal::ABORT)) if words.contains("memory allocation of") => {
             too_costly(bounds.memory_exceeded())
         }
@@ -122,7 +121,7 @@ fn explain(driver: &str, bounds: Bounds, status: ExitStatus, words: &str) -> Dri
             too_costly(bounds.memory_exceeded())
         }
         (_, Some(Signal::XCPU)) => too_costly(bounds.processor_exceeded()),
-        // The kernel sends it for want of memory; others may as well.
+        // The kernel sends it when memory runs out, but others can send it too.
         (_, Some(Signal::KILL)) => too_costly(CompilationLimit::Killed),
         (Some(child::FAILED), _) => {
             DriverError::unloadable(driver, &format!("the compiler failed: {words}"))
@@ -136,26 +135,25 @@ struct Compiler {
     process: Child,
     bounds: Bounds,
     begun: Instant,
-    /// Its machine code, as far as it came.
+    /// The machine code that was received so far.
     code: Vec<u8>,
-    /// Its words, as far as they are kept.
+    /// Its messages, up to a limit.
     words: Vec<u8>,
 }
 
 impl Compiler {
     fn start(bounds: Bounds) -> io::Result<Self> {
-        // The program that runs, even where another has taken its place on the disk meanwhile: the
-        // machine code has to suit this one.
+        // The running program, even if its file was replaced meanwhile: the machine code must fit this version.
         let process = Command::new("/proc/self/exe")
             .arg0("iechor")
             .arg(MARKER)
             .args(child::arguments(bounds))
             .env_clear()
             .env("RAYON_NUM_THREADS", limits::COMPILER_THREADS.to_string())
-            // Every arena of the allocator takes address space for itself.
+            // Every arena of the allocator reserves address space.
             .env("MALLOC_ARENA_MAX", "2")
             .current_dir("/")
-            // Ctrl-C is for the program: it ends the compiler.
+            // Only the program receives Ctrl-C, and ends the compiler.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -170,7 +168,7 @@ impl Compiler {
         })
     }
 
-    /// Writes the component and reads what comes, until the compiler closes its output.
+    /// Writes the component and reads the output until the compiler closes it.
     fn converse(&mut self, component: &[u8], abort: &Abort) -> io::Result<Result<(), End>> {
         let pipes = (
             self.process.stdin.take(),
@@ -220,7 +218,7 @@ impl Compiler {
                             false
                         }
                         Err(error) if is_transient(&error) => false,
-                        // It gave up before it had read all, and its words say why.
+                        // It exited before it had read everything; its message says why.
                         Err(_) => true,
                     },
                 };
@@ -248,7 +246,7 @@ impl Compiler {
         Ok(Ok(()))
     }
 
-    /// Waits for the end of a compiler that has closed its output.
+    /// Waits until a compiler that has closed its output exits.
     fn end(&mut self) -> io::Result<ExitStatus> {
         let begun = Instant::now();
         loop {
@@ -266,13 +264,13 @@ impl Compiler {
 
 impl Drop for Compiler {
     fn drop(&mut self) {
-        // Both fail where it has ended and was waited for.
+        // Both fail if it has exited and was reaped.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Waits until one of the pipes is ready, or for so long at most; returns which are.
+/// Waits until a pipe is ready or the time is over. Returns which pipes are ready.
 fn wait(pipes: [(Option<BorrowedFd<'_>>, PollFlags); 4], most: Duration) -> io::Result<[bool; 4]> {
     let mut asked: Vec<_> = pipes
         .iter()
@@ -288,7 +286,7 @@ fn wait(pipes: [(Option<BorrowedFd<'_>>, PollFlags); 4], most: Duration) -> io::
     Ok(pipes.map(|(pipe, _)| pipe.is_some() && answers.next().unwrap_or(false)))
 }
 
-/// Reads what is there; returns whether that was the end.
+/// Reads the available bytes. Returns whether the pipe was closed.
 fn read(pipe: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
     let mut chunk = [0; CHUNK];
     match pipe.read(&mut chunk) {
@@ -323,7 +321,7 @@ mod tests {
         EMBEDDED[0].component
     }
 
-    /// Returns the limit that compiling a driver within these bounds comes to.
+    /// Returns the limit that the compilation of a driver exceeds within these bounds.
     fn limit(bounds: Bounds) -> CompilationLimit {
         let error = within(bounds, driver()).expect_err("it was compiled");
         let DriverError::TooCostly { driver, limit } = &error else {
@@ -398,13 +396,13 @@ mod tests {
         assert!(matches!(error, DriverError::Cancelled { .. }), "{error:?}");
     }
 
-    /// It has three pipes and nothing else of the program that started it: no variables, no files.
+    /// The compiler has three pipes and nothing else of its parent: no variables, no files.
     #[test]
     fn a_compiler_inherits_nothing() {
         let leaked = std::fs::File::open("/dev/null").expect("open");
         rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).expect("set");
         let mut compiler = Compiler::start(Bounds::ALL).expect("started");
-        // It has confined itself once it reads: the rest of a component that it waits for.
+        // Once it reads, it has confined itself: it waits for the rest of the component.
         let mut input = compiler.process.stdin.take().expect("a pipe");
         let long = (64_u64 << 20).to_le_bytes();
         input.write_all(&long).expect("written");

@@ -76,7 +76,7 @@ impl Grant {
     }
 }
 
-/// `NAME`, or `NAME=PATTERN` for each pattern, as [`Grant::parse`] reads them.
+/// Displays `NAME`, or `NAME=PATTERN` for each pattern, as [`Grant::parse`] accepts them.
 impl fmt::Display for Grant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.scope.is_empty() {
@@ -90,7 +90,7 @@ impl fmt::Display for Grant {
     }
 }
 
-/// Parses what is requested or granted. A capability that does not exist allows nothing.
+/// Parses requests or grants. A capability that does not exist allows nothing.
 fn allowances<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Vec<Allowance> {
     grants
         .into_iter()
@@ -99,13 +99,13 @@ fn allowances<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> Vec<Allowance>
 }
 
 impl Grants {
-    /// Returns what is both requested and granted.
+    /// Returns the capabilities that are both requested and granted.
     pub fn new(requests: &[CapabilityRequest], granted: Vec<Grant>) -> Self {
         let requested: Vec<_> = requests.iter().map(Grant::of).collect();
         Self::both(allowances(&requested), allowances(&granted))
     }
 
-    /// Returns grants of all that is requested: the driver was trusted when this host was built.
+    /// Returns grants of all requests, for built-in drivers, which are trusted.
     pub fn trusted(requests: &[CapabilityRequest]) -> Self {
         Self::new(requests, requests.iter().map(Grant::of).collect())
     }

@@ -1,4 +1,4 @@
-//! Rules of a policy about capabilities: how they are read, and what they mean for requests.
+//! Rules of a policy about capabilities: how they are parsed, and what they mean for requests.
 
 use super::catalogue::{CATALOGUE, find};
 use crate::bindings::contract::CapabilityRequest;
@@ -10,7 +10,7 @@ impl Forbidden {
     ///
     /// # Errors
     ///
-    /// A description of what is wrong with it.
+    /// A description of what is wrong with the rule.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, pattern) = match text.split_once('=') {
             Some((name, pattern)) => (name, Some(pattern)),
@@ -44,7 +44,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// The rule that forbids, whatever the subject, what the driver needs.
+    /// The rule that forbids a required capability for every subject.
     pub fn check_requests(
         &self,
         name: &str,
@@ -91,7 +91,7 @@ mod tests {
                 "container:x",
                 true,
             ),
-            // A path, what is above it, and what may lead there.
+            // A path, the paths above it, and subjects that may lead to it.
             (
                 "container.bind=/etc/*",
                 "container.bind",
@@ -118,7 +118,7 @@ mod tests {
                 "docker.sock",
                 true,
             ),
-            // An image, however it is written.
+            // An image, in every form.
             (
                 "container.privileged=evil/*",
                 "container.privileged",

@@ -1,4 +1,4 @@
-//! Grants, and what they cover.
+//! Tests of grants and what they cover.
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use super::host::HostPattern;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AddressPattern {
     host: HostPattern,
-    /// `None` is any.
+    /// `None` matches any port.
     port: Option<u16>,
 }
 
@@ -36,18 +36,18 @@ impl AddressPattern {
         canonical(subject).is_some_and(|(host, port)| self.covers(&host, port))
     }
 
-    /// Nobody knows where that leads which is no address.
+    /// A text that is not an address may lead anywhere.
     pub(super) fn may_match(&self, subject: &str) -> bool {
         canonical(subject).is_none_or(|(host, port)| self.covers(&host, port))
     }
 
-    /// Returns whether anybody can have a host of such a name.
+    /// Returns whether anybody can register a host name that matches.
     pub(super) fn is_everything(&self) -> bool {
         self.host.is_everybodys()
     }
 
     fn covers(&self, host: &str, port: u16) -> bool {
-        // The end of a number is the end of no name.
+        // No host name ends in the last digits of a number.
         let numeric = host.parse::<IpAddr>().is_ok();
         self.port.is_none_or(|own| own == port)
             && !(numeric && matches!(self.host, HostPattern::Below(_)))
@@ -55,7 +55,7 @@ impl AddressPattern {
     }
 }
 
-/// Returns whether two addresses are the same one, however they are written.
+/// Returns whether two texts mean the same address.
 pub(crate) fn same(one: &str, other: &str) -> bool {
     canonical(one).is_some_and(|one| canonical(other) == Some(one))
 }
@@ -65,7 +65,7 @@ fn canonical(address: &str) -> Option<(String, u16)> {
     Some((canonical_host(host)?, number(port)?))
 }
 
-/// Host without brackets, and port.
+/// Splits an address into the host, without brackets, and the port.
 fn split(text: &str) -> Option<(&str, &str)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, port) = rest.split_once("]:")?;
@@ -84,8 +84,8 @@ fn is_usual(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
 }
 
-/// Returns the one way to write a host, as it is looked for: small letters, no dot at the end, numbers as
-/// the system's resolver reads them, and an address of IPv4 as such.
+/// Returns the canonical form of a host: lower case, no dot at the end, numbers as the system's resolver reads
+/// them, and an IPv4 address that is mapped to IPv6 as IPv4.
 fn canonical_host(host: &str) -> Option<String> {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     if host.contains(':') {
@@ -101,7 +101,7 @@ fn canonical_host(host: &str) -> Option<String> {
     Some(legacy_ipv4(&host).map_or(host, |address| address.to_string()))
 }
 
-/// Reads one to four numbers as `inet_aton` does, which resolvers use: `127.1`, `0x7f000001`, `0177.1`.
+/// Parses one to four numbers as `inet_aton` does, which resolvers use: `127.1`, `0x7f000001`, `0177.1`.
 fn legacy_ipv4(host: &str) -> Option<Ipv4Addr> {
     let part = |text: &str| -> Option<u32> {
         if let Some(digits) = text.strip_prefix("0x") {

@@ -1,25 +1,25 @@
-//! Patterns of hosts and of what stands behind them.
+//! Patterns of hosts, and of paths on them.
 
 use std::fmt;
 
 use super::wildcard;
 
-/// Names of hosts. A `*` does not lead from a host's name into a path, or
-/// `elsewhere/registry.example.com/x` would pass for one of `*.example.com`.
+/// A pattern of host names. A `*` does not match a `/`; otherwise `elsewhere/registry.example.com/x` would match
+/// `*.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HostPattern {
     /// `*`
     Any,
-    /// `*.example.com`: what ends so, from its dot on.
+    /// `*.example.com`: the suffix, beginning with its dot.
     Below(String),
-    /// One host, with its port where it has one.
+    /// One host, with its port if it has one.
     Exactly(String),
 }
 
 impl HostPattern {
     /// # Errors
     ///
-    /// Where `*` stands anywhere but in front.
+    /// A `*` that is not at the beginning.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match (text, text.strip_prefix('*')) {
             ("", _) => Err("it names no host".into()),
@@ -42,7 +42,8 @@ impl HostPattern {
         }
     }
 
-    /// Returns whether anybody can have a host of such a name: any at all, or one below `.com`.
+    /// Returns whether anybody can register a matching host: the pattern matches every host, or all below a
+    /// top-level domain such as `.com`.
     pub(crate) fn is_everybodys(&self) -> bool {
         match self {
             Self::Any => true,
@@ -62,7 +63,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// A host, and behind its `/` any text that matches.
+/// A pattern of a host and of the text after its `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) host: HostPattern,

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use iechor_engine::reference::Reference;
+use iechor_values::image::{Reference, is_host};
 
 use super::host::{HostPattern, Place};
 
-/// Registries where everybody can publish under a name of his own.
+/// Registries where anybody can publish under a name of their own.
 const PUBLIC: [&str; 7] = [
     "docker.io",
     "ghcr.io",
@@ -17,15 +17,15 @@ const PUBLIC: [&str; 7] = [
     "ttl.sh",
 ];
 
-/// Images, by registry, path, and tag or digest: `moby/buildkit:*`, `registry.example.com/*`.
+/// A pattern of images, by registry, path, and tag or digest: `moby/buildkit:*`, `registry.example.com/*`.
 ///
-/// A pattern means what the engine would take it for: `buildkit` is
-/// `docker.io/library/buildkit:latest`, however a driver writes that. `*` is any characters, but
-/// does not reach from a registry into a path; `:*` is any tag or digest.
+/// A pattern has the meaning that the engine gives it: `buildkit` is `docker.io/library/buildkit:latest`,
+/// regardless of how a driver writes the image. `*` matches any characters, but does not extend from a registry
+/// into a path; `:*` matches any tag or digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImagePattern {
     text: String,
-    /// `None` is any image at all.
+    /// `None` matches every image.
     place: Option<Place>,
 }
 
@@ -34,7 +34,7 @@ impl ImagePattern {
     ///
     /// # Errors
     ///
-    /// A description of what is wrong with it.
+    /// A description of what is wrong with the pattern.
     pub fn parse(text: &str) -> Result<Self, String> {
         let place = match text {
             "*" => None,
@@ -46,14 +46,14 @@ impl ImagePattern {
         })
     }
 
-    /// Returns whether the image is one of these. What may be the id of an image is none, since it does
-    /// not say where it comes from; only `*` has it.
+    /// Returns whether the pattern matches the image. A reference that may be the ID of an image does not say
+    /// where the image comes from, so only `*` matches it.
     pub(crate) fn matches(&self, reference: &str) -> bool {
         match &self.place {
             None => true,
             Some(_) if may_be_id(reference) => false,
             Some(place) => canonical(reference).is_some_and(|(registry, rest)| {
-                // Any tag is any version, so a digest is among them.
+                // "Any tag" means any version, so it includes digests.
                 let by_digest = place.path.strip_suffix(":*").map(|name| Place {
                     host: place.host.clone(),
                     path: format!("{name}@*"),
@@ -64,8 +64,8 @@ impl ImagePattern {
         }
     }
 
-    /// Returns whether anybody can make an image of such a name: the registry is anybody's to choose, or it is
-    /// one where everybody publishes, and the pattern does not say who does.
+    /// Returns whether anybody can publish a matching image: the pattern leaves the registry open, or it names a
+    /// registry where anybody can publish, without naming the publisher.
     pub(crate) fn is_everything(&self) -> bool {
         let Some(place) = &self.place else {
             return true;
@@ -76,7 +76,7 @@ impl ImagePattern {
         place.host.is_everybodys() || (public && publisher.contains('*'))
     }
 
-    /// Returns whether the image may be one of these.
+    /// Returns whether the pattern may match the image.
     pub(crate) fn may_match(&self, reference: &str) -> bool {
         may_be_id(reference) || self.matches(reference)
     }
@@ -92,7 +92,7 @@ pub(crate) fn may_be_id(reference: &str) -> bool {
     Reference::may_be_id(reference)
 }
 
-/// Registry, and path with tag or digest, as the engine understands the reference.
+/// Returns the registry, and the path with tag or digest, as the engine understands the reference.
 fn canonical(reference: &str) -> Option<(String, String)> {
     let canonical = Reference::check(reference).ok()?.canonical();
     let (registry, rest) = canonical.split_once('/')?;
@@ -100,7 +100,7 @@ fn canonical(reference: &str) -> Option<(String, String)> {
 }
 
 fn place(text: &str) -> Result<Place, String> {
-    // The stars stand for something plain while the engine's rules are asked.
+    // To apply the engine's rules, each `*` is replaced by a plain character below.
     if text.contains('\u{0}') || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err("it has a space or control character".into());
     }
@@ -149,7 +149,7 @@ fn place(text: &str) -> Result<Place, String> {
     })
 }
 
-/// As the engine, which ignores the tag of what has a digest too.
+/// Removes the tag of a reference with a digest, which the engine ignores.
 fn without_ignored_tag(path: String) -> String {
     match path.split_once('@') {
         Some((tagged, digest)) => match tagged.rsplit_once(':') {
@@ -160,12 +160,9 @@ fn without_ignored_tag(path: String) -> String {
     }
 }
 
-/// Returns whether the first part of a name is a registry, by the engine's rule, or a pattern of some.
+/// Returns whether the first part of a name is a registry, by the engine's rule, or a pattern of registries.
 fn is_registry(first: &str) -> bool {
-    first == "*"
-        || first.contains(['.', ':'])
-        || first == "localhost"
-        || first.chars().any(char::is_uppercase)
+    first == "*" || is_host(first)
 }
 
 #[cfg(test)]
@@ -210,7 +207,7 @@ mod tests {
     #[test]
     fn patterns_are_not_dodged() {
         for (pattern, image) in [
-            // Another registry, whose paths look like it.
+            // Another registry with a similar path.
             ("moby/buildkit:*", "evil.example/moby/buildkit:v1"),
             ("moby/buildkit:*", "localhost/moby/buildkit:v1"),
             ("moby/buildkit:*", "MOBY/buildkit:v1"),
@@ -218,7 +215,7 @@ mod tests {
             ("registry.example.com/*", "registry.example.com.evil/x"),
             ("registry.example.com/*", "registry.example.com:5000/x"),
             ("registry.example.com/*", "evil@registry.example.com/x"),
-            // A way out of the path.
+            // Paths that lead out of the allowed one.
             ("moby/*", "moby/../evil/x"),
             (
                 "registry.example.com/team/*",
@@ -229,13 +226,13 @@ mod tests {
                 "registry.example.com/teams/x",
             ),
             ("moby/*", "moby//x"),
-            // What the engine reads as an id, or not at all.
+            // References that the engine takes for an ID, or refuses.
             ("docker.io/*", "sha256:0123"),
             ("docker.io/*", "0123abcdef"),
             ("library/*", "s:1"),
             ("docker.io/*", ""),
             ("docker.io/*", "a b"),
-            // A tag that the engine ignores, beside the digest that it takes.
+            // A tag that the engine ignores, beside the digest that it uses.
             (
                 "moby/buildkit:v1",
                 "moby/buildkit:v1@sha256:0000000000000000000000000000000000000000000000000000000000000000",
@@ -282,7 +279,7 @@ mod tests {
             "moby/buildkit:",
         ] {
             let parsed = ImagePattern::parse(pattern);
-            // A bare host is the name of an image of Docker Hub.
+            // A host alone is the name of an image on Docker Hub.
             if pattern == "registry.example.com" {
                 assert_eq!(
                     parsed.expect("a name").place.expect("one").path,

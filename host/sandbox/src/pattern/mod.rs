@@ -53,7 +53,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// A description with the pattern and what is wrong with it.
+    /// A description with the pattern and the fault.
     pub fn parse(capability: &Capability, text: &str) -> Result<Self, String> {
         kind(capability, text)
             .map(|kind| Self {
@@ -66,12 +66,12 @@ impl Pattern {
             })
     }
 
-    /// Returns whether it is the word for the address of the node's own endpoint.
+    /// Returns whether this is the word for the address of the node's own endpoint.
     pub fn is_endpoint(&self) -> bool {
         self.kind == Kind::Endpoint
     }
 
-    /// Returns whether the subject is certainly one that it means.
+    /// Returns whether the pattern certainly matches the subject.
     pub fn matches(&self, subject: &str) -> bool {
         match &self.kind {
             Kind::Any => true,
@@ -86,7 +86,7 @@ impl Pattern {
         }
     }
 
-    /// Returns whether the subject may be, or include, one that it means: for what is forbidden.
+    /// Returns whether the subject may be, or include, one that the pattern matches. Rules that forbid use this.
     pub fn may_match(&self, subject: &str) -> bool {
         match &self.kind {
             Kind::Any | Kind::Endpoint => true,
@@ -115,7 +115,7 @@ impl Pattern {
     }
 }
 
-/// As it was written.
+/// Displays the pattern as it was written.
 impl fmt::Display for Pattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
@@ -140,7 +140,7 @@ fn kind(capability: &Capability, text: &str) -> Result<Kind, String> {
     })
 }
 
-/// Checks what holds for patterns of every kind.
+/// Checks the rules for patterns of every kind.
 fn check_text(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("it is empty; leave out the = for every subject".into());
@@ -157,7 +157,7 @@ fn check_text(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns whether `*` of the pattern, each standing for any characters, can make it the subject.
+/// Returns whether the pattern matches the subject; each `*` stands for any characters.
 pub(crate) fn wildcard(pattern: &str, subject: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| subject.strip_prefix(first)) else {
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_pattern_covers_what_it_means_and_not_what_its_text_begins() {
         for (capability, pattern, subject, expected) in [
-            // Another registry, whose name and port begin as a name and its tag do.
+            // Another registry, whose name and port look like a name and its tag.
             (
                 "image.pull",
                 "buildkit:*",
@@ -228,7 +228,7 @@ mod tests {
                 true,
             ),
             ("image.pull", "a*", "a.example.com/evil", false),
-            // Only "any" covers what may be the id of any image.
+            // Only "any" covers a reference that may be the ID of any image.
             ("image.pull", "docker.io/*", "sha256:0123", false),
             ("image.pull", "*/*", "cafe", false),
             ("image.pull", "*", "sha256:0123", true),

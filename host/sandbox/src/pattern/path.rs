@@ -2,22 +2,22 @@
 
 use super::wildcard;
 
-/// What the subject of a volume begins with. Its driver and options can show any directory.
+/// Prefix of the subject of a volume. The driver and options of a volume can show any directory.
 const VOLUME: &str = "volume ";
 
-/// Absolute paths, in which `*` is any characters, `/` among them; or `volume NAME`.
+/// A pattern of absolute paths, in which `*` matches any characters including `/`; or `volume NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PathPattern {
-    /// A path with stars, without a `/` at its end.
+    /// A path with `*`, without a `/` at its end.
     Path(String),
-    /// The name of a volume, with stars.
+    /// The name of a volume, with `*`.
     Volume(String),
 }
 
 impl PathPattern {
     /// # Errors
     ///
-    /// A description of what is wrong with it.
+    /// A description of what is wrong with the pattern.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Some(name) = text.strip_prefix(VOLUME) {
             let usual = |c: char| c.is_ascii_alphanumeric() || "_.-*".contains(c);
@@ -49,8 +49,8 @@ impl PathPattern {
         }
     }
 
-    /// Returns a directory is had with what is below it: with it, and with what is above it. What is no
-    /// path may lead anywhere.
+    /// Returns whether access to the subject may give access to a matching path. A directory includes everything
+    /// below it, so the paths above and below a match count. A text that is not a path may lead anywhere.
     pub(super) fn may_match(&self, subject: &str) -> bool {
         match self {
             Self::Path(pattern) => !is_path(subject) || overlap(pattern, subject),
@@ -58,7 +58,7 @@ impl PathPattern {
         }
     }
 
-    /// Returns whether its first part has a star: all that there is lies below a few such.
+    /// Returns whether the first component has a `*`: everything lies below a few such directories.
     pub(super) fn is_everything(&self) -> bool {
         match self {
             Self::Path(pattern) => {

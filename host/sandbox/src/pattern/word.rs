@@ -7,7 +7,7 @@ use super::wildcard;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WordPattern(String);
 
-/// What may stand before a second word.
+/// First words that take a second word.
 const FIRST_WORDS: [&str; 1] = ["network "];
 
 impl WordPattern {
@@ -27,7 +27,7 @@ impl WordPattern {
     }
 }
 
-/// What the Docker CLI's `--gpus` takes, or a device of a container that is there already.
+/// The values of docker's `--gpus`, and devices of an existing container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DevicesPattern(String);
 
@@ -44,8 +44,8 @@ impl DevicesPattern {
         wildcard(&self.0, subject)
     }
 
-    /// Returns a request for processors names them by number, by how many, by an id or by a driver: one of
-    /// them may be had by each of these.
+    /// Returns whether two requests may mean the same GPU. A request names GPUs by index, count, ID or driver, and
+    /// each of these may include the same GPU.
     pub(super) fn may_match(&self, subject: &str) -> bool {
         let is_file = |text: &str| text.starts_with('/');
         self.matches(subject) || !(is_file(&self.0) || is_file(subject))
@@ -56,7 +56,7 @@ impl DevicesPattern {
     }
 }
 
-/// A control group: `/a/b` and `a/b` are the same one.
+/// A pattern of control groups: `/a/b` and `a/b` are the same group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GroupPattern(String);
 
@@ -98,7 +98,7 @@ fn canonical_group(text: &str) -> Option<String> {
 }
 
 fn check_word(word: &str) -> Result<(), String> {
-    // A letter of another alphabet looks like another word.
+    // Letters of other alphabets can look like these.
     if !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic()) {
         Ok(())
     } else {
@@ -106,7 +106,7 @@ fn check_word(word: &str) -> Result<(), String> {
     }
 }
 
-/// Returns whether a star stands where it decides what is meant: not behind what ends a part of a name.
+/// Returns whether a `*` decides what the pattern means: it does not follow a separator.
 fn star_decides(text: &str) -> bool {
     text.split_once('*')
         .is_some_and(|(before, _)| !before.ends_with([':', '_', '-', '.', '/', '=']))

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use iechor_values::hex;
+
 use crate::pattern::{HostPattern, PathPattern, Place, wildcard};
 
 /// What identifies a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'a> {
-    /// SHA-256 of its component, as `sha256:` and hexadecimal digits.
+    /// SHA-256 digest of the component, as `sha256:` and hexadecimal digits.
     pub digest: &'a str,
     /// Source: `built-in:NAME`, `file:` and an absolute path without symbolic links, or the URL that it was
     /// fetched from.
@@ -30,11 +32,11 @@ pub struct DriverPattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Digest,
-    /// Those of this program, as far as the pattern matches their names.
+    /// Built-in drivers whose names match the pattern.
     BuiltIn(String),
-    /// Files with such absolute paths.
+    /// Files whose absolute paths match.
     File(PathPattern),
-    /// What was fetched from there.
+    /// Drivers that were fetched from matching URLs.
     Url {
         scheme: String,
         place: Place,
@@ -45,12 +47,12 @@ const SCHEMES: &[&str] = &["oci", "https", "http"];
 const BUILT_IN: &str = "built-in";
 
 impl DriverPattern {
-    /// Parses `built-in`, `built-in:NAME`, `sha256:DIGITS`, `file:/PATH`, or a URL; `*` in a name,
-    /// path or URL is any characters.
+    /// Parses `built-in`, `built-in:NAME`, `sha256:DIGITS`, `file:/PATH`, or a URL; `*` in a name, path or URL
+    /// matches any characters.
     ///
     /// # Errors
     ///
-    /// A description of what is wrong with it.
+    /// A description of what is wrong with the pattern.
     pub fn parse(text: &str) -> Result<Self, String> {
         Ok(Self {
             text: text.into(),
@@ -105,8 +107,7 @@ fn kind(text: &str) -> Result<Kind, String> {
     match text.split_once(':') {
         Some((BUILT_IN, name)) if !name.is_empty() => Ok(Kind::BuiltIn(name.into())),
         Some(("sha256", digits)) => {
-            let digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-            if digits.len() == 64 && digits.chars().all(digit) {
+            if digits.len() == 64 && hex::is_hex(digits) {
                 Ok(Kind::Digest)
             } else {
                 Err("a digest is sha256: and 64 lower-case hexadecimal digits".into())
@@ -129,8 +130,8 @@ fn kind(text: &str) -> Result<Kind, String> {
     }
 }
 
-/// Returns whether the place is at that host and path. A `*` does not lead from the path into the query,
-/// or `a?/team/driver.wasm` would pass for one of `*/team/driver.wasm`; at the end it does.
+/// Returns whether the place matches the URL. A `*` does not extend from the path into the query, except at the
+/// end; otherwise `a?/team/driver.wasm` would match `*/team/driver.wasm`.
 fn leads_to(place: &Place, host: &str, path: &str) -> bool {
     let asked = |path: &str| path.find('?').unwrap_or(path.len());
     let (path, query) = path.split_at(asked(path));
@@ -142,7 +143,7 @@ fn leads_to(place: &Place, host: &str, path: &str) -> bool {
     place.host.matches(host) && wildcard(paths, path) && wildcard(queries, query)
 }
 
-/// Returns whether the path has parts that lead elsewhere than it says.
+/// Returns whether the path has components such as `..` that lead elsewhere.
 fn leads_out(path: &str) -> bool {
     path.split('/').any(|part| matches!(part, "." | ".."))
 }

@@ -1,4 +1,4 @@
-//! What no driver may do, even if it is granted.
+//! Capabilities that no driver may use, even if they are granted.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use crate::pattern::Pattern;
 /// A capability that is forbidden, for all subjects or for some: `container.bind`,
 /// `container.network=host`.
 ///
-/// If a subject has several names, every name is forbidden that may mean it.
+/// If a subject has several names, every name that may mean it is forbidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forbidden {
     capability: &'static str,
-    /// The capabilities that include it: whoever forbids a part forbids the whole.
+    /// The capabilities that include it: a rule that forbids a part forbids the whole.
     including: Vec<&'static str>,
-    /// `None` is every subject.
+    /// `None` matches every subject.
     scope: Option<Pattern>,
     text: String,
 }

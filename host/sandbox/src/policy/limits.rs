@@ -1,17 +1,17 @@
 //! Limits of every container that a driver creates.
 
 use iechor_engine::model::Limits;
+use iechor_values::size;
 
 use super::{Policy, Refusal, Rules};
 
-/// Maximum resources of a container. A container without a limit gets these; a container with higher limits
-/// is refused. `None` is no rule.
+/// Maximum resources of a container. A container without a limit gets these; a container with higher limits is
+/// refused. `None` means no rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ForcedLimits {
     /// Bytes.
     pub memory: Option<u64>,
-    /// Bytes of memory and swap together; twice `memory` where it has no rule of its own, which is
-    /// what an engine gives a container that does not say.
+    /// Bytes of memory and swap together. The default is twice `memory`, as in an engine.
     pub memory_swap: Option<u64>,
     /// Processors, in thousandths of one.
     pub millicpus: Option<u64>,
@@ -20,11 +20,11 @@ pub struct ForcedLimits {
 }
 
 impl ForcedLimits {
-    /// Each by its name in the file, as it is written there.
+    /// Returns each limit with its name in the file, in a form that the file accepts.
     pub fn written(&self) -> Vec<(&'static str, String)> {
         [
-            ("memory", self.memory.map(size)),
-            ("memory-swap", self.memory_swap.map(size)),
+            ("memory", self.memory.map(size::exact)),
+            ("memory-swap", self.memory_swap.map(size::exact)),
             ("cpus", self.millicpus.map(processors)),
             ("pids", self.pids.map(|most| most.to_string())),
         ]
@@ -34,27 +34,27 @@ impl ForcedLimits {
     }
 }
 
-/// The period of processor time where a container does not say, in microseconds: the kernel's.
+/// Default period of processor time, in microseconds; the kernel's default.
 const PERIOD: i64 = 100_000;
 
 impl Policy {
-    /// Sets the limits that a container does not ask for.
+    /// Sets the limits that a container does not request.
     ///
     /// # Errors
     ///
-    /// The rule that it asks for more than.
+    /// The rule whose limit the container exceeds.
     pub(crate) fn force(&self, limits: &mut Limits) -> Result<(), Refusal> {
         self.force_memory(limits)?;
         self.force_swap(limits)?;
         self.force_processors(limits)?;
         if let Some((most, _)) = self.strictest(|forced| forced.pids) {
-            // The contract has no way to ask for it.
+            // The contract has no way to request it.
             limits.pids = Some(limits.pids.map_or(most, |pids| pids.min(most)));
         }
         Ok(())
     }
 
-    /// Returns the least of what the files say, and the file that does.
+    /// Returns the lowest value of all files, and the file that has it.
     fn strictest<T: Ord>(&self, of: impl Fn(&ForcedLimits) -> Option<T>) -> Option<(T, &Rules)> {
         self.files
             .iter()
@@ -66,10 +66,10 @@ impl Policy {
         let Some((most, rules)) = self.strictest(|forced| forced.memory) else {
             return Ok(());
         };
-        // An engine takes 0 for no limit.
+        // To an engine, 0 means no limit.
         match limits.memory.filter(|bytes| *bytes > 0) {
             Some(bytes) if bytes > most => {
-                Err(rules.above("limits.memory", &format!("{bytes} bytes"), &size(most)))
+                Err(rules.above("limits.memory", &size::exact(bytes), &size::exact(most)))
             }
             Some(_) => Ok(()),
             None => {
@@ -87,7 +87,7 @@ impl Policy {
             return Ok(());
         };
         match limits.memory_swap.filter(|bytes| *bytes != 0) {
-            // Below 0 is without limit.
+            // A negative value means no limit.
             Some(bytes) if u64::try_from(bytes).is_ok_and(|bytes| bytes <= most) => Ok(()),
             Some(bytes) => {
                 let rule = if own {
@@ -97,12 +97,16 @@ impl Policy {
                 };
                 let asked = match bytes {
                     ..0 => "swap without limit".to_owned(),
-                    bytes => format!("{bytes} bytes of memory and swap"),
+                    bytes => format!("{} of memory and swap", size::exact(bytes.unsigned_abs())),
                 };
-                Err(rules.above(rule, &asked, &format!("{} of memory and swap", size(most))))
+                Err(rules.above(
+                    rule,
+                    &asked,
+                    &format!("{} of memory and swap", size::exact(most)),
+                ))
             }
             None => {
-                // Without a word the engine gives twice the memory, which may be less.
+                // By default the engine allows twice the memory, which may be less.
                 let usual = limits.memory.unwrap_or(most).saturating_mul(2);
                 if usual > most {
                     limits.memory_swap = Some(i64::try_from(most).unwrap_or(i64::MAX));
@@ -124,7 +128,7 @@ impl Policy {
         let processors = format!("{} processors", processors(most));
         match limits.cpu_quota.filter(|quota| *quota != 0) {
             _ if period < 0 => Err(rules.above("limits.cpus", "a period below 0", &processors)),
-            // Below 0 is without limit.
+            // A negative value means no limit.
             Some(quota) if quota < 0 => {
                 Err(rules.above("limits.cpus", "processors without limit", &processors))
             }
@@ -152,18 +156,6 @@ impl Rules {
             ),
         )
     }
-}
-
-/// Returns a size in the largest unit that writes it whole, as options and files take it.
-fn size(bytes: u64) -> String {
-    let units = [(40, "t"), (30, "g"), (20, "m"), (10, "k")];
-    units
-        .into_iter()
-        .find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift)
-        .map_or_else(
-            || bytes.to_string(),
-            |(shift, unit)| format!("{}{unit}", bytes >> shift),
-        )
 }
 
 fn processors(thousandths: u64) -> String {
@@ -196,7 +188,7 @@ mod tests {
         }
     }
 
-    /// Memory and swap that a container has after it asked so.
+    /// Returns the memory and swap that a container with this request gets.
     fn forced(
         files: &[ForcedLimits],
         asked: (Option<u64>, Option<i64>),
@@ -217,7 +209,7 @@ mod tests {
         let four = [memory(4000, None)];
         for (asked, expected) in [
             ((None, None), Ok((Some(4000), None))),
-            // An engine takes these for no limit.
+            // To an engine, these mean no limit.
             ((Some(0), Some(0)), Ok((Some(4000), Some(0)))),
             ((Some(3000), None), Ok((Some(3000), None))),
             ((Some(4000), Some(8000)), Ok((Some(4000), Some(8000)))),
@@ -324,22 +316,10 @@ mod tests {
             pids: Some(100),
             ..memory(4 << 30, None)
         };
-        let written = [("memory", "4g"), ("cpus", "1.5"), ("pids", "100")];
+        let written = [("memory", "4 GiB"), ("cpus", "1.5"), ("pids", "100")];
         assert_eq!(
             limits.written(),
             written.map(|(name, value)| (name, value.to_owned()))
         );
-    }
-
-    #[test]
-    fn sizes() {
-        for (bytes, text) in [
-            (4 << 30, "4g"),
-            (1536 << 20, "1536m"),
-            (1000, "1000"),
-            (0, "0"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

@@ -20,7 +20,7 @@ pub use limits::ForcedLimits;
 pub use crate::pattern::ImagePattern;
 use crate::pattern::may_be_id;
 
-/// The rules that apply. The default has none, and allows everything.
+/// The rules that apply. The default has no rules and allows everything.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// Rules of each file.
@@ -36,21 +36,21 @@ pub struct Rules {
     pub drivers: Option<Vec<DriverPattern>>,
     /// `images.allow`: the images that containers of drivers may run from.
     pub images: Option<Vec<ImagePattern>>,
-    /// `grants.forbid`: what no driver may do, even if it is granted.
+    /// `grants.forbid`: capabilities that no driver may use, even if they are granted.
     pub forbidden: Vec<Forbidden>,
     /// `limits`: limits of every container that a driver creates.
     pub limits: ForcedLimits,
 }
 
-/// Why the policy does not allow something: the file, the rule, and what to do.
+/// A refusal by the policy: the file, the rule, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {rule}: {detail}", .file.display())]
 pub struct Refusal {
     /// The file with the rule.
     pub file: PathBuf,
-    /// The rule, as it is written there, for example `images.allow`.
+    /// The rule as it is written in the file, for example `images.allow`.
     pub rule: &'static str,
-    /// What was asked for, what is allowed, and what to do.
+    /// What was requested, what is allowed, and what to do.
     pub detail: String,
 }
 
@@ -59,7 +59,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// The rule that does not allow it.
+    /// The rule that refuses it.
     pub fn check_driver(&self, name: &str, origin: &Origin<'_>) -> Result<(), Refusal> {
         self.every(|rules| {
             let Some(allowed) = &rules.drivers else {
@@ -100,7 +100,7 @@ impl Policy {
         })
     }
 
-    /// Returns the rules that forbid something of a capability.
+    /// Returns the rules that forbid a capability for some subjects or all.
     pub fn forbidding(&self, capability: &str) -> Vec<(&Path, &Forbidden)> {
         self.files
             .iter()

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use iechor_driver::testing::description_faults;
 use iechor_driver::{CapabilityRequest, Descriptor, OptionKind, OptionSpec, values};
-use iechor_engine::reference::Reference;
 use iechor_sandbox::contract;
 use iechor_sandbox::grant::CATALOGUE;
+use iechor_values::image::Reference;
 use serde_json::Value;
 
 #[test]

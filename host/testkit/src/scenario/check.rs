@@ -1,8 +1,8 @@
-//! What a scenario's file has to be, beside its types.
+//! Checks of a scenario's file beyond its types.
 
 use super::file::{Action, Fault, File, Step};
 
-/// How operations can fail.
+/// Names of the ways in which operations can fail.
 const ERRORS: [&str; 16] = [
     "not-found",
     "already-exists",
@@ -23,7 +23,7 @@ const ERRORS: [&str; 16] = [
 ];
 
 impl File {
-    /// Reads one; the error has the line and the column.
+    /// Parses a scenario. The error has the line and the column.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut faults = Vec::new();
@@ -61,7 +61,7 @@ impl File {
         }
     }
 
-    /// Returns a key that only a simulated engine can give.
+    /// Returns a key that only a simulated engine supports.
     pub(super) fn needs_simulation(&self) -> Option<&'static str> {
         let world = &self.world;
         let of_world = [
@@ -180,7 +180,7 @@ mod tests {
             ),
             (
                 "summary = \"a\"\n[[steps]]\ndo = \"sleep\"\nfor = \"long\"",
-                &["line 4", "\"long\" is not a span"],
+                &["line 4", "\"long\" is not a duration"],
             ),
             (
                 "summary = \"a\"\n[[steps]]\ndo = \"kill\"",

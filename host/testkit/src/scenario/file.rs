@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use iechor_values::duration;
 use serde::Deserialize;
 
-/// A scenario as it is written.
+/// A scenario as it is written in the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct File {
@@ -213,14 +214,7 @@ fn one_or_more<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>,
 
 fn span<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(from)?;
-    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
-    let parsed = units.iter().find_map(|(unit, milliseconds)| {
-        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-        number.checked_mul(*milliseconds).map(Duration::from_millis)
-    });
-    parsed.map(Some).ok_or_else(|| {
-        serde::de::Error::custom(format!(
-            "{text:?} is not a span of time: a whole number and ms, s, m or h"
-        ))
-    })
+    duration::parse(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
 }

@@ -24,7 +24,7 @@ pub(super) async fn play(
     golden: &Path,
     bless: bool,
 ) -> Verdict {
-    // Checked before the first operation, as the host does it.
+    // Checked before the first operation, as the host does.
     let mut valid_config = None;
     for (number, step) in scenario.steps.iter().enumerate() {
         let name = format!("step {} ({})", number + 1, action_name(step.action));
@@ -164,7 +164,7 @@ async fn operate(
     }
 }
 
-/// How many calls there were.
+/// Number of calls.
 struct Counts {
     /// To the host.
     host: u64,
@@ -176,7 +176,7 @@ impl Counts {
     fn of(case: &Case<'_>) -> Self {
         let (engine, network) = match &case.world {
             World::Simulated(stage) => (stage.engine.calls(), stage.network.calls()),
-            // Nothing is planned for a call of a real engine.
+            // A real engine has no planned faults.
             World::Real(_) => (0, 0),
         };
         Self {
@@ -186,8 +186,7 @@ impl Counts {
         }
     }
 
-    /// Requires that what is planned for a call of the step met one: a step that ends before would
-    /// show nothing.
+    /// Requires that the planned fault of the step happened: a step that ends before would test nothing.
     fn all_hit(&self, case: &Case<'_>, step: &Step, name: &str) -> Result<(), Failure> {
         let now = Self::of(case);
         let fault = step.fault;
@@ -254,7 +253,7 @@ fn set_fault(case: &Case<'_>, step: &Step) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the operation; what it returned in words, where it returns something.
+/// Runs the operation. Returns its result as text, if it has one.
 async fn run(
     case: &Case<'_>,
     step: &Step,
@@ -290,7 +289,7 @@ async fn run(
             };
             node.remove(options).await.map(|()| None)
         }
-        // These are no operations.
+        // These are not operations.
         _ => Ok(None),
     })
 }

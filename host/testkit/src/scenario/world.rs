@@ -14,7 +14,7 @@ use crate::report::Failure;
 use crate::stage::Stage;
 use crate::subject::{NODE, Subject};
 
-/// A world, where it can be had.
+/// A world, or what is missing for it.
 pub(super) enum Built<'a> {
     Ready(Case<'a>),
     /// What is missing for it.
@@ -25,7 +25,7 @@ fn unmade(error: EngineError) -> Failure {
     Failure::new("the world of the scenario can be made", error.to_string())
 }
 
-/// Makes the world.
+/// Creates the world.
 pub(super) async fn build<'a>(scenario: &File, subject: &'a Subject) -> Result<Built<'a>, Failure> {
     let mut case = subject.case();
     let world = &scenario.world;
@@ -149,7 +149,7 @@ async fn describe(engine: &SimulatedEngine, said: &file::Engine) -> Result<(), F
 pub(super) fn config(scenario: &File, case: &Case<'_>) -> contract::Config {
     let config = &scenario.config;
     let mut options: Vec<(String, String)> = config.options.clone().into_iter().collect();
-    // What the run was given counts before what the scenario says: another image, for example.
+    // Options of the run take precedence over the scenario, for example another image.
     for (name, value) in &case.subject.given.options {
         options.retain(|(known, _)| known != name);
         options.push((name.clone(), value.clone()));
@@ -198,7 +198,7 @@ pub(super) fn name(scenario: &File) -> &str {
     scenario.config.name.as_deref().unwrap_or(NODE)
 }
 
-/// Returns the name of an object as it is in this world: nodes of real engines have names of their own.
+/// Returns the name of an object in this world: nodes of real engines have other names.
 pub(super) fn given_name(scenario: &File, case: &Case<'_>, written: &str) -> String {
     match &case.world {
         World::Simulated(_) => written.to_owned(),
@@ -220,7 +220,7 @@ fn labels(
     labels
 }
 
-/// When a BuildKit answers.
+/// Returns when BuildKit answers.
 pub(super) fn when(answers: BuildKit) -> Answers {
     match answers {
         BuildKit::After(refusals) => Answers::After(refusals),

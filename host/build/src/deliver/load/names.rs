@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iechor_engine::reference::Reference;
+use iechor_values::image::Reference;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

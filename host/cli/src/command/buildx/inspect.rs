@@ -8,10 +8,11 @@ use iechor_builder::selection::Chosen;
 use iechor_builder::store::StoredBuilder;
 use iechor_builder::view::{BuilderDetails, CleanupRule, Inspection, NodeDetails};
 use iechor_progress::Mode;
+use iechor_values::{duration, size};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{ls, parse_duration};
+use super::ls;
 use crate::command::Format;
 use crate::failure;
 use crate::session::{self, Common};
@@ -31,7 +32,7 @@ pub struct Inspect {
     #[arg(long, default_value = "table")]
     format: Format,
     /// Time that each node has to answer
-    #[arg(long, default_value = "20s", value_parser = parse_duration)]
+    #[arg(long, default_value = "20s", value_parser = duration::parse)]
     timeout: Duration,
 }
 
@@ -177,49 +178,8 @@ fn rule_rows(rule: &CleanupRule) -> Vec<(String, String)> {
         (" Min Free Space", rule.min_free_space),
     ] {
         if bytes > 0 {
-            rows.push(field(name, &size(bytes)));
+            rows.push(field(name, &size::binary(bytes.unsigned_abs())));
         }
     }
     rows
-}
-
-/// Formats bytes in powers of 1024 with four digits, as docker buildx does: `488.3MiB`.
-fn size(bytes: i64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
-        if value < 1024.0 {
-            let digits = match value {
-                v if v >= 1000.0 || v.fract() == 0.0 => 0,
-                v if v >= 100.0 => 1,
-                v if v >= 10.0 => 2,
-                _ => 3,
-            };
-            let text = format!("{value:.digits$}");
-            let text = if text.contains('.') {
-                text.trim_end_matches('0').trim_end_matches('.').to_owned()
-            } else {
-                text
-            };
-            return format!("{text}{unit}");
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1}PiB")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_four_digits() {
-        for (bytes, expected) in [
-            (0, "0B"),
-            (512_000_000, "488.3MiB"),
-            (1 << 30, "1GiB"),
-            (1536, "1.5KiB"),
-        ] {
-            assert_eq!(size(bytes), expected);
-        }
-    }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use iechor_builder::view::{BuilderSummary, Incomplete, Listing, NodeDetails};
+use iechor_values::duration;
 
-use super::{parse_duration, platforms};
+use super::platforms;
 use crate::command::Format;
 use crate::session::{self, Common};
 use crate::text::Text;
@@ -21,7 +22,7 @@ pub struct Ls {
     #[arg(long)]
     no_trunc: bool,
     /// Time that each node has to answer
-    #[arg(long, default_value = "20s", value_parser = parse_duration)]
+    #[arg(long, default_value = "20s", value_parser = duration::parse)]
     timeout: Duration,
 }
 

@@ -7,8 +7,8 @@ use clap::Args;
 use iechor_builder::lifecycle::{self, Ask, NodeState, RemoveRequest};
 use iechor_builder::store::NodeGroup;
 use iechor_builder::{BuilderError, Workspace};
+use iechor_values::duration;
 
-use super::parse_duration;
 use crate::session::{self, Common};
 use crate::{failure, terminal};
 
@@ -30,7 +30,7 @@ pub struct Rm {
     #[arg(long)]
     keep_state: bool,
     /// Time that each node has to answer
-    #[arg(long, default_value = "20s", value_parser = parse_duration)]
+    #[arg(long, default_value = "20s", value_parser = duration::parse)]
     timeout: Duration,
 }
 

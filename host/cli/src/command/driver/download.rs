@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use iechor_values::size;
+
 use crate::terminal;
 
 /// Time between two updates at a terminal.
@@ -33,10 +35,10 @@ impl Download {
             return;
         }
         *said = (Instant::now(), true);
-        let of = total.map(|total| format!(" of {}", mebibytes(total)));
+        let of = total.map(|total| format!(" of {}", size::binary(total)));
         let text = format!(
             "downloading: {}{}",
-            mebibytes(received),
+            size::binary(received),
             of.unwrap_or_default()
         );
         if self.terminal {
@@ -53,21 +55,5 @@ impl Drop for Download {
         if self.terminal && said.1 {
             terminal::end_transient();
         }
-    }
-}
-
-fn mebibytes(bytes: u64) -> String {
-    let tenths = bytes * 10 / (1 << 20);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(mebibytes(0), "0.0 MiB");
-        assert_eq!(mebibytes((3 << 20) + (1 << 19)), "3.5 MiB");
     }
 }

@@ -7,6 +7,8 @@ use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use iechor_values::image::Reference;
+
 use super::behavior::{Behavior, OnStart};
 use super::calls::{Calls, Fault};
 use super::command::Command;
@@ -14,7 +16,6 @@ use super::state::{self, State};
 use crate::engine::Hijack;
 use crate::error::EngineError;
 use crate::model::{ContainerSpec, EngineInfo, ExecSpec, File, Image};
-use crate::reference::Reference;
 use crate::stream::BoxByteStream;
 
 type OnCommand = Arc<dyn Fn(&str, &ExecSpec) -> Command + Send + Sync>;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use iechor_values::image::Reference;
 use tokio_util::sync::CancellationToken;
 
 use super::super::behavior::{Behavior, End, OnStart};
@@ -13,7 +14,6 @@ use crate::error::{EngineError, ObjectKind};
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, MountSource, Reach, Startup, Volume,
 };
-use crate::reference::Reference;
 
 /// Directories of every image.
 const DIRECTORIES: [&str; 9] = [

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use iechor_values::hex;
+use iechor_values::image::Reference;
 use sha2::{Digest, Sha256};
 
 use super::State;
 use crate::error::{EngineError, ObjectKind};
-use crate::hex::hex;
 use crate::model::{Image, Platform, PullEvent, Startup};
-use crate::reference::Reference;
 
 /// Returns an image for `linux/amd64` without labels.
 pub(in crate::simulated) fn plain_image(reference: &str) -> Image {
     Image {
-        id: format!("sha256:{}", hex(&Sha256::digest(reference))),
+        id: format!("sha256:{}", hex::encode(&Sha256::digest(reference))),
         repo_digests: Vec::new(),
         platform: Platform::new("linux", "amd64", ""),
         labels: BTreeMap::new(),

@@ -12,6 +12,7 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
+use iechor_values::hex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -20,7 +21,6 @@ use self::kept::Kept;
 use self::networks::PREDEFINED;
 use super::behavior::{Behavior, End};
 use crate::error::{EngineError, ObjectKind};
-use crate::hex::hex;
 use crate::model::{ContainerStatus, EngineInfo, Image, Network, Platform, Volume};
 
 pub(in crate::simulated) struct State {
@@ -92,7 +92,7 @@ impl State {
 
     fn id(&mut self) -> String {
         self.made += 1;
-        hex(&Sha256::digest(self.made.to_be_bytes()))
+        hex::encode(&Sha256::digest(self.made.to_be_bytes()))
     }
 
     /// Counts a call, and ends the processes whose number of calls has passed.

@@ -1,18 +1,18 @@
-//! Spans of time.
+//! Durations.
 
 use std::time::Duration;
 
-/// The longest span that Go's `time.Duration` can hold.
+/// Maximum number of nanoseconds that Go's `time.Duration` can hold.
 const LONGEST: u128 = i64::MAX as u128;
 
-/// Parses a span of time, in the grammar of Go's `time.ParseDuration`: one or more decimal
-/// numbers, each with a unit out of `ns us µs ms s m h`. `90s`, `1m30s` and `1.5h` are such spans;
-/// `0` needs no unit. A negative one is none.
+/// Parses a duration in the grammar of Go's `time.ParseDuration`, which docker and docker buildx use: one or
+/// more decimal numbers, each with one of the units `ns us µs ms s m h`, for example `90s`, `1m30s` or `1.5h`.
+/// `0` needs no unit. Unlike Go, it refuses a negative duration.
 ///
 /// # Errors
 ///
-/// What is wrong with the text, and an example of a right one.
-pub fn duration(text: &str) -> Result<Duration, String> {
+/// A description of what is wrong with the text, with an example of a valid one.
+pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong = |why: &str| format!("{text:?} is not a duration: {why} (for example 90s or 1m30s)");
     if text.starts_with('-') {
         return Err(wrong("it is negative"));
@@ -59,6 +59,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_nanos(total as u64))
 }
 
+/// Splits the digits off the beginning of a text.
 fn digits(text: &str) -> (&str, &str) {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -66,9 +67,9 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// `whole.fraction` units in nanoseconds; `None` where that is too much to count.
+/// Returns `whole.fraction` units in nanoseconds; `None` if the number is too large.
 fn scaled(whole: &str, fraction: &str, unit: u128) -> Option<u128> {
-    // Eighteen digits divide an hour finer than a nanosecond; what follows makes no difference.
+    // Eighteen digits divide an hour into less than a nanosecond; further digits make no difference.
     let fraction = &fraction[..fraction.len().min(18)];
     let number = |digits: &str| match digits {
         "" => Some(0),
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_as_go_reads_them() {
+    fn durations_are_parsed_as_go_parses_them() {
         for (text, nanoseconds) in [
             ("0", 0),
             ("+0", 0),
@@ -112,11 +113,7 @@ mod tests {
             ("9223372036854775807ns", i64::MAX as u64),
             ("9007199254740993ns", 9_007_199_254_740_993),
         ] {
-            assert_eq!(
-                duration(text),
-                Ok(Duration::from_nanos(nanoseconds)),
-                "{text}"
-            );
+            assert_eq!(parse(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
         }
         for text in [
             "",
@@ -138,7 +135,7 @@ mod tests {
             "1s5",
             "1..5s",
         ] {
-            let error = duration(text).expect_err(text);
+            let error = parse(text).expect_err(text);
             assert!(error.contains("is not a duration"), "{error}");
         }
     }

@@ -1,9 +1,68 @@
-//! References of images. This is the host's only parser of them.
+//! Image references: the grammar ([`image_reference`]), and the parts of a reference with their defaults
+//! ([`Reference`]). Both split a reference in the same way.
+
+mod grammar;
+
+use std::error::Error;
+use std::fmt;
+
+use crate::hex;
+
+pub use grammar::image_reference;
 
 /// Maximum size of a reference, in bytes. Registries allow 255 for the name and 128 for a tag.
 const LONGEST: usize = 1024;
 
-/// The parts of an image's reference.
+/// The registry of a reference without a host.
+const HUB: &str = "docker.io";
+/// An older name of [`HUB`], which engines replace.
+const HUB_INDEX: &str = "index.docker.io";
+
+/// The parts of a reference as they are written.
+struct Parts<'a> {
+    /// Everything before tag and digest.
+    name: &'a str,
+    /// Host and optional port.
+    host: Option<&'a str>,
+    /// The name without the host.
+    path: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
+}
+
+/// Splits a reference by the rules of `distribution/reference`, without checking the parts.
+fn split(reference: &str) -> Parts<'_> {
+    let (tagged, digest) = match reference.split_once('@') {
+        Some((tagged, digest)) => (tagged, Some(digest)),
+        None => (reference, None),
+    };
+    // A colon after the last slash begins a tag; a colon before it begins a port.
+    let (name, tag) = match tagged.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (tagged, None),
+    };
+    let (host, path) = match name.split_once('/') {
+        Some((host, path)) if is_host(host) => (Some(host), path),
+        _ => (None, name),
+    };
+    Parts {
+        name,
+        host,
+        path,
+        tag,
+        digest,
+    }
+}
+
+/// Returns whether the first component of a name is the host of a registry rather than a part of the path, by
+/// the rule of `distribution/reference`: it has a `.`, a `:` or an upper-case letter, or is `localhost`.
+pub fn is_host(component: &str) -> bool {
+    component.contains(['.', ':'])
+        || component == "localhost"
+        || component.chars().any(char::is_uppercase)
+}
+
+/// The parts of an image reference, with the defaults of engines.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reference<'a> {
     /// Host and optional port; `docker.io` for Docker Hub.
@@ -14,10 +73,17 @@ pub struct Reference<'a> {
     pub version: &'a str,
 }
 
-/// A text that is not the reference of an image.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the name of an image")]
+/// The error for a text that is not an image reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidReference(pub String);
+
+impl fmt::Display for InvalidReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} is not the name of an image", self.0)
+    }
+}
+
+impl Error for InvalidReference {}
 
 impl From<InvalidReference> for String {
     fn from(error: InvalidReference) -> Self {
@@ -29,42 +95,24 @@ impl<'a> Reference<'a> {
     /// Splits a reference by the rules of `distribution/reference`. Does not check whether it is valid;
     /// [`Reference::check`] does.
     pub fn parse(reference: &'a str) -> Self {
-        let (tagged, digest) = match reference.split_once('@') {
-            Some((tagged, digest)) => (tagged, Some(digest)),
-            None => (reference, None),
-        };
-        // A colon after the last slash begins a tag; a colon before it begins a port.
-        let (name, tag) = match tagged.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
-            _ => (tagged, None),
-        };
-        let registry = match name.split_once('/') {
-            Some((host, _))
-                if host.contains(['.', ':'])
-                    || host == "localhost"
-                    || host.chars().any(char::is_uppercase) =>
-            {
-                host
-            }
-            _ => "docker.io",
-        };
+        let parts = split(reference);
         Self {
-            registry: match registry {
-                "index.docker.io" => "docker.io",
-                other => other,
+            registry: match parts.host {
+                None | Some(HUB_INDEX) => HUB,
+                Some(host) => host,
             },
-            name,
-            version: digest.or(tag).unwrap_or("latest"),
+            name: parts.name,
+            version: parts.digest.or(parts.tag).unwrap_or("latest"),
         }
     }
 
     /// Returns the canonical form, which is equal for two references of the same image.
     pub fn canonical(&self) -> String {
         let path = match self.name.split_once('/') {
-            Some((host, path)) if host == self.registry || host == "index.docker.io" => path,
+            Some((host, path)) if host == self.registry || host == HUB_INDEX => path,
             _ => self.name,
         };
-        let library = if self.registry == "docker.io" && !path.contains('/') {
+        let library = if self.registry == HUB && !path.contains('/') {
             "library/"
         } else {
             ""
@@ -73,8 +121,8 @@ impl<'a> Reference<'a> {
         format!("{}/{library}{path}{mark}{}", self.registry, self.version)
     }
 
-    /// Splits a reference after checking it: every part begins with a letter or digit, so no part is
-    /// empty or `..`.
+    /// Splits a reference after checking that it is safe to pass on: every part begins with a letter or digit, so
+    /// no part is empty or `..`. Less strict than the grammar ([`image_reference`]): the engine decides the rest.
     ///
     /// # Errors
     ///
@@ -105,8 +153,7 @@ impl<'a> Reference<'a> {
     pub fn may_be_id(reference: &str) -> bool {
         // The engine accepts the beginning of the algorithm's name, too.
         let (algorithm, digits) = reference.split_once(':').unwrap_or(("", reference));
-        "sha256".starts_with(algorithm)
-            && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+        "sha256".starts_with(algorithm) && hex::is_hex(digits)
     }
 }
 

@@ -1,20 +1,22 @@
-//! References of images.
+//! The grammar of image references.
 
-/// Most characters of a path, so that registries can keep it.
+use super::{Parts, split};
+use crate::hex;
+
+/// Maximum length of a path that registries accept.
 const LONGEST_PATH: usize = 255;
-/// Most characters of a tag.
+/// Maximum length of a tag.
 const LONGEST_TAG: usize = 128;
-/// What engines make digests with, and how many hexadecimal digits those have.
+/// Algorithms of digests, and the number of hexadecimal digits of each.
 const ALGORITHMS: &[(&str, usize)] = &[("sha256", 64), ("sha384", 96), ("sha512", 128)];
 
-/// Checks the reference of an image: `[HOST[:PORT]/]PATH[:TAG][@ALGORITHM:DIGEST]`, by the grammar of
-/// the project `distribution/reference`, which engines read references with. With a digest
-/// (`moby/buildkit@sha256:...`) nobody can change what the reference stands for; a tag beside it is
-/// for people to read.
+/// Checks an image reference, `[HOST[:PORT]/]PATH[:TAG][@ALGORITHM:DIGEST]`, by the grammar of
+/// `distribution/reference`, which engines use, and returns it unchanged. A reference with a digest
+/// (`moby/buildkit@sha256:...`) always means the same image; a tag beside the digest is only for readers.
 ///
 /// # Errors
 ///
-/// What is wrong with the text, and an example of a right one.
+/// A description of what is wrong with the text, with an example of a valid one.
 pub fn image_reference(text: &str) -> Result<String, String> {
     check(text).map_err(|why| {
         format!("{text:?} is not an image reference: {why} (for example moby/buildkit:v0.31.0)")
@@ -23,30 +25,22 @@ pub fn image_reference(text: &str) -> Result<String, String> {
 }
 
 fn check(text: &str) -> Result<(), &'static str> {
-    let (named, digest) = match text.split_once('@') {
-        Some((named, digest)) => (named, Some(digest)),
-        None => (text, None),
-    };
+    let Parts {
+        host,
+        path,
+        tag,
+        digest,
+        ..
+    } = split(text);
     if !digest.is_none_or(is_digest) {
         return Err("what follows @ is a digest, sha256: and 64 digits or letters from a to f");
     }
-    let (name, tag) = match named.rsplit_once(':') {
-        // A colon before a slash is that of a port.
-        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
-        _ => (named, None),
-    };
     if !tag.is_none_or(is_tag) {
         return Err("a tag has letters, digits, '_', '.' and '-', at most 128");
     }
-    let path = match name.split_once('/') {
-        Some((domain, path)) if looks_like_domain(domain) => {
-            if !is_domain(domain) {
-                return Err("what precedes the first '/' is no HOST or HOST:PORT");
-            }
-            path
-        }
-        _ => name,
-    };
+    if !host.is_none_or(is_valid_host) {
+        return Err("what precedes the first '/' is no HOST or HOST:PORT");
+    }
     if path.len() > LONGEST_PATH {
         return Err("a path has at most 255 characters");
     }
@@ -59,19 +53,12 @@ fn check(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Returns whether the first component is a registry rather than part of the path, as engines tell.
-fn looks_like_domain(component: &str) -> bool {
-    component == "localhost"
-        || component.contains(['.', ':'])
-        || component.bytes().any(|b| b.is_ascii_uppercase())
-}
-
-/// Returns a name or an address, and a port where there is one.
-fn is_domain(domain: &str) -> bool {
-    let (host, port) = match domain.rsplit_once(':') {
-        // Not a colon of an address of IPv6, which ends in a bracket.
+/// Returns whether the text is a name or an address, with an optional port.
+fn is_valid_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        // A colon in an IPv6 address, which ends in a bracket, does not begin a port.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (domain, None),
+        _ => (text, None),
     };
     let is_right = match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|address| {
@@ -90,7 +77,8 @@ fn is_domain(domain: &str) -> bool {
     is_right && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Words of lower-case letters and digits, separated by a period, one or two underscores, or dashes.
+/// Returns whether the component consists of words of lower-case letters and digits, separated by a period, one
+/// or two underscores, or any number of hyphens.
 fn is_path_component(component: &str) -> bool {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let is_separator = |s: &str| matches!(s, "." | "_" | "__") || s.bytes().all(|b| b == b'-');
@@ -107,11 +95,8 @@ fn is_tag(tag: &str) -> bool {
 }
 
 fn is_digest(digest: &str) -> bool {
-    digest.split_once(':').is_some_and(|(algorithm, value)| {
-        ALGORITHMS.contains(&(algorithm, value.len()))
-            && value
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    digest.split_once(':').is_some_and(|(algorithm, digits)| {
+        ALGORITHMS.contains(&(algorithm, digits.len())) && hex::is_hex(digits)
     })
 }
 
