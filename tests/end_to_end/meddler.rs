@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use bollard_buildkit_proto::moby::buildkit::v1 as proto;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
-use bollard_buildkit_proto::moby::buildkit::v1::control_server::{Control, ControlServer};
+use bollard_buildkit_proto::moby::buildkit::v1::control_server::Control;
 use futures_util::StreamExt as _;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
+
+use crate::control::serve_control;
 
 /// A proxy in front of a BuildKit, which runs as long as this value exists.
 pub struct Meddler(#[expect(dead_code, reason = "it runs the daemon")] Runtime);
@@ -31,11 +32,7 @@ impl Meddler {
         drop(inside);
         runtime.spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let service = TowerToHyperService::new(ControlServer::new(control.clone()));
-                let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(connection), service);
-                // The result of the end does not matter.
-                tokio::spawn(async move { served.await.ok() });
+                tokio::spawn(serve_control(connection, control.clone()));
             }
         });
         Self(runtime)

@@ -34,9 +34,10 @@ pub struct EngineInfo {
 }
 
 /// The state of a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ContainerStatus {
     /// Created and never started.
+    #[default]
     Created,
     /// Its first process runs.
     Running,
@@ -77,7 +78,7 @@ pub enum MountSource {
 }
 
 /// The present state of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Container {
     /// Its ID.
     pub id: String,

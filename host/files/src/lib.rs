@@ -153,11 +153,6 @@ impl RegularFile {
         }
         Ok(bytes)
     }
-
-    /// Returns the open file, for streaming. Its reads do not block and have no limit.
-    pub fn into_file(self) -> File {
-        self.file
-    }
 }
 
 fn check(metadata: &Metadata) -> Result<(), FileError> {

@@ -84,25 +84,10 @@ fn decode_source(value: &[u8]) -> Option<SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::snippet::tests::source;
     use crate::error::{Code, Error};
-    use crate::status::{Position, Range, SourceInfo};
     use bollard_buildkit_proto::google::rpc;
     use bollard_buildkit_proto::pb;
-
-    fn source(text: &str, start: i32, end: i32) -> SourceError {
-        let line = |line| Position { line, character: 0 };
-        SourceError {
-            info: SourceInfo {
-                filename: "Dockerfile".into(),
-                data: Bytes::copy_from_slice(text.as_bytes()),
-                language: "Dockerfile".into(),
-            },
-            ranges: vec![Range {
-                start: line(start),
-                end: line(end),
-            }],
-        }
-    }
 
     #[test]
     fn of_many_details_some_are_kept() {

@@ -91,13 +91,14 @@ pub fn source_snippet(source: &SourceError) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bytes::Bytes;
 
     use super::*;
     use crate::status::{Position, SourceInfo};
 
-    fn source(text: &str, start: i32, end: i32) -> SourceError {
+    /// A Dockerfile, and the lines of it that an error is about.
+    pub(in crate::error) fn source(text: &str, start: i32, end: i32) -> SourceError {
         let line = |line| Position { line, character: 0 };
         SourceError {
             info: SourceInfo {

@@ -41,8 +41,16 @@ pub async fn serve<S>(stream: S, daemon: impl Daemon)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    serve_control(stream, Server(Arc::new(daemon))).await;
+}
+
+/// Serves one connection of a daemon whose answers are its own, until the connection ends.
+pub async fn serve_control<S>(stream: S, control: impl Control)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let service = TowerToHyperService::new(
-        ControlServer::new(Server(Arc::new(daemon)))
+        ControlServer::new(control)
             .max_encoding_message_size(usize::MAX)
             .max_decoding_message_size(usize::MAX),
     );

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use super::super::reach::InspectedReach;
 use super::super::run;
 use super::super::startup::InspectedStartup;
-use crate::model::{Container, ContainerStatus, Mount, MountSource, Reach, Startup};
+use crate::model::{Container, ContainerStatus, Mount, MountSource};
 
 /// The part of `/containers/NAME/json` that is read. It has strings instead of bollard's closed enums,
 /// because Podman has more states than Docker.
@@ -239,15 +239,8 @@ impl Listed {
             image: self.image,
             labels: self.labels.unwrap_or_default(),
             mounts: mounts.into_iter().map(|m| m.read(|_| 0)).collect(),
-            exit_code: None,
-            out_of_memory: false,
-            restart_count: 0,
-            error: String::new(),
-            started_at: None,
-            run: None,
-            reach: Reach::default(),
-            image_id: String::new(),
-            startup: Startup::default(),
+            // A list reports nothing more.
+            ..Container::default()
         };
         sort(&mut container.mounts);
         container

@@ -1,7 +1,7 @@
 //! How containers are inspected and listed.
 
 use super::{State, carries};
-use crate::model::{Container, ContainerStatus, Mount, MountSource, Reach, RestartPolicy, Startup};
+use crate::model::{Container, ContainerStatus, Mount, MountSource, RestartPolicy};
 
 impl State {
     /// Returns a container. If the engine restarts it again and again, each call counts one restart.
@@ -26,15 +26,11 @@ impl State {
         let all = self.containers.iter().rev().map(|k| &k.seen);
         all.filter(|c| carries(&c.labels, labels))
             .map(|c| Container {
-                exit_code: None,
-                out_of_memory: false,
-                restart_count: 0,
-                error: String::new(),
-                started_at: None,
-                run: None,
-                reach: Reach::default(),
-                image_id: String::new(),
-                startup: Startup::default(),
+                id: c.id.clone(),
+                name: c.name.clone(),
+                status: c.status,
+                image: c.image.clone(),
+                labels: c.labels.clone(),
                 mounts: c
                     .mounts
                     .iter()
@@ -46,7 +42,7 @@ impl State {
                         ..m.clone()
                     })
                     .collect(),
-                ..c.clone()
+                ..Container::default()
             })
             .collect()
     }
