@@ -190,7 +190,7 @@ fn the_same_driver_from_a_file_has_to_be_trusted() {
             path.display()
         ))
         .failure(1)
-        .says("is not trusted with what it asks for:")
+        .says("requests capabilities that were not granted:")
         .says("--grant container.privileged");
     sandbox.assert_nothing_left();
     sandbox

@@ -21,7 +21,7 @@ fn without_a_terminal_the_refusal_names_the_flags_that_suffice() {
         .iechor(install)
         .failure(1)
         .prints("")
-        .says("driver team is not trusted with what it asks for:")
+        .says("driver team requests capabilities that were not granted:")
         .says("container.privileged: BuildKit mounts file systems");
     assert!(components(&sandbox).is_empty());
     assert!(listed(&sandbox, "team").is_none());
@@ -89,7 +89,7 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
     asked.type_in("\n");
     asked.wait_until_it_says("engine.load for any (optional)");
     // The program explains the grant; the driver gives the reason.
-    asked.wait_until_it_says("This allows: builds without an output replace images of the engine");
+    asked.wait_until_it_says("This allows: builds without an output are loaded into the engine");
     asked.wait_until_it_says("Reason given by the driver: the option default-load");
     asked.type_in("n\n");
     asked.finish().success();

@@ -117,7 +117,7 @@ fn a_file_that_was_built_anew_is_a_driver_that_nobody_trusted() {
         .buildx(&format!("stop {name}"))
         .failure(1)
         .says(&format!("{old} -> {new}"))
-        .says("is not trusted with what it asks for")
+        .says("requests capabilities that were not granted")
         .says(&format!("iechor driver trust {} {GRANTS}", file.display()));
     sandbox
         .iechor(&format!("driver trust {} {GRANTS}", file.display()))

@@ -84,7 +84,7 @@ fn go(language: &str, build: impl FnOnce(&Path, &str)) {
     let refused = cached(&user, &install)
         .failure(1)
         .says(&format!(
-            "driver {source} is not trusted with what it asks for:"
+            "driver {source} requests capabilities that were not granted:"
         ))
         .says("BuildKit mounts file systems and starts containers of its own");
     cached(&user, &install)

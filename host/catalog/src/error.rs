@@ -225,7 +225,7 @@ pub enum CatalogError {
     },
     /// The driver needs capabilities that were not granted.
     #[error(
-        "driver {driver} is not trusted with what it asks for:{}",
+        "driver {driver} requests capabilities that were not granted:{}",
         lines(missing)
     )]
     Untrusted {

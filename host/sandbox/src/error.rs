@@ -100,7 +100,7 @@ pub enum DriverError {
         issues: Vec<Issue>,
     },
     /// A required request was not granted.
-    #[error("driver {driver} is not trusted with what it asks for:{}", render_requests(.requests))]
+    #[error("driver {driver} requests capabilities that were not granted:{}", render_requests(.requests))]
     Untrusted {
         /// The driver.
         driver: String,

@@ -26,7 +26,7 @@ const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: true,
-        means: "it speaks to the BuildKit in the engine: it sees all builds there, and can run its own",
+        means: "the driver can use the engine's own BuildKit: it can see all builds there and run builds of its own",
     },
     Capability {
         name: "engine.load",
@@ -35,7 +35,7 @@ const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: false,
-        means: "builds without an output replace images of the engine that have the same names",
+        means: "builds without an output are loaded into the engine and replace images with the same names",
     },
 ];
 

@@ -24,7 +24,7 @@ const GRANTS: &[Capability] = &[Capability {
     endpoint: None,
     includes: None,
     high_risk: false,
-    means: "the engine pulls these images with your credentials, and the driver learns which of them it has",
+    means: "the engine pulls these images with your credentials, and the driver can list which of them are present",
 }];
 
 const FUNCTIONS: &[Function] = &[Function::new("image.resolve", Needs::Grant("image.pull"))];

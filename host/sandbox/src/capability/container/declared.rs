@@ -11,7 +11,7 @@ pub(super) const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: false,
-        means: "it runs containers of these images; whoever made the image sees the builds that run there",
+        means: "the driver can run containers of these images; their programs see the builds that run there",
     },
     Capability {
         name: "container.privileged",
@@ -20,7 +20,7 @@ pub(super) const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: Some("container.create"),
         high_risk: true,
-        means: "what runs in these images owns the engine's machine, and sees the builds that run there",
+        means: "programs in these images get full control of the engine's machine and see the builds that run there",
     },
     Capability {
         name: "container.command",
@@ -29,7 +29,7 @@ pub(super) const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: true,
-        means: "it chooses what runs in containers of these images, and so sees every byte of the builds there",
+        means: "the driver can choose the commands that run in containers of these images, so it can see all data of the builds there",
     },
     Capability {
         name: "container.bind",
@@ -38,7 +38,7 @@ pub(super) const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: true,
-        means: "containers read what is below these paths of the engine's machine, and change what is granted as an exact path",
+        means: "containers can read files below these paths of the engine's machine, and change those granted as an exact path",
     },
     Capability {
         name: "container.devices",
@@ -47,7 +47,7 @@ pub(super) const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: true,
-        means: "containers use these devices of the engine's machine",
+        means: "containers can use these devices of the engine's machine",
     },
     Capability {
         name: "container.network",
@@ -56,7 +56,7 @@ pub(super) const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: true,
-        means: "containers reach whatever listens in these networks of the engine's machine",
+        means: "containers can reach all services in these networks of the engine's machine",
     },
     Capability {
         name: "container.cgroup-parent",
@@ -65,7 +65,7 @@ pub(super) const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: false,
-        means: "containers are placed below these control groups, and get their share of processor and memory",
+        means: "containers run in these control groups and share their processor time and memory",
     },
 ];
 

@@ -2,6 +2,7 @@
 
 mod binds;
 pub(super) mod checks;
+mod convert;
 mod declared;
 mod idle_stop;
 mod programs;
@@ -11,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_engine::ObjectKind;
-use iechor_engine::model::{self, ContainerStatus, MountSource};
 use wasmtime::component::{Resource, ResourceTable};
 
 use self::checks::{Claims, admit, check_use};
+use self::convert::{check_file_path, exec, exit_code, missing, not_started, summary};
 pub(super) use self::declared::CONTAINER;
 use self::declared::{FUNCTIONS, GRANTS};
 use self::programs::{Runs, check_choice, commands, configuration, targets};
@@ -22,7 +23,7 @@ use self::words::{describe, exec_line, state};
 use super::Interface;
 use super::progress::forward;
 use super::transport::Connection;
-use super::{check_texts, has_labels, is_of_node, labels_to_pairs};
+use super::{check_texts, has_labels, is_of_node};
 use crate::bindings::HostError;
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::{container, progress, transport};
@@ -448,81 +449,4 @@ pub(super) fn named<'a>(
     container: &Resource<container::Container>,
 ) -> &'a str {
     table.state(container).map_or("?", |handle| &handle.name)
-}
-
-fn exec(spec: container::ExecSpec) -> model::ExecSpec {
-    model::ExecSpec {
-        command: spec.command,
-        env: spec.env,
-        user: spec.user,
-        workdir: spec.workdir,
-    }
-}
-
-fn summary(found: model::Container) -> container::Summary {
-    container::Summary {
-        id: found.id,
-        name: found.name,
-        status: match found.status {
-            ContainerStatus::Created => container::Status::Created,
-            ContainerStatus::Running => container::Status::Running,
-            ContainerStatus::Paused => container::Status::Paused,
-            ContainerStatus::Restarting => container::Status::Restarting,
-            ContainerStatus::Removing => container::Status::Removing,
-            ContainerStatus::Exited => container::Status::Exited,
-            ContainerStatus::Dead => container::Status::Dead,
-            ContainerStatus::Other => container::Status::Other,
-        },
-        image: found.image,
-        labels: labels_to_pairs(found.labels),
-        mounts: found
-            .mounts
-            .into_iter()
-            .map(|mount| container::Mounted {
-                target: mount.target,
-                source: match mount.source {
-                    MountSource::Volume(name) => container::MountSource::Volume(name),
-                    MountSource::Bind(path) => container::MountSource::Bind(path),
-                    MountSource::Tmpfs(bytes) => container::MountSource::Tmpfs(bytes),
-                },
-                read_only: mount.read_only,
-            })
-            .collect(),
-        exit_code: found.exit_code.map(exit_code),
-        out_of_memory: found.out_of_memory,
-        restart_count: found.restart_count,
-        error: (!found.error.is_empty()).then_some(found.error),
-        run: found.run,
-    }
-}
-
-fn exit_code(code: i64) -> i32 {
-    i32::try_from(code).unwrap_or(-1)
-}
-
-fn not_started(name: &str) -> HostError {
-    HostError::Answer(Error::Unavailable(format!(
-        "the engine did not start a command in container {name} within {} s",
-        limits::ANSWER.as_secs()
-    )))
-}
-
-fn missing(name: String) -> HostError {
-    HostError::Answer(Error::NotFound(contract::ObjectRef {
-        kind: contract::ObjectKind::Container,
-        name,
-    }))
-}
-
-fn check_file_path(path: &str) -> Result<(), HostError> {
-    let clean = !path.is_empty()
-        && !path.contains(['\\', '\0'])
-        && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    if clean {
-        Ok(())
-    } else {
-        Err(HostError::invalid(format!(
-            "{path:?} is not a relative path without '..'"
-        )))
-    }
 }

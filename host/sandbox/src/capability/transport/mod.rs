@@ -39,7 +39,7 @@ const GRANTS: &[Capability] = &[
         endpoint: Some("tcp://"),
         includes: None,
         high_risk: true,
-        means: "it connects there from this machine; what listens there sees the builds that are sent to it",
+        means: "the driver can connect to these addresses from this machine; the service there sees the builds that are sent to it",
     },
     Capability {
         name: "transport.local",
@@ -48,7 +48,7 @@ const GRANTS: &[Capability] = &[
         endpoint: Some("unix://"),
         includes: None,
         high_risk: true,
-        means: "it connects to these sockets as you; what listens there sees the builds that are sent to it",
+        means: "the driver can connect to these sockets as you; the service there sees the builds that are sent to it",
     },
     Capability {
         name: "transport.bytes",
@@ -57,7 +57,7 @@ const GRANTS: &[Capability] = &[
         endpoint: None,
         includes: None,
         high_risk: true,
-        means: "it speaks to BuildKit there itself: it can run builds, and read what others built",
+        means: "the driver can use BuildKit itself: it can run builds and read the results of other builds",
     },
 ];
 
