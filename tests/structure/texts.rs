@@ -22,8 +22,10 @@ const LIBRARIES: &[&str] = &[
 ];
 
 /// Texts of docker buildx, which scripts match.
-const TEXTS_OF_DOCKER: &[&str] =
-    &["use `docker --context={name} buildx` to switch to context {name:?}"];
+const TEXTS_OF_DOCKER: &[&str] = &[
+    "use `docker --context={name} buildx` to switch to context {name:?}",
+    "local output mode=delete for destination {:?} requires --allow=buildx.local.delete",
+];
 
 /// The file that writes the command which repeats a test: it is a command line, not the text of an error.
 const COMMAND_LINES: &[&str] = &["host/testkit/src/rerun.rs"];

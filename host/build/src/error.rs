@@ -25,9 +25,18 @@ pub enum BuildError {
     #[error("failed to build: {0}")]
     Solve(iechor_buildkit::Error),
     /// The daemon supports only one output.
-    #[error("multiple outputs are not supported by this BuildKit")]
+    // docker buildx prints the same.
+    #[error(
+        "multiple outputs currently unsupported by the current BuildKit daemon, please upgrade to \
+         version v0.13+ or use a single output"
+    )]
     SeveralOutputs,
-    /// The engine cannot load an image with several platforms.
+    /// The daemon does not support attestations.
+    // docker buildx prints the same.
+    #[error("Attestations are not supported by the current BuildKit daemon")]
+    Attestations,
+    /// The engine cannot load an image with several manifests.
+    // docker buildx prints the same.
     #[error("docker exporter does not currently support exporting manifest lists")]
     ManifestList,
     /// An image from the daemon was refused.

@@ -36,6 +36,7 @@ mod client;
 mod error;
 mod fields;
 mod grpc;
+mod history;
 mod link;
 pub mod session;
 mod solve;
@@ -47,6 +48,7 @@ mod wire;
 
 pub use client::{Client, Device, GcPolicy, Version, Worker};
 pub use error::{Code, Error, SolveError, SourceError, source_snippet};
+pub use history::Provenance;
 pub use session::{Credential, CredentialSource, Session, SessionBuilder, new_id};
 pub use solve::{CacheEntry, ExportTarget, Exporter, SolveRequest, SolveResponse};
 pub use usage::{PruneRequest, UsageRecord};

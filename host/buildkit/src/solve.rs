@@ -100,6 +100,7 @@ impl Client {
                 // The daemon only repeats a failure of this side.
                 (Ok(_) | Err(Error::Solve(_)), Some(failure), _) => Err(failure),
                 (Ok(_), None, Some(missing)) => Err(missing),
+                (Ok(facts), None, None) => open.exports.remove_others().await.map(|()| facts),
                 (outcome, ..) => outcome,
             };
             drop(open);

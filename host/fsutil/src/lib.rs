@@ -28,6 +28,8 @@ pub mod wire;
 
 pub use filter::{Filter, FilterError};
 pub use follow::FollowError;
-pub use receive::{ReceiveError, ReceiveOptions, Received, receive};
+pub use receive::{
+    Kept, ReceiveError, ReceiveOptions, Received, RemoveError, receive, receive_and_keep,
+};
 pub use send::{Progress, SendError, SendOptions, Sent, send};
 pub use table::TableFull;

@@ -3,7 +3,7 @@
 use iechor_sandbox::contract::Feature;
 
 use super::error::{Ability, PlanError};
-use crate::spec::Exporter;
+use crate::spec::{BuildSpec, Exporter};
 
 /// The feature of a driver that builds into the engine's image store with the exporter `moby`.
 const MOBY_EXPORTER: &str = "moby-exporter";
@@ -48,12 +48,18 @@ impl Abilities {
         abilities
     }
 
-    /// Checks that the node supports the exporters and the number of platforms.
+    /// Checks that the node supports the exporters, the number of platforms, the attestations and the
+    /// annotations.
     ///
     /// # Errors
     ///
     /// Returns the first missing ability.
-    pub(super) fn check(&self, exporters: &[Exporter], platforms: usize) -> Result<(), PlanError> {
+    pub(super) fn check(
+        &self,
+        exporters: &[Exporter],
+        platforms: usize,
+        spec: &BuildSpec,
+    ) -> Result<(), PlanError> {
         for exporter in exporters {
             if let Some(ability) = self.lacking(exporter) {
                 return Err(self.not_supported(ability));
@@ -61,6 +67,17 @@ impl Abilities {
         }
         if platforms > 1 && !self.multi_platform {
             return Err(self.not_supported(Ability::MultiPlatform));
+        }
+        if spec.attestations.is_any() && !self.multi_platform {
+            return Err(self.not_supported(Ability::Attestation));
+        }
+        let mut annotations = spec.annotations.iter();
+        if self.moby_exporter
+            && !self.multi_platform
+            && exporters.iter().any(Exporter::is_image)
+            && annotations.any(|annotation| annotation.level.is_of_index())
+        {
+            return Err(PlanError::IndexAnnotation);
         }
         Ok(())
     }

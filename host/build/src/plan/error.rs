@@ -72,6 +72,26 @@ pub enum PlanError {
         /// The path.
         path: PathBuf,
     },
+    /// An image with several manifests cannot be written into an archive for `docker load`.
+    // docker buildx prints the same.
+    #[error(
+        "docker exporter does not support exporting manifest lists, use the oci exporter instead"
+    )]
+    ManifestListToFile,
+    /// An annotation of an index, but the image has none.
+    // docker buildx prints the same.
+    #[error("index annotations not supported for single platform export")]
+    IndexAnnotation,
+    /// An output would remove files outside of the working directory.
+    // docker buildx prints the same.
+    #[error(
+        "local output mode=delete for destination {:?} requires --allow=buildx.local.delete",
+        .path.display().to_string()
+    )]
+    DeleteOutside {
+        /// The destination.
+        path: PathBuf,
+    },
     /// The ID of an image is requested, but an output produces no image.
     // docker buildx prints the same.
     #[error("local and tar exporters are incompatible with image ID file")]
@@ -89,16 +109,19 @@ pub enum Ability {
     MultiPlatform,
     /// Pushing images without tags.
     PushByDigest,
+    /// Attestations of images.
+    Attestation,
 }
 
 impl fmt::Display for Ability {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // docker buildx prints the first three.
+        // docker buildx prints the same, except for the fourth.
         formatter.write_str(match self {
             Self::Oci => "OCI exporter",
             Self::Docker => "Docker exporter",
             Self::MultiPlatform => "Multi-platform build",
             Self::PushByDigest => "push-by-digest",
+            Self::Attestation => "Attestation",
         })
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct NodePlan {
     pub(crate) proxies: Vec<(String, String)>,
     /// Whether images of the engine take precedence over images of registries.
     pub(crate) prefers_local_images: bool,
+    /// Whether the driver supports attestations.
+    pub(crate) has_attestations: bool,
     /// The exports of BuildKit.
     pub(crate) exports: Vec<Export>,
 }
@@ -131,6 +133,8 @@ async fn plan_node(
         proxies: proxies(workspace, &node)?,
         // Images that were built into the engine take precedence, as users expect.
         prefers_local_images: abilities.moby_exporter,
+        // An image with attestations has several manifests.
+        has_attestations: abilities.multi_platform,
         platforms,
         node,
     })

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod frontend;
+mod local_state;
 mod several_outputs;
 mod shared_key;
 
@@ -10,28 +11,31 @@ use std::sync::Arc;
 
 use iechor_builder::node::Connected;
 use iechor_builder::{BuilderError, Workspace, lifecycle};
-use iechor_buildkit::{CacheEntry, Session, SolveRequest};
-use iechor_progress::vertex::StatusSender;
+use iechor_buildkit::{CacheEntry, Client, Session, SolveRequest, Worker};
+use iechor_progress::vertex::{StatusSender, Vertex};
+use serde_json::Value;
 
 use crate::deliver::Deliveries;
+use crate::deliver::metadata::provenance_values;
 use crate::error::BuildError;
 use crate::plan::source::Source;
 use crate::plan::{NodePlan, Plan};
-use crate::spec::{BuildSpec, Cache};
+use crate::spec::{BuildSpec, Cache, ProvenanceMode};
 use credentials::DockerCredentials;
 use frontend::OfNode;
 
 /// The result of a build on a node.
 pub(crate) struct Solved {
-    /// Reference of the build on the daemon.
-    pub(crate) reference: String,
     /// The values that the exporters reported.
     pub(crate) response: BTreeMap<String, String>,
-    /// The reason why the status was interrupted, if it was.
-    pub(crate) status_failure: Option<String>,
+    /// Documents about the sources and steps of the build, by their keys in the metadata.
+    pub(crate) provenance: BTreeMap<String, Value>,
+    /// The reason why the status was interrupted, if it was, and why the metadata is incomplete.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// Builds on one node, and waits until the results for the client are delivered.
+/// Builds on one node, and waits until the results for the client are delivered. `reference` is the name of
+/// the build on the daemon.
 ///
 /// # Errors
 ///
@@ -41,6 +45,7 @@ pub(crate) async fn solve(
     spec: &BuildSpec,
     plan: &Plan,
     node: &NodePlan,
+    reference: &str,
     status: &StatusSender,
 ) -> Result<Solved, BuildError> {
     let Connected { client, workers } = node.node.connect(status).await?;
@@ -50,12 +55,16 @@ pub(crate) async fn solve(
             return Err(BuildError::SeveralOutputs);
         }
     }
+    let attestations = attestations(spec, node, &client, &workers).await?;
     lifecycle::touch(workspace, &plan.builder)?;
+    local_state::save(workspace, spec, plan, node, reference)?;
 
     let mut request = request(spec, plan, node);
+    request.reference = reference.to_owned();
+    request.frontend_attrs.extend(attestations);
     let session = session(workspace, &plan.source)?;
-    let reference = request.reference.clone();
-    let mut deliveries = Deliveries::new(workspace, node.platforms.len() > 1, status);
+    let has_several_manifests = node.platforms.len() > 1 || spec.attestations.is_any();
+    let mut deliveries = Deliveries::new(workspace, has_several_manifests, status);
     for export in &node.exports {
         request.exporters.push(deliveries.open(export).await?);
     }
@@ -66,18 +75,75 @@ pub(crate) async fn solve(
         Ok(solved) => solved,
         Err(error) => return Err(deliveries.give_up(error).await),
     };
+    let mut response = solved.exporter_response;
+    deliveries.choose_id(&mut response);
     deliveries.complete().await?;
+    let mut warnings: Vec<_> = solved.status_failure.into_iter().collect();
+    let provenance = match provenance(spec, &client, reference, status).await {
+        Ok(provenance) => provenance,
+        // The build succeeded.
+        Err(error) => {
+            warnings.push(format!("cannot read the provenance of the result: {error}"));
+            BTreeMap::new()
+        }
+    };
     Ok(Solved {
-        reference,
-        response: solved.exporter_response,
-        status_failure: solved.status_failure,
+        response,
+        provenance,
+        warnings,
     })
+}
+
+/// Returns the options of the frontend that request attestations.
+///
+/// # Errors
+///
+/// Returns an error if attestations are requested that the daemon does not support.
+async fn attestations(
+    spec: &BuildSpec,
+    node: &NodePlan,
+    client: &Client,
+    workers: &[Worker],
+) -> Result<BTreeMap<String, String>, BuildError> {
+    let is_any = spec.attestations.is_any();
+    let may_have_default = node.has_attestations && spec.default_attestations;
+    if !is_any && !may_have_default {
+        return Ok(BTreeMap::new());
+    }
+    let are_supported = several_outputs::has_attestations(client, workers).await;
+    let are_supported = are_supported.map_err(BuilderError::BuildKit)?;
+    if is_any && !are_supported {
+        return Err(BuildError::Attestations);
+    }
+    Ok(spec.attestations.options(may_have_default && are_supported))
+}
+
+/// Returns the documents about the sources and steps of a build for its metadata.
+async fn provenance(
+    spec: &BuildSpec,
+    client: &Client,
+    reference: &str,
+    status: &StatusSender,
+) -> Result<BTreeMap<String, Value>, iechor_buildkit::Error> {
+    let mode = match &spec.metadata_file {
+        Some(file) if file.provenance != ProvenanceMode::Disabled => file.provenance,
+        _ => return Ok(BTreeMap::new()),
+    };
+    let title = "resolving provenance for metadata file";
+    let (vertex, forwarder) = Vertex::begin(title, status.clone());
+    let documents = client.provenance(reference).await;
+    vertex.end(match &documents {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    });
+    drop(vertex);
+    forwarder.finish().await;
+    Ok(provenance_values(documents?, mode))
 }
 
 /// Returns the request, without exporters.
 fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> SolveRequest {
     let mut request = SolveRequest::dockerfile();
-    request.reference = iechor_buildkit::new_id();
     request.frontend_attrs = frontend::attributes(
         spec,
         &plan.source,

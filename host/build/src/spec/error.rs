@@ -30,6 +30,22 @@ pub enum SpecError {
     /// A platform is invalid.
     #[error(transparent)]
     Platform(#[from] PlatformError),
+    /// An annotation is invalid.
+    // docker buildx prints the same.
+    #[error("parse annotations: {0}")]
+    Annotation(AnnotationProblem),
+    /// An attestation is invalid.
+    #[error(transparent)]
+    Attestation(#[from] AttestationProblem),
+    /// A setting of the environment is neither true nor false.
+    // docker buildx prints the same.
+    #[error("invalid {name}: strconv.ParseBool: parsing {value:?}: invalid syntax")]
+    Switch {
+        /// Name of the setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// An output is invalid.
     #[error("{problem}")]
     Output {
@@ -47,10 +63,16 @@ pub enum OutputProblem {
     #[error("invalid output: {0}")]
     Csv(CsvError),
     /// A field is not `KEY=VALUE`.
-    #[error("invalid value {field:?}, expecting KEY=VALUE")]
+    #[error("invalid value {field}, expecting KEY=VALUE")]
     NoValue {
         /// The field.
         field: String,
+    },
+    /// The mode of a local directory is unknown.
+    #[error("invalid local exporter mode {mode:?}")]
+    LocalMode {
+        /// The mode.
+        mode: String,
     },
     /// The type is missing.
     #[error("type is required for output")]
@@ -95,4 +117,54 @@ pub enum OutputProblem {
         /// Its value.
         value: String,
     },
+}
+
+/// The fault of an annotation. The messages are those of docker buildx.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AnnotationProblem {
+    /// The annotation is not `KEY=VALUE`.
+    #[error("invalid annotation {text:?}, expected key=value")]
+    NoValue {
+        /// The annotation.
+        text: String,
+    },
+    /// A level is not a word with an optional platform.
+    #[error(
+        "invalid annotation type {text:?}, expected type and optional platform in square brackets"
+    )]
+    Level {
+        /// The level.
+        text: String,
+    },
+    /// A level is unknown.
+    #[error("unknown annotation type {level:?}")]
+    UnknownLevel {
+        /// The level.
+        level: String,
+    },
+    /// The platform of a level is invalid.
+    #[error("invalid platform {text:?}: {cause}")]
+    Platform {
+        /// The platform.
+        text: String,
+        /// The fault.
+        cause: PlatformError,
+    },
+}
+
+/// The fault of an attestation. The messages begin with the texts of docker buildx.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttestationProblem {
+    /// The attestation is not valid CSV.
+    #[error("invalid attestation: {0}")]
+    Csv(CsvError),
+    /// A field is not `KEY=VALUE`, or its value is neither true nor false.
+    #[error("invalid value {field}")]
+    Value {
+        /// The field.
+        field: String,
+    },
+    /// The type is missing.
+    #[error("attestation type not specified")]
+    NoType,
 }

@@ -1,12 +1,15 @@
 //! All settings of a build, as types.
 //!
-//! Settings that are not supported yet belong here as well: named contexts beside [`Context`], secrets,
-//! SSH agents and attestations in one file each, the network beside [`BuildSpec::pull`].
+//! Settings that are not supported yet belong here as well: named contexts beside [`Context`], secrets and
+//! SSH agents in one file each, the network beside [`BuildSpec::pull`].
 //! `solve/frontend.rs` turns them into attributes of BuildKit's frontend.
 
+pub mod annotation;
+pub mod attestation;
 mod cache;
 pub mod error;
 pub mod exporter;
+pub mod metadata;
 pub mod parse;
 mod tag;
 mod value;
@@ -16,9 +19,12 @@ use std::path::PathBuf;
 
 use iechor_platform::Platform;
 
+pub use annotation::Annotation;
+pub use attestation::Attestations;
 pub use cache::{Cache, CacheKind};
 pub use error::SpecError;
 pub use exporter::Exporter;
+pub use metadata::{MetadataFile, ProvenanceMode};
 pub use tag::Tag;
 pub use value::Attributes;
 
@@ -49,10 +55,20 @@ pub struct BuildSpec {
     pub tags: Vec<Tag>,
     /// Exporters of the result.
     pub exporters: Vec<Exporter>,
+    /// Annotations of the image, for every exporter that creates one.
+    pub annotations: Vec<Annotation>,
+    /// Attestations of the image.
+    pub attestations: Attestations,
+    /// Whether the default attestations are attached.
+    pub default_attestations: bool,
+    /// Whether attestations are OCI artifacts where BuildKit's default is that.
+    pub default_oci_artifact: bool,
+    /// Whether local outputs may remove files outside of the working directory.
+    pub allows_local_delete: bool,
     /// Whether the driver may load the result into the engine if there is no exporter.
     pub default_load: bool,
     /// File to write the metadata of the result to, as JSON.
-    pub metadata_file: Option<PathBuf>,
+    pub metadata_file: Option<MetadataFile>,
     /// File to write the ID of the image to.
     pub iid_file: Option<PathBuf>,
 }
@@ -82,6 +98,11 @@ impl BuildSpec {
             cache_to: Vec::new(),
             tags: Vec::new(),
             exporters: Vec::new(),
+            annotations: Vec::new(),
+            attestations: Attestations::default(),
+            default_attestations: true,
+            default_oci_artifact: true,
+            allows_local_delete: false,
             default_load: true,
             metadata_file: None,
             iid_file: None,
@@ -93,7 +114,7 @@ impl BuildSpec {
         let mut is_any = false;
         for exporter in &mut self.exporters {
             if let Exporter::Image(image) = exporter {
-                image.push = true;
+                image.push();
                 is_any = true;
             }
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use iechor_platform::Platform;
 use iechor_values::csv;
 
+use super::annotation::Annotation;
 use super::error::{OutputProblem, SpecError};
 use super::exporter::{Exporter, Fields};
 pub use super::value::boolean;
@@ -77,6 +78,15 @@ pub fn tag(text: &str) -> Result<Tag, SpecError> {
     })
 }
 
+/// Parses an annotation. Returns one for each level.
+///
+/// # Errors
+///
+/// Returns the fault of the annotation.
+pub fn annotation(text: &str) -> Result<Vec<Annotation>, SpecError> {
+    Annotation::parse(text).map_err(SpecError::Annotation)
+}
+
 /// Parses platforms. Each text may contain several, separated by commas. Duplicates are removed.
 ///
 /// # Errors
@@ -93,7 +103,8 @@ pub fn platforms<S: AsRef<str>>(texts: &[S]) -> Result<Vec<Platform>, SpecError>
 }
 
 /// Parses an output: a directory, `-` for a tar stream on standard output, or
-/// `type=TYPE,KEY=VALUE,...` as a line of CSV.
+/// `type=TYPE,KEY=VALUE,...` as a line of CSV. A text that is a single field is a path, unless it begins
+/// with `type=`.
 ///
 /// # Errors
 ///
@@ -102,7 +113,10 @@ pub fn output(text: &str) -> Result<Exporter, SpecError> {
     let read = || {
         let fields = csv::fields(text).map_err(OutputProblem::Csv)?;
         match fields.as_slice() {
-            [place] if !place.contains('=') => Fields::of_place(place).read(),
+            // A path may contain `=`.
+            [place] if place == text && !text.starts_with("type=") => {
+                Fields::of_place(place).read()
+            }
             fields => Fields::of_pairs(fields)?.read(),
         }
     };

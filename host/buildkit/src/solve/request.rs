@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bollard_buildkit_proto::moby::buildkit::v1 as control;
 use tokio::io::AsyncWrite;
@@ -60,6 +61,8 @@ pub enum ExportTarget {
     None,
     /// A directory, whose other files stay (`local`).
     Directory(PathBuf),
+    /// A directory, whose other files are removed after the build has succeeded (`local`).
+    Mirror(PathBuf),
     /// A file, a pipe or similar (`tar`, `oci`, `docker`), which is shut down at the end.
     Stream(Box<dyn AsyncWrite + Send + Unpin>),
 }
@@ -69,6 +72,7 @@ impl fmt::Debug for ExportTarget {
         match self {
             Self::None => formatter.write_str("None"),
             Self::Directory(path) => formatter.debug_tuple("Directory").field(path).finish(),
+            Self::Mirror(path) => formatter.debug_tuple("Mirror").field(path).finish(),
             Self::Stream(_) => formatter.write_str("Stream(..)"),
         }
     }
@@ -101,7 +105,7 @@ pub(super) fn prepare(
     let exports = Exports::default();
     let mut exporters = Vec::with_capacity(request.exporters.len());
     for (index, exporter) in request.exporters.into_iter().enumerate() {
-        let destination = destination(&exporter.kind, &exporter.attrs, exporter.target)?;
+        let destination = destination(&exporter.kind, exporter.target)?;
         if let Some(destination) = destination {
             exports.add(index, &exporter.kind, destination);
         }
@@ -154,18 +158,12 @@ pub(super) fn prepare(
 
 /// Returns the destination of an exporter. Refuses a combination that the daemon would refuse only
 /// at the end of the build.
-fn destination(
-    kind: &str,
-    attrs: &BTreeMap<String, String>,
-    target: ExportTarget,
-) -> Result<Option<Destination>, Error> {
+fn destination(kind: &str, target: ExportTarget) -> Result<Option<Destination>, Error> {
     let refuse = |text: String| Err(Error::Request(text));
     match (kind, target) {
-        ("local", ExportTarget::Directory(path)) => {
-            match attrs.get("mode").map_or("copy", String::as_str) {
-                "copy" => Ok(Some(Destination::Directory(path))),
-                mode => refuse(format!("local exporter mode {mode:?} is not supported yet")),
-            }
+        ("local", ExportTarget::Directory(path)) => Ok(Some(Destination::Directory(path, None))),
+        ("local", ExportTarget::Mirror(path)) => {
+            Ok(Some(Destination::Directory(path, Some(Arc::default()))))
         }
         ("local", _) => refuse("output directory is required for local exporter".into()),
         ("tar" | "oci" | "docker", ExportTarget::Stream(stream)) => {
@@ -178,7 +176,7 @@ fn destination(
             "output file writer is required for {kind} exporter"
         )),
         (_, ExportTarget::None) => Ok(None),
-        (_, ExportTarget::Directory(_)) => refuse(format!(
+        (_, ExportTarget::Directory(_) | ExportTarget::Mirror(_)) => refuse(format!(
             "output directory is not supported by {kind} exporter"
         )),
         (_, ExportTarget::Stream(_)) => refuse(format!(
@@ -257,7 +255,6 @@ mod tests {
         let directory = || ExportTarget::Directory("out".into());
         for (kind, attrs, target, words) in [
             ("local", text(&[]), stream(), "output directory is required"),
-            ("local", text(&[("mode", "delete")]), directory(), "mode"),
             ("tar", text(&[]), directory(), "writer is required"),
             ("oci", text(&[]), directory(), "tar=false"),
             (

@@ -27,7 +27,12 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
             "upgrade BuildKit to v0.13 or later, or use one --output at a time".into()
         }
         BuildError::ManifestList => {
-            "load one platform with --platform, or push all of them with --push".into()
+            "load one platform with --platform and without --attest, --provenance and --sbom, or push \
+             the image with --push"
+                .into()
+        }
+        BuildError::Attestations => {
+            "upgrade BuildKit to v0.11 or later, or leave --attest, --provenance and --sbom out".into()
         }
         // The name comes from BuildKit, which does not choose what the user is advised to do.
         BuildError::Archive(ArchiveError::Unasked { asked, .. }) => match asked.as_slice() {
@@ -51,6 +56,17 @@ fn spec_hint(error: &SpecError) -> Option<String> {
             "--tag takes [REGISTRY/]NAME[:TAG], with NAME in lower case".into()
         }
         SpecError::Output { problem, .. } => output_hint(problem),
+        SpecError::Annotation(_) => {
+            "--annotation takes [TYPE[[PLATFORM]],...:]KEY=VALUE; the types are manifest, index, \
+             manifest-descriptor and index-descriptor"
+                .into()
+        }
+        SpecError::Attestation(_) => {
+            "--attest takes type=TYPE,KEY=VALUE,...; --provenance and --sbom take true, false or \
+             KEY=VALUE,..."
+                .into()
+        }
+        SpecError::Switch { name, .. } => format!("set {name} to true or false, or unset it"),
         SpecError::NoContext | SpecError::Platform(_) => return None,
     })
 }
@@ -64,6 +80,7 @@ fn output_hint(problem: &OutputProblem) -> String {
         OutputProblem::NoTar { kind } => {
             format!("leave tar=false out: --output type={kind} writes an archive")
         }
+        OutputProblem::LocalMode { .. } => "the modes are copy and delete".into(),
         _ => "--output takes a directory, - or type=TYPE,dest=PATH,...".into(),
     }
 }
@@ -76,6 +93,16 @@ fn plan_hint(error: &PlanError) -> Option<String> {
             format!("write it to a file with --output type={kind},dest=FILE, or to a pipe")
         }
         PlanError::SeveralToStdout => "give all but one --output a file with dest=FILE".into(),
+        PlanError::ManifestListToFile => {
+            "write it with --output type=oci,dest=FILE, or leave --attest, --provenance and --sbom out"
+                .into()
+        }
+        PlanError::IndexAnnotation => {
+            "turn on the containerd image store of the engine, or annotate the manifest".into()
+        }
+        PlanError::DeleteOutside { .. } => {
+            "without it, mode=delete needs a destination below the working directory".into()
+        }
         PlanError::NoImageId => "leave --iidfile out, or --output of type local and tar".into(),
         PlanError::Unsupported {
             ability: Ability::PushByDigest,

@@ -68,12 +68,24 @@ impl Fields {
         }
     }
 
-    /// Removes and returns the destination of an archive, if there is one.
-    pub(super) fn take_archive(&mut self) -> Option<Destination> {
-        Some(match self.destination.take()?.as_str() {
-            "-" | "" => Destination::Stdout,
-            path => Destination::File(path.into()),
-        })
+    /// Removes and returns the destination of an archive: standard output unless there is one.
+    pub(super) fn take_archive(&mut self) -> Destination {
+        let given = self.take_docker_archive();
+        given.unwrap_or(Destination::Stdout)
+    }
+
+    /// Removes and returns the destination of an archive for `docker load`, if there is one.
+    pub(super) fn take_docker_archive(&mut self) -> Option<Destination> {
+        match self.destination.take()?.as_str() {
+            "" => None,
+            "-" => Some(Destination::Stdout),
+            path => Some(Destination::File(path.into())),
+        }
+    }
+
+    /// Removes and returns an option.
+    pub(super) fn take(&mut self, key: &str) -> Option<String> {
+        self.attributes.remove(key)
     }
 
     /// Checks that no directory is requested instead of an archive.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub use docker::Docker;
 pub use fields::Fields;
 pub use image::Image;
-pub use local::Local;
+pub use local::{Local, LocalMode};
 pub use oci::Oci;
 pub use tar::Tar;
 
@@ -79,6 +79,14 @@ impl Exporter {
         )
     }
 
+    /// Returns whether the exporter creates an image.
+    pub fn is_image(&self) -> bool {
+        match self {
+            Self::Oci(_) | Self::Docker(_) | Self::Image(_) => true,
+            Self::Local(_) | Self::Tar(_) | Self::CacheOnly => false,
+        }
+    }
+
     /// Returns the names of the image that the exporter creates, or `None` if it creates no image.
     pub fn names_mut(&mut self) -> Option<&mut Vec<String>> {
         match self {
@@ -87,6 +95,11 @@ impl Exporter {
             Self::Image(image) => Some(&mut image.names),
             Self::Local(_) | Self::Tar(_) | Self::CacheOnly => None,
         }
+    }
+
+    /// Returns whether the exporter writes to standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.archive() == Some(&Destination::Stdout)
     }
 
     /// Returns the destination of the archive, if the exporter writes one.

@@ -20,7 +20,7 @@ impl Oci {
     pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
         fields.check_tar("oci")?;
         Ok(Self {
-            destination: fields.take_archive().unwrap_or(Destination::Stdout),
+            destination: fields.take_archive(),
             names: fields.take_names(),
             attributes: fields.rest(),
         })

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use iechor_progress::Mode;
 
+use crate::command::Format;
+
 /// Start a build
 #[derive(Debug, Args)]
 pub struct Build {
@@ -43,6 +45,19 @@ pub struct Build {
     /// Output destination: a directory, - for standard output, or type=TYPE,dest=PATH,...
     #[arg(short, long = "output", value_name = "OUTPUT")]
     pub(super) outputs: Vec<String>,
+    /// Annotation of the image, as [TYPE[[PLATFORM]],...:]KEY=VALUE; TYPE is manifest, index,
+    /// manifest-descriptor or index-descriptor
+    #[arg(long = "annotation", value_name = "ANNOTATION")]
+    pub(super) annotations: Vec<String>,
+    /// Attestation of the image, as type=TYPE,KEY=VALUE,...
+    #[arg(long = "attest", value_name = "ATTESTATION")]
+    pub(super) attestations: Vec<String>,
+    /// Provenance of the image: a boolean, or KEY=VALUE,...; shorthand for --attest=type=provenance
+    #[arg(long, value_name = "PROVENANCE")]
+    pub(super) provenance: Option<String>,
+    /// Bill of materials of the image: a boolean, or KEY=VALUE,...; shorthand for --attest=type=sbom
+    #[arg(long, value_name = "SBOM")]
+    pub(super) sbom: Option<String>,
     /// Load the image into the engine; shorthand for --output=type=docker
     #[arg(long)]
     pub(super) load: bool,
@@ -55,6 +70,10 @@ pub struct Build {
     /// Suppress the build output and print the image ID
     #[arg(short, long)]
     pub(super) quiet: bool,
+    /// Format of the result on standard output: table (nothing), json, or a Go template such as
+    /// '{{.ImageID}}'
+    #[arg(long, default_value = "table")]
+    pub(super) format: Format,
     /// Write metadata of the build result to a file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) metadata_file: Option<PathBuf>,

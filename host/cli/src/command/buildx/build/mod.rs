@@ -6,34 +6,58 @@
 mod flags;
 mod resolve;
 
-use std::path::Path;
-
 use anyhow::bail;
+use iechor_build::deliver::result_files;
+use iechor_build::deliver::view::BuildView;
+use iechor_build::run::Outcome;
+use iechor_build::spec::Exporter;
 use iechor_build::{BuildError, BuildSpec, Plan, Warning};
 use iechor_builder::Workspace;
 use iechor_progress::{Mode, description};
 
 pub use flags::Build;
 
+use crate::command::Format;
 use crate::session::{self, Common};
 use crate::terminal::{self, Display};
+use crate::text::Text;
+
+/// How the result is printed.
+struct Printing {
+    format: Format,
+    /// Whether the ID of the image is printed.
+    id: bool,
+}
 
 impl Build {
     /// Builds, and delivers the results.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let environment = |name: &str| std::env::var(name).ok();
         let mode = resolve::progress(&self, environment)?;
+        let printing = Printing {
+            format: self.format.clone(),
+            id: resolve::prints_id(&self),
+        };
         let spec = resolve::spec(self, environment).map_err(BuildError::Spec)?;
-        if let Some(path) = &spec.iid_file {
-            forget_id(path)?;
+        let is_result_printed = !matches!(printing.format, Format::Table);
+        if is_result_printed && spec.exporters.iter().any(Exporter::is_stdout) {
+            bail!("--format and an output to standard output cannot be used together");
         }
+        result_files::prepare(&spec)?;
         session::change(common, |workspace| async move {
-            let plan = iechor_build::plan(&workspace, &spec).await;
-            let plan = plan.map_err(lifted)?;
-            for warning in &plan.warnings {
-                terminal::warn(&text_of(warning));
+            match iechor_build::plan(&workspace, &spec).await {
+                Ok(plan) => {
+                    for warning in &plan.warnings {
+                        terminal::warn(&text_of(warning));
+                    }
+                    build(&workspace, &spec, plan, mode, &printing).await
+                }
+                Err(error) => {
+                    let outcome = Outcome::of_failure(&spec, error);
+                    printing.print(&spec, &outcome, None)?;
+                    outcome.result.map(drop).map_err(lifted)
+                }
             }
-            build(&workspace, &spec, plan, mode).await
         })
     }
 }
@@ -43,33 +67,46 @@ async fn build(
     spec: &BuildSpec,
     plan: Plan,
     mode: Mode,
+    printing: &Printing,
 ) -> anyhow::Result<()> {
     let (builder, driver) = plan.builder();
-    let display = Display::start(mode, Some(description(builder, driver)))?;
-    let result = iechor_build::run::run(workspace, spec, plan, display.sender()).await;
+    let (builder, driver) = (builder.to_owned(), driver.to_owned());
+    let display = Display::start(mode, Some(description(&builder, &driver)))?;
+    let outcome = iechor_build::run::run(workspace, spec, plan, display.sender()).await;
     let warnings = display.finish().await?;
-    let result = result.map_err(lifted)?;
-    for warning in result.warnings() {
-        terminal::warn(warning);
+    if let Ok(result) = &outcome.result {
+        for warning in result.warnings() {
+            terminal::warn(warning);
+        }
+        if warnings > 0 && !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
+            let plural = if warnings == 1 { "" } else { "s" };
+            terminal::say(&format!("\n {warnings} warning{plural} found"));
+        }
     }
-    if warnings > 0 && !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
-        let plural = if warnings == 1 { "" } else { "s" };
-        terminal::say(&format!("\n {warnings} warning{plural} found"));
-    }
-    if mode == Mode::Quiet {
-        terminal::line(result.image_id().unwrap_or_default())?;
-    }
-    Ok(())
+    printing.print(spec, &outcome, Some((&builder, &driver)))?;
+    outcome.result.map(drop).map_err(lifted)
 }
 
-/// Removes the file with the ID of an earlier image: it must not pass for that of a build that
-/// fails.
-fn forget_id(path: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            bail!("image ID file {}: {error}", path.display());
+impl Printing {
+    /// Prints the end of a build. `builder` has the names of the builder and of its driver.
+    fn print(
+        &self,
+        spec: &BuildSpec,
+        outcome: &Outcome,
+        builder: Option<(&str, &str)>,
+    ) -> anyhow::Result<()> {
+        if !matches!(self.format, Format::Table) {
+            let view = || BuildView::new(outcome, builder);
+            return self.format.show(Text::default, view);
         }
-        _ => Ok(()),
+        // A line after the bytes of an output would be part of it.
+        let is_stdout_free = !spec.exporters.iter().any(Exporter::is_stdout);
+        match &outcome.result {
+            Ok(result) if self.id && is_stdout_free => {
+                terminal::line(result.image_id().unwrap_or_default())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
