@@ -54,18 +54,32 @@ impl fmt::Debug for Credential {
 
 impl DockerConfig {
     /// Returns the credentials for a registry, by its host name and optional port; `None` if there
-    /// are none.
+    /// are none. They are those of [`DockerConfig::credentials_for`] without a repository.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DockerConfig::credentials_for`].
+    pub async fn credentials(
+        &self,
+        registry_host: &str,
+    ) -> Result<Option<Credential>, ConfigError> {
+        self.credentials_for(registry_host, None).await
+    }
+
+    /// Returns the credentials for a repository of a registry, or for the registry; `None` if there are none.
     ///
     /// `DOCKER_AUTH_CONFIG` takes precedence, then the helper that `credHelpers` names for this
-    /// registry, then that of `credsStore`. `auths` of the file is used only if there is no helper.
+    /// registry, then that of `credsStore`. `auths` of the file is used only if there is no helper; there,
+    /// an entry `HOST/NAMESPACE` takes precedence over `HOST` for the repositories of that namespace.
     ///
     /// # Errors
     ///
     /// [`ConfigError::Auth`], [`ConfigError::AuthVariable`] and [`ConfigError::Helper`]. A helper
     /// that has no credentials for this registry is not an error.
-    pub async fn credentials(
+    pub async fn credentials_for(
         &self,
         registry_host: &str,
+        repository: Option<&str>,
     ) -> Result<Option<Credential>, ConfigError> {
         let key = match registry_host {
             "docker.io" | "index.docker.io" | "registry-1.docker.io" => HUB_KEY,
@@ -79,8 +93,15 @@ impl DockerConfig {
         let helper = of_registry.or(self.file.creds_store.as_ref());
         match helper.filter(|helper| !helper.is_empty()) {
             Some(helper) => self.in_helper(helper, key).await,
-            None => self.in_file(key),
+            None => self.in_file(key, repository),
         }
+    }
+
+    /// Returns whether the credentials for a registry depend on the repository.
+    pub fn has_logins_for_repositories(&self, registry_host: &str) -> bool {
+        let start = format!("{registry_host}/");
+        let mut keys = self.file.auths.iter().flatten();
+        keys.any(|(key, _)| key.starts_with(&start))
     }
 
     fn in_variable(&self, key: &str) -> Result<Option<Credential>, ConfigError> {
@@ -118,12 +139,18 @@ impl DockerConfig {
         }
     }
 
-    fn in_file(&self, key: &str) -> Result<Option<Credential>, ConfigError> {
+    fn in_file(
+        &self,
+        key: &str,
+        repository: Option<&str>,
+    ) -> Result<Option<Credential>, ConfigError> {
         let Some(auths) = &self.file.auths else {
             return Ok(None);
         };
-        let found = auths.get_key_value(key).or_else(|| {
-            // Old files have URLs instead of host names.
+        let scoped = namespaces(repository.unwrap_or_default())
+            .find_map(|namespace| auths.get_key_value(&format!("{key}/{namespace}")));
+        let found = scoped.or_else(|| auths.get_key_value(key)).or_else(|| {
+            // Old files have URLs instead of host names. The Docker CLI accepts any path.
             auths.iter().find(|(address, _)| host_name(address) == key)
         });
         let Some((name, auth)) = found else {
@@ -211,6 +238,12 @@ impl DockerConfig {
             registry_token: None,
         }))
     }
+}
+
+/// Returns a repository and the namespaces that contain it, from the innermost one.
+fn namespaces(repository: &str) -> impl Iterator<Item = &str> {
+    let first = Some(repository).filter(|repository| !repository.is_empty());
+    std::iter::successors(first, |name| name.rsplit_once('/').map(|(outer, _)| outer))
 }
 
 /// Reads `user:password` in base64.
@@ -310,6 +343,37 @@ mod tests {
             error.contains("colon") && !error.contains("hush"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn logins_of_repositories() {
+        let fixture = Fixture::new(
+            r#"{"auths":{
+                "r.example":{"username":"all","password":"p"},
+                "r.example/team":{"username":"team","password":"p"},
+                "r.example/team/app":{"username":"app","password":"p"},
+                "r.example/other":{"username":"other","password":"p"},
+                "q.example/team":{"username":"only","password":"p"}}}"#,
+        );
+        let config = fixture.load().expect("good");
+        for (host, repository, user) in [
+            ("r.example", None, "all"),
+            ("r.example", Some(""), "all"),
+            ("r.example", Some("else/app"), "all"),
+            ("r.example", Some("team"), "team"),
+            ("r.example", Some("team/lib"), "team"),
+            ("r.example", Some("team/lib/deep"), "team"),
+            ("r.example", Some("team/app"), "app"),
+            ("r.example", Some("team/app/deep"), "app"),
+            ("r.example", Some("teams/app"), "all"),
+            // The Docker CLI uses the login of any path for the whole registry.
+            ("q.example", None, "only"),
+            ("q.example", Some("else"), "only"),
+        ] {
+            let found = config.credentials_for(host, repository).await;
+            let found = found.expect("good").expect("a login");
+            assert_eq!(found.username, user, "{host} {repository:?}");
+        }
     }
 
     #[tokio::test]
