@@ -8,6 +8,8 @@ mod cache;
 pub mod error;
 pub mod exporter;
 pub mod parse;
+pub mod secret;
+pub mod ssh;
 mod tag;
 mod value;
 
@@ -19,6 +21,8 @@ use iechor_platform::Platform;
 pub use cache::{Cache, CacheKind};
 pub use error::SpecError;
 pub use exporter::Exporter;
+pub use secret::{Secret, SecretSource};
+pub use ssh::SshAgent;
 pub use tag::Tag;
 pub use value::Attributes;
 
@@ -41,6 +45,12 @@ pub struct BuildSpec {
     pub no_cache: bool,
     /// Whether to check registries for newer versions of images.
     pub pull: bool,
+    /// Secrets that the build may read.
+    pub secrets: Vec<Secret>,
+    /// SSH agents that the build may use.
+    pub ssh_agents: Vec<SshAgent>,
+    /// Whether this side fetches the tokens of registries. Otherwise the daemon does, and gets the passwords.
+    pub fetch_tokens: bool,
     /// Caches to import.
     pub cache_from: Vec<Cache>,
     /// Caches to export.
@@ -78,6 +88,9 @@ impl BuildSpec {
             platforms: Vec::new(),
             no_cache: false,
             pull: false,
+            secrets: Vec::new(),
+            ssh_agents: Vec::new(),
+            fetch_tokens: true,
             cache_from: Vec::new(),
             cache_to: Vec::new(),
             tags: Vec::new(),
