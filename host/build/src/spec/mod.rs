@@ -1,7 +1,7 @@
 //! All settings of a build, as types.
 //!
-//! Settings that are not supported yet belong here as well: named contexts beside [`Context`], secrets,
-//! SSH agents and attestations in one file each, the network beside [`BuildSpec::pull`].
+//! Settings that are not supported yet belong here as well: named contexts beside [`Context`],
+//! attestations in a file, the network beside [`BuildSpec::pull`].
 //! `solve/frontend.rs` turns them into attributes of BuildKit's frontend.
 
 mod cache;
