@@ -1,14 +1,16 @@
 //! End-to-end tests: the built binary, a real engine, a real BuildKit, a real registry.
 //!
 //! - `support` runs the binary in a sandbox, and removes everything that it created.
-//! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `web` a
-//!   web server, `daemon` a BuildKit that belongs to no builder, `proxy` a slow engine. `impostor` contains a
+//! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `authority`
+//!   issues their tokens, `web` is a web server, `git_server` one for Git, `daemon` a BuildKit that belongs to no
+//!   builder, `recorder` records what a client sends to it, `proxy` is a slow engine. `impostor` contains a
 //!   hostile engine and a hostile BuildKit, and `meddler` a BuildKit that changes the names of its results.
 //!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
 //! - Every other module tests one part of the program.
 //!
 //! `tests/machine/prepare` starts the engine and writes its address to `target/machine/env`.
 
+mod authority;
 #[path = "../certificates.rs"]
 mod certificates;
 mod components;
@@ -18,9 +20,11 @@ mod control;
 mod daemon;
 #[path = "../generated.rs"]
 mod generated;
+mod git_server;
 mod impostor;
 mod meddler;
 mod proxy;
+mod recorder;
 mod registry;
 mod support;
 mod web;
@@ -33,6 +37,7 @@ mod builds;
 mod compiling;
 mod containerd_store;
 mod context_builder;
+mod credentials;
 mod destinations;
 mod driver_tests;
 mod drivers;
@@ -57,7 +62,9 @@ mod remote;
 mod removal;
 mod result_files;
 mod schemas;
+mod secrets;
 mod snapshots;
+mod ssh;
 mod store;
 mod team;
 mod terminal;

@@ -509,6 +509,20 @@ impl Sandbox {
         Invocation { command }
     }
 
+    /// Returns a command that runs a shell script, in which `$0` is the binary.
+    pub fn shell(&self, script: &str) -> Invocation {
+        let Invocation { command: binary } = self.iechor("");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .arg(binary.get_program())
+            .current_dir(binary.get_current_dir().expect("set"))
+            .env_clear();
+        let variables = binary.get_envs();
+        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        Invocation { command }
+    }
+
     /// Returns a command that runs `iechor buildx` with the words of `line`.
     pub fn buildx(&self, line: &str) -> Invocation {
         self.iechor("buildx").words(line)

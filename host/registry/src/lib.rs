@@ -5,6 +5,7 @@
 //!
 //! - [`Client`] reads and writes manifests and blobs of one repository. [`Artifact`] is a name in a
 //!   registry. [`manifest`] defines the format of manifests.
+//! - [`fetch_token`] fetches tokens that other programs use.
 //! - [`download`] fetches a file from a web server.
 //! - [`digest`] identifies content.
 //! - `web` sends every request.
@@ -12,6 +13,7 @@
 //! Only this crate uses reqwest.
 
 pub mod artifact;
+mod authority;
 pub mod digest;
 mod error;
 pub mod manifest;
@@ -19,6 +21,7 @@ mod oci;
 mod web;
 
 pub use artifact::{Artifact, ArtifactError};
+pub use authority::{IssuedToken, Login, TokenRequest, fetch_token};
 pub use digest::Digest;
 pub use error::{AccessFault, RegistryError};
 pub use oci::{Access, Client, Received};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+pub use iechor_buildkit::session::ssh::KeyFault;
+
 /// A fault of a build that is found before a request is sent to a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -26,6 +28,31 @@ pub enum PlanError {
         path: PathBuf,
         /// The cause.
         reason: String,
+    },
+    /// The file of a secret cannot be read.
+    // docker buildx begins with the same.
+    #[error("failed to stat {}: {reason}", .path.display())]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// A secret exceeds the maximum size of BuildKit.
+    // docker buildx prints the same.
+    #[error("secret {id} too big. max size 500KB")]
+    LargeSecret {
+        /// The ID of the secret.
+        id: String,
+    },
+    /// An SSH agent cannot be used.
+    // docker buildx begins with the same.
+    #[error("failed to convert agent config for ID: {id:?}: {problem}")]
+    Ssh {
+        /// The ID of the agent.
+        id: String,
+        /// The cause.
+        problem: SshFileProblem,
     },
     /// The builder has no nodes.
     #[error("builder {builder} has no nodes")]
@@ -96,6 +123,43 @@ pub enum PlanError {
     // docker buildx prints the same.
     #[error("local and tar exporters are incompatible with image ID file")]
     NoImageId,
+}
+
+/// The reason why the socket or the keys of an SSH agent cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SshFileProblem {
+    /// The file cannot be read.
+    #[error("cannot read {}: {reason}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// The file contains no key that can be used.
+    #[error("failed to parse {}: {fault}", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        fault: KeyFault,
+    },
+    /// No program serves the socket.
+    #[error("cannot connect to {}: {reason}", .path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// Several sockets are given.
+    // docker buildx prints the same.
+    #[error("only single socket allowed")]
+    SeveralSockets,
+    /// A socket and keys are given.
+    // docker buildx prints the same.
+    #[error("invalid combination of keys and sockets")]
+    SocketAndKeys,
 }
 
 /// An ability that some drivers lack.

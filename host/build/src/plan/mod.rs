@@ -5,11 +5,15 @@ mod check;
 pub mod error;
 pub mod exports;
 mod nodes;
+mod secrets;
 pub mod source;
+mod ssh;
 
-use iechor_builder::Workspace;
 use iechor_builder::node::LiveNode;
 use iechor_builder::store::NodeGroup;
+use iechor_builder::{BuilderError, Workspace};
+use iechor_buildkit::session::secrets::Secrets;
+use iechor_buildkit::session::ssh::Agents;
 use iechor_platform::Platform;
 
 pub use abilities::Abilities;
@@ -27,6 +31,10 @@ pub struct Plan {
     pub(crate) builder: NodeGroup,
     /// The files of the build.
     pub(crate) source: Source,
+    /// The secrets that the build may read.
+    pub(crate) secrets: Secrets,
+    /// The SSH agents that the build may use.
+    pub(crate) ssh_agents: Agents,
     /// The parts of the nodes; at least one.
     pub(crate) nodes: Vec<NodePlan>,
     /// Warnings to display before the build.
@@ -80,6 +88,15 @@ impl Plan {
 /// Returns the fault of the build, or the node that cannot be used.
 pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, BuildError> {
     let source = Source::find(&spec.context, spec.dockerfile.as_deref())?;
+    // A pipe with a secret may not come to its end.
+    let sensitive = async {
+        let secrets = secrets::find(&spec.secrets).await?;
+        Ok::<_, PlanError>((secrets, ssh::find(&spec.ssh_agents).await?))
+    };
+    let (secrets, ssh_agents) = tokio::select! {
+        found = sensitive => found?,
+        () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the build").into()),
+    };
     let builder = workspace.builder(None)?;
     let shares = nodes::share(&builder.nodes, &spec.platforms);
     if shares.is_empty() {
@@ -102,6 +119,8 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
     Ok(Plan {
         builder,
         source,
+        secrets,
+        ssh_agents,
         nodes,
         warnings,
     })

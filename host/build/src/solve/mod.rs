@@ -62,7 +62,7 @@ pub(crate) async fn solve(
     let mut request = request(spec, plan, node);
     request.reference = reference.to_owned();
     request.frontend_attrs.extend(attestations);
-    let session = session(workspace, &plan.source)?;
+    let session = session(workspace, spec, plan, status)?;
     let has_several_manifests = node.platforms.len() > 1 || spec.attestations.is_any();
     let mut deliveries = Deliveries::new(workspace, has_several_manifests, status);
     for export in &node.exports {
@@ -166,14 +166,25 @@ fn cache_entry(cache: &Cache) -> CacheEntry {
 }
 
 /// Returns the session with the services that the daemon may use.
-fn session(workspace: &Workspace, source: &Source) -> Result<Session, BuildError> {
-    let mut session =
-        Session::builder().credentials(Arc::new(DockerCredentials(Arc::clone(&workspace.config))));
+fn session(
+    workspace: &Workspace,
+    spec: &BuildSpec,
+    plan: &Plan,
+    status: &StatusSender,
+) -> Result<Session, BuildError> {
+    let credentials = DockerCredentials::new(workspace, spec.fetch_tokens, status);
+    let mut session = Session::builder().credentials(Arc::new(credentials));
+    if !plan.secrets.is_empty() {
+        session = session.secrets(plan.secrets.clone());
+    }
+    if !plan.ssh_agents.is_empty() {
+        session = session.ssh_agents(plan.ssh_agents.clone());
+    }
     if let Source::Local {
         context,
         dockerfile_directory,
         ..
-    } = source
+    } = &plan.source
     {
         session = session
             .shared_key(shared_key::shared_key(

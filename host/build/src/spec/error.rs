@@ -3,6 +3,9 @@
 use iechor_platform::PlatformError;
 use iechor_values::csv::CsvError;
 
+use super::secret::SecretProblem;
+use super::ssh::SshProblem;
+
 /// The reason why a text is not a valid setting of a build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
@@ -54,6 +57,12 @@ pub enum SpecError {
         /// The fault.
         problem: OutputProblem,
     },
+    /// A secret is invalid. The text is not part of the error, because it may contain a secret by mistake.
+    #[error(transparent)]
+    Secret(#[from] SecretProblem),
+    /// An SSH agent is invalid.
+    #[error(transparent)]
+    Ssh(#[from] SshProblem),
 }
 
 /// The fault of an output. The message begins with the text of docker buildx, if docker buildx has one.

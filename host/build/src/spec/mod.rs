@@ -1,7 +1,7 @@
 //! All settings of a build, as types.
 //!
-//! Settings that are not supported yet belong here as well: named contexts beside [`Context`], secrets and
-//! SSH agents in one file each, the network beside [`BuildSpec::pull`].
+//! Settings that are not supported yet belong here as well: named contexts beside [`Context`], the network
+//! beside [`BuildSpec::pull`].
 //! `solve/frontend.rs` turns them into attributes of BuildKit's frontend.
 
 pub mod annotation;
@@ -11,6 +11,8 @@ pub mod error;
 pub mod exporter;
 pub mod metadata;
 pub mod parse;
+pub mod secret;
+pub mod ssh;
 mod tag;
 mod value;
 
@@ -25,6 +27,8 @@ pub use cache::{Cache, CacheKind};
 pub use error::SpecError;
 pub use exporter::Exporter;
 pub use metadata::{MetadataFile, ProvenanceMode};
+pub use secret::{Secret, SecretSource};
+pub use ssh::SshAgent;
 pub use tag::Tag;
 pub use value::Attributes;
 
@@ -47,6 +51,12 @@ pub struct BuildSpec {
     pub no_cache: bool,
     /// Whether to check registries for newer versions of images.
     pub pull: bool,
+    /// Secrets that the build may read.
+    pub secrets: Vec<Secret>,
+    /// SSH agents that the build may use.
+    pub ssh_agents: Vec<SshAgent>,
+    /// Whether this side fetches the tokens of registries. Otherwise the daemon does, and gets the passwords.
+    pub fetch_tokens: bool,
     /// Caches to import.
     pub cache_from: Vec<Cache>,
     /// Caches to export.
@@ -94,6 +104,9 @@ impl BuildSpec {
             platforms: Vec::new(),
             no_cache: false,
             pull: false,
+            secrets: Vec::new(),
+            ssh_agents: Vec::new(),
+            fetch_tokens: true,
             cache_from: Vec::new(),
             cache_to: Vec::new(),
             tags: Vec::new(),

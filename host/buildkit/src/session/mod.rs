@@ -4,12 +4,13 @@
 //! client. Each service that the daemon may call is one file here and implements
 //! `SessionService` (`service.rs`); what a session does not offer is neither announced nor served.
 
-mod auth;
+pub mod auth;
 mod filesend;
 mod filesync;
 mod health;
 pub mod secrets;
 mod service;
+pub mod ssh;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The client against a fake daemon with faults (`fake`), which also calls the session (`session`,
-//! `secrets`), and against a real BuildKit (`real`).
+//! The client against a fake daemon with faults (`fake`), which also calls the session (`session`, `auth`,
+//! `secrets`, `ssh`), and against a real BuildKit (`real`).
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+mod auth;
 mod caller;
 mod control;
 mod fake;
@@ -16,6 +17,7 @@ mod machine;
 mod real;
 mod secrets;
 mod session;
+mod ssh;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -10,7 +10,9 @@ use bollard_buildkit_proto::moby::filesync::v1::CredentialsRequest;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
+use iechor_buildkit::session::auth::{Token, TokenAuthority, TokenRequest};
 use iechor_buildkit::session::secrets::Secrets;
+use iechor_buildkit::session::ssh::Agents;
 use iechor_buildkit::{
     Credential, CredentialSource, ExportTarget, Exporter, Session, SolveRequest,
 };
@@ -27,6 +29,8 @@ const FETCH_TOKEN: &str = "/moby.filesync.v1.Auth/FetchToken";
 const GET_TOKEN_AUTHORITY: &str = "/moby.filesync.v1.Auth/GetTokenAuthority";
 const VERIFY_TOKEN_AUTHORITY: &str = "/moby.filesync.v1.Auth/VerifyTokenAuthority";
 const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
+const CHECK_AGENT: &str = "/moby.sshforward.v1.SSH/CheckAgent";
+const FORWARD_AGENT: &str = "/moby.sshforward.v1.SSH/ForwardAgent";
 const FILE_SYNC: &str = "/moby.filesync.v1.FileSync/DiffCopy";
 const FILE_SEND: &str = "/moby.filesync.v1.FileSend/DiffCopy";
 
@@ -40,6 +44,16 @@ impl CredentialSource for Waiting {
         self.0.fetch_add(1, Ordering::Relaxed);
         std::future::pending().await
     }
+
+    async fn token_authority(&self, _: &str) -> Result<TokenAuthority, String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::future::pending().await
+    }
+
+    async fn token(&self, _: TokenRequest) -> Result<Token, String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::future::pending().await
+    }
 }
 
 /// A session that offers everything, and its context.
@@ -50,6 +64,7 @@ fn everything() -> (Session, TempDir) {
         .directory("context", context.path())
         .credentials(Arc::<Waiting>::default())
         .secrets(Secrets::default().value("token", "x"))
+        .ssh_agents(Agents::default().keys("default", Vec::new()))
         .build();
     (session, context)
 }
@@ -71,7 +86,7 @@ fn to_directory(directory: &TempDir) -> SolveRequest {
 }
 
 /// Waits until as many things as expected have happened, and some time for more of them.
-async fn settled(count: &AtomicUsize, expected: usize) -> usize {
+pub async fn settled(count: &AtomicUsize, expected: usize) -> usize {
     for _ in 0..1000 {
         if count.load(Ordering::Relaxed) >= expected {
             break;
@@ -101,6 +116,8 @@ async fn what_is_offered_is_announced_and_nothing_else() {
             GET_TOKEN_AUTHORITY,
             VERIFY_TOKEN_AUTHORITY,
             GET_SECRET,
+            CHECK_AGENT,
+            FORWARD_AGENT,
             FILE_SYNC,
             FILE_SEND,
         ];
@@ -124,6 +141,8 @@ async fn a_method_of_a_service_that_was_not_attached_is_refused() {
             GET_TOKEN_AUTHORITY,
             VERIFY_TOKEN_AUTHORITY,
             GET_SECRET,
+            CHECK_AGENT,
+            FORWARD_AGENT,
             FILE_SYNC,
             FILE_SEND,
         ] {
@@ -147,7 +166,7 @@ async fn an_unknown_method_is_refused() {
             "/moby.filesync.v1.Auth/Credentials/",
             "/moby.filesync.v1.FileSync/TarStream",
             "/moby.buildkit.secrets.v1.Secrets/ListSecrets",
-            "/moby.sshforward.v1.SSH/ForwardAgent",
+            "/moby.sshforward.v1.SSH/AddKey",
         ] {
             let status = caller.call(path, &[], endless(1)).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{path}: {status}");
@@ -174,7 +193,7 @@ async fn a_directory_that_was_not_offered_is_not_sent() {
 async fn a_call_without_a_message_is_refused() {
     let (session, _context) = everything();
     calling(session, SolveRequest::dockerfile(), async |caller| {
-        for path in [HEALTH, CREDENTIALS, GET_SECRET] {
+        for path in [HEALTH, CREDENTIALS, FETCH_TOKEN, GET_SECRET, CHECK_AGENT] {
             let call = caller.call(path, &[], body(stream::empty()));
             let status = call.await.unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument, "{path}: {status}");
@@ -194,6 +213,8 @@ async fn a_message_that_is_too_long_is_refused_before_it_has_come() {
             (GET_TOKEN_AUTHORITY, 64 << 10),
             (VERIFY_TOKEN_AUTHORITY, 64 << 10),
             (GET_SECRET, 64 << 10),
+            (CHECK_AGENT, 64 << 10),
+            (FORWARD_AGENT, 64 << 10),
             (FILE_SYNC, 1 << 20),
             (FILE_SEND, 4 << 20),
         ] {

@@ -3,11 +3,17 @@
 use iechor_build::BuildError;
 use iechor_build::deliver::load::error::ArchiveError;
 use iechor_build::plan::PlanError;
-use iechor_build::plan::error::Ability;
+use iechor_build::plan::error::{Ability, KeyFault, SshFileProblem};
 use iechor_build::spec::error::{OutputProblem, SpecError};
 use iechor_build::spec::exporter::TYPES;
+use iechor_build::spec::ssh::SshProblem;
 
 use super::{Kind, builders};
+
+/// The forms of `--secret` and `--ssh`.
+const SECRET: &str = "--secret takes id=ID,src=FILE or id=ID,env=VARIABLE";
+const SSH: &str =
+    "--ssh takes default or ID[=SOCKET|KEY[,KEY]]; `default` is the agent at SSH_AUTH_SOCK";
 
 /// Returns the kind of an error of a build.
 pub(super) fn kind(error: &BuildError) -> Kind {
@@ -67,6 +73,17 @@ fn spec_hint(error: &SpecError) -> Option<String> {
                 .into()
         }
         SpecError::Switch { name, .. } => format!("set {name} to true or false, or unset it"),
+        SpecError::Secret(_) => SECRET.into(),
+        SpecError::Ssh(SshProblem::NoSocket) => {
+            "start an agent (`eval $(ssh-agent)`, then `ssh-add`), or name keys with \
+             --ssh default=FILE"
+                .into()
+        }
+        SpecError::Ssh(SshProblem::Duplicate { .. }) => {
+            "give each --ssh an ID of its own; several keys of one agent are \
+             --ssh ID=FILE,FILE"
+                .into()
+        }
         SpecError::NoContext | SpecError::Platform(_) => return None,
     })
 }
@@ -88,6 +105,22 @@ fn output_hint(problem: &OutputProblem) -> String {
 fn plan_hint(error: &PlanError) -> Option<String> {
     Some(match error {
         PlanError::Dockerfile { .. } => "name the Dockerfile with --file FILE".into(),
+        PlanError::SecretFile { .. } => SECRET.into(),
+        PlanError::LargeSecret { .. } => {
+            "--secret takes at most 500 KiB; a step can mount a larger file of the context".into()
+        }
+        PlanError::Ssh { problem, .. } => match problem {
+            SshFileProblem::Key { fault, .. } => match fault {
+                KeyFault::NoKey => "--ssh takes the file of a private key".into(),
+                KeyFault::Passphrase | KeyFault::Unsupported | KeyFault::Malformed => {
+                    "add the key to an agent with `ssh-add FILE`, and use --ssh default".into()
+                }
+            },
+            SshFileProblem::SeveralSockets | SshFileProblem::SocketAndKeys => {
+                "use one --ssh ID=SOCKET for each agent, or --ssh ID=FILE,FILE for keys".into()
+            }
+            SshFileProblem::File { .. } | SshFileProblem::Socket { .. } => SSH.into(),
+        },
         PlanError::NoTag => "name the image with --tag".into(),
         PlanError::ToConsole { kind } => {
             format!("write it to a file with --output type={kind},dest=FILE, or to a pipe")

@@ -36,6 +36,12 @@ pub struct Build {
         hide_env_values = true
     )]
     pub(super) platforms: Vec<String>,
+    /// Secret of the build: id=ID,src=FILE or id=ID,env=VARIABLE
+    #[arg(long = "secret", value_name = "SECRET")]
+    pub(super) secrets: Vec<String>,
+    /// SSH agent or keys of the build: default or ID[=SOCKET|KEY[,KEY]]
+    #[arg(long = "ssh", value_name = "AGENT")]
+    pub(super) ssh_agents: Vec<String>,
     /// Do not use the cache
     #[arg(long)]
     pub(super) no_cache: bool,

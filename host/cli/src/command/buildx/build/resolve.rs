@@ -3,7 +3,10 @@
 use anyhow::bail;
 use iechor_build::BuildSpec;
 use iechor_build::spec::attestation::{PROVENANCE, SBOM};
-use iechor_build::spec::{MetadataFile, ProvenanceMode, SpecError, parse};
+use iechor_build::spec::ssh::is_git_over_ssh;
+use iechor_build::spec::{
+    Context, MetadataFile, ProvenanceMode, Secret, SpecError, SshAgent, parse,
+};
 use iechor_progress::Mode;
 
 use super::flags::Build;
@@ -26,6 +29,12 @@ const METADATA_PROVENANCE: &str = "BUILDX_METADATA_PROVENANCE";
 
 /// The variable that adds the warnings to the metadata.
 const METADATA_WARNINGS: &str = "BUILDX_METADATA_WARNINGS";
+
+/// The variable with the socket of the user's SSH agent.
+const SSH_SOCKET: &str = "SSH_AUTH_SOCK";
+
+/// The variable that leaves the tokens of registries to BuildKit.
+const NO_CLIENT_TOKEN: &str = "BUILDKIT_NO_CLIENT_TOKEN";
 
 /// Returns whether the ID of the image is printed. `BUILDKIT_PROGRESS` only chooses how progress is shown.
 pub fn prints_id(flags: &Build) -> bool {
@@ -79,6 +88,13 @@ pub fn spec(
         let value = value.unwrap_or_default().to_owned();
         spec.labels.insert(name.to_owned(), value);
     }
+    for text in flags.secrets.iter().filter(|text| !text.is_empty()) {
+        let variable = |name: &str| environment(name).map(String::into_bytes);
+        spec.secrets.push(Secret::parse(text, variable)?);
+    }
+    spec.ssh_agents = ssh_agents(flags.ssh_agents, &spec.context, &environment)?;
+    let is_left = environment(NO_CLIENT_TOKEN).and_then(|value| parse::boolean(&value));
+    spec.fetch_tokens = is_left != Some(true);
     let tags = flags.tags.iter().map(|tag| parse::tag(tag));
     spec.tags = tags.collect::<Result<_, _>>()?;
     let outputs = flags.outputs.iter().filter(|output| !output.is_empty());
@@ -127,11 +143,27 @@ fn switch(
     }
 }
 
+/// Returns the SSH agents. A Git repository that is accessed over SSH needs the agent of the user.
+fn ssh_agents(
+    mut texts: Vec<String>,
+    context: &Context,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<SshAgent>, SpecError> {
+    let is_over_ssh = matches!(context, Context::Remote(url) if is_git_over_ssh(url));
+    if is_over_ssh && texts.iter().all(String::is_empty) {
+        texts.push("default".to_owned());
+    }
+    let socket = environment(SSH_SOCKET);
+    Ok(SshAgent::parse_all(&texts, socket.as_deref())?)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use clap::Parser;
-    use iechor_build::spec::Exporter;
     use iechor_build::spec::exporter::Image;
+    use iechor_build::spec::{Exporter, SecretSource};
 
     use super::*;
 
@@ -192,6 +224,44 @@ mod tests {
         };
         assert_eq!(spec.metadata_file, Some(file));
         assert_eq!(spec.iid_file, Some("i".into()));
+    }
+
+    #[test]
+    fn secrets_and_agents_come_from_the_environment() {
+        let environment = |name: &str| match name {
+            "TOKEN" => Some("s3cret".to_owned()),
+            "SSH_AUTH_SOCK" => Some("/agent".to_owned()),
+            "BUILDKIT_NO_CLIENT_TOKEN" => Some("1".to_owned()),
+            _ => None,
+        };
+        let line = "--secret id=TOKEN --secret id=a,env=TOKEN --ssh default --ssh b=/b .";
+        let spec = resolved(line, environment).expect("well-formed");
+        for secret in &spec.secrets {
+            assert_eq!(secret.source, SecretSource::Value(b"s3cret".to_vec()));
+        }
+        let agents = spec.ssh_agents.iter();
+        let agents: Vec<_> = agents
+            .map(|agent| (agent.id.as_str(), &agent.paths[0]))
+            .collect();
+        assert_eq!(agents, [("default", &"/agent".into()), ("b", &"/b".into())]);
+        assert!(!spec.fetch_tokens);
+        assert!(!format!("{spec:?}").contains("s3cret"), "{spec:?}");
+
+        let nothing = resolved(".", environment).expect("well-formed");
+        assert!(nothing.ssh_agents.is_empty() && nothing.secrets.is_empty());
+        for line in ["git@example.com:a/b.git", "ssh://example.com/a.git#main"] {
+            let agents = resolved(line, environment).expect(line).ssh_agents;
+            assert_eq!(agents[0].id, "default");
+            let missing = resolved(line, |_| None).expect_err("no agent").to_string();
+            assert!(
+                missing.contains("make sure SSH_AUTH_SOCK is set"),
+                "{missing}"
+            );
+            let named = resolved(&format!("--ssh default=/x {line}"), |_| None);
+            let paths = named.expect(line).ssh_agents.remove(0).paths;
+            assert_eq!(paths, [PathBuf::from("/x")]);
+        }
+        assert!(resolved(".", |_| None).expect("read").fetch_tokens);
     }
 
     #[test]
@@ -265,6 +335,8 @@ mod tests {
             ),
             ("--attest sbom .", "invalid value sbom"),
             ("--sbom x .", "invalid value x"),
+            ("--secret src=a .", "secret missing ID"),
+            ("--ssh default .", "make sure SSH_AUTH_SOCK is set"),
             ("-f - .", "standard input"),
             ("-", "standard input"),
         ] {
