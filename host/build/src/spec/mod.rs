@@ -7,6 +7,8 @@
 pub mod annotation;
 pub mod attestation;
 mod cache;
+mod call;
+mod entitlement;
 pub mod error;
 pub mod exporter;
 pub mod metadata;
@@ -14,7 +16,7 @@ pub mod parse;
 mod tag;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use iechor_platform::Platform;
@@ -22,6 +24,8 @@ use iechor_platform::Platform;
 pub use annotation::Annotation;
 pub use attestation::Attestations;
 pub use cache::{Cache, CacheKind};
+pub use call::Call;
+pub use entitlement::Entitlement;
 pub use error::SpecError;
 pub use exporter::Exporter;
 pub use metadata::{MetadataFile, ProvenanceMode};
@@ -47,6 +51,10 @@ pub struct BuildSpec {
     pub no_cache: bool,
     /// Whether to check registries for newer versions of images.
     pub pull: bool,
+    /// Additional permissions.
+    pub entitlements: BTreeSet<Entitlement>,
+    /// The request to the frontend, instead of a build.
+    pub call: Option<Call>,
     /// Caches to import.
     pub cache_from: Vec<Cache>,
     /// Caches to export.
@@ -94,6 +102,8 @@ impl BuildSpec {
             platforms: Vec::new(),
             no_cache: false,
             pull: false,
+            entitlements: BTreeSet::new(),
+            call: None,
             cache_from: Vec::new(),
             cache_to: Vec::new(),
             tags: Vec::new(),

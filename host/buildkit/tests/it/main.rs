@@ -11,6 +11,7 @@
 mod caller;
 mod control;
 mod fake;
+mod gateway;
 mod history;
 mod machine;
 mod real;
