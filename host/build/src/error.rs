@@ -4,9 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use iechor_builder::BuilderError;
+use iechor_builder::node::watch::Incident;
+use iechor_buildkit::FailedStep;
 
 use crate::deliver::load::error::ArchiveError;
 use crate::plan::error::PlanError;
+use crate::spec::Entitlement;
 use crate::spec::error::SpecError;
 
 /// A failure of a build.
@@ -24,6 +27,22 @@ pub enum BuildError {
     /// The build failed on the daemon, or the connection to the daemon was lost.
     #[error("failed to build: {0}")]
     Solve(iechor_buildkit::Error),
+    /// BuildKit ended, or does not respond, because something happened to its container.
+    #[error("failed to build: lost the connection to BuildKit: {incident}")]
+    Lost {
+        /// What happened.
+        incident: Incident,
+    },
+    /// BuildKit does not allow an entitlement of the build.
+    #[error("failed to build: failed to solve: {error}")]
+    Entitlement {
+        /// The entitlement.
+        entitlement: Entitlement,
+        /// The node.
+        node: String,
+        /// The answer of BuildKit.
+        error: Box<iechor_buildkit::SolveError>,
+    },
     /// The daemon supports only one output.
     // docker buildx prints the same.
     #[error(
@@ -97,6 +116,14 @@ impl fmt::Display for FileKind {
 }
 
 impl BuildError {
+    /// Returns the step that failed, with the last lines of its output, if BuildKit reported it.
+    pub fn failed_step(&self) -> Option<&FailedStep> {
+        match self {
+            Self::Solve(iechor_buildkit::Error::Solve(error)) => error.step.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Returns whether the user cancelled.
     pub fn is_cancelled(&self) -> bool {
         match self {

@@ -114,6 +114,7 @@ async fn run_node(
     Ok(NodeResult {
         reference: name,
         response,
+        answer: solved.answer,
         provenance: solved.provenance,
         warnings: solved.warnings,
     })

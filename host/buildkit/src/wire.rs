@@ -52,6 +52,60 @@ pub(crate) struct ErrdefsSource {
     pub(crate) ranges: Vec<pb::Range>,
 }
 
+/// An entry of a map of strings to bytes or to messages that are not decoded.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct NamedBytes {
+    #[prost(string, tag = "1")]
+    pub(crate) key: String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) value: Bytes,
+}
+
+/// `moby.buildkit.v1.frontend.Ref`, with an encoded definition.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Reference {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub(crate) definition: Option<Bytes>,
+}
+
+/// `moby.buildkit.v1.frontend.SolveRequest`, with encoded definitions.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct GatewaySolve {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub(crate) definition: Option<Bytes>,
+    #[prost(string, tag = "2")]
+    pub(crate) frontend: String,
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub(crate) frontend_opt: BTreeMap<String, String>,
+    #[prost(bool, tag = "5")]
+    pub(crate) allow_result_return: bool,
+    #[prost(bool, tag = "6")]
+    pub(crate) allow_result_array_ref: bool,
+    #[prost(message, repeated, tag = "13")]
+    pub(crate) frontend_inputs: Vec<NamedBytes>,
+    #[prost(bool, tag = "14")]
+    pub(crate) evaluate: bool,
+}
+
+/// `moby.buildkit.v1.frontend.ReturnRequest`, with an encoded result or an encoded
+/// `google.rpc.Status`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct GatewayReturn {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub(crate) result: Option<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub(crate) error: Option<Bytes>,
+}
+
+/// `errdefs.Subrequest`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ErrdefsSubrequest {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+}
+
 /// `moby.buildkit.v1.BuildHistoryEvent`, with the fields that lead to the attestations.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct HistoryEvent {

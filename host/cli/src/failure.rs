@@ -28,6 +28,18 @@ pub use builders::remark_hint;
 /// Exit code of what the user cancelled.
 pub const CANCELLED: u8 = 130;
 
+/// An exit code without a message: what a command found is its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitStatus(pub u8);
+
+impl std::fmt::Display for ExitStatus {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "exit status {}", self.0)
+    }
+}
+
+impl std::error::Error for ExitStatus {}
+
 /// A kind of failure, as far as exit codes differ. Of several failures, the last kind counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
@@ -55,7 +67,11 @@ impl Kind {
     }
 
     fn of_buildkit(error: &iechor_buildkit::Error) -> Self {
-        match error.code() {
+        Self::of_code(error.code())
+    }
+
+    const fn of_code(code: Option<Code>) -> Self {
+        match code {
             Some(Code::Canceled) => Self::Cancelled,
             Some(Code::Internal) => Self::Internal,
             Some(Code::ResourceExhausted) => Self::ResourceExhausted,
@@ -96,6 +112,9 @@ fn one_line(argument: &OsStr) -> OsString {
 
 /// Prints an error with its source lines and hints, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(ExitStatus(status)) = error.downcast_ref() {
+        return ExitCode::from(*status);
+    }
     if let Some(error) = of_daemon(error) {
         for source in error.sources() {
             let mut snippet = Text::default();
@@ -187,14 +206,7 @@ mod tests {
 
     #[test]
     fn exit_codes_are_those_of_the_peer() {
-        let solve = |code| {
-            BuildError::Solve(Error::Solve(Box::new(SolveError {
-                code,
-                message: "no".into(),
-                vertex: None,
-                sources: vec![],
-            })))
-        };
+        let solve = |code| BuildError::Solve(Error::Solve(Box::new(SolveError::new(code, "no"))));
         let builder = || BuilderError::Cancelled("the command");
         let node = |node: &str, error| BuilderError::Node {
             action: "stop",

@@ -232,6 +232,7 @@ mod tests {
             response: response.collect(),
             provenance: provenance_values(documents.clone(), ProvenanceMode::Min),
             warnings: vec![],
+            ..NodeResult::default()
         };
         let result = BuildResult { nodes: vec![node] };
         let mut record = Record::default();
@@ -271,12 +272,9 @@ mod tests {
         };
         let mut record = Record::default();
         record.failed = vec![step("other"), step("a")];
-        let error = BuildError::Solve(iechor_buildkit::Error::Solve(Box::new(SolveError {
-            code: Code::Unknown,
-            message: "it failed".into(),
-            vertex: Some("a".into()),
-            sources: vec![],
-        })));
+        let mut error = SolveError::new(Code::Unknown, "it failed");
+        error.vertex = Some("a".into());
+        let error = BuildError::Solve(iechor_buildkit::Error::Solve(Box::new(error)));
         let metadata = Metadata::of_failure(&error, Some("b/b0/xyz".into()), &record);
         assert_eq!(
             json_of(&metadata),

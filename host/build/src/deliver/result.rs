@@ -18,6 +18,9 @@ pub struct NodeResult {
     pub reference: String,
     /// The values that the exporters reported.
     pub response: BTreeMap<String, String>,
+    /// The answer to the call of the build: metadata of the frontend, for example `result.json`. Empty
+    /// without a call.
+    pub answer: BTreeMap<String, String>,
     /// Documents about the sources and steps of the build, by their keys in the metadata.
     pub provenance: BTreeMap<String, Value>,
     /// Warnings for the user.
@@ -29,6 +32,17 @@ impl BuildResult {
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         let nodes = self.nodes.iter();
         nodes.flat_map(|node| node.warnings.iter().map(String::as_str))
+    }
+
+    /// Returns the answer to the call of the build.
+    pub fn answer(&self) -> Option<&BTreeMap<String, String>> {
+        self.nodes.first().map(|node| &node.answer)
+    }
+
+    /// Returns the text of the frontend that is printed after the build.
+    pub fn inline_message(&self) -> Option<&str> {
+        let mut nodes = self.nodes.iter();
+        nodes.find_map(|node| Some(node.response.get("frontend.result.inlinemessage")?.as_str()))
     }
 
     /// Returns the ID of the image: the digest of its configuration, or of its manifest if it has several

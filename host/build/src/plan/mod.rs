@@ -22,7 +22,7 @@ pub use exports::{Delivery, Export};
 pub use source::Source;
 
 use crate::error::BuildError;
-use crate::spec::{BuildSpec, Tag};
+use crate::spec::{BuildSpec, SpecError, Tag};
 use nodes::Share;
 
 /// A checked build that is assigned to the nodes of a builder.
@@ -87,6 +87,10 @@ impl Plan {
 ///
 /// Returns the fault of the build, or the node that cannot be used.
 pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, BuildError> {
+    let syntax = spec.build_args.get("BUILDKIT_SYNTAX");
+    if syntax.is_some_and(|syntax| syntax.trim().is_empty()) {
+        return Err(SpecError::EmptySyntax.into());
+    }
     let source = Source::find(&spec.context, spec.dockerfile.as_deref())?;
     // A pipe with a secret may not come to its end.
     let sensitive = async {
@@ -111,7 +115,7 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
         nodes.push(plan_node(workspace, spec, &builder, share, &mut warnings).await?);
     }
     let is_exported = nodes.iter().any(|node| !node.exports.is_empty());
-    if !is_exported && spec.exporters.is_empty() && spec.default_load {
+    if spec.call.is_none() && !is_exported && spec.exporters.is_empty() && spec.default_load {
         warnings.push(Warning::NoOutput {
             driver: builder.driver.clone(),
         });
@@ -137,7 +141,8 @@ async fn plan_node(
     let node = LiveNode::open(workspace, builder, &builder.nodes[node]).await?;
     let abilities = Abilities::new(&builder.driver, &node.features().await?);
     let mut loads = false;
-    if abilities.default_load && spec.default_load && spec.exporters.is_empty() {
+    let may_load = spec.default_load && spec.call.is_none();
+    if abilities.default_load && may_load && spec.exporters.is_empty() {
         let names: Vec<String> = spec.tags.iter().map(Tag::to_string).collect();
         match node.may_load(&names) {
             Ok(()) => loads = true,
@@ -147,8 +152,13 @@ async fn plan_node(
             }),
         }
     }
+    let mut exports = exports::exports(spec, platforms.len(), &abilities, loads)?;
+    if spec.call.is_some() {
+        // A call has no result.
+        exports.clear();
+    }
     Ok(NodePlan {
-        exports: exports::exports(spec, platforms.len(), &abilities, loads)?,
+        exports,
         proxies: proxies(workspace, &node)?,
         // Images that were built into the engine take precedence, as users expect.
         prefers_local_images: abilities.moby_exporter,

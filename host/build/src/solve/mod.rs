@@ -1,17 +1,20 @@
 //! Runs a build on one node: session, request, status.
 
 mod credentials;
+mod entitlements;
 mod frontend;
+mod guard;
 mod local_state;
 mod several_outputs;
 mod shared_key;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use iechor_builder::node::Connected;
 use iechor_builder::{BuilderError, Workspace, lifecycle};
-use iechor_buildkit::{CacheEntry, Client, Session, SolveRequest, Worker};
+use iechor_buildkit::{CacheEntry, Client, FrontendResult, Session, SolveRequest, Worker};
 use iechor_progress::vertex::{StatusSender, Vertex};
 use serde_json::Value;
 
@@ -20,12 +23,15 @@ use crate::deliver::metadata::provenance_values;
 use crate::error::BuildError;
 use crate::plan::source::Source;
 use crate::plan::{NodePlan, Plan};
-use crate::spec::{BuildSpec, Cache, ProvenanceMode};
+use crate::spec::{BuildSpec, Cache, Entitlement, ProvenanceMode};
 use credentials::DockerCredentials;
 use frontend::OfNode;
+use guard::Failure;
 
 /// The result of a build on a node.
 pub(crate) struct Solved {
+    /// The answer to the call of the build: metadata of the frontend.
+    pub(crate) answer: BTreeMap<String, String>,
     /// The values that the exporters reported.
     pub(crate) response: BTreeMap<String, String>,
     /// Documents about the sources and steps of the build, by their keys in the metadata.
@@ -49,6 +55,7 @@ pub(crate) async fn solve(
     status: &StatusSender,
 ) -> Result<Solved, BuildError> {
     let Connected { client, workers } = node.node.connect(status).await?;
+    let watch = node.node.watch().await;
     if node.exports.len() > 1 {
         let are_supported = several_outputs::are_supported(&client, &workers).await;
         if !are_supported.map_err(BuilderError::BuildKit)? {
@@ -57,9 +64,14 @@ pub(crate) async fn solve(
     }
     let attestations = attestations(spec, node, &client, &workers).await?;
     lifecycle::touch(workspace, &plan.builder)?;
-    local_state::save(workspace, spec, plan, node, reference)?;
+    if spec.call.is_none() {
+        local_state::save(workspace, spec, plan, node, reference)?;
+    }
 
-    let mut request = request(spec, plan, node);
+    let (mut request, entitlements) = request(spec, plan, node);
+    let cancel = &workspace.cancel;
+    let name = &node.node.name;
+    entitlements::check(&client, watch.as_ref(), cancel, name, &entitlements).await?;
     request.reference = reference.to_owned();
     request.frontend_attrs.extend(attestations);
     let session = session(workspace, spec, plan, status)?;
@@ -68,12 +80,22 @@ pub(crate) async fn solve(
     for export in &node.exports {
         request.exporters.push(deliveries.open(export).await?);
     }
-    let solved = client
-        .solve(request, session, status.clone(), workspace.cancel.clone())
-        .await;
-    let solved = match solved {
+    let of_frontend = request.of_frontend();
+    let build = client.build(
+        request,
+        session,
+        status.clone(),
+        cancel.clone(),
+        |gateway| work::run(gateway, of_frontend),
+    );
+    let solved = match guard::guarded(&client, watch.as_ref(), build).await {
         Ok(solved) => solved,
-        Err(error) => return Err(deliveries.give_up(error).await),
+        Err(Failure { error, incident }) => {
+            return Err(match (deliveries.give_up(error).await, incident) {
+                (BuildError::Solve(_), Some(incident)) => BuildError::Lost { incident },
+                (error, _) => error,
+            });
+        }
     };
     let mut response = solved.exporter_response;
     deliveries.choose_id(&mut response);
@@ -88,10 +110,22 @@ pub(crate) async fn solve(
         }
     };
     Ok(Solved {
+        answer: answer(spec, solved.result.as_ref()),
         response,
         provenance,
         warnings,
     })
+}
+
+/// Returns the answer to the call of a build: the metadata of the frontend's result, as text.
+fn answer(spec: &BuildSpec, result: Option<&FrontendResult>) -> BTreeMap<String, String> {
+    let Some(result) = result.filter(|_| spec.call.is_some()) else {
+        return BTreeMap::new();
+    };
+    let metadata = result.metadata().iter();
+    metadata
+        .map(|(key, value)| (key.clone(), String::from_utf8_lossy(value).into_owned()))
+        .collect()
 }
 
 /// Returns the options of the frontend that request attestations.
@@ -126,7 +160,9 @@ async fn provenance(
     status: &StatusSender,
 ) -> Result<BTreeMap<String, Value>, iechor_buildkit::Error> {
     let mode = match &spec.metadata_file {
-        Some(file) if file.provenance != ProvenanceMode::Disabled => file.provenance,
+        Some(file) if spec.call.is_none() && file.provenance != ProvenanceMode::Disabled => {
+            file.provenance
+        }
         _ => return Ok(BTreeMap::new()),
     };
     let title = "resolving provenance for metadata file";
@@ -141,8 +177,8 @@ async fn provenance(
     Ok(provenance_values(documents?, mode))
 }
 
-/// Returns the request, without exporters.
-fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> SolveRequest {
+/// Returns the request, without exporters, and its entitlements.
+fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> (SolveRequest, Vec<Entitlement>) {
     let mut request = SolveRequest::dockerfile();
     request.frontend_attrs = frontend::attributes(
         spec,
@@ -155,7 +191,17 @@ fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> SolveRequest {
     );
     request.cache_imports = spec.cache_from.iter().map(cache_entry).collect();
     request.cache_exports = spec.cache_to.iter().map(cache_entry).collect();
-    request
+    let (frontend, attributes) = work::frontend(spec);
+    request.frontend = frontend.to_owned();
+    request.frontend_attrs.extend(attributes);
+    if let Some(call) = &spec.call {
+        work::add_call(&mut request.frontend_attrs, call);
+        request.internal = true;
+    }
+    let attribute = |name: &str| request.frontend_attrs.get(name);
+    let entitlements = entitlements::of_build(spec, attribute);
+    request.entitlements = entitlements.iter().map(Entitlement::to_string).collect();
+    (request, entitlements)
 }
 
 fn cache_entry(cache: &Cache) -> CacheEntry {

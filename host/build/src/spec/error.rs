@@ -33,6 +33,27 @@ pub enum SpecError {
     /// A platform is invalid.
     #[error(transparent)]
     Platform(#[from] PlatformError),
+    /// An entitlement is unknown.
+    // docker buildx prints the same.
+    #[error("unknown entitlement {text}")]
+    Entitlement {
+        /// The text.
+        text: String,
+    },
+    /// The frontend of the build is empty.
+    // docker buildx prints the same.
+    #[error(
+        "empty BUILDKIT_SYNTAX build-arg is invalid, use --build-arg BUILDKIT_SYNTAX without '=' for optional behavior"
+    )]
+    EmptySyntax,
+    /// A request to the frontend is invalid.
+    #[error("{problem}{}", call_text(problem, text))]
+    Call {
+        /// The text.
+        text: String,
+        /// The fault.
+        problem: CallProblem,
+    },
     /// An annotation is invalid.
     // docker buildx prints the same.
     #[error("parse annotations: {0}")]
@@ -63,6 +84,42 @@ pub enum SpecError {
     /// An SSH agent is invalid.
     #[error(transparent)]
     Ssh(#[from] SshProblem),
+}
+
+/// The fault of a request to the frontend. The messages are those of docker buildx.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallProblem {
+    /// The text is not valid CSV.
+    #[error("invalid print value: {0}")]
+    Csv(CsvError),
+    /// A field is unknown.
+    #[error("invalid print field: {field}")]
+    Field {
+        /// The field.
+        field: String,
+    },
+    /// An option is neither true nor false.
+    #[error("invalid ignorestatus print value: {value}")]
+    NotBoolean {
+        /// Its value.
+        value: String,
+    },
+    /// There are several names.
+    #[error("invalid print value")]
+    Names,
+    /// There is no name.
+    #[error("no request in print value")]
+    NoName,
+}
+
+/// Returns the text of the request, for faults of the whole text.
+fn call_text(problem: &CallProblem, text: &str) -> String {
+    match problem {
+        CallProblem::Names | CallProblem::NoName => format!(": {text}"),
+        CallProblem::Csv(_) | CallProblem::Field { .. } | CallProblem::NotBoolean { .. } => {
+            String::new()
+        }
+    }
 }
 
 /// The fault of an output. The message begins with the text of docker buildx, if docker buildx has one.

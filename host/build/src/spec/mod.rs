@@ -7,6 +7,8 @@
 pub mod annotation;
 pub mod attestation;
 mod cache;
+mod call;
+mod entitlement;
 pub mod error;
 pub mod exporter;
 pub mod metadata;
@@ -16,7 +18,7 @@ pub mod ssh;
 mod tag;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use iechor_platform::Platform;
@@ -24,6 +26,8 @@ use iechor_platform::Platform;
 pub use annotation::Annotation;
 pub use attestation::Attestations;
 pub use cache::{Cache, CacheKind};
+pub use call::Call;
+pub use entitlement::Entitlement;
 pub use error::SpecError;
 pub use exporter::Exporter;
 pub use metadata::{MetadataFile, ProvenanceMode};
@@ -57,6 +61,10 @@ pub struct BuildSpec {
     pub ssh_agents: Vec<SshAgent>,
     /// Whether this side fetches the tokens of registries. Otherwise the daemon does, and gets the passwords.
     pub fetch_tokens: bool,
+    /// Additional permissions.
+    pub entitlements: BTreeSet<Entitlement>,
+    /// The request to the frontend, instead of a build.
+    pub call: Option<Call>,
     /// Caches to import.
     pub cache_from: Vec<Cache>,
     /// Caches to export.
@@ -107,6 +115,8 @@ impl BuildSpec {
             secrets: Vec::new(),
             ssh_agents: Vec::new(),
             fetch_tokens: true,
+            entitlements: BTreeSet::new(),
+            call: None,
             cache_from: Vec::new(),
             cache_to: Vec::new(),
             tags: Vec::new(),

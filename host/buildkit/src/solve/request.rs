@@ -9,6 +9,7 @@ use bollard_buildkit_proto::moby::buildkit::v1 as control;
 use tokio::io::AsyncWrite;
 
 use crate::error::Error;
+use crate::gateway::{CACHE_IMPORTS, FrontendRequest};
 use crate::session::{Destination, Exports, new_id};
 
 /// A build, and where its results go.
@@ -16,7 +17,7 @@ use crate::session::{Destination, Exports, new_id};
 pub struct SolveRequest {
     /// Identifier of the build on the daemon; empty for a new one from [`new_id`].
     pub reference: String,
-    /// The frontend: `dockerfile.v0` or `gateway.v0`.
+    /// The frontend: `dockerfile.v0` or `gateway.v0`. [`Client::solve`](crate::Client::solve) runs it.
     pub frontend: String,
     /// Attributes of the frontend, for example `filename`, `target`, `build-arg:K`.
     pub frontend_attrs: BTreeMap<String, String>,
@@ -38,6 +39,15 @@ impl SolveRequest {
         Self {
             frontend: "dockerfile.v0".into(),
             ..Self::default()
+        }
+    }
+
+    /// Returns the request to the frontend.
+    pub fn of_frontend(&self) -> FrontendRequest {
+        FrontendRequest {
+            frontend: self.frontend.clone(),
+            attributes: self.frontend_attrs.clone(),
+            ..FrontendRequest::default()
         }
     }
 }
@@ -92,9 +102,6 @@ pub(super) fn prepare(
     request: SolveRequest,
     session: &str,
 ) -> Result<(control::SolveRequest, Exports), Error> {
-    if request.frontend.is_empty() {
-        return Err(Error::Request("the build has no frontend".into()));
-    }
     let caches = request.cache_exports.iter().chain(&request.cache_imports);
     if caches.into_iter().any(|cache| cache.kind == "local") {
         return Err(Error::Request(
@@ -119,8 +126,8 @@ pub(super) fn prepare(
 
     let mut frontend_attrs: HashMap<_, _> = request.frontend_attrs.into_iter().collect();
     if !request.cache_imports.is_empty() {
-        // With a frontend, the daemon reads the imports only here.
-        frontend_attrs.insert("cache-imports".into(), cache_attr(&request.cache_imports)?);
+        // A frontend reads the imports only here.
+        frontend_attrs.insert(CACHE_IMPORTS.into(), cache_attr(&request.cache_imports)?);
     }
     let entries = |entries: Vec<CacheEntry>| {
         entries
@@ -139,7 +146,8 @@ pub(super) fn prepare(
     let message = control::SolveRequest {
         r#ref: reference,
         session: session.to_owned(),
-        frontend: request.frontend,
+        // The gateway runs the frontend. The daemon only records the attributes.
+        frontend: String::new(),
         frontend_attrs,
         exporters,
         exporter_deprecated: first.r#type,
@@ -275,6 +283,5 @@ mod tests {
             let error = prepare(request, "s").err().unwrap().to_string();
             assert!(error.contains(words), "{error}");
         }
-        assert!(prepare(SolveRequest::default(), "s").is_err());
     }
 }

@@ -12,6 +12,7 @@ mod auth;
 mod caller;
 mod control;
 mod fake;
+mod gateway;
 mod history;
 mod machine;
 mod real;

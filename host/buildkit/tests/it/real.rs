@@ -2,6 +2,7 @@
 
 mod answers;
 mod cancelling;
+mod gateway;
 mod transfers;
 
 use std::fs;

@@ -7,6 +7,7 @@ use iechor_build::plan::error::{Ability, KeyFault, SshFileProblem};
 use iechor_build::spec::error::{OutputProblem, SpecError};
 use iechor_build::spec::exporter::TYPES;
 use iechor_build::spec::ssh::SshProblem;
+use iechor_builder::node::watch::{Incident, IncidentKind};
 
 use super::{Kind, builders};
 
@@ -20,6 +21,7 @@ pub(super) fn kind(error: &BuildError) -> Kind {
     match error {
         BuildError::Builder(error) => builders::kind(error),
         BuildError::Solve(error) => Kind::of_buildkit(error),
+        BuildError::Entitlement { error, .. } => Kind::of_code(Some(error.code)),
         _ => Kind::General,
     }
 }
@@ -29,6 +31,12 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
     Some(match error {
         BuildError::Spec(error) => return spec_hint(error),
         BuildError::Plan(error) => return plan_hint(error),
+        BuildError::Lost { incident } => return incident_hint(incident),
+        BuildError::Entitlement { entitlement, .. } => format!(
+            "allow it when the builder is created: `iechor buildx create --buildkitd-flags \
+             '--allow-insecure-entitlement {}'`",
+            entitlement.name()
+        ),
         BuildError::SeveralOutputs => {
             "upgrade BuildKit to v0.13 or later, or use one --output at a time".into()
         }
@@ -54,6 +62,23 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
     })
 }
 
+fn incident_hint(incident: &Incident) -> Option<String> {
+    match incident.kind {
+        IncidentKind::Paused => Some(format!(
+            "run `docker unpause {}`, and build again",
+            incident.container
+        )),
+        IncidentKind::Ended {
+            out_of_memory: true,
+            ..
+        } => Some(
+            "create the builder with more memory: `iechor buildx create --driver-opt memory=SIZE`"
+                .into(),
+        ),
+        IncidentKind::Ended { .. } | IncidentKind::Removed => None,
+    }
+}
+
 fn spec_hint(error: &SpecError) -> Option<String> {
     Some(match error {
         SpecError::StandardInput => "name a directory, and the Dockerfile with --file FILE".into(),
@@ -62,6 +87,11 @@ fn spec_hint(error: &SpecError) -> Option<String> {
             "--tag takes [REGISTRY/]NAME[:TAG], with NAME in lower case".into()
         }
         SpecError::Output { problem, .. } => output_hint(problem),
+        SpecError::Entitlement { .. } => "--allow takes network.host, security.insecure, \
+            device[=NAME] or buildx.local.delete"
+            .into(),
+        SpecError::Call { .. } => "--call takes METHOD[,format=json][,ignorestatus=true]".into(),
+        SpecError::NoContext | SpecError::Platform(_) | SpecError::EmptySyntax => return None,
         SpecError::Annotation(_) => {
             "--annotation takes [TYPE[[PLATFORM]],...:]KEY=VALUE; the types are manifest, index, \
              manifest-descriptor and index-descriptor"
@@ -84,7 +114,6 @@ fn spec_hint(error: &SpecError) -> Option<String> {
              --ssh ID=FILE,FILE"
                 .into()
         }
-        SpecError::NoContext | SpecError::Platform(_) => return None,
     })
 }
 

@@ -70,6 +70,22 @@ pub struct Build {
     /// Push the image to its registry; shorthand for --output=type=registry
     #[arg(long)]
     pub(super) push: bool,
+    /// Permission of the build: network.host, security.insecure, device[=NAME] or buildx.local.delete
+    #[arg(long = "allow", value_name = "ENTITLEMENT")]
+    pub(super) allow: Vec<String>,
+    /// Method of the frontend to call: build, check, outline, targets or subrequests.describe, with
+    /// ,format=json for JSON and ,ignorestatus=true to ignore the reported status
+    #[arg(
+        long,
+        value_name = "METHOD",
+        default_value = "build",
+        alias = "print",
+        overrides_with = "check"
+    )]
+    pub(super) call: String,
+    /// Check the Dockerfile; shorthand for --call=check
+    #[arg(long, overrides_with = "call")]
+    pub(super) check: bool,
     /// Type of progress output: auto, plain, quiet, rawjson or none
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(super) progress: Mode,

@@ -3,14 +3,20 @@
 //! `flags` has the flags, `resolve` makes a build of them. The hints for errors of builds are in
 //! `failure`.
 
+mod call;
 mod flags;
 mod resolve;
+mod warnings;
+
+use std::path::Path;
 
 use anyhow::bail;
+use iechor_build::deliver::result::BuildResult;
 use iechor_build::deliver::result_files;
 use iechor_build::deliver::view::BuildView;
 use iechor_build::run::Outcome;
 use iechor_build::spec::Exporter;
+use iechor_build::warnings::Tap;
 use iechor_build::{BuildError, BuildSpec, Plan, Warning};
 use iechor_builder::Workspace;
 use iechor_progress::{Mode, description};
@@ -27,6 +33,8 @@ struct Printing {
     format: Format,
     /// Whether the ID of the image is printed.
     id: bool,
+    /// Whether warnings have their details.
+    debug: bool,
 }
 
 impl Build {
@@ -34,11 +42,14 @@ impl Build {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let environment = |name: &str| std::env::var(name).ok();
         let mode = resolve::progress(&self, environment)?;
-        let printing = Printing {
+        let mut printing = Printing {
             format: self.format.clone(),
             id: resolve::prints_id(&self),
+            debug: common.debug,
         };
         let spec = resolve::spec(self, environment).map_err(BuildError::Spec)?;
+        // A call has no image.
+        printing.id &= spec.call.is_none();
         let is_result_printed = !matches!(printing.format, Format::Table);
         if is_result_printed && spec.exporters.iter().any(Exporter::is_stdout) {
             bail!("--format and an output to standard output cannot be used together");
@@ -72,19 +83,41 @@ async fn build(
     let (builder, driver) = plan.builder();
     let (builder, driver) = (builder.to_owned(), driver.to_owned());
     let display = Display::start(mode, Some(description(&builder, &driver)))?;
-    let outcome = iechor_build::run::run(workspace, spec, plan, display.sender()).await;
-    let warnings = display.finish().await?;
+    let tap = Tap::on(display.sender().clone());
+    let outcome = iechor_build::run::run(workspace, spec, plan, tap.sender()).await;
+    let warnings = tap.finish().await;
+    display.finish().await?;
+    if !matches!(mode, Mode::Quiet | Mode::RawJson) {
+        let list = warnings::text(&warnings, printing.debug);
+        list.iter().for_each(terminal::show);
+    }
     if let Ok(result) = &outcome.result {
         for warning in result.warnings() {
             terminal::warn(warning);
         }
-        if warnings > 0 && !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
-            let plural = if warnings == 1 { "" } else { "s" };
-            terminal::say(&format!("\n {warnings} warning{plural} found"));
-        }
     }
     printing.print(spec, &outcome, Some((&builder, &driver)))?;
-    outcome.result.map(drop).map_err(lifted)
+    let result = outcome.result.map_err(lifted)?;
+    if let Format::Table = printing.format {
+        print_answer(spec, &result)?;
+    }
+    Ok(())
+}
+
+/// Prints what the frontend answered to a call, or says about its result.
+fn print_answer(spec: &BuildSpec, result: &BuildResult) -> anyhow::Result<()> {
+    if let (Some(call), Some(answer)) = (&spec.call, result.answer()) {
+        let dockerfile = spec.dockerfile.as_deref().map(Path::to_string_lossy);
+        call::print(call, answer, dockerfile.as_deref())?;
+    }
+    if let Some(message) = result.inline_message() {
+        let mut text = Text::of_line("");
+        for line in message.lines() {
+            text.line(line);
+        }
+        terminal::result(&text)?;
+    }
+    Ok(())
 }
 
 impl Printing {

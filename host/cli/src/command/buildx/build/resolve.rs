@@ -5,7 +5,7 @@ use iechor_build::BuildSpec;
 use iechor_build::spec::attestation::{PROVENANCE, SBOM};
 use iechor_build::spec::ssh::is_git_over_ssh;
 use iechor_build::spec::{
-    Context, MetadataFile, ProvenanceMode, Secret, SpecError, SshAgent, parse,
+    Call, Context, Entitlement, MetadataFile, ProvenanceMode, Secret, SpecError, SshAgent, parse,
 };
 use iechor_progress::Mode;
 
@@ -95,6 +95,14 @@ pub fn spec(
     spec.ssh_agents = ssh_agents(flags.ssh_agents, &spec.context, &environment)?;
     let is_left = environment(NO_CLIENT_TOKEN).and_then(|value| parse::boolean(&value));
     spec.fetch_tokens = is_left != Some(true);
+    let entitlements = flags.allow.iter().filter(|text| !text.is_empty());
+    spec.entitlements = entitlements
+        .map(|text| Entitlement::parse(text))
+        .collect::<Result<_, _>>()?;
+    spec.call = match flags.check {
+        true => Some(Call::check()),
+        false => Call::parse(&flags.call)?,
+    };
     let tags = flags.tags.iter().map(|tag| parse::tag(tag));
     spec.tags = tags.collect::<Result<_, _>>()?;
     let outputs = flags.outputs.iter().filter(|output| !output.is_empty());
@@ -276,6 +284,23 @@ mod tests {
     }
 
     #[test]
+    fn calls_and_entitlements_are_read() {
+        let call = |line: &str| resolved(line, |_| None).expect(line).call;
+        assert_eq!(call("."), None);
+        assert_eq!(call("--check ."), Some(Call::check()));
+        assert_eq!(call("--call=check ."), Some(Call::check()));
+        assert_eq!(call("--print=lint ."), Some(Call::check()));
+        // The last one counts.
+        let outline = call("--check --call outline .").expect("a call");
+        assert_eq!(outline.request(), "frontend.outline");
+        assert_eq!(call("--call outline --check ."), Some(Call::check()));
+        let line = "--allow security.insecure --allow device=a --allow network.host .";
+        let spec = resolved(line, |_| None).expect("read");
+        let names: Vec<_> = spec.entitlements.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["network.host", "security.insecure", "device=a"]);
+    }
+
+    #[test]
     fn annotations_and_attestations_are_read_from_all_flags() {
         let line = "--annotation a=b --annotation index,manifest:c=d --attest type=sbom,generator=x \
                     --sbom true --provenance mode=max -o a=b .";
@@ -326,6 +351,8 @@ mod tests {
                 "invalid key-value pair \"=v\": empty key",
             ),
             ("--label =v .", "invalid key-value pair \"=v\": empty key"),
+            ("--allow all .", "unknown entitlement all"),
+            ("--call a,b .", "invalid print value: a,b"),
             ("--platform banana .", "unknown operating system"),
             ("-t Bad:Tag:1 .", "invalid tag \"Bad:Tag:1\""),
             ("-o type=banana .", "unknown type \"banana\""),
