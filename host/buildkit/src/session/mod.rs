@@ -10,6 +10,7 @@ mod filesync;
 mod health;
 pub mod secrets;
 mod service;
+pub mod upload;
 
 use std::fmt;
 use std::sync::Arc;

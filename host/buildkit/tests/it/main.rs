@@ -16,6 +16,7 @@ mod machine;
 mod real;
 mod secrets;
 mod session;
+mod upload;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
 use iechor_buildkit::session::secrets::Secrets;
+use iechor_buildkit::session::upload::Uploads;
 use iechor_buildkit::{
     Credential, CredentialSource, ExportTarget, Exporter, Session, SolveRequest,
 };
@@ -29,6 +30,7 @@ const VERIFY_TOKEN_AUTHORITY: &str = "/moby.filesync.v1.Auth/VerifyTokenAuthorit
 const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 const FILE_SYNC: &str = "/moby.filesync.v1.FileSync/DiffCopy";
 const FILE_SEND: &str = "/moby.filesync.v1.FileSend/DiffCopy";
+const PULL: &str = "/moby.upload.v1.Upload/Pull";
 
 /// A source that counts its look-ups, which never end.
 #[derive(Default)]
@@ -50,6 +52,7 @@ fn everything() -> (Session, TempDir) {
         .directory("context", context.path())
         .credentials(Arc::<Waiting>::default())
         .secrets(Secrets::default().value("token", "x"))
+        .uploads(Uploads::default())
         .build();
     (session, context)
 }
@@ -103,6 +106,7 @@ async fn what_is_offered_is_announced_and_nothing_else() {
             GET_SECRET,
             FILE_SYNC,
             FILE_SEND,
+            PULL,
         ];
         expected.sort();
         assert_eq!(announced, expected);
@@ -126,6 +130,7 @@ async fn a_method_of_a_service_that_was_not_attached_is_refused() {
             GET_SECRET,
             FILE_SYNC,
             FILE_SEND,
+            PULL,
         ] {
             let status = caller.call(path, &[], endless(1)).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{path}: {status}");
