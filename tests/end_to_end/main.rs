@@ -2,8 +2,9 @@
 //!
 //! - `support` runs the binary in a sandbox, and removes everything that it created.
 //! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `web` a
-//!   web server, `daemon` a BuildKit that belongs to no builder, `proxy` a slow engine. `impostor` contains a
-//!   hostile engine and a hostile BuildKit, and `meddler` a BuildKit that changes the names of its results.
+//!   web server, `git_server` a git server, `daemon` a BuildKit that belongs to no builder, `proxy` a slow
+//!   engine. `impostor` contains a hostile engine and a hostile BuildKit, and `meddler` a BuildKit that changes
+//!   the names of its results.
 //!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
 //! - Every other module tests one part of the program.
 //!
@@ -18,6 +19,7 @@ mod control;
 mod daemon;
 #[path = "../generated.rs"]
 mod generated;
+mod git_server;
 mod impostor;
 mod meddler;
 mod proxy;
@@ -26,6 +28,7 @@ mod support;
 mod web;
 
 mod annotations;
+mod arguments;
 mod attestations;
 mod bad_input;
 mod builders;
@@ -33,7 +36,9 @@ mod builds;
 mod compiling;
 mod containerd_store;
 mod context_builder;
+mod contexts;
 mod destinations;
+mod dockerfiles;
 mod driver_tests;
 mod drivers;
 mod failures;
@@ -61,3 +66,4 @@ mod snapshots;
 mod store;
 mod team;
 mod terminal;
+mod vcs;

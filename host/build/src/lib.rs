@@ -16,6 +16,6 @@ pub mod run;
 mod solve;
 pub mod spec;
 
-pub use error::{BuildError, FileKind};
+pub use error::{Absence, BuildError, FileKind, MissingFile};
 pub use plan::{Plan, Warning, plan};
 pub use spec::BuildSpec;

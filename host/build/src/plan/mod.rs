@@ -2,24 +2,33 @@
 
 mod abilities;
 mod check;
+pub(crate) mod dockerfile;
 pub mod error;
 pub mod exports;
+pub mod large;
 mod nodes;
+mod pieces;
 pub mod source;
+mod stdin;
+mod vcs;
+mod zstd;
 
-use iechor_builder::Workspace;
 use iechor_builder::node::LiveNode;
 use iechor_builder::store::NodeGroup;
+use iechor_builder::{BuilderError, Workspace};
 use iechor_platform::Platform;
 
 pub use abilities::Abilities;
 pub use error::PlanError;
 pub use exports::{Delivery, Export};
 pub use source::Source;
+pub(crate) use vcs::Vcs;
 
 use crate::error::BuildError;
 use crate::spec::{BuildSpec, Tag};
+use large::LargeContexts;
 use nodes::Share;
+use source::Files;
 
 /// A checked build that is assigned to the nodes of a builder.
 pub struct Plan {
@@ -27,6 +36,10 @@ pub struct Plan {
     pub(crate) builder: NodeGroup,
     /// The files of the build.
     pub(crate) source: Source,
+    /// Information about the version of the files.
+    pub(crate) vcs: Vcs,
+    /// Large contexts, which are noted while they are sent.
+    pub(crate) large: LargeContexts,
     /// The parts of the nodes; at least one.
     pub(crate) nodes: Vec<NodePlan>,
     /// Warnings to display before the build.
@@ -64,12 +77,22 @@ pub enum Warning {
         /// The driver.
         driver: String,
     },
+    /// The version of the sources could not be read.
+    NoVcs {
+        /// The cause.
+        reason: String,
+    },
 }
 
 impl Plan {
     /// Returns the names of the builder and of its driver.
     pub fn builder(&self) -> (&str, &str) {
         (&self.builder.name, &self.builder.driver)
+    }
+
+    /// Returns the large contexts of the build. They are known after they have been sent.
+    pub fn large_contexts(&self) -> LargeContexts {
+        self.large.clone()
     }
 }
 
@@ -79,7 +102,11 @@ impl Plan {
 ///
 /// Returns the fault of the build, or the node that cannot be used.
 pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, BuildError> {
-    let source = Source::find(&spec.context, spec.dockerfile.as_deref())?;
+    let (source, vcs) = tokio::select! {
+        files = files(spec) => files?,
+        // Reading standard input may take any time.
+        () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the build").into()),
+    };
     let builder = workspace.builder(None)?;
     let shares = nodes::share(&builder.nodes, &spec.platforms);
     if shares.is_empty() {
@@ -88,7 +115,14 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
         }
         .into());
     }
+    if let Files::Archive(archive) = &source.context {
+        archive.share(shares.len());
+    }
     let mut warnings = Vec::new();
+    let vcs = vcs.unwrap_or_else(|reason| {
+        warnings.push(Warning::NoVcs { reason });
+        Vcs::default()
+    });
     let mut nodes = Vec::new();
     for share in shares {
         nodes.push(plan_node(workspace, spec, &builder, share, &mut warnings).await?);
@@ -102,9 +136,18 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
     Ok(Plan {
         builder,
         source,
+        vcs,
+        large: LargeContexts::default(),
         nodes,
         warnings,
     })
+}
+
+/// Finds the files, and the version of the sources or the reason why it cannot be read.
+async fn files(spec: &BuildSpec) -> Result<(Source, Result<Vcs, String>), PlanError> {
+    let source = Source::find(spec).await?;
+    let vcs = vcs::read(spec.vcs, &source).await;
+    Ok((source, vcs))
 }
 
 async fn plan_node(

@@ -1,8 +1,10 @@
 //! Runs a build on one node: session, request, status.
 
 mod credentials;
+mod files;
 mod frontend;
 mod local_state;
+mod missing;
 mod several_outputs;
 mod shared_key;
 
@@ -18,10 +20,10 @@ use serde_json::Value;
 use crate::deliver::Deliveries;
 use crate::deliver::metadata::provenance_values;
 use crate::error::BuildError;
-use crate::plan::source::Source;
 use crate::plan::{NodePlan, Plan};
 use crate::spec::{BuildSpec, Cache, ProvenanceMode};
 use credentials::DockerCredentials;
+use files::Prepared;
 use frontend::OfNode;
 
 /// The result of a build on a node.
@@ -59,10 +61,11 @@ pub(crate) async fn solve(
     lifecycle::touch(workspace, &plan.builder)?;
     local_state::save(workspace, spec, plan, node, reference)?;
 
-    let mut request = request(spec, plan, node);
+    let files = files::prepare(&plan.source, workspace.store.directory())?;
+    let mut request = request(spec, plan, node, &files);
     request.reference = reference.to_owned();
     request.frontend_attrs.extend(attestations);
-    let session = session(workspace, &plan.source)?;
+    let session = session(workspace, plan, files);
     let has_several_manifests = node.platforms.len() > 1 || spec.attestations.is_any();
     let mut deliveries = Deliveries::new(workspace, has_several_manifests, status);
     for export in &node.exports {
@@ -73,7 +76,11 @@ pub(crate) async fn solve(
         .await;
     let solved = match solved {
         Ok(solved) => solved,
-        Err(error) => return Err(deliveries.give_up(error).await),
+        Err(error) => {
+            let missing = missing::explain(&error, &plan.source);
+            let error = deliveries.give_up(error).await;
+            return Err(error.because_of(missing));
+        }
     };
     let mut response = solved.exporter_response;
     deliveries.choose_id(&mut response);
@@ -142,11 +149,12 @@ async fn provenance(
 }
 
 /// Returns the request, without exporters.
-fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> SolveRequest {
+fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan, files: &Prepared) -> SolveRequest {
     let mut request = SolveRequest::dockerfile();
     request.frontend_attrs = frontend::attributes(
         spec,
-        &plan.source,
+        files,
+        &plan.vcs,
         &OfNode {
             platforms: &node.platforms,
             proxies: &node.proxies,
@@ -166,24 +174,10 @@ fn cache_entry(cache: &Cache) -> CacheEntry {
 }
 
 /// Returns the session with the services that the daemon may use.
-fn session(workspace: &Workspace, source: &Source) -> Result<Session, BuildError> {
-    let mut session =
+fn session(workspace: &Workspace, plan: &Plan, files: Prepared) -> Session {
+    let session =
         Session::builder().credentials(Arc::new(DockerCredentials(Arc::clone(&workspace.config))));
-    if let Source::Local {
-        context,
-        dockerfile_directory,
-        ..
-    } = source
-    {
-        session = session
-            .shared_key(shared_key::shared_key(
-                context,
-                workspace.store.directory(),
-            )?)
-            .directory("context", context)
-            .directory("dockerfile", dockerfile_directory);
-    }
-    Ok(session.build())
+    files.offer(session, &plan.source, &plan.large).build()
 }
 
 #[cfg(test)]

@@ -7,13 +7,15 @@ use iechor_build::plan::error::Ability;
 use iechor_build::spec::error::{OutputProblem, SpecError};
 use iechor_build::spec::exporter::TYPES;
 
-use super::{Kind, builders};
+use super::{Kind, builders, contexts};
 
 /// Returns the kind of an error of a build.
 pub(super) fn kind(error: &BuildError) -> Kind {
     match error {
         BuildError::Builder(error) => builders::kind(error),
-        BuildError::Solve(error) => Kind::of_buildkit(error),
+        BuildError::Solve(error) | BuildError::MissingFile { error, .. } => {
+            Kind::of_buildkit(error)
+        }
         _ => Kind::General,
     }
 }
@@ -23,6 +25,7 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
     Some(match error {
         BuildError::Spec(error) => return spec_hint(error),
         BuildError::Plan(error) => return plan_hint(error),
+        BuildError::MissingFile { missing, .. } => contexts::missing(missing),
         BuildError::SeveralOutputs => {
             "upgrade BuildKit to v0.13 or later, or use one --output at a time".into()
         }
@@ -50,7 +53,7 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
 
 fn spec_hint(error: &SpecError) -> Option<String> {
     Some(match error {
-        SpecError::StandardInput => "name a directory, and the Dockerfile with --file FILE".into(),
+        SpecError::NamedContext { .. } | SpecError::ContextName { .. } => contexts::named(),
         SpecError::EmptyKey { .. } => "--build-arg and --label take KEY=VALUE".into(),
         SpecError::Tag { .. } => {
             "--tag takes [REGISTRY/]NAME[:TAG], with NAME in lower case".into()
@@ -87,7 +90,7 @@ fn output_hint(problem: &OutputProblem) -> String {
 
 fn plan_hint(error: &PlanError) -> Option<String> {
     Some(match error {
-        PlanError::Dockerfile { .. } => "name the Dockerfile with --file FILE".into(),
+        PlanError::Dockerfile { .. } => return contexts::hint(error),
         PlanError::NoTag => "name the image with --tag".into(),
         PlanError::ToConsole { kind } => {
             format!("write it to a file with --output type={kind},dest=FILE, or to a pipe")
@@ -119,7 +122,13 @@ fn plan_hint(error: &PlanError) -> Option<String> {
         }
         PlanError::ContextNotFound { .. }
         | PlanError::ContextNotDirectory { .. }
-        | PlanError::NoNodes { .. }
+        | PlanError::StdinTwice
+        | PlanError::StdinAmbiguous
+        | PlanError::StdinEmpty
+        | PlanError::Stdin { .. }
+        | PlanError::NamedContext { .. }
+        | PlanError::Temporary { .. } => return contexts::hint(error),
+        PlanError::NoNodes { .. }
         | PlanError::DirectoryIsFile { .. }
         | PlanError::FileIsDirectory { .. } => return None,
     })

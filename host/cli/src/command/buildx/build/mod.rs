@@ -1,8 +1,9 @@
 //! `iechor buildx build`
 //!
-//! `flags` has the flags, `resolve` makes a build of them. The hints for errors of builds are in
+//! `flags` has the flags, `resolve` makes a build of them. `context` describes large contexts. The hints for errors of builds are in
 //! `failure`.
 
+mod context;
 mod flags;
 mod resolve;
 
@@ -71,9 +72,15 @@ async fn build(
 ) -> anyhow::Result<()> {
     let (builder, driver) = plan.builder();
     let (builder, driver) = (builder.to_owned(), driver.to_owned());
+    let large_contexts = plan.large_contexts();
     let display = Display::start(mode, Some(description(&builder, &driver)))?;
     let outcome = iechor_build::run::run(workspace, spec, plan, display.sender()).await;
     let warnings = display.finish().await?;
+    if !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
+        for context in large_contexts.take() {
+            terminal::show(&context::described(&context));
+        }
+    }
     if let Ok(result) = &outcome.result {
         for warning in result.warnings() {
             terminal::warn(warning);
@@ -132,5 +139,9 @@ fn text_of(warning: &Warning) -> String {
              cache. To push result image into registry use --push or to load image into docker use \
              --load"
         ),
+        // docker buildx prints the same.
+        Warning::NoVcs { reason } => {
+            format!("current commit information was not captured by the build: {reason}")
+        }
     }
 }
