@@ -2,9 +2,10 @@
 //!
 //! - `support` runs the binary in a sandbox, and removes everything that it created.
 //! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `authority`
-//!   issues their tokens, `web` is a web server, `git_server` one for Git, `daemon` a BuildKit that belongs to no
-//!   builder, `recorder` records what a client sends to it, `proxy` is a slow engine. `impostor` contains a
-//!   hostile engine and a hostile BuildKit, and `meddler` a BuildKit that changes the names of its results.
+//!   issues their tokens, `web` is a web server, `git_server` one for Git, `git_login_server` one that requires
+//!   authentication, `daemon` a BuildKit that belongs to no builder, `recorder` records what a client sends to
+//!   it, `proxy` is a slow engine. `impostor` contains a hostile engine and a hostile BuildKit, and `meddler` a
+//!   BuildKit that changes the names of its results.
 //!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
 //! - Every other module tests one part of the program.
 //!
@@ -20,6 +21,7 @@ mod control;
 mod daemon;
 #[path = "../generated.rs"]
 mod generated;
+mod git_login_server;
 mod git_server;
 mod impostor;
 mod meddler;
@@ -30,6 +32,7 @@ mod support;
 mod web;
 
 mod annotations;
+mod arguments;
 mod attestations;
 mod bad_input;
 mod builders;
@@ -38,8 +41,10 @@ mod calls;
 mod compiling;
 mod containerd_store;
 mod context_builder;
+mod contexts;
 mod credentials;
 mod destinations;
+mod dockerfiles;
 mod driver_tests;
 mod drivers;
 mod failures;
@@ -70,3 +75,4 @@ mod ssh;
 mod store;
 mod team;
 mod terminal;
+mod vcs;

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use base64::Engine as _;
 
 use crate::context::Context;
-use crate::git_server::GitServer;
+use crate::git_login_server::GitServer;
 use crate::support::Sandbox;
 
 /// A context whose build stores the sum of the secrets `one` and `two`.

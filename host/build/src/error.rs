@@ -43,6 +43,14 @@ pub enum BuildError {
         /// The answer of BuildKit.
         error: Box<iechor_buildkit::SolveError>,
     },
+    /// The build failed on the daemon, because a file is not part of the context.
+    #[error("failed to build: {error}")]
+    MissingFile {
+        /// The failure of the build.
+        error: iechor_buildkit::Error,
+        /// The file.
+        missing: MissingFile,
+    },
     /// The daemon supports only one output.
     // docker buildx prints the same.
     #[error(
@@ -94,6 +102,34 @@ impl From<BuilderError> for BuildError {
     }
 }
 
+/// A file that a Dockerfile needs and that is not part of the context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingFile {
+    /// Path relative to the context.
+    pub path: String,
+    /// The reason.
+    pub reason: Absence,
+}
+
+/// The reason why a file is not part of the context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// A line of an ignore file excludes it.
+    Excluded {
+        /// The ignore file.
+        file: PathBuf,
+        /// Number of the line, counted from 1.
+        line: usize,
+        /// The line.
+        pattern: String,
+    },
+    /// The file does not exist, and no ignore file excludes it.
+    NotThere {
+        /// The directory of the context.
+        context: PathBuf,
+    },
+}
+
 /// The purpose of a file of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -130,6 +166,14 @@ impl BuildError {
             Self::Builder(error) => error.is_cancelled(),
             Self::Solve(error) => matches!(error, iechor_buildkit::Error::Cancelled),
             _ => false,
+        }
+    }
+
+    /// Adds the file that caused the failure of a build, if it is known.
+    pub(crate) fn because_of(self, missing: Option<MissingFile>) -> Self {
+        match (self, missing) {
+            (Self::Solve(error), Some(missing)) => Self::MissingFile { error, missing },
+            (other, _) => other,
         }
     }
 }

@@ -19,6 +19,6 @@ mod solve;
 pub mod spec;
 pub mod warnings;
 
-pub use error::{BuildError, FileKind};
+pub use error::{Absence, BuildError, FileKind, MissingFile};
 pub use plan::{Plan, Warning, plan};
 pub use spec::BuildSpec;

@@ -55,6 +55,8 @@ pub use client::{Client, Device, GcPolicy, Version, Worker};
 pub use error::{Code, Error, FailedStep, SolveError, SourceError, source_snippet};
 pub use gateway::{Definition, FrontendRequest, FrontendResult, Gateway, Reference};
 pub use history::Provenance;
+pub use iechor_fsutil::ignore;
+pub use iechor_fsutil::{DirectorySize, Offered};
 pub use session::{Credential, CredentialSource, Session, SessionBuilder, new_id};
 pub use solve::{CacheEntry, ExportTarget, Exporter, SolveRequest, SolveResponse};
 pub use usage::{PruneRequest, UsageRecord};

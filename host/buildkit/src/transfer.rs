@@ -6,28 +6,31 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use iechor_fsutil::{Filter, Kept, ReceiveError, ReceiveOptions, SendOptions};
+use iechor_fsutil::{Filter, Kept, Offered, ReceiveError, ReceiveOptions, SendOptions};
 use tokio::sync::mpsc;
 
 use crate::error::with_causes;
 use crate::session::Failure;
 
-/// Sends the files of a directory that `filter` selects. The error is a message for the daemon.
+/// Sends the files of a directory that `filter` selects, and calls `offered` when all of them have been
+/// offered. The error is a message for the daemon.
 pub(crate) async fn send(
     directory: &Path,
     filter: Filter,
     incoming: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,
     outgoing: mpsc::Sender<Bytes>,
+    offered: impl FnOnce(Offered) + Send + 'static,
 ) -> Result<(), String> {
     // The daemon counts and reports the received data.
     let progress = |_| ();
-    iechor_fsutil::send(
+    iechor_fsutil::send_observed(
         directory,
         filter,
         SendOptions::default(),
         incoming,
         outgoing,
         progress,
+        offered,
     )
     .await
     .map(drop)

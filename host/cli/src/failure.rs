@@ -2,10 +2,11 @@
 //!
 //! The crates below return errors that carry data: a kind, a cause, and what a hint needs. Flags and
 //! commands are named here only: [`builders`], [`build`] and [`drivers`] have the hints of one crate
-//! each. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
+//! each, [`contexts`] those for the files of a build. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
 
 mod build;
 mod builders;
+mod contexts;
 mod drivers;
 
 use std::collections::BTreeSet;
@@ -171,7 +172,9 @@ fn engine_hint(failure: EngineErrorKind) -> Option<&'static str> {
 
 /// Returns the error of BuildKit, if the error is one.
 fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
-    if let Some(BuildError::Solve(error)) = error.downcast_ref() {
+    if let Some(BuildError::Solve(error) | BuildError::MissingFile { error, .. }) =
+        error.downcast_ref()
+    {
         return Some(error);
     }
     match error.downcast_ref() {

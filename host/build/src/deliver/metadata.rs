@@ -100,7 +100,7 @@ impl Metadata {
     /// begun.
     pub fn of_failure(error: &BuildError, reference: Option<String>, record: &Record) -> Self {
         let buildkit = match error {
-            BuildError::Solve(error) => Some(error),
+            BuildError::Solve(error) | BuildError::MissingFile { error, .. } => Some(error),
             _ => None,
         };
         let vertex = match buildkit {

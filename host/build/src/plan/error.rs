@@ -1,6 +1,7 @@
 //! Errors of plans.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 pub use iechor_buildkit::session::ssh::KeyFault;
@@ -53,6 +54,42 @@ pub enum PlanError {
         id: String,
         /// The cause.
         problem: SshFileProblem,
+    },
+    /// Standard input is the context and the Dockerfile.
+    // docker buildx prints the same.
+    #[error("invalid argument: can't use stdin for both build context and dockerfile")]
+    StdinTwice,
+    /// Standard input is a Dockerfile, and another Dockerfile is given.
+    // docker buildx prints the same.
+    #[error("ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles")]
+    StdinAmbiguous,
+    /// Standard input is empty.
+    #[error("standard input is empty, but a Dockerfile or an archive is expected")]
+    StdinEmpty,
+    /// Standard input cannot be read.
+    #[error("cannot read standard input: {reason}")]
+    Stdin {
+        /// The cause.
+        reason: String,
+    },
+    /// The directory of a named context cannot be used.
+    // docker buildx begins like this.
+    #[error("failed to get build context {name}: stat {}: {reason}", .path.display())]
+    NamedContext {
+        /// The name of the context.
+        name: String,
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// A temporary directory cannot be created or written to.
+    #[error("cannot use a temporary directory in {}: {reason}", .directory.display())]
+    Temporary {
+        /// The directory of temporary files.
+        directory: PathBuf,
+        /// The cause.
+        reason: String,
     },
     /// The builder has no nodes.
     #[error("builder {builder} has no nodes")]
@@ -160,6 +197,16 @@ pub enum SshFileProblem {
     // docker buildx prints the same.
     #[error("invalid combination of keys and sockets")]
     SocketAndKeys,
+}
+
+impl PlanError {
+    /// Returns the error of a temporary directory that cannot be used.
+    pub(super) fn temporary(error: io::Error) -> Self {
+        Self::Temporary {
+            directory: std::env::temp_dir(),
+            reason: error.to_string(),
+        }
+    }
 }
 
 /// An ability that some drivers lack.

@@ -2,12 +2,18 @@
 
 mod abilities;
 mod check;
+pub(crate) mod dockerfile;
 pub mod error;
 pub mod exports;
+pub mod large;
 mod nodes;
+mod pieces;
 mod secrets;
 pub mod source;
 mod ssh;
+mod stdin;
+mod vcs;
+mod zstd;
 
 use iechor_builder::node::LiveNode;
 use iechor_builder::store::NodeGroup;
@@ -20,10 +26,13 @@ pub use abilities::Abilities;
 pub use error::PlanError;
 pub use exports::{Delivery, Export};
 pub use source::Source;
+pub(crate) use vcs::Vcs;
 
 use crate::error::BuildError;
 use crate::spec::{BuildSpec, SpecError, Tag};
+use large::LargeContexts;
 use nodes::Share;
+use source::Files;
 
 /// A checked build that is assigned to the nodes of a builder.
 pub struct Plan {
@@ -35,6 +44,10 @@ pub struct Plan {
     pub(crate) secrets: Secrets,
     /// The SSH agents that the build may use.
     pub(crate) ssh_agents: Agents,
+    /// Information about the version of the files.
+    pub(crate) vcs: Vcs,
+    /// Large contexts, which are noted while they are sent.
+    pub(crate) large: LargeContexts,
     /// The parts of the nodes; at least one.
     pub(crate) nodes: Vec<NodePlan>,
     /// Warnings to display before the build.
@@ -72,12 +85,22 @@ pub enum Warning {
         /// The driver.
         driver: String,
     },
+    /// The version of the sources could not be read.
+    NoVcs {
+        /// The cause.
+        reason: String,
+    },
 }
 
 impl Plan {
     /// Returns the names of the builder and of its driver.
     pub fn builder(&self) -> (&str, &str) {
         (&self.builder.name, &self.builder.driver)
+    }
+
+    /// Returns the large contexts of the build. They are known after they have been sent.
+    pub fn large_contexts(&self) -> LargeContexts {
+        self.large.clone()
     }
 }
 
@@ -91,14 +114,15 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
     if syntax.is_some_and(|syntax| syntax.trim().is_empty()) {
         return Err(SpecError::EmptySyntax.into());
     }
-    let source = Source::find(&spec.context, spec.dockerfile.as_deref())?;
-    // A pipe with a secret may not come to its end.
-    let sensitive = async {
+    let found = async {
         let secrets = secrets::find(&spec.secrets).await?;
-        Ok::<_, PlanError>((secrets, ssh::find(&spec.ssh_agents).await?))
+        let ssh_agents = ssh::find(&spec.ssh_agents).await?;
+        let (source, vcs) = files(spec).await?;
+        Ok::<_, BuildError>((secrets, ssh_agents, source, vcs))
     };
-    let (secrets, ssh_agents) = tokio::select! {
-        found = sensitive => found?,
+    let (secrets, ssh_agents, source, vcs) = tokio::select! {
+        found = found => found?,
+        // Reading standard input, or a pipe with a secret, may take any time.
         () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the build").into()),
     };
     let builder = workspace.builder(None)?;
@@ -109,7 +133,14 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
         }
         .into());
     }
+    if let Files::Archive(archive) = &source.context {
+        archive.share(shares.len());
+    }
     let mut warnings = Vec::new();
+    let vcs = vcs.unwrap_or_else(|reason| {
+        warnings.push(Warning::NoVcs { reason });
+        Vcs::default()
+    });
     let mut nodes = Vec::new();
     for share in shares {
         nodes.push(plan_node(workspace, spec, &builder, share, &mut warnings).await?);
@@ -125,9 +156,18 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
         source,
         secrets,
         ssh_agents,
+        vcs,
+        large: LargeContexts::default(),
         nodes,
         warnings,
     })
+}
+
+/// Finds the files, and the version of the sources or the reason why it cannot be read.
+async fn files(spec: &BuildSpec) -> Result<(Source, Result<Vcs, String>), PlanError> {
+    let source = Source::find(spec).await?;
+    let vcs = vcs::read(spec.vcs, &source).await;
+    Ok((source, vcs))
 }
 
 async fn plan_node(

@@ -9,7 +9,7 @@ use iechor_builder::{BuilderError, Workspace};
 
 use crate::error::BuildError;
 use crate::plan::{NodePlan, Plan};
-use crate::spec::{BuildSpec, Context};
+use crate::spec::{BuildSpec, Context, Dockerfile};
 
 /// The name of the only target of a build that no definition file describes, as in docker buildx.
 const TARGET: &str = "default";
@@ -36,11 +36,21 @@ pub(super) fn save(
 }
 
 fn state(spec: &BuildSpec) -> LocalState {
-    let dockerfile = spec.dockerfile.clone().unwrap_or_default();
-    let (local_path, dockerfile) = match &spec.context {
-        Context::Directory(directory) => (text(absolute(directory)), absolute(&dockerfile)),
-        // The Dockerfile is relative to the context.
-        Context::Remote(url) => (url.clone(), dockerfile),
+    // Standard input is `-`, as in docker buildx.
+    let dockerfile = match &spec.dockerfile {
+        Dockerfile::Default => PathBuf::new(),
+        Dockerfile::StandardInput => "-".into(),
+        Dockerfile::Remote(url) => url.into(),
+        Dockerfile::File(path) => match &spec.context {
+            Context::Directory(_) => absolute(path),
+            // The Dockerfile is relative to the context.
+            Context::Remote(_) | Context::StandardInput => path.clone(),
+        },
+    };
+    let local_path = match &spec.context {
+        Context::Directory(directory) => text(absolute(directory)),
+        Context::Remote(url) => url.clone(),
+        Context::StandardInput => "-".to_owned(),
     };
     LocalState {
         target: TARGET.to_owned(),
@@ -68,7 +78,7 @@ mod tests {
         let here = std::env::current_dir().expect("somewhere");
         let in_here = |name: &str| text(here.join(name));
         let spec = BuildSpec {
-            dockerfile: Some("other/Dockerfile".into()),
+            dockerfile: Dockerfile::File("other/Dockerfile".into()),
             ..BuildSpec::new(Context::Directory(".".into()))
         };
         let local = state(&spec);
@@ -78,12 +88,15 @@ mod tests {
 
         let url = "https://example.com/a.git";
         let spec = BuildSpec {
-            dockerfile: Some("sub/Dockerfile".into()),
+            dockerfile: Dockerfile::File("sub/Dockerfile".into()),
             ..BuildSpec::new(Context::Remote(url.into()))
         };
         let remote = state(&spec);
         assert_eq!(remote.local_path, url);
         assert_eq!(remote.dockerfile_path, "sub/Dockerfile");
+
+        let input = state(&BuildSpec::new(Context::StandardInput));
+        assert_eq!(input.local_path, "-");
 
         let default = state(&BuildSpec::new(Context::Directory("a".into())));
         assert_eq!(default.local_path, in_here("a"));

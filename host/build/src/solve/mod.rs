@@ -2,9 +2,11 @@
 
 mod credentials;
 mod entitlements;
+mod files;
 mod frontend;
 mod guard;
 mod local_state;
+mod missing;
 mod several_outputs;
 mod shared_key;
 mod work;
@@ -21,10 +23,10 @@ use serde_json::Value;
 use crate::deliver::Deliveries;
 use crate::deliver::metadata::provenance_values;
 use crate::error::BuildError;
-use crate::plan::source::Source;
 use crate::plan::{NodePlan, Plan};
 use crate::spec::{BuildSpec, Cache, Entitlement, ProvenanceMode};
 use credentials::DockerCredentials;
+use files::Prepared;
 use frontend::OfNode;
 use guard::Failure;
 
@@ -68,13 +70,14 @@ pub(crate) async fn solve(
         local_state::save(workspace, spec, plan, node, reference)?;
     }
 
-    let (mut request, entitlements) = request(spec, plan, node);
+    let files = files::prepare(&plan.source, workspace.store.directory())?;
+    let (mut request, entitlements) = request(spec, plan, node, &files);
     let cancel = &workspace.cancel;
     let name = &node.node.name;
     entitlements::check(&client, watch.as_ref(), cancel, name, &entitlements).await?;
     request.reference = reference.to_owned();
     request.frontend_attrs.extend(attestations);
-    let session = session(workspace, spec, plan, status)?;
+    let session = session(workspace, spec, plan, files, status);
     let has_several_manifests = node.platforms.len() > 1 || spec.attestations.is_any();
     let mut deliveries = Deliveries::new(workspace, has_several_manifests, status);
     for export in &node.exports {
@@ -91,9 +94,10 @@ pub(crate) async fn solve(
     let solved = match guard::guarded(&client, watch.as_ref(), build).await {
         Ok(solved) => solved,
         Err(Failure { error, incident }) => {
+            let missing = missing::explain(&error, &plan.source);
             return Err(match (deliveries.give_up(error).await, incident) {
                 (BuildError::Solve(_), Some(incident)) => BuildError::Lost { incident },
-                (error, _) => error,
+                (error, _) => error.because_of(missing),
             });
         }
     };
@@ -178,11 +182,17 @@ async fn provenance(
 }
 
 /// Returns the request, without exporters, and its entitlements.
-fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> (SolveRequest, Vec<Entitlement>) {
+fn request(
+    spec: &BuildSpec,
+    plan: &Plan,
+    node: &NodePlan,
+    files: &Prepared,
+) -> (SolveRequest, Vec<Entitlement>) {
     let mut request = SolveRequest::dockerfile();
     request.frontend_attrs = frontend::attributes(
         spec,
-        &plan.source,
+        files,
+        &plan.vcs,
         &OfNode {
             platforms: &node.platforms,
             proxies: &node.proxies,
@@ -216,8 +226,9 @@ fn session(
     workspace: &Workspace,
     spec: &BuildSpec,
     plan: &Plan,
+    files: Prepared,
     status: &StatusSender,
-) -> Result<Session, BuildError> {
+) -> Session {
     let credentials = DockerCredentials::new(workspace, spec.fetch_tokens, status);
     let mut session = Session::builder().credentials(Arc::new(credentials));
     if !plan.secrets.is_empty() {
@@ -226,21 +237,7 @@ fn session(
     if !plan.ssh_agents.is_empty() {
         session = session.ssh_agents(plan.ssh_agents.clone());
     }
-    if let Source::Local {
-        context,
-        dockerfile_directory,
-        ..
-    } = &plan.source
-    {
-        session = session
-            .shared_key(shared_key::shared_key(
-                context,
-                workspace.store.directory(),
-            )?)
-            .directory("context", context)
-            .directory("dockerfile", dockerfile_directory);
-    }
-    Ok(session.build())
+    files.offer(session, &plan.source, &plan.large).build()
 }
 
 #[cfg(test)]

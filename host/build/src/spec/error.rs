@@ -13,9 +13,20 @@ pub enum SpecError {
     // docker buildx prints the same.
     #[error("please specify build context (e.g. \".\" for the current directory)")]
     NoContext,
-    /// The context or the Dockerfile is standard input.
-    #[error("reading the context or the Dockerfile from standard input is not supported")]
-    StandardInput,
+    /// A named context is not `NAME=SOURCE`.
+    // docker buildx prints the same.
+    #[error("invalid context value: {text}, expected key=value")]
+    NamedContext {
+        /// The text.
+        text: String,
+    },
+    /// The name of a named context is not an image reference.
+    // docker buildx prints the same.
+    #[error("invalid context name {name}: invalid reference format")]
+    ContextName {
+        /// The name.
+        name: String,
+    },
     /// A pair begins with `=`.
     // docker buildx prints the same.
     #[error("invalid key-value pair {text:?}: empty key")]

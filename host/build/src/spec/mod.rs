@@ -1,13 +1,13 @@
 //! All settings of a build, as types.
 //!
-//! Settings that are not supported yet belong here as well: named contexts beside [`Context`], the network
-//! beside [`BuildSpec::pull`].
+//! Settings that are not supported yet belong here as well, for example the network beside [`BuildSpec::pull`].
 //! `solve/frontend.rs` turns them into attributes of BuildKit's frontend.
 
 pub mod annotation;
 pub mod attestation;
 mod cache;
 mod call;
+mod context;
 mod entitlement;
 pub mod error;
 pub mod exporter;
@@ -16,7 +16,9 @@ pub mod parse;
 pub mod secret;
 pub mod ssh;
 mod tag;
+pub mod url;
 mod value;
+mod vcs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,6 +29,7 @@ pub use annotation::Annotation;
 pub use attestation::Attestations;
 pub use cache::{Cache, CacheKind};
 pub use call::Call;
+pub use context::{Context, Dockerfile, NamedContext, NamedSource};
 pub use entitlement::Entitlement;
 pub use error::SpecError;
 pub use exporter::Exporter;
@@ -35,14 +38,19 @@ pub use secret::{Secret, SecretSource};
 pub use ssh::SshAgent;
 pub use tag::Tag;
 pub use value::Attributes;
+pub use vcs::VcsInfo;
 
 /// The settings of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildSpec {
     /// The source of the files.
     pub context: Context,
-    /// The Dockerfile; `None` for the default Dockerfile of the context.
-    pub dockerfile: Option<PathBuf>,
+    /// The Dockerfile.
+    pub dockerfile: Dockerfile,
+    /// Further contexts, each name once.
+    pub named_contexts: Vec<NamedContext>,
+    /// The information about the version of the sources that the build records.
+    pub vcs: VcsInfo,
     /// The stage to build; `None` for the last one.
     pub target: Option<String>,
     /// Build arguments, by name. They take precedence over the proxies of the configuration.
@@ -91,21 +99,14 @@ pub struct BuildSpec {
     pub iid_file: Option<PathBuf>,
 }
 
-/// The source of the files of a build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Context {
-    /// A local directory.
-    Directory(PathBuf),
-    /// A URL that BuildKit fetches.
-    Remote(String),
-}
-
 impl BuildSpec {
     /// Creates a build of a context with default settings.
     pub fn new(context: Context) -> Self {
         Self {
             context,
-            dockerfile: None,
+            dockerfile: Dockerfile::Default,
+            named_contexts: Vec::new(),
+            vcs: VcsInfo::default(),
             target: None,
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),

@@ -73,24 +73,6 @@ impl SshAgent {
     }
 }
 
-/// Returns whether a URL is that of a Git repository which is accessed over SSH. BuildKit then uses the agent
-/// `default`, so docker buildx offers it even if the user names no agent.
-pub fn is_git_over_ssh(url: &str) -> bool {
-    if let Some((scheme, _)) = url.split_once("://") {
-        return scheme == "ssh";
-    }
-    // The form of scp: USER@HOST:PATH.
-    let Some((user, rest)) = url.split_once('@') else {
-        return false;
-    };
-    let is_name = |text: &str, more: &str| {
-        let mut characters = text.chars();
-        !text.is_empty() && characters.all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-    };
-    rest.split_once(':')
-        .is_some_and(|(host, path)| is_name(user, "_-") && is_name(host, ".-") && !path.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,27 +120,5 @@ mod tests {
         }
         let named = SshAgent::parse_all(&["default=/a"], None);
         assert_eq!(named.map(|agents| agents.len()), Ok(1));
-    }
-
-    #[test]
-    fn repositories_over_ssh_are_recognised() {
-        for url in [
-            "ssh://git@example.com/a.git",
-            "ssh://example.com:2222/a.git#main",
-            "git@github.com:a/b.git",
-            "git@example.com:a.git#main:sub",
-        ] {
-            assert!(is_git_over_ssh(url), "{url}");
-        }
-        for url in [
-            "https://git@example.com/a.git",
-            "http://user:password@example.com/a.git",
-            "git://example.com/a.git",
-            "github.com/a/b",
-            "a/b@c",
-            ".",
-        ] {
-            assert!(!is_git_over_ssh(url), "{url}");
-        }
     }
 }

@@ -11,6 +11,7 @@ mod health;
 pub mod secrets;
 mod service;
 pub mod ssh;
+pub mod upload;
 
 use std::fmt;
 use std::sync::Arc;

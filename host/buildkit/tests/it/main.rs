@@ -19,6 +19,7 @@ mod real;
 mod secrets;
 mod session;
 mod ssh;
+mod upload;
 
 use std::pin::Pin;
 use std::sync::Arc;

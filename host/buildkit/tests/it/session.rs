@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use iechor_buildkit::session::auth::{Token, TokenAuthority, TokenRequest};
 use iechor_buildkit::session::secrets::Secrets;
 use iechor_buildkit::session::ssh::Agents;
+use iechor_buildkit::session::upload::Uploads;
 use iechor_buildkit::{
     Credential, CredentialSource, ExportTarget, Exporter, Session, SolveRequest,
 };
@@ -33,6 +34,7 @@ const CHECK_AGENT: &str = "/moby.sshforward.v1.SSH/CheckAgent";
 const FORWARD_AGENT: &str = "/moby.sshforward.v1.SSH/ForwardAgent";
 const FILE_SYNC: &str = "/moby.filesync.v1.FileSync/DiffCopy";
 const FILE_SEND: &str = "/moby.filesync.v1.FileSend/DiffCopy";
+const PULL: &str = "/moby.upload.v1.Upload/Pull";
 
 /// A source that counts its look-ups, which never end.
 #[derive(Default)]
@@ -65,6 +67,7 @@ fn everything() -> (Session, TempDir) {
         .credentials(Arc::<Waiting>::default())
         .secrets(Secrets::default().value("token", "x"))
         .ssh_agents(Agents::default().keys("default", Vec::new()))
+        .uploads(Uploads::default())
         .build();
     (session, context)
 }
@@ -120,6 +123,7 @@ async fn what_is_offered_is_announced_and_nothing_else() {
             FORWARD_AGENT,
             FILE_SYNC,
             FILE_SEND,
+            PULL,
         ];
         expected.sort();
         assert_eq!(announced, expected);
@@ -145,6 +149,7 @@ async fn a_method_of_a_service_that_was_not_attached_is_refused() {
             FORWARD_AGENT,
             FILE_SYNC,
             FILE_SEND,
+            PULL,
         ] {
             let status = caller.call(path, &[], endless(1)).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{path}: {status}");

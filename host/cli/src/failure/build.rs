@@ -9,7 +9,7 @@ use iechor_build::spec::exporter::TYPES;
 use iechor_build::spec::ssh::SshProblem;
 use iechor_builder::node::watch::{Incident, IncidentKind};
 
-use super::{Kind, builders};
+use super::{Kind, builders, contexts};
 
 /// The forms of `--secret` and `--ssh`.
 const SECRET: &str = "--secret takes id=ID,src=FILE or id=ID,env=VARIABLE";
@@ -20,7 +20,9 @@ const SSH: &str =
 pub(super) fn kind(error: &BuildError) -> Kind {
     match error {
         BuildError::Builder(error) => builders::kind(error),
-        BuildError::Solve(error) => Kind::of_buildkit(error),
+        BuildError::Solve(error) | BuildError::MissingFile { error, .. } => {
+            Kind::of_buildkit(error)
+        }
         BuildError::Entitlement { error, .. } => Kind::of_code(Some(error.code)),
         _ => Kind::General,
     }
@@ -37,6 +39,7 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
              '--allow-insecure-entitlement {}'`",
             entitlement.name()
         ),
+        BuildError::MissingFile { missing, .. } => contexts::missing(missing),
         BuildError::SeveralOutputs => {
             "upgrade BuildKit to v0.13 or later, or use one --output at a time".into()
         }
@@ -81,7 +84,7 @@ fn incident_hint(incident: &Incident) -> Option<String> {
 
 fn spec_hint(error: &SpecError) -> Option<String> {
     Some(match error {
-        SpecError::StandardInput => "name a directory, and the Dockerfile with --file FILE".into(),
+        SpecError::NamedContext { .. } | SpecError::ContextName { .. } => contexts::named(),
         SpecError::EmptyKey { .. } => "--build-arg and --label take KEY=VALUE".into(),
         SpecError::Tag { .. } => {
             "--tag takes [REGISTRY/]NAME[:TAG], with NAME in lower case".into()
@@ -133,7 +136,6 @@ fn output_hint(problem: &OutputProblem) -> String {
 
 fn plan_hint(error: &PlanError) -> Option<String> {
     Some(match error {
-        PlanError::Dockerfile { .. } => "name the Dockerfile with --file FILE".into(),
         PlanError::SecretFile { .. } => SECRET.into(),
         PlanError::LargeSecret { .. } => {
             "--secret takes at most 500 KiB; a step can mount a larger file of the context".into()
@@ -150,6 +152,7 @@ fn plan_hint(error: &PlanError) -> Option<String> {
             }
             SshFileProblem::File { .. } | SshFileProblem::Socket { .. } => SSH.into(),
         },
+        PlanError::Dockerfile { .. } => return contexts::hint(error),
         PlanError::NoTag => "name the image with --tag".into(),
         PlanError::ToConsole { kind } => {
             format!("write it to a file with --output type={kind},dest=FILE, or to a pipe")
@@ -181,7 +184,13 @@ fn plan_hint(error: &PlanError) -> Option<String> {
         }
         PlanError::ContextNotFound { .. }
         | PlanError::ContextNotDirectory { .. }
-        | PlanError::NoNodes { .. }
+        | PlanError::StdinTwice
+        | PlanError::StdinAmbiguous
+        | PlanError::StdinEmpty
+        | PlanError::Stdin { .. }
+        | PlanError::NamedContext { .. }
+        | PlanError::Temporary { .. } => return contexts::hint(error),
+        PlanError::NoNodes { .. }
         | PlanError::DirectoryIsFile { .. }
         | PlanError::FileIsDirectory { .. } => return None,
     })

@@ -1,5 +1,6 @@
 //! The flags of `iechor buildx build`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,12 +11,15 @@ use crate::command::Format;
 /// Start a build
 #[derive(Debug, Args)]
 pub struct Build {
-    /// Directory or URL of the build context
-    #[arg(value_name = "PATH | URL")]
-    pub(super) context: String,
-    /// Name of the Dockerfile (default: PATH/Dockerfile)
+    /// Directory or URL of the build context, or - for an archive or a Dockerfile on standard input
+    #[arg(value_name = "PATH | URL | -")]
+    pub(super) context: OsString,
+    /// Name of the Dockerfile, or - for standard input (default: PATH/Dockerfile)
     #[arg(short, long, value_name = "FILE")]
-    pub(super) file: Option<PathBuf>,
+    pub(super) file: Option<OsString>,
+    /// Additional build context, for example NAME=PATH or NAME=docker-image://IMAGE
+    #[arg(long = "build-context", value_name = "CONTEXT")]
+    pub(super) build_contexts: Vec<OsString>,
     /// Name of the image, as [REGISTRY/]NAME[:TAG]
     #[arg(short = 't', long = "tag", value_name = "NAME")]
     pub(super) tags: Vec<String>,

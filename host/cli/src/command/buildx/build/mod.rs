@@ -1,21 +1,20 @@
 //! `iechor buildx build`
 //!
-//! `flags` has the flags, `resolve` makes a build of them. The hints for errors of builds are in
+//! `flags` has the flags, `resolve` makes a build of them. `context` describes large contexts. The hints for errors of builds are in
 //! `failure`.
 
 mod call;
+mod context;
 mod flags;
 mod resolve;
 mod warnings;
-
-use std::path::Path;
 
 use anyhow::bail;
 use iechor_build::deliver::result::BuildResult;
 use iechor_build::deliver::result_files;
 use iechor_build::deliver::view::BuildView;
 use iechor_build::run::Outcome;
-use iechor_build::spec::Exporter;
+use iechor_build::spec::{Dockerfile, Exporter};
 use iechor_build::warnings::Tap;
 use iechor_build::{BuildError, BuildSpec, Plan, Warning};
 use iechor_builder::Workspace;
@@ -82,6 +81,7 @@ async fn build(
 ) -> anyhow::Result<()> {
     let (builder, driver) = plan.builder();
     let (builder, driver) = (builder.to_owned(), driver.to_owned());
+    let large_contexts = plan.large_contexts();
     let display = Display::start(mode, Some(description(&builder, &driver)))?;
     let tap = Tap::on(display.sender().clone());
     let outcome = iechor_build::run::run(workspace, spec, plan, tap.sender()).await;
@@ -90,6 +90,11 @@ async fn build(
     if !matches!(mode, Mode::Quiet | Mode::RawJson) {
         let list = warnings::text(&warnings, printing.debug);
         list.iter().for_each(terminal::show);
+    }
+    if !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
+        for context in large_contexts.take() {
+            terminal::show(&context::described(&context));
+        }
     }
     if let Ok(result) = &outcome.result {
         for warning in result.warnings() {
@@ -107,7 +112,11 @@ async fn build(
 /// Prints what the frontend answered to a call, or says about its result.
 fn print_answer(spec: &BuildSpec, result: &BuildResult) -> anyhow::Result<()> {
     if let (Some(call), Some(answer)) = (&spec.call, result.answer()) {
-        let dockerfile = spec.dockerfile.as_deref().map(Path::to_string_lossy);
+        let dockerfile = match &spec.dockerfile {
+            Dockerfile::File(path) => Some(path.to_string_lossy()),
+            Dockerfile::Remote(url) => Some(url.into()),
+            Dockerfile::Default | Dockerfile::StandardInput => None,
+        };
         call::print(call, answer, dockerfile.as_deref())?;
     }
     if let Some(message) = result.inline_message() {
@@ -165,5 +174,9 @@ fn text_of(warning: &Warning) -> String {
              cache. To push result image into registry use --push or to load image into docker use \
              --load"
         ),
+        // docker buildx prints the same.
+        Warning::NoVcs { reason } => {
+            format!("current commit information was not captured by the build: {reason}")
+        }
     }
 }

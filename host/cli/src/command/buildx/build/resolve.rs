@@ -3,9 +3,10 @@
 use anyhow::bail;
 use iechor_build::BuildSpec;
 use iechor_build::spec::attestation::{PROVENANCE, SBOM};
-use iechor_build::spec::ssh::is_git_over_ssh;
+use iechor_build::spec::url::is_git_over_ssh;
 use iechor_build::spec::{
-    Call, Context, Entitlement, MetadataFile, ProvenanceMode, Secret, SpecError, SshAgent, parse,
+    Call, Context, Dockerfile, Entitlement, MetadataFile, ProvenanceMode, Secret, SpecError,
+    SshAgent, VcsInfo, parse,
 };
 use iechor_progress::Mode;
 
@@ -63,9 +64,10 @@ pub fn spec(
     flags: Build,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<BuildSpec, SpecError> {
-    let mut spec = BuildSpec::new(parse::context(&flags.context)?);
-    let dockerfile = flags.file.as_deref().map(parse::dockerfile);
-    spec.dockerfile = dockerfile.transpose()?;
+    let mut spec = BuildSpec::new(Context::parse(&flags.context)?);
+    spec.dockerfile = Dockerfile::parse(&flags.file.unwrap_or_default());
+    spec.named_contexts = parse::named_contexts(&flags.build_contexts)?;
+    spec.vcs = vcs(&environment);
     spec.target = flags.target.filter(|target| !target.is_empty());
     spec.platforms = parse::platforms(&flags.platforms)?;
     spec.no_cache = flags.no_cache;
@@ -77,11 +79,9 @@ pub fn spec(
         spec.build_args
             .extend(value.map(|value| (name.to_owned(), value)));
     }
-    let is_given = |name: &String| name.eq_ignore_ascii_case(EPOCH);
-    if !spec.build_args.keys().any(is_given) {
-        let epoch = environment(EPOCH);
-        spec.build_args
-            .extend(epoch.map(|epoch| (EPOCH.to_owned(), epoch)));
+    let epoch = environment(EPOCH).filter(|epoch| !epoch.is_empty());
+    if let Some(epoch) = epoch {
+        spec.build_args.entry(EPOCH.to_owned()).or_insert(epoch);
     }
     for text in &flags.labels {
         let (name, value) = parse::pair(text)?;
@@ -165,13 +165,26 @@ fn ssh_agents(
     Ok(SshAgent::parse_all(&texts, socket.as_deref())?)
 }
 
+/// Returns which information about the version of the sources is recorded.
+fn vcs(environment: impl Fn(&str) -> Option<String>) -> VcsInfo {
+    let is_on = |name: &str| environment(name).and_then(|value| parse::boolean(&value));
+    // As in docker buildx, other values do not count.
+    let labels = environment("BUILDX_GIT_LABELS").unwrap_or_default();
+    let default = VcsInfo::default();
+    VcsInfo {
+        in_provenance: is_on("BUILDX_GIT_INFO").unwrap_or(default.in_provenance),
+        as_labels: labels == "full" || parse::boolean(&labels).unwrap_or(default.as_labels),
+        marks_dirty: is_on("BUILDX_GIT_CHECK_DIRTY").unwrap_or(default.marks_dirty),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use clap::Parser;
     use iechor_build::spec::exporter::Image;
-    use iechor_build::spec::{Exporter, SecretSource};
+    use iechor_build::spec::{Exporter, NamedSource, SecretSource};
 
     use super::*;
 
@@ -224,7 +237,7 @@ mod tests {
             spec.exporters,
             [Exporter::Image(Image::only_to_push()), Exporter::to_load()]
         );
-        assert_eq!(spec.dockerfile, Some("other/Dockerfile".into()));
+        assert_eq!(spec.dockerfile, Dockerfile::File("other/Dockerfile".into()));
         let file = MetadataFile {
             path: "m".into(),
             provenance: ProvenanceMode::Max,
@@ -278,9 +291,58 @@ mod tests {
             let is_read = !name.starts_with("BUILDX_NO_DEFAULT_ATT");
             is_read.then(|| "environment".to_owned())
         };
-        let spec = resolved("--build-arg source_date_epoch=0 .", environment).expect("read");
-        assert_eq!(pairs(&spec.build_args), ["source_date_epoch=0"]);
+        let spec = resolved("--build-arg SOURCE_DATE_EPOCH=0 .", environment).expect("read");
+        assert_eq!(pairs(&spec.build_args), ["SOURCE_DATE_EPOCH=0"]);
         assert!(spec.default_load, "not a boolean");
+        // An empty variable does not count, as in docker buildx.
+        let empty = |name: &str| (name == EPOCH).then(String::new);
+        let spec = resolved(".", empty).expect("read");
+        assert_eq!(pairs(&spec.build_args), [""; 0]);
+    }
+
+    #[test]
+    fn variables_choose_the_information_about_the_version() {
+        let with = |name: &'static str, value: &'static str| {
+            vcs(move |asked| (asked == name).then(|| value.to_owned()))
+        };
+        let default = VcsInfo::default();
+        assert!(default.in_provenance && !default.as_labels && !default.marks_dirty);
+        assert!(!with("BUILDX_GIT_INFO", "0").in_provenance);
+        assert!(with("BUILDX_GIT_INFO", "banana").in_provenance);
+        for value in ["full", "1", "true"] {
+            assert!(with("BUILDX_GIT_LABELS", value).as_labels, "{value}");
+        }
+        for value in ["", "false", "banana"] {
+            assert!(!with("BUILDX_GIT_LABELS", value).as_labels, "{value}");
+        }
+        assert!(with("BUILDX_GIT_CHECK_DIRTY", "true").marks_dirty);
+    }
+
+    #[test]
+    fn an_empty_name_of_a_dockerfile_is_the_default() {
+        let words = ["build", "--file", "", "."];
+        let flags = Line::try_parse_from(words).expect("flags").build;
+        let spec = spec(flags, |_| None).expect("well-formed");
+        assert_eq!(spec.dockerfile, Dockerfile::Default);
+    }
+
+    #[test]
+    fn paths_need_not_be_unicode() {
+        use std::ffi::OsString;
+        use std::os::unix::ffi::OsStringExt as _;
+        let word = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let words = [
+            word(b"build"),
+            word(b"--file=a\xff"),
+            word(b"--build-context=x=c\xff"),
+            word(b"b\xff"),
+        ];
+        let flags = Line::try_parse_from(words).expect("flags").build;
+        let spec = spec(flags, |_| None).expect("well-formed");
+        assert_eq!(spec.dockerfile, Dockerfile::File(word(b"a\xff").into()));
+        assert_eq!(spec.context, Context::Directory(word(b"b\xff").into()));
+        let named = NamedSource::Directory(word(b"c\xff").into());
+        assert_eq!(spec.named_contexts[0].source, named);
     }
 
     #[test]
@@ -364,8 +426,11 @@ mod tests {
             ("--sbom x .", "invalid value x"),
             ("--secret src=a .", "secret missing ID"),
             ("--ssh default .", "make sure SSH_AUTH_SOCK is set"),
-            ("-f - .", "standard input"),
-            ("-", "standard input"),
+            (
+                "--build-context a .",
+                "invalid context value: a, expected key=value",
+            ),
+            ("--build-context A=b .", "invalid context name A"),
         ] {
             let error = resolved(line, |_| None).expect_err(line).to_string();
             assert!(error.contains(words), "{line}: {error}");
