@@ -5,6 +5,7 @@
 //!
 //! - [`Client`] reads and writes manifests and blobs of one repository. [`Artifact`] is a name in a
 //!   registry. [`manifest`] defines the format of manifests.
+//! - [`layout`] is a directory with an OCI layout.
 //! - [`download`] fetches a file from a web server.
 //! - [`digest`] identifies content.
 //! - `web` sends every request.
@@ -14,6 +15,7 @@
 pub mod artifact;
 pub mod digest;
 mod error;
+pub mod layout;
 pub mod manifest;
 mod oci;
 mod web;
@@ -21,6 +23,7 @@ mod web;
 pub use artifact::{Artifact, ArtifactError};
 pub use digest::Digest;
 pub use error::{AccessFault, RegistryError};
+pub use layout::{Layout, LayoutError};
 pub use oci::{Access, Client, Received};
 pub use web::{download, normal_address};
 
