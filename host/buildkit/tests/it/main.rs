@@ -1,5 +1,5 @@
 //! The client against a fake daemon with faults (`fake`), which also calls the session (`session`,
-//! `secrets`), and against a real BuildKit (`real`).
+//! `secrets`, `content`), and against a real BuildKit (`real`).
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 )]
 
 mod caller;
+mod content;
 mod control;
 mod fake;
 mod history;

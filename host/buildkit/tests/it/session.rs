@@ -10,6 +10,7 @@ use bollard_buildkit_proto::moby::filesync::v1::CredentialsRequest;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
+use iechor_buildkit::session::content::ContentStore;
 use iechor_buildkit::session::secrets::Secrets;
 use iechor_buildkit::{
     Credential, CredentialSource, ExportTarget, Exporter, Session, SolveRequest,
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::caller::{body, calling, endless, once, open};
+use crate::content::{ABORT, INFO, LIST, LIST_STATUSES, READ, STATUS, STORE, UPDATE, WRITE};
 
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
@@ -50,6 +52,7 @@ fn everything() -> (Session, TempDir) {
         .directory("context", context.path())
         .credentials(Arc::<Waiting>::default())
         .secrets(Secrets::default().value("token", "x"))
+        .content_store(STORE.1, ContentStore::writable(context.path()).unwrap())
         .build();
     (session, context)
 }
@@ -71,7 +74,7 @@ fn to_directory(directory: &TempDir) -> SolveRequest {
 }
 
 /// Waits until as many things as expected have happened, and some time for more of them.
-async fn settled(count: &AtomicUsize, expected: usize) -> usize {
+pub async fn settled(count: &AtomicUsize, expected: usize) -> usize {
     for _ in 0..1000 {
         if count.load(Ordering::Relaxed) >= expected {
             break;
@@ -103,6 +106,14 @@ async fn what_is_offered_is_announced_and_nothing_else() {
             GET_SECRET,
             FILE_SYNC,
             FILE_SEND,
+            INFO,
+            LIST,
+            READ,
+            WRITE,
+            STATUS,
+            LIST_STATUSES,
+            ABORT,
+            UPDATE,
         ];
         expected.sort();
         assert_eq!(announced, expected);
@@ -126,6 +137,14 @@ async fn a_method_of_a_service_that_was_not_attached_is_refused() {
             GET_SECRET,
             FILE_SYNC,
             FILE_SEND,
+            INFO,
+            LIST,
+            READ,
+            WRITE,
+            STATUS,
+            LIST_STATUSES,
+            ABORT,
+            UPDATE,
         ] {
             let status = caller.call(path, &[], endless(1)).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{path}: {status}");
@@ -196,9 +215,16 @@ async fn a_message_that_is_too_long_is_refused_before_it_has_come() {
             (GET_SECRET, 64 << 10),
             (FILE_SYNC, 1 << 20),
             (FILE_SEND, 4 << 20),
+            (INFO, 64 << 10),
+            (LIST, 64 << 10),
+            (READ, 64 << 10),
+            (STATUS, 64 << 10),
+            (LIST_STATUSES, 64 << 10),
+            (ABORT, 64 << 10),
+            (WRITE, 4 << 20),
         ] {
             for length in [limit + 1, u32::MAX as usize] {
-                let headers = [("dir-name", "context")];
+                let headers = [("dir-name", "context"), STORE];
                 let call = caller.call(path, &headers, endless(length));
                 let status = call.await.unwrap_err();
                 let expected = format!("a gRPC message longer than {} KiB", limit >> 10);
