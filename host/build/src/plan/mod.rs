@@ -1,11 +1,15 @@
 //! Assigns a build to nodes, and performs all checks that need no daemon.
 
 mod abilities;
+pub mod caches;
 mod check;
 pub mod error;
 pub mod exports;
+pub mod layout;
 mod nodes;
 pub mod source;
+
+use std::collections::BTreeMap;
 
 use iechor_builder::Workspace;
 use iechor_builder::node::LiveNode;
@@ -13,8 +17,10 @@ use iechor_builder::store::NodeGroup;
 use iechor_platform::Platform;
 
 pub use abilities::Abilities;
+pub use caches::{Caches, LocalCacheProblem};
 pub use error::PlanError;
 pub use exports::{Delivery, Export};
+pub use layout::FoundLayout;
 pub use source::Source;
 
 use crate::error::BuildError;
@@ -27,6 +33,10 @@ pub struct Plan {
     pub(crate) builder: NodeGroup,
     /// The files of the build.
     pub(crate) source: Source,
+    /// The named contexts that are images in OCI layouts, by name.
+    pub(crate) layouts: BTreeMap<String, FoundLayout>,
+    /// The caches of the build.
+    pub(crate) caches: Caches,
     /// The parts of the nodes; at least one.
     pub(crate) nodes: Vec<NodePlan>,
     /// Warnings to display before the build.
@@ -64,6 +74,20 @@ pub enum Warning {
         /// The driver.
         driver: String,
     },
+    /// A local cache is not imported.
+    LocalCache {
+        /// The directory.
+        directory: String,
+        /// The cause.
+        problem: LocalCacheProblem,
+    },
+    /// The cache of GitHub Actions is not used, because this is not a run of a workflow.
+    GhaCache {
+        /// Whether there is a token.
+        has_token: bool,
+        /// Whether there is an address.
+        has_url: bool,
+    },
 }
 
 impl Plan {
@@ -80,6 +104,7 @@ impl Plan {
 /// Returns the fault of the build, or the node that cannot be used.
 pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, BuildError> {
     let source = Source::find(&spec.context, spec.dockerfile.as_deref())?;
+    let layouts = layout::find(&spec.oci_layouts)?;
     let builder = workspace.builder(None)?;
     let shares = nodes::share(&builder.nodes, &spec.platforms);
     if shares.is_empty() {
@@ -89,6 +114,7 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
         .into());
     }
     let mut warnings = Vec::new();
+    let caches = Caches::find(spec, &mut warnings);
     let mut nodes = Vec::new();
     for share in shares {
         nodes.push(plan_node(workspace, spec, &builder, share, &mut warnings).await?);
@@ -102,6 +128,8 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
     Ok(Plan {
         builder,
         source,
+        layouts,
+        caches,
         nodes,
         warnings,
     })
@@ -117,6 +145,7 @@ async fn plan_node(
     let Share { node, platforms } = share;
     let node = LiveNode::open(workspace, builder, &builder.nodes[node]).await?;
     let abilities = Abilities::new(&builder.driver, &node.features().await?);
+    abilities.check_caches(spec)?;
     let mut loads = false;
     if abilities.default_load && spec.default_load && spec.exporters.is_empty() {
         let names: Vec<String> = spec.tags.iter().map(Tag::to_string).collect();

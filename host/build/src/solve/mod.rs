@@ -1,5 +1,6 @@
 //! Runs a build on one node: session, request, status.
 
+mod caches;
 mod credentials;
 mod frontend;
 mod local_state;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use iechor_builder::node::Connected;
 use iechor_builder::{BuilderError, Workspace, lifecycle};
-use iechor_buildkit::{CacheEntry, Client, Session, SolveRequest, Worker};
+use iechor_buildkit::{CacheEntry, Client, Session, SessionBuilder, SolveRequest, Worker};
 use iechor_progress::vertex::{StatusSender, Vertex};
 use serde_json::Value;
 
@@ -23,6 +24,9 @@ use crate::plan::{NodePlan, Plan};
 use crate::spec::{BuildSpec, Cache, ProvenanceMode};
 use credentials::DockerCredentials;
 use frontend::OfNode;
+
+/// The ability of a frontend to use named contexts. BuildKit refuses a frontend without it.
+const NAMED_CONTEXTS: &str = "moby.buildkit.frontend.contexts+forward";
 
 /// The result of a build on a node.
 pub(crate) struct Solved {
@@ -63,11 +67,17 @@ pub(crate) async fn solve(
     request.reference = reference.to_owned();
     request.frontend_attrs.extend(attestations);
     let session = session(workspace, &plan.source)?;
+    let mut session = caches::attach(session, &plan.caches)?;
+    for layout in plan.layouts.values() {
+        let (id, store) = layout.store()?;
+        session = session.content_store(id, store);
+    }
     let has_several_manifests = node.platforms.len() > 1 || spec.attestations.is_any();
     let mut deliveries = Deliveries::new(workspace, has_several_manifests, status);
     for export in &node.exports {
         request.exporters.push(deliveries.open(export).await?);
     }
+    let session = deliveries.attach(session).build();
     let solved = client
         .solve(request, session, status.clone(), workspace.cancel.clone())
         .await;
@@ -77,8 +87,9 @@ pub(crate) async fn solve(
     };
     let mut response = solved.exporter_response;
     deliveries.choose_id(&mut response);
-    deliveries.complete().await?;
+    deliveries.complete(&response).await?;
     let mut warnings: Vec<_> = solved.status_failure.into_iter().collect();
+    warnings.extend(caches::complete(&plan.caches, &response).await?);
     let provenance = match provenance(spec, &client, reference, status).await {
         Ok(provenance) => provenance,
         // The build succeeded.
@@ -153,8 +164,13 @@ fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> SolveRequest {
             prefers_local_images: node.prefers_local_images,
         },
     );
-    request.cache_imports = spec.cache_from.iter().map(cache_entry).collect();
-    request.cache_exports = spec.cache_to.iter().map(cache_entry).collect();
+    for (name, layout) in &plan.layouts {
+        let attributes = &mut request.frontend_attrs;
+        attributes.insert(format!("context:{name}"), layout.attribute());
+        attributes.insert("frontend.caps".into(), NAMED_CONTEXTS.into());
+    }
+    request.cache_imports = plan.caches.imports.iter().map(cache_entry).collect();
+    request.cache_exports = plan.caches.exports.iter().map(cache_entry).collect();
     request
 }
 
@@ -166,7 +182,7 @@ fn cache_entry(cache: &Cache) -> CacheEntry {
 }
 
 /// Returns the session with the services that the daemon may use.
-fn session(workspace: &Workspace, source: &Source) -> Result<Session, BuildError> {
+fn session(workspace: &Workspace, source: &Source) -> Result<SessionBuilder, BuildError> {
     let mut session =
         Session::builder().credentials(Arc::new(DockerCredentials(Arc::clone(&workspace.config))));
     if let Source::Local {
@@ -183,7 +199,7 @@ fn session(workspace: &Workspace, source: &Source) -> Result<Session, BuildError
             .directory("context", context)
             .directory("dockerfile", dockerfile_directory);
     }
-    Ok(session.build())
+    Ok(session)
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 use iechor_platform::PlatformError;
 use iechor_values::csv::CsvError;
 
+use super::cache::CacheProblem;
+use super::oci_layout::OciLayoutError;
+
 /// The reason why a text is not a valid setting of a build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
@@ -54,6 +57,17 @@ pub enum SpecError {
         /// The fault.
         problem: OutputProblem,
     },
+    /// A named context is not an image in an OCI layout.
+    #[error("invalid context value: {text}, expected NAME=oci-layout://DIRECTORY: {problem}")]
+    OciLayout {
+        /// The text.
+        text: String,
+        /// The fault.
+        problem: OciLayoutError,
+    },
+    /// A cache is invalid.
+    #[error(transparent)]
+    Cache(#[from] CacheProblem),
 }
 
 /// The fault of an output. The message begins with the text of docker buildx, if docker buildx has one.

@@ -10,6 +10,7 @@ mod cache;
 pub mod error;
 pub mod exporter;
 pub mod metadata;
+pub mod oci_layout;
 pub mod parse;
 mod tag;
 mod value;
@@ -21,10 +22,11 @@ use iechor_platform::Platform;
 
 pub use annotation::Annotation;
 pub use attestation::Attestations;
-pub use cache::{Cache, CacheKind};
+pub use cache::{Cache, CacheKind, CacheProblem};
 pub use error::SpecError;
 pub use exporter::Exporter;
 pub use metadata::{MetadataFile, ProvenanceMode};
+pub use oci_layout::OciLayout;
 pub use tag::Tag;
 pub use value::Attributes;
 
@@ -35,6 +37,8 @@ pub struct BuildSpec {
     pub context: Context,
     /// The Dockerfile; `None` for the default Dockerfile of the context.
     pub dockerfile: Option<PathBuf>,
+    /// Named contexts that are images in OCI layouts, by name.
+    pub oci_layouts: BTreeMap<String, OciLayout>,
     /// The stage to build; `None` for the last one.
     pub target: Option<String>,
     /// Build arguments, by name. They take precedence over the proxies of the configuration.
@@ -88,6 +92,7 @@ impl BuildSpec {
         Self {
             context,
             dockerfile: None,
+            oci_layouts: BTreeMap::new(),
             target: None,
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),

@@ -8,6 +8,7 @@ use iechor_values::csv;
 use super::annotation::Annotation;
 use super::error::{OutputProblem, SpecError};
 use super::exporter::{Exporter, Fields};
+use super::oci_layout::{OciLayout, OciLayoutError};
 pub use super::value::boolean;
 use super::{Context, Tag};
 
@@ -65,6 +66,24 @@ pub fn pair(text: &str) -> Result<(&str, Option<&str>), SpecError> {
         }),
         None => Ok((text, None)),
     }
+}
+
+/// Parses a named context that is an image in an OCI layout: `NAME=oci-layout://PATH[:TAG][@DIGEST]`.
+///
+/// # Errors
+///
+/// Returns the fault of the text.
+pub fn oci_layout(text: &str) -> Result<(String, OciLayout), SpecError> {
+    let read = || {
+        let (name, source) = text.split_once('=').ok_or(OciLayoutError::NoLayout)?;
+        let layout = source.strip_prefix(OciLayout::PREFIX);
+        let layout = layout.ok_or(OciLayoutError::NoLayout)?;
+        Ok((name.to_owned(), OciLayout::parse(layout)?))
+    };
+    read().map_err(|problem| SpecError::OciLayout {
+        text: text.to_owned(),
+        problem,
+    })
 }
 
 /// Parses a tag.

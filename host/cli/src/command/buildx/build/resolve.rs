@@ -6,6 +6,7 @@ use iechor_build::spec::attestation::{PROVENANCE, SBOM};
 use iechor_build::spec::{MetadataFile, ProvenanceMode, SpecError, parse};
 use iechor_progress::Mode;
 
+use super::caches;
 use super::flags::Build;
 use crate::command::Format;
 
@@ -61,6 +62,11 @@ pub fn spec(
     spec.platforms = parse::platforms(&flags.platforms)?;
     spec.no_cache = flags.no_cache;
     spec.pull = flags.pull;
+    let layouts = flags.build_contexts.iter();
+    let layouts = layouts.map(|context| parse::oci_layout(context));
+    spec.oci_layouts = layouts.collect::<Result<_, _>>()?;
+    spec.cache_from = caches::imports(&flags.cache_from, &environment)?;
+    spec.cache_to = caches::exports(&flags.cache_to, &environment)?;
     for text in &flags.build_args {
         let (name, value) = parse::pair(text)?;
         let value = value.map(str::to_owned).or_else(|| environment(name));
@@ -249,6 +255,47 @@ mod tests {
     }
 
     #[test]
+    fn caches_get_credentials_from_the_environment() {
+        let environment = |name: &str| match name {
+            "ACTIONS_RUNTIME_TOKEN" | "ACTIONS_CACHE_URL" | "AWS_ACCESS_KEY_ID" => {
+                Some("found".to_owned())
+            }
+            "AWS_SECRET_ACCESS_KEY" => Some("secret".to_owned()),
+            _ => None,
+        };
+        let line = "--cache-from type=gha --cache-from a/b,c/d --cache-from a/b --cache-to type=s3,bucket=b \
+                    --cache-to type=inline .";
+        let spec = resolved(line, environment).expect("well-formed");
+        let shown = |caches: &[iechor_build::spec::Cache]| -> Vec<String> {
+            let caches = caches.iter();
+            caches
+                .map(|cache| {
+                    format!(
+                        "{} {}",
+                        cache.kind.name(),
+                        pairs(&cache.attributes).join(",")
+                    )
+                })
+                .collect()
+        };
+        assert_eq!(
+            shown(&spec.cache_from),
+            [
+                "gha token=found,url=found",
+                "registry ref=a/b",
+                "registry ref=c/d"
+            ]
+        );
+        assert_eq!(
+            shown(&spec.cache_to),
+            [
+                "s3 access_key_id=found,bucket=b,secret_access_key=secret",
+                "inline "
+            ]
+        );
+    }
+
+    #[test]
     fn mistakes_are_found_in_every_flag() {
         for (line, words) in [
             (
@@ -265,6 +312,9 @@ mod tests {
             ),
             ("--attest sbom .", "invalid value sbom"),
             ("--sbom x .", "invalid value x"),
+            ("--build-context a=b .", "invalid context value: a=b"),
+            ("--cache-from ref=a .", "type required for \"ref=a\""),
+            ("--cache-to type=local .", "exporter requires dest"),
             ("-f - .", "standard input"),
             ("-", "standard input"),
         ] {
