@@ -84,6 +84,14 @@ pub enum BuildError {
         /// The cause.
         reason: String,
     },
+    /// The directory of a local cache cannot be used.
+    #[error("cannot use the cache {}: {reason}", .path.display())]
+    LocalCache {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
     /// A file cannot be written.
     #[error("cannot write {kind} {}: {reason}", .path.display())]
     File {

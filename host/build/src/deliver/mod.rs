@@ -1,6 +1,7 @@
 //! Delivers the results of a node: files, images to load, images to push, metadata.
 
 mod file;
+mod layout;
 pub mod load;
 pub mod metadata;
 mod pipe;
@@ -13,13 +14,14 @@ pub mod view;
 use std::collections::BTreeMap;
 
 use iechor_builder::Workspace;
-use iechor_buildkit::{ExportTarget, Exporter};
+use iechor_buildkit::{ExportTarget, Exporter, SessionBuilder};
 use iechor_progress::vertex::StatusSender;
 
 use crate::error::BuildError;
 use crate::plan::exports::{Delivery, Export};
 use crate::spec::parse::boolean;
 use file::ToFile;
+use layout::ToLayout;
 use load::error::ArchiveError;
 use load::task::Loading;
 
@@ -41,6 +43,8 @@ const PREFER_IMAGE_DIGEST: &str = "prefer-image-digest";
 enum Pending {
     /// A file.
     File(ToFile),
+    /// An image that is added to a directory with an OCI layout.
+    Layout(ToLayout),
     /// An image that the engine is loading.
     Load(Loading),
 }
@@ -79,6 +83,10 @@ impl<'a> Deliveries<'a> {
                 self.pending.push(Pending::File(file));
                 ExportTarget::Stream(stream)
             }
+            Delivery::Layout(path) => {
+                self.pending.push(Pending::Layout(ToLayout::open(path)?));
+                ExportTarget::ContentStore
+            }
             Delivery::Load { names, context } => {
                 let engine = match context {
                     Some(context) => self.workspace.engine(context)?,
@@ -114,15 +122,29 @@ impl<'a> Deliveries<'a> {
         }
     }
 
-    /// Waits until all results are delivered.
+    /// Offers the destinations that BuildKit calls as stores of blobs.
+    pub(crate) fn attach(&self, session: SessionBuilder) -> SessionBuilder {
+        self.pending
+            .iter()
+            .fold(session, |session, pending| match pending {
+                Pending::Layout(layout) => layout.attach(session),
+                Pending::File(_) | Pending::Load(_) => session,
+            })
+    }
+
+    /// Waits until all results are delivered. `response` has the values that the exporters reported.
     ///
     /// # Errors
     ///
     /// Returns the error of the first result that cannot be delivered.
-    pub(crate) async fn complete(self) -> Result<(), BuildError> {
+    pub(crate) async fn complete(
+        self,
+        response: &BTreeMap<String, String>,
+    ) -> Result<(), BuildError> {
         for pending in self.pending {
             match pending {
                 Pending::File(file) => file.complete().await?,
+                Pending::Layout(layout) => layout.complete(response).await?,
                 Pending::Load(loading) => loading.finish().await?,
             }
         }
@@ -136,6 +158,7 @@ impl<'a> Deliveries<'a> {
         for pending in self.pending {
             match pending {
                 Pending::File(file) => drop(file),
+                Pending::Layout(layout) => drop(layout),
                 Pending::Load(loading) => refusal = refusal.or(loading.finish().await.err()),
             }
         }

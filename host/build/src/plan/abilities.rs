@@ -2,6 +2,7 @@
 
 use iechor_sandbox::contract::Feature;
 
+use super::caches::Caches;
 use super::error::{Ability, PlanError};
 use crate::spec::{BuildSpec, Exporter};
 
@@ -17,6 +18,8 @@ pub struct Abilities {
     pub oci_exporter: bool,
     /// Whether the node writes archives for `docker load`.
     pub docker_exporter: bool,
+    /// Whether the node exports caches other than inline ones.
+    pub cache_export: bool,
     /// Whether the node builds images with several platforms.
     pub multi_platform: bool,
     /// Whether the node pushes without the engine.
@@ -42,7 +45,8 @@ impl Abilities {
                 Feature::DirectPush => abilities.direct_push = true,
                 Feature::DefaultLoad => abilities.default_load = true,
                 Feature::Other(name) if name == MOBY_EXPORTER => abilities.moby_exporter = true,
-                Feature::CacheExport | Feature::PreferImageDigest | Feature::Other(_) => {}
+                Feature::CacheExport => abilities.cache_export = true,
+                Feature::PreferImageDigest | Feature::Other(_) => {}
             }
         }
         abilities
@@ -80,6 +84,18 @@ impl Abilities {
             return Err(PlanError::IndexAnnotation);
         }
         Ok(())
+    }
+
+    /// Checks that the node supports the exports of caches.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it does not.
+    pub(super) fn check_caches(&self, spec: &BuildSpec) -> Result<(), PlanError> {
+        match Caches::needs_cache_export(spec) && !self.cache_export {
+            true => Err(self.not_supported(Ability::CacheExport)),
+            false => Ok(()),
+        }
     }
 
     fn lacking(&self, exporter: &Exporter) -> Option<Ability> {

@@ -23,6 +23,11 @@ pub(super) fn check(
     if to_stdout.count() > 1 {
         return Err(PlanError::SeveralToStdout);
     }
+    let to_layout =
+        |exporter: &&Exporter| matches!(exporter.archive(), Some(Destination::Directory(_)));
+    if exporters.iter().filter(to_layout).count() > 1 {
+        return Err(PlanError::SeveralLayouts);
+    }
     for exporter in exporters {
         match exporter {
             Exporter::Image(image) if image.push && image.names.is_empty() => {
@@ -47,10 +52,14 @@ pub(super) fn check(
             }
             _ => {}
         }
-        if let Some(Destination::File(path)) = exporter.archive()
-            && path.is_dir()
-        {
-            return Err(PlanError::FileIsDirectory { path: path.clone() });
+        match exporter.archive() {
+            Some(Destination::File(path)) if path.is_dir() => {
+                return Err(PlanError::FileIsDirectory { path: path.clone() });
+            }
+            Some(Destination::Directory(path)) if path.exists() && !path.is_dir() => {
+                return Err(PlanError::DirectoryIsFile { path: path.clone() });
+            }
+            _ => {}
         }
         if wants_image_id && matches!(exporter, Exporter::Local(_) | Exporter::Tar(_)) {
             return Err(PlanError::NoImageId);

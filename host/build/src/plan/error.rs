@@ -91,6 +91,15 @@ pub enum PlanError {
         /// The cause.
         reason: String,
     },
+    /// An image in an OCI layout is not found.
+    // docker buildx prints the same.
+    #[error("oci-layout reference {reference:?} could not be resolved: {reason}")]
+    OciLayout {
+        /// The image.
+        reference: String,
+        /// The cause.
+        reason: String,
+    },
     /// The builder has no nodes.
     #[error("builder {builder} has no nodes")]
     NoNodes {
@@ -156,6 +165,10 @@ pub enum PlanError {
         /// The destination.
         path: PathBuf,
     },
+    /// Several outputs write an image with an OCI layout to a directory, which BuildKit supports once.
+    // docker buildx prints the same.
+    #[error("oci store key \"export\" already exists")]
+    SeveralLayouts,
     /// The ID of an image is requested, but an output produces no image.
     // docker buildx prints the same.
     #[error("local and tar exporters are incompatible with image ID file")]
@@ -222,17 +235,20 @@ pub enum Ability {
     PushByDigest,
     /// Attestations of images.
     Attestation,
+    /// Caches other than those within images.
+    CacheExport,
 }
 
 impl fmt::Display for Ability {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // docker buildx prints the same, except for the fourth.
+        // docker buildx prints all but `push-by-digest`.
         formatter.write_str(match self {
             Self::Oci => "OCI exporter",
             Self::Docker => "Docker exporter",
             Self::MultiPlatform => "Multi-platform build",
             Self::PushByDigest => "push-by-digest",
             Self::Attestation => "Attestation",
+            Self::CacheExport => "Cache export",
         })
     }
 }

@@ -34,6 +34,8 @@ pub enum Delivery {
     Stdout,
     /// A file.
     File(PathBuf),
+    /// A directory with an OCI layout, to which the image is added.
+    Layout(PathBuf),
     /// An engine.
     Load {
         /// The names of the image.
@@ -203,6 +205,7 @@ fn archive(
         delivery: match destination {
             Destination::Stdout => Delivery::Stdout,
             Destination::File(path) => Delivery::File(path),
+            Destination::Directory(path) => Delivery::Layout(path),
         },
         engine_pushes: Vec::new(),
     }

@@ -1,11 +1,13 @@
 //! Assigns a build to nodes, and performs all checks that need no daemon.
 
 mod abilities;
+pub mod caches;
 mod check;
 pub(crate) mod dockerfile;
 pub mod error;
 pub mod exports;
 pub mod large;
+pub mod layout;
 mod nodes;
 mod pieces;
 mod secrets;
@@ -15,6 +17,8 @@ mod stdin;
 mod vcs;
 mod zstd;
 
+use std::collections::BTreeMap;
+
 use iechor_builder::node::LiveNode;
 use iechor_builder::store::NodeGroup;
 use iechor_builder::{BuilderError, Workspace};
@@ -23,8 +27,10 @@ use iechor_buildkit::session::ssh::Agents;
 use iechor_platform::Platform;
 
 pub use abilities::Abilities;
+pub use caches::{Caches, LocalCacheProblem};
 pub use error::PlanError;
 pub use exports::{Delivery, Export};
+pub use layout::FoundLayout;
 pub use source::Source;
 pub(crate) use vcs::Vcs;
 
@@ -48,6 +54,10 @@ pub struct Plan {
     pub(crate) vcs: Vcs,
     /// Large contexts, which are noted while they are sent.
     pub(crate) large: LargeContexts,
+    /// The named contexts that are images in OCI layouts, by name.
+    pub(crate) layouts: BTreeMap<String, FoundLayout>,
+    /// The caches of the build.
+    pub(crate) caches: Caches,
     /// The parts of the nodes; at least one.
     pub(crate) nodes: Vec<NodePlan>,
     /// Warnings to display before the build.
@@ -90,6 +100,20 @@ pub enum Warning {
         /// The cause.
         reason: String,
     },
+    /// A local cache is not imported.
+    LocalCache {
+        /// The directory.
+        directory: String,
+        /// The cause.
+        problem: LocalCacheProblem,
+    },
+    /// The cache of GitHub Actions is not used, because this is not a run of a workflow.
+    GhaCache {
+        /// Whether there is a token.
+        has_token: bool,
+        /// Whether there is an address.
+        has_url: bool,
+    },
 }
 
 impl Plan {
@@ -125,6 +149,7 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
         // Reading standard input, or a pipe with a secret, may take any time.
         () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the build").into()),
     };
+    let layouts = layout::find(&spec.named_contexts)?;
     let builder = workspace.builder(None)?;
     let shares = nodes::share(&builder.nodes, &spec.platforms);
     if shares.is_empty() {
@@ -141,6 +166,7 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
         warnings.push(Warning::NoVcs { reason });
         Vcs::default()
     });
+    let caches = Caches::find(spec, &mut warnings);
     let mut nodes = Vec::new();
     for share in shares {
         nodes.push(plan_node(workspace, spec, &builder, share, &mut warnings).await?);
@@ -158,6 +184,8 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
         ssh_agents,
         vcs,
         large: LargeContexts::default(),
+        layouts,
+        caches,
         nodes,
         warnings,
     })
@@ -180,6 +208,7 @@ async fn plan_node(
     let Share { node, platforms } = share;
     let node = LiveNode::open(workspace, builder, &builder.nodes[node]).await?;
     let abilities = Abilities::new(&builder.driver, &node.features().await?);
+    abilities.check_caches(spec)?;
     let mut loads = false;
     let may_load = spec.default_load && spec.call.is_none();
     if abilities.default_load && may_load && spec.exporters.is_empty() {

@@ -169,16 +169,8 @@ async fn from_stdin(dockerfile: &Dockerfile) -> Result<(Files, DockerfileSource)
 }
 
 fn check_named(context: &NamedContext) -> Result<(), PlanError> {
-    let path = match &context.source {
-        NamedSource::Directory(path) => path,
-        NamedSource::OciLayout(layout) => {
-            return Err(PlanError::NamedContext {
-                name: context.name.clone(),
-                path: layout.into(),
-                reason: "OCI layouts are not supported yet".to_owned(),
-            });
-        }
-        NamedSource::Remote(_) | NamedSource::Resolved(_) => return Ok(()),
+    let NamedSource::Directory(path) = &context.source else {
+        return Ok(());
     };
     let failed = |reason: String| PlanError::NamedContext {
         name: context.name.clone(),

@@ -105,7 +105,7 @@ impl Prepared {
                     url.clone()
                 }
                 NamedSource::Resolved(text) => text.clone(),
-                // Refused by the plan.
+                // Added with their stores.
                 NamedSource::OciLayout(_) => continue,
             };
             self.set(format!("context:{name}"), value);

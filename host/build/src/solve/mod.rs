@@ -1,5 +1,6 @@
 //! Runs a build on one node: session, request, status.
 
+mod caches;
 mod credentials;
 mod entitlements;
 mod files;
@@ -16,7 +17,9 @@ use std::sync::Arc;
 
 use iechor_builder::node::Connected;
 use iechor_builder::{BuilderError, Workspace, lifecycle};
-use iechor_buildkit::{CacheEntry, Client, FrontendResult, Session, SolveRequest, Worker};
+use iechor_buildkit::{
+    CacheEntry, Client, FrontendResult, Session, SessionBuilder, SolveRequest, Worker,
+};
 use iechor_progress::vertex::{StatusSender, Vertex};
 use serde_json::Value;
 
@@ -78,11 +81,17 @@ pub(crate) async fn solve(
     request.reference = reference.to_owned();
     request.frontend_attrs.extend(attestations);
     let session = session(workspace, spec, plan, files, status);
+    let mut session = caches::attach(session, &plan.caches)?;
+    for layout in plan.layouts.values() {
+        let (id, store) = layout.store()?;
+        session = session.content_store(id, store);
+    }
     let has_several_manifests = node.platforms.len() > 1 || spec.attestations.is_any();
     let mut deliveries = Deliveries::new(workspace, has_several_manifests, status);
     for export in &node.exports {
         request.exporters.push(deliveries.open(export).await?);
     }
+    let session = deliveries.attach(session).build();
     let of_frontend = request.of_frontend();
     let build = client.build(
         request,
@@ -103,8 +112,9 @@ pub(crate) async fn solve(
     };
     let mut response = solved.exporter_response;
     deliveries.choose_id(&mut response);
-    deliveries.complete().await?;
+    deliveries.complete(&response).await?;
     let mut warnings: Vec<_> = solved.status_failure.into_iter().collect();
+    warnings.extend(caches::complete(&plan.caches, &response).await?);
     let provenance = match provenance(spec, &client, reference, status).await {
         Ok(provenance) => provenance,
         // The build succeeded.
@@ -199,8 +209,12 @@ fn request(
             prefers_local_images: node.prefers_local_images,
         },
     );
-    request.cache_imports = spec.cache_from.iter().map(cache_entry).collect();
-    request.cache_exports = spec.cache_to.iter().map(cache_entry).collect();
+    for (name, layout) in &plan.layouts {
+        let name = format!("context:{name}");
+        request.frontend_attrs.insert(name, layout.attribute());
+    }
+    request.cache_imports = plan.caches.imports.iter().map(cache_entry).collect();
+    request.cache_exports = plan.caches.exports.iter().map(cache_entry).collect();
     let (frontend, attributes) = work::frontend(spec);
     request.frontend = frontend.to_owned();
     request.frontend_attrs.extend(attributes);
@@ -228,7 +242,7 @@ fn session(
     plan: &Plan,
     files: Prepared,
     status: &StatusSender,
-) -> Session {
+) -> SessionBuilder {
     let credentials = DockerCredentials::new(workspace, spec.fetch_tokens, status);
     let mut session = Session::builder().credentials(Arc::new(credentials));
     if !plan.secrets.is_empty() {
@@ -237,7 +251,7 @@ fn session(
     if !plan.ssh_agents.is_empty() {
         session = session.ssh_agents(plan.ssh_agents.clone());
     }
-    files.offer(session, &plan.source, &plan.large).build()
+    files.offer(session, &plan.source, &plan.large)
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The sources of the files of a build: the context, the Dockerfile and named contexts.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use iechor_values::image::image_reference;
 
 use super::error::SpecError;
+use super::oci_layout::{OciLayout, OciLayoutError};
 use super::url;
 
 /// The source of the files of a build.
@@ -54,8 +55,8 @@ pub enum NamedSource {
     /// An image in a registry, `docker-image://REFERENCE`, or another target, `target:NAME`. BuildKit
     /// resolves the first; the second has a meaning in definition files only.
     Resolved(String),
-    /// A local OCI layout: the text after `oci-layout://`.
-    OciLayout(OsString),
+    /// An image in a local directory with an OCI layout.
+    OciLayout(OciLayout),
 }
 
 impl Context {
@@ -104,25 +105,29 @@ impl NamedContext {
         let source = OsStr::from_bytes(&bytes[at + 1..]);
         Ok(Self {
             name: short_name(&name)?,
-            source: NamedSource::parse(source),
+            source: NamedSource::parse(source).map_err(|problem| SpecError::OciLayout {
+                text: text.to_string_lossy().into_owned(),
+                problem,
+            })?,
         })
     }
 }
 
 impl NamedSource {
-    fn parse(source: &OsStr) -> Self {
-        const LAYOUT: &[u8] = b"oci-layout://";
+    fn parse(source: &OsStr) -> Result<Self, OciLayoutError> {
         let is_resolved =
             |text: &str| text.starts_with("docker-image://") || text.starts_with("target:");
         match source.to_str() {
-            Some(url) if url::is_remote(url) => return Self::Remote(url.to_owned()),
-            Some(text) if is_resolved(text) => return Self::Resolved(text.to_owned()),
+            Some(url) if url::is_remote(url) => return Ok(Self::Remote(url.to_owned())),
+            Some(text) if is_resolved(text) => return Ok(Self::Resolved(text.to_owned())),
             _ => {}
         }
-        match source.as_bytes().strip_prefix(LAYOUT) {
-            Some(layout) => Self::OciLayout(OsString::from_vec(layout.to_vec())),
-            None => Self::Directory(source.into()),
-        }
+        Ok(
+            match source.as_bytes().strip_prefix(OciLayout::PREFIX.as_bytes()) {
+                Some(layout) => Self::OciLayout(OciLayout::parse(OsStr::from_bytes(layout))?),
+                None => Self::Directory(source.into()),
+            },
+        )
     }
 }
 
@@ -194,10 +199,14 @@ mod tests {
             parse(&format!("a={url}")),
             Ok(NamedSource::Remote(url.into()))
         );
-        assert_eq!(
-            parse("a=oci-layout://dir:1@sha256:00"),
-            Ok(NamedSource::OciLayout("dir:1@sha256:00".into()))
-        );
+        let layout = OciLayout {
+            path: "dir".into(),
+            tag: Some("1".into()),
+            digest: None,
+        };
+        let parsed = parse("a=oci-layout://dir:1");
+        assert_eq!(parsed, Ok(NamedSource::OciLayout(layout)));
+        assert!(parse("a=oci-layout://").is_err());
         let bytes = OsStr::from_bytes(b"a=\xff");
         let parsed = NamedContext::parse(bytes).expect("read");
         let expected = OsStr::from_bytes(b"\xff");

@@ -3,6 +3,8 @@
 use iechor_platform::PlatformError;
 use iechor_values::csv::CsvError;
 
+use super::cache::CacheProblem;
+use super::oci_layout::OciLayoutError;
 use super::secret::SecretProblem;
 use super::ssh::SshProblem;
 
@@ -95,6 +97,17 @@ pub enum SpecError {
     /// An SSH agent is invalid.
     #[error(transparent)]
     Ssh(#[from] SshProblem),
+    /// A named context is not an image in an OCI layout.
+    #[error("invalid context value: {text}, expected NAME=oci-layout://DIRECTORY: {problem}")]
+    OciLayout {
+        /// The text.
+        text: String,
+        /// The fault.
+        problem: OciLayoutError,
+    },
+    /// A cache is invalid.
+    #[error(transparent)]
+    Cache(#[from] CacheProblem),
 }
 
 /// The fault of a request to the frontend. The messages are those of docker buildx.

@@ -73,6 +73,8 @@ pub enum ExportTarget {
     Directory(PathBuf),
     /// A directory, whose other files are removed after the build has succeeded (`local`).
     Mirror(PathBuf),
+    /// The store `export` of the session, as an OCI layout (`oci` and `docker` with `tar=false`).
+    ContentStore,
     /// A file, a pipe or similar (`tar`, `oci`, `docker`), which is shut down at the end.
     Stream(Box<dyn AsyncWrite + Send + Unpin>),
 }
@@ -83,18 +85,30 @@ impl fmt::Debug for ExportTarget {
             Self::None => formatter.write_str("None"),
             Self::Directory(path) => formatter.debug_tuple("Directory").field(path).finish(),
             Self::Mirror(path) => formatter.debug_tuple("Mirror").field(path).finish(),
+            Self::ContentStore => formatter.write_str("ContentStore"),
             Self::Stream(_) => formatter.write_str("Stream(..)"),
         }
     }
 }
 
 /// A cache to read or write.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct CacheEntry {
-    /// Kind of the cache: `registry`, `inline`, `gha`, `s3`, `azblob`.
+    /// Kind of the cache: `registry`, `inline`, `local` (in the store `local:<directory>` of the session),
+    /// `gha`, `s3`, `azblob`.
     pub kind: String,
     /// Attributes of the cache, for example `ref` and `mode`.
     pub attrs: BTreeMap<String, String>,
+}
+
+/// Shows the kind only: the attributes can have credentials.
+impl fmt::Debug for CacheEntry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("CacheEntry")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Creates the message, and takes the destinations out of the request.
@@ -102,13 +116,6 @@ pub(super) fn prepare(
     request: SolveRequest,
     session: &str,
 ) -> Result<(control::SolveRequest, Exports), Error> {
-    let caches = request.cache_exports.iter().chain(&request.cache_imports);
-    if caches.into_iter().any(|cache| cache.kind == "local") {
-        return Err(Error::Request(
-            "cache of type local is not supported yet".into(),
-        ));
-    }
-
     let exports = Exports::default();
     let mut exporters = Vec::with_capacity(request.exporters.len());
     for (index, exporter) in request.exporters.into_iter().enumerate() {
@@ -177,8 +184,9 @@ fn destination(kind: &str, target: ExportTarget) -> Result<Option<Destination>, 
         ("tar" | "oci" | "docker", ExportTarget::Stream(stream)) => {
             Ok(Some(Destination::Stream(stream)))
         }
+        ("oci" | "docker", ExportTarget::ContentStore) => Ok(None),
         ("oci" | "docker", ExportTarget::Directory(_)) => refuse(format!(
-            "output to a directory (tar=false) is not supported yet by {kind} exporter"
+            "a directory of {kind} exporter (tar=false) has to be a content store"
         )),
         ("tar" | "oci" | "docker", _) => refuse(format!(
             "output file writer is required for {kind} exporter"
@@ -187,6 +195,9 @@ fn destination(kind: &str, target: ExportTarget) -> Result<Option<Destination>, 
         (_, ExportTarget::Directory(_) | ExportTarget::Mirror(_)) => refuse(format!(
             "output directory is not supported by {kind} exporter"
         )),
+        (_, ExportTarget::ContentStore) => {
+            refuse(format!("output store is not supported by {kind} exporter"))
+        }
         (_, ExportTarget::Stream(_)) => refuse(format!(
             "output file writer is not supported by {kind} exporter"
         )),
@@ -270,6 +281,12 @@ mod tests {
                 text(&[]),
                 ExportTarget::None,
                 "writer is required",
+            ),
+            (
+                "image",
+                text(&[]),
+                ExportTarget::ContentStore,
+                "not supported by image",
             ),
             ("image", text(&[]), stream(), "not supported by image"),
             ("image", text(&[]), directory(), "not supported by image"),

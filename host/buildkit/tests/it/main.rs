@@ -1,5 +1,5 @@
 //! The client against a fake daemon with faults (`fake`), which also calls the session (`session`, `auth`,
-//! `secrets`, `ssh`), and against a real BuildKit (`real`).
+//! `secrets`, `ssh`, `content`), and against a real BuildKit (`real`).
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 
 mod auth;
 mod caller;
+mod content;
 mod control;
 mod fake;
 mod gateway;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cancelling;
+mod content;
 mod gateway;
 mod transfers;
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
 use iechor_buildkit::session::auth::{Token, TokenAuthority, TokenRequest};
+use iechor_buildkit::session::content::ContentStore;
 use iechor_buildkit::session::secrets::Secrets;
 use iechor_buildkit::session::ssh::Agents;
 use iechor_buildkit::session::upload::Uploads;
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::caller::{body, calling, endless, once, open};
+use crate::content::{ABORT, INFO, LIST, LIST_STATUSES, READ, STATUS, STORE, UPDATE, WRITE};
 
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
@@ -68,6 +70,7 @@ fn everything() -> (Session, TempDir) {
         .secrets(Secrets::default().value("token", "x"))
         .ssh_agents(Agents::default().keys("default", Vec::new()))
         .uploads(Uploads::default())
+        .content_store(STORE.1, ContentStore::writable(context.path()).unwrap())
         .build();
     (session, context)
 }
@@ -124,6 +127,14 @@ async fn what_is_offered_is_announced_and_nothing_else() {
             FILE_SYNC,
             FILE_SEND,
             PULL,
+            INFO,
+            LIST,
+            READ,
+            WRITE,
+            STATUS,
+            LIST_STATUSES,
+            ABORT,
+            UPDATE,
         ];
         expected.sort();
         assert_eq!(announced, expected);
@@ -150,6 +161,14 @@ async fn a_method_of_a_service_that_was_not_attached_is_refused() {
             FILE_SYNC,
             FILE_SEND,
             PULL,
+            INFO,
+            LIST,
+            READ,
+            WRITE,
+            STATUS,
+            LIST_STATUSES,
+            ABORT,
+            UPDATE,
         ] {
             let status = caller.call(path, &[], endless(1)).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{path}: {status}");
@@ -222,9 +241,16 @@ async fn a_message_that_is_too_long_is_refused_before_it_has_come() {
             (FORWARD_AGENT, 64 << 10),
             (FILE_SYNC, 1 << 20),
             (FILE_SEND, 4 << 20),
+            (INFO, 64 << 10),
+            (LIST, 64 << 10),
+            (READ, 64 << 10),
+            (STATUS, 64 << 10),
+            (LIST_STATUSES, 64 << 10),
+            (ABORT, 64 << 10),
+            (WRITE, 4 << 20),
         ] {
             for length in [limit + 1, u32::MAX as usize] {
-                let headers = [("dir-name", "context")];
+                let headers = [("dir-name", "context"), STORE];
                 let call = caller.call(path, &headers, endless(length));
                 let status = call.await.unwrap_err();
                 let expected = format!("a gRPC message longer than {} KiB", limit >> 10);

@@ -4,6 +4,7 @@ use iechor_build::BuildError;
 use iechor_build::deliver::load::error::ArchiveError;
 use iechor_build::plan::PlanError;
 use iechor_build::plan::error::{Ability, KeyFault, SshFileProblem};
+use iechor_build::spec::CacheProblem;
 use iechor_build::spec::error::{OutputProblem, SpecError};
 use iechor_build::spec::exporter::TYPES;
 use iechor_build::spec::ssh::SshProblem;
@@ -56,7 +57,8 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
             [] => "no name is given with --tag".into(),
             asked => format!("the names given with --tag are {}", asked.join(", ")),
         },
-        BuildError::Archive(ArchiveError::Malformed(_))
+        BuildError::LocalCache { .. }
+        | BuildError::Archive(ArchiveError::Malformed(_))
         | BuildError::Builder(_)
         | BuildError::Solve(_)
         | BuildError::Load { .. }
@@ -117,7 +119,28 @@ fn spec_hint(error: &SpecError) -> Option<String> {
              --ssh ID=FILE,FILE"
                 .into()
         }
+        SpecError::OciLayout { .. } => {
+            "--build-context takes NAME=oci-layout://DIRECTORY[:TAG][@DIGEST]".into()
+        }
+        SpecError::Cache(problem) => cache_hint(problem),
     })
+}
+
+fn cache_hint(problem: &CacheProblem) -> String {
+    match problem {
+        CacheProblem::NoType { .. } => {
+            "the types of --cache-from and --cache-to are registry, local, inline, gha, s3 and azblob".into()
+        }
+        CacheProblem::NoSource | CacheProblem::NoTag => {
+            "--cache-from takes type=local,src=DIRECTORY[,tag=TAG]".into()
+        }
+        CacheProblem::NoDestination | CacheProblem::Reset { .. } => {
+            "--cache-to takes type=local,dest=DIRECTORY[,tag=TAG][,reset=true]".into()
+        }
+        CacheProblem::NoReference { .. } | CacheProblem::Csv(_) | CacheProblem::NoValue { .. } => {
+            "--cache-from and --cache-to take a reference or type=TYPE,KEY=VALUE,...".into()
+        }
+    }
 }
 
 fn output_hint(problem: &OutputProblem) -> String {
@@ -168,11 +191,22 @@ fn plan_hint(error: &PlanError) -> Option<String> {
         PlanError::DeleteOutside { .. } => {
             "without it, mode=delete needs a destination below the working directory".into()
         }
+        PlanError::SeveralLayouts => "give tar=false to only one --output".into(),
+        PlanError::OciLayout { .. } => {
+            "name an image in the layout: oci-layout://DIRECTORY:TAG or oci-layout://DIRECTORY@DIGEST".into()
+        }
         PlanError::NoImageId => "leave --iidfile out, or --output of type local and tar".into(),
         PlanError::Unsupported {
             ability: Ability::PushByDigest,
             ..
         } => "create a builder with its own BuildKit: `iechor buildx create --use`".into(),
+        PlanError::Unsupported {
+            ability: Ability::CacheExport,
+            ..
+        } => "create a builder with its own BuildKit (`iechor buildx create --use`), or turn on the \
+              containerd image store of the engine. Learn more at \
+              https://docs.docker.com/go/build-cache-backends/"
+            .into(),
         PlanError::Unsupported {
             builds_into_engine: true,
             ..

@@ -72,6 +72,18 @@ fn each_exporter_is_asked_for_as_the_peer_asks() {
             "mode=delete",
             Delivery::Mirror("target".into()),
         ),
+        (
+            "type=oci,tar=false,dest=o",
+            "oci",
+            "tar=false",
+            Delivery::Layout("o".into()),
+        ),
+        (
+            "type=docker,tar=0,dest=o",
+            "docker",
+            "tar=0",
+            Delivery::Layout("o".into()),
+        ),
         ("type=docker,dest=-", "docker", "", Delivery::Stdout),
         ("type=image,name=a", "image", "name=a", Delivery::None),
         (
@@ -163,6 +175,16 @@ fn nothing_is_loaded_by_default_beside_an_exporter() {
 fn mistakes_are_found_before_the_build() {
     for (outputs, expected) in [
         (&["type=tar", "type=oci"][..], PlanError::SeveralToStdout),
+        (
+            &["type=oci,tar=false,dest=a", "type=oci,tar=false,dest=b"],
+            PlanError::SeveralLayouts,
+        ),
+        (
+            &["type=oci,tar=false,dest=/dev/null"],
+            PlanError::DirectoryIsFile {
+                path: "/dev/null".into(),
+            },
+        ),
         (&["type=registry"], PlanError::NoTag),
         (
             &["type=tar,dest=/"],

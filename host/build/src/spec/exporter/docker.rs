@@ -21,7 +21,10 @@ pub struct Docker {
 impl Docker {
     pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
         Ok(Self {
-            destination: fields.take_docker_archive(),
+            destination: match fields.take_layout("docker")? {
+                Some(directory) => Some(directory),
+                None => fields.take_docker_archive(),
+            },
             context: fields.take("context").filter(|name| !name.is_empty()),
             names: fields.take_names(),
             attributes: fields.rest(),

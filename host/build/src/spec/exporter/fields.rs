@@ -88,6 +88,22 @@ impl Fields {
         self.attributes.remove(key)
     }
 
+    /// Removes and returns the directory for the content of an archive, if there is to be no archive
+    /// (`tar=false`). As in docker buildx, a value that is not a boolean counts as true. The option stays,
+    /// because BuildKit needs it.
+    pub(super) fn take_layout(
+        &mut self,
+        kind: &'static str,
+    ) -> Result<Option<Destination>, OutputProblem> {
+        match self.attributes.get("tar").and_then(|tar| boolean(tar)) {
+            Some(false) => {
+                let directory = self.take_directory(kind)?;
+                Ok(Some(Destination::Directory(directory)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Checks that no directory is requested instead of an archive.
     pub(super) fn check_tar(&self, kind: &'static str) -> Result<(), OutputProblem> {
         match self.attributes.get("tar").and_then(|tar| boolean(tar)) {

@@ -35,13 +35,15 @@ pub enum Exporter {
     CacheOnly,
 }
 
-/// The destination of an archive.
+/// The destination of an archive, or of its content without the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// Standard output.
     Stdout,
     /// A file.
     File(PathBuf),
+    /// A directory for the content of the archive (`tar=false`), as an OCI layout.
+    Directory(PathBuf),
 }
 
 /// A function that parses the options of a type.
@@ -102,7 +104,7 @@ impl Exporter {
         self.archive() == Some(&Destination::Stdout)
     }
 
-    /// Returns the destination of the archive, if the exporter writes one.
+    /// Returns the destination of the archive or its content, if the exporter writes one.
     pub fn archive(&self) -> Option<&Destination> {
         match self {
             Self::Tar(tar) => Some(&tar.destination),

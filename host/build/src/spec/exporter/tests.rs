@@ -158,8 +158,13 @@ fn mistakes_are_named() {
             "dest cannot be stdout for local exporter",
         ),
         (
-            "type=oci,tar=false,dest=x",
-            "tar=false is not supported for oci exporter",
+            "type=tar,tar=false,dest=x",
+            "tar=false is not supported for tar exporter",
+        ),
+        ("type=oci,tar=false", "dest is required for oci exporter"),
+        (
+            "type=docker,tar=0,dest=-",
+            "dest cannot be stdout for docker exporter",
         ),
         (
             "type=image,dest=x",

@@ -49,6 +49,14 @@ pub struct Build {
     /// Do not use the cache
     #[arg(long)]
     pub(super) no_cache: bool,
+    /// Cache to import: an image reference, or type=TYPE,KEY=VALUE,... (for example
+    /// type=local,src=DIRECTORY)
+    #[arg(long = "cache-from", value_name = "CACHE")]
+    pub(super) cache_from: Vec<String>,
+    /// Cache to export: an image reference, or type=TYPE,KEY=VALUE,... (for example
+    /// type=local,dest=DIRECTORY)
+    #[arg(long = "cache-to", value_name = "CACHE")]
+    pub(super) cache_to: Vec<String>,
     /// Always check for newer versions of the images
     #[arg(long)]
     pub(super) pull: bool,

@@ -3,6 +3,7 @@
 //! `flags` has the flags, `resolve` makes a build of them. `context` describes large contexts. The hints for errors of builds are in
 //! `failure`.
 
+mod caches;
 mod call;
 mod context;
 mod flags;
@@ -168,6 +169,21 @@ fn text_of(warning: &Warning) -> String {
             "Driver {driver} may not load results into the engine by itself: {reason}. Use --load to \
              load this result; run `iechor driver trust {driver}` to list and change its grants"
         ),
+        // docker buildx prints the same.
+        Warning::LocalCache { directory, problem } => {
+            format!("local cache import at {directory} {problem}")
+        }
+        Warning::GhaCache { has_token, has_url } => {
+            let missing = match (has_token, has_url) {
+                (false, false) => "a token and an address",
+                (false, true) => "a token",
+                _ => "an address",
+            };
+            format!(
+                "The cache type=gha is not used: it needs {missing}. Workflows of GitHub Actions pass them \
+                 in ACTIONS_RUNTIME_TOKEN and ACTIONS_RESULTS_URL or ACTIONS_CACHE_URL"
+            )
+        }
         // docker buildx prints the same.
         Warning::NoOutput { driver } => format!(
             "No output specified with {driver} driver. Build result will only remain in the build \

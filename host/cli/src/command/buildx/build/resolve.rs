@@ -10,6 +10,7 @@ use iechor_build::spec::{
 };
 use iechor_progress::Mode;
 
+use super::caches;
 use super::flags::Build;
 use crate::command::Format;
 
@@ -72,6 +73,8 @@ pub fn spec(
     spec.platforms = parse::platforms(&flags.platforms)?;
     spec.no_cache = flags.no_cache;
     spec.pull = flags.pull;
+    spec.cache_from = caches::imports(&flags.cache_from, &environment)?;
+    spec.cache_to = caches::exports(&flags.cache_to, &environment)?;
     for text in &flags.build_args {
         let (name, value) = parse::pair(text)?;
         let value = value.map(str::to_owned).or_else(|| environment(name));
@@ -406,6 +409,47 @@ mod tests {
     }
 
     #[test]
+    fn caches_get_credentials_from_the_environment() {
+        let environment = |name: &str| match name {
+            "ACTIONS_RUNTIME_TOKEN" | "ACTIONS_CACHE_URL" | "AWS_ACCESS_KEY_ID" => {
+                Some("found".to_owned())
+            }
+            "AWS_SECRET_ACCESS_KEY" => Some("secret".to_owned()),
+            _ => None,
+        };
+        let line = "--cache-from type=gha --cache-from a/b,c/d --cache-from a/b --cache-to type=s3,bucket=b \
+                    --cache-to type=inline .";
+        let spec = resolved(line, environment).expect("well-formed");
+        let shown = |caches: &[iechor_build::spec::Cache]| -> Vec<String> {
+            let caches = caches.iter();
+            caches
+                .map(|cache| {
+                    format!(
+                        "{} {}",
+                        cache.kind.name(),
+                        pairs(&cache.attributes).join(",")
+                    )
+                })
+                .collect()
+        };
+        assert_eq!(
+            shown(&spec.cache_from),
+            [
+                "gha token=found,url=found",
+                "registry ref=a/b",
+                "registry ref=c/d"
+            ]
+        );
+        assert_eq!(
+            shown(&spec.cache_to),
+            [
+                "s3 access_key_id=found,bucket=b,secret_access_key=secret",
+                "inline "
+            ]
+        );
+    }
+
+    #[test]
     fn mistakes_are_found_in_every_flag() {
         for (line, words) in [
             (
@@ -431,6 +475,12 @@ mod tests {
                 "invalid context value: a, expected key=value",
             ),
             ("--build-context A=b .", "invalid context name A"),
+            (
+                "--build-context a=oci-layout:// .",
+                "invalid context value: a=oci-layout://",
+            ),
+            ("--cache-from ref=a .", "type required for \"ref=a\""),
+            ("--cache-to type=local .", "exporter requires dest"),
         ] {
             let error = resolved(line, |_| None).expect_err(line).to_string();
             assert!(error.contains(words), "{line}: {error}");
