@@ -1,6 +1,6 @@
 //! End-to-end tests: the built binary, a real engine, a real BuildKit, a real registry.
 //!
-//! - `support` runs the binary in a sandbox, and removes everything that it created.
+//! - `support` runs the binary in a sandbox, and removes everything that it created. `pty` runs it at a terminal.
 //! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `web` a
 //!   web server, `daemon` a BuildKit that belongs to no builder, `proxy` a slow engine. `impostor` contains a
 //!   hostile engine and a hostile BuildKit, and `meddler` a BuildKit that changes the names of its results.
@@ -21,6 +21,7 @@ mod generated;
 mod impostor;
 mod meddler;
 mod proxy;
+mod pty;
 mod registry;
 mod support;
 mod web;
@@ -30,6 +31,7 @@ mod builders;
 mod builds;
 mod compiling;
 mod context_builder;
+mod display;
 mod driver_tests;
 mod drivers;
 mod failures;

@@ -42,11 +42,11 @@ pub struct Vertex {
     waiting: Arc<AtomicUsize>,
 }
 
-/// The task that passes the reports of a [`Vertex`] on.
-pub struct Forwarder(JoinHandle<()>);
+/// The task that passes the reports of a [`Vertex`] or of a source of [`crate::relay`] on.
+pub struct Forwarder(pub(crate) JoinHandle<()>);
 
 impl Forwarder {
-    /// Waits until everything was passed on. The vertex must have been dropped.
+    /// Waits until everything was passed on. The vertex or the sender of the source must have been dropped.
     pub async fn finish(self) {
         // The task has nothing that can fail.
         let _ = self.0.await;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use iechor_builder::node::Connected;
 use iechor_builder::{BuilderError, Workspace, lifecycle};
 use iechor_buildkit::{CacheEntry, Session, SolveRequest};
+use iechor_progress::relay::Sources;
 use iechor_progress::vertex::StatusSender;
 
 use crate::deliver::Deliveries;
@@ -59,9 +60,12 @@ pub(crate) async fn solve(
     for export in &node.exports {
         request.exporters.push(deliveries.open(export).await?);
     }
+    // The clock of the daemon may be another one.
+    let (sender, forwarder) = Sources::new(status).open(None);
     let solved = client
-        .solve(request, session, status.clone(), workspace.cancel.clone())
+        .solve(request, session, sender, workspace.cancel.clone())
         .await;
+    forwarder.finish().await;
     let solved = match solved {
         Ok(solved) => solved,
         Err(error) => return Err(deliveries.give_up(error).await),

@@ -49,7 +49,7 @@ pub struct Build {
     /// Push the image to its registry; shorthand for --output=type=registry
     #[arg(long)]
     pub(super) push: bool,
-    /// Type of progress output: auto, plain, quiet, rawjson or none
+    /// Type of progress output: auto, none, plain, quiet, rawjson or tty
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(super) progress: Mode,
     /// Suppress the build output and print the image ID

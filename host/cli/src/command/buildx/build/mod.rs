@@ -5,18 +5,19 @@
 
 mod flags;
 mod resolve;
+mod warnings;
 
 use std::path::Path;
 
 use anyhow::bail;
 use iechor_build::{BuildError, BuildSpec, Plan, Warning};
 use iechor_builder::Workspace;
-use iechor_progress::{Mode, description};
+use iechor_progress::Mode;
 
 pub use flags::Build;
 
 use crate::session::{self, Common};
-use crate::terminal::{self, Display};
+use crate::terminal::{self, Display, Named};
 
 impl Build {
     /// Builds, and delivers the results.
@@ -33,7 +34,7 @@ impl Build {
             for warning in &plan.warnings {
                 terminal::warn(&text_of(warning));
             }
-            build(&workspace, &spec, plan, mode).await
+            build(&workspace, &spec, plan, mode, common.debug).await
         })
     }
 }
@@ -43,18 +44,18 @@ async fn build(
     spec: &BuildSpec,
     plan: Plan,
     mode: Mode,
+    is_debug: bool,
 ) -> anyhow::Result<()> {
     let (builder, driver) = plan.builder();
-    let display = Display::start(mode, Some(description(builder, driver)))?;
+    let display = Display::start(mode, Some(Named { builder, driver }))?;
     let result = iechor_build::run::run(workspace, spec, plan, display.sender()).await;
     let warnings = display.finish().await?;
+    if !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
+        warnings::list(&warnings, is_debug);
+    }
     let result = result.map_err(lifted)?;
     for warning in result.warnings() {
         terminal::warn(warning);
-    }
-    if warnings > 0 && !matches!(mode, Mode::Quiet | Mode::RawJson | Mode::None) {
-        let plural = if warnings == 1 { "" } else { "s" };
-        terminal::say(&format!("\n {warnings} warning{plural} found"));
     }
     if mode == Mode::Quiet {
         terminal::line(result.image_id().unwrap_or_default())?;

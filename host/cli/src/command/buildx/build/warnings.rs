@@ -1,0 +1,58 @@
+//! The list of warnings at the end of a build.
+
+use iechor_buildkit::status::VertexWarning;
+use iechor_buildkit::{SourceError, source_snippet};
+use iechor_progress::Warnings;
+
+use crate::terminal;
+use crate::text::Text;
+
+/// Prints the warnings of a build, as docker buildx does. With `is_debug`, all that is known of them.
+pub fn list(warnings: &Warnings, is_debug: bool) {
+    let text = text(warnings, is_debug);
+    if !text.as_str().is_empty() {
+        terminal::show(&text);
+    }
+}
+
+fn text(warnings: &Warnings, is_debug: bool) -> Text {
+    let mut text = Text::default();
+    let count = warnings.count();
+    if count == 0 {
+        return text;
+    }
+    let plural = if count == 1 { "" } else { "s" };
+    let expand = if is_debug {
+        ""
+    } else {
+        " (use --debug to expand)"
+    };
+    text.line("");
+    text.line(&format!(" {count} warning{plural} found{expand}:"));
+    for warning in warnings.list() {
+        text.line(&format!(" - {}", String::from_utf8_lossy(&warning.short)));
+        if is_debug {
+            details(&mut text, warning);
+        }
+    }
+    text
+}
+
+fn details(text: &mut Text, warning: &VertexWarning) {
+    for line in &warning.detail {
+        text.line(&String::from_utf8_lossy(line));
+    }
+    if !warning.url.is_empty() {
+        text.line(&format!("More info: {}", warning.url));
+    }
+    if let Some(info) = &warning.source_info {
+        let source = SourceError {
+            info: info.clone(),
+            ranges: warning.ranges.clone(),
+        };
+        for line in source_snippet(&source) {
+            text.line(&line);
+        }
+    }
+    text.line("");
+}
