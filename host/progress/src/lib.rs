@@ -63,7 +63,7 @@ pub use mode::{Mode, ModeError};
 pub use options::{Options, REFRESH, TICK, description, label};
 pub use output::{Clock, Frame, Line, Output, Size};
 pub use printer::Printer;
-pub use warnings::Warnings;
+pub use warnings::{Warned, Warnings};
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,9 @@ const REPORT: usize = 500;
 /// The sender of a command's status.
 pub type StatusSender = mpsc::Sender<SolveStatus>;
 
+/// The receiver of a command's status.
+pub type StatusReceiver = mpsc::Receiver<SolveStatus>;
+
 /// A standard stream that output is shown of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {

@@ -1,6 +1,7 @@
 //! The warnings of a build, for the list at its end.
 
 use iechor_buildkit::status::{SourceInfo, VertexWarning};
+use iechor_buildkit::{SourceError, source_snippet};
 
 /// Maximum number of warnings that are kept.
 const MOST: usize = 1_000;
@@ -10,6 +11,19 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// Size of a warning without its texts, in bytes.
 const WARNING: usize = 300;
+
+/// What is known of a warning, as text. Clean it before you display it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Warned {
+    /// Text of one line.
+    pub short: String,
+    /// Further lines.
+    pub detail: Vec<String>,
+    /// Address of further information; may be empty.
+    pub url: String,
+    /// The lines of the source that it refers to; empty if there are none.
+    pub snippet: Vec<String>,
+}
 
 /// The warnings of a build, each of them once.
 #[derive(Debug, Default)]
@@ -23,6 +37,22 @@ impl Warnings {
     /// Returns the warnings in the order of their arrival.
     pub fn list(&self) -> &[VertexWarning] {
         &self.list
+    }
+
+    /// Returns the texts of the warnings in the order of their arrival.
+    pub fn texts(&self) -> impl Iterator<Item = Warned> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.list.iter().map(move |warning| Warned {
+            short: text(&warning.short),
+            detail: warning.detail.iter().map(|line| text(line)).collect(),
+            url: warning.url.clone(),
+            snippet: warning.source_info.clone().map_or_else(Vec::new, |info| {
+                source_snippet(&SourceError {
+                    info,
+                    ranges: warning.ranges.clone(),
+                })
+            }),
+        })
     }
 
     /// Returns the number of warnings, including those that were too many or too long to be kept.

@@ -3,7 +3,7 @@
 use std::io;
 
 use iechor_builder::boot_progress::StatusSender;
-use iechor_buildkit::status::SolveStatus;
+use iechor_progress::vertex::StatusReceiver;
 use iechor_progress::{
     Clock, Frame, Mode, Options, Output, Printer, Size, Warnings, description, label,
 };
@@ -136,7 +136,7 @@ impl Display {
 /// Shows statuses until all senders are dropped. Returns the warnings.
 async fn show(
     mut printer: Printer<ToTerminal>,
-    mut receiver: mpsc::Receiver<SolveStatus>,
+    mut receiver: StatusReceiver,
     mut resized: Option<Signal>,
 ) -> io::Result<Warnings> {
     let interval = printer.tick_interval();

@@ -34,8 +34,12 @@ const SHOWN: u64 = 50;
 /// Maximum length of a sequence, in bytes. A longer one is dropped.
 const LONGEST_SEQUENCE: usize = 4 << 10;
 
-/// Maximum size of the output that is examined at once, in bytes.
-const MOST_AT_ONCE: usize = 8 << 10;
+/// Minimum size of the output that is examined at once, in bytes.
+const LEAST_AT_ONCE: usize = 4 << 10;
+
+/// Size of the output that is examined at once, in bytes for each character of the window. Most of it may be
+/// sequences.
+const AT_ONCE: usize = 4;
 
 /// The windows of a display.
 #[derive(Debug)]
@@ -130,9 +134,10 @@ impl Windows {
 }
 
 /// Returns the end of a piece of output, from the beginning of a line on. What comes long before it is no
-/// longer visible.
-fn visible(data: &[u8]) -> &[u8] {
-    let Some(start) = data.len().checked_sub(MOST_AT_ONCE) else {
+/// longer visible in a window of so many characters.
+fn visible(data: &[u8], cells: usize) -> &[u8] {
+    let most = (cells * AT_ONCE).max(LEAST_AT_ONCE);
+    let Some(start) = data.len().checked_sub(most) else {
         return data;
     };
     let end = &data[start..];
@@ -171,7 +176,7 @@ impl Window {
 
     fn feed(&mut self, data: &[u8]) {
         self.bytes = self.bytes.saturating_add(data.len() as u64);
-        let data = visible(data);
+        let data = visible(data, self.grid.cells());
         for line in data.split_inclusive(|byte| *byte == b'\n') {
             let text = line.strip_suffix(b"\n").unwrap_or(line);
             for piece in text.chunks(LONGEST_SEQUENCE) {
@@ -312,6 +317,19 @@ mod tests {
             height: 24,
         });
         assert!(windows.lines(0).any(|line| line == "abcd"));
+    }
+
+    #[test]
+    fn of_much_output_the_end_is_shown() {
+        let data: String = (0..100_000)
+            .map(|number| format!("line {number}\n"))
+            .collect();
+        let expected: Vec<_> = (99_994..100_000)
+            .map(|number| format!("line {number}"))
+            .collect();
+        assert_eq!(shown(data), expected);
+        // A line without an end fills the window.
+        assert_eq!(shown("x".repeat(100_000))[..5], vec!["x".repeat(20); 5]);
     }
 
     #[test]

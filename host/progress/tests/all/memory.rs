@@ -83,7 +83,7 @@ impl Output for Terminal<'_> {
 
     fn size(&self) -> Option<Size> {
         Some(Size {
-            width: 200,
+            width: 100,
             height: 60,
         })
     }
@@ -107,7 +107,6 @@ fn show_at_terminal(statuses: impl Iterator<Item = SolveStatus>) -> (isize, Writ
     let options = Options {
         // Fewer frames, so that the test is fast.
         refresh: Some(Duration::from_secs(2)),
-        log_lines: Some(100),
         ..Options::default()
     };
     let peak = show_at(Mode::Tty, Terminal(&mut written), options, statuses);

@@ -68,6 +68,11 @@ impl Grid {
         self.events
     }
 
+    /// Returns the number of characters that there is space for.
+    pub(super) fn cells(&self) -> usize {
+        self.rows.len() * self.columns
+    }
+
     /// Returns the text of each row, without spaces at its end.
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
         self.rows.iter().map(|row| {

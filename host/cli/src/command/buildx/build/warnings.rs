@@ -1,8 +1,6 @@
 //! The list of warnings at the end of a build.
 
-use iechor_buildkit::status::VertexWarning;
-use iechor_buildkit::{SourceError, source_snippet};
-use iechor_progress::Warnings;
+use iechor_progress::{Warned, Warnings};
 
 use crate::terminal;
 use crate::text::Text;
@@ -29,30 +27,24 @@ fn text(warnings: &Warnings, is_debug: bool) -> Text {
     };
     text.line("");
     text.line(&format!(" {count} warning{plural} found{expand}:"));
-    for warning in warnings.list() {
-        text.line(&format!(" - {}", String::from_utf8_lossy(&warning.short)));
+    for warning in warnings.texts() {
+        text.line(&format!(" - {}", warning.short));
         if is_debug {
-            details(&mut text, warning);
+            details(&mut text, &warning);
         }
     }
     text
 }
 
-fn details(text: &mut Text, warning: &VertexWarning) {
+fn details(text: &mut Text, warning: &Warned) {
     for line in &warning.detail {
-        text.line(&String::from_utf8_lossy(line));
+        text.line(line);
     }
     if !warning.url.is_empty() {
         text.line(&format!("More info: {}", warning.url));
     }
-    if let Some(info) = &warning.source_info {
-        let source = SourceError {
-            info: info.clone(),
-            ranges: warning.ranges.clone(),
-        };
-        for line in source_snippet(&source) {
-            text.line(&line);
-        }
+    for line in &warning.snippet {
+        text.line(line);
     }
     text.line("");
 }
