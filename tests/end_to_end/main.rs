@@ -1,6 +1,7 @@
 //! End-to-end tests: the built binary, a real engine, a real BuildKit, a real registry.
 //!
-//! - `support` runs the binary in a sandbox, and removes everything that it created.
+//! - `support` runs the binary in a sandbox, and removes everything that it created. `pty` runs it at a
+//!   terminal.
 //! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `authority`
 //!   issues their tokens, `web` is a web server, `git_server` one for Git, `git_login_server` one that requires
 //!   authentication, `daemon` a BuildKit that belongs to no builder, `recorder` records what a client sends to
@@ -27,6 +28,7 @@ mod impostor;
 mod meddler;
 mod proxy;
 mod recorder;
+mod pty;
 mod registry;
 mod support;
 mod web;
@@ -46,6 +48,7 @@ mod contexts;
 mod credentials;
 mod destinations;
 mod dockerfiles;
+mod display;
 mod driver_tests;
 mod drivers;
 mod failures;
