@@ -527,7 +527,10 @@ impl Sandbox {
 
     /// Returns a command that runs a shell script, in which `$0` is the binary.
     pub fn shell(&self, script: &str) -> Invocation {
-        let Invocation { command: binary, input } = self.iechor("");
+        let Invocation {
+            command: binary,
+            input,
+        } = self.iechor("");
         let mut command = Command::new("sh");
         command
             .args(["-c", script])

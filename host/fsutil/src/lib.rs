@@ -31,8 +31,9 @@ pub mod wire;
 
 pub use filter::{Filter, FilterError};
 pub use follow::FollowError;
+pub use peer::Blame;
 pub use receive::{
-    Kept, ReceiveError, ReceiveOptions, Received, RemoveError, receive, receive_and_keep,
+    Kept, Limits, ReceiveError, ReceiveOptions, Received, RemoveError, receive, receive_and_keep,
 };
 pub use send::{Progress, SendError, SendOptions, Sent, send, send_observed};
 pub use sizes::{DirectorySize, Offered};
