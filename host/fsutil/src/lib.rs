@@ -15,6 +15,8 @@
 mod beneath;
 mod filter;
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod glob;
 mod name;
 mod peer;
