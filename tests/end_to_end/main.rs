@@ -7,12 +7,16 @@
 //!   authentication, `daemon` a BuildKit that belongs to no builder, `recorder` records what a client sends to
 //!   it, `proxy` is a slow engine. `impostor` contains a hostile engine and a hostile BuildKit, and `meddler` a
 //!   BuildKit that changes the names of its results.
-//!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
+//!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`, and
+//!   `caller` makes its calls on a session.
 //! - Every other module tests one part of the program.
 //!
 //! `tests/machine/prepare` starts the engine and writes its address to `target/machine/env`.
 
 mod authority;
+#[allow(dead_code, reason = "it serves two test programs")]
+#[path = "../../host/buildkit/tests/it/caller.rs"]
+mod caller;
 #[path = "../certificates.rs"]
 mod certificates;
 mod components;
@@ -27,8 +31,8 @@ mod git_server;
 mod impostor;
 mod meddler;
 mod proxy;
-mod recorder;
 mod pty;
+mod recorder;
 mod registry;
 mod support;
 mod web;
@@ -47,13 +51,14 @@ mod context_builder;
 mod contexts;
 mod credentials;
 mod destinations;
-mod dockerfiles;
 mod display;
+mod dockerfiles;
 mod driver_tests;
 mod drivers;
 mod failures;
 mod grants;
 mod hostile;
+mod hostile_transfers;
 mod incomplete;
 mod installed;
 mod installed_from;

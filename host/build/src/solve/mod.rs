@@ -96,13 +96,9 @@ pub(crate) async fn solve(
     // The clock of the daemon may be another one.
     let (sender, forwarder) = Sources::new(status).open(None);
     let of_frontend = request.of_frontend();
-    let build = client.build(
-        request,
-        session,
-        sender,
-        cancel.clone(),
-        |gateway| work::run(gateway, of_frontend),
-    );
+    let build = client.build(request, session, sender, cancel.clone(), |gateway| {
+        work::run(gateway, of_frontend)
+    });
     let solved = guard::guarded(&client, watch.as_ref(), build).await;
     forwarder.finish().await;
     let solved = match solved {
