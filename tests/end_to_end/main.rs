@@ -26,6 +26,8 @@ mod support;
 mod web;
 
 mod bad_input;
+mod build_flags;
+mod build_line;
 mod builders;
 mod builds;
 mod compiling;

@@ -13,9 +13,11 @@ pub mod deliver;
 mod error;
 pub mod plan;
 pub mod run;
+mod setting;
 mod solve;
 pub mod spec;
 
-pub use error::{BuildError, FileKind};
+pub use error::{BuildError, FileKind, Mistake, Mistakes};
 pub use plan::{Plan, Warning, plan};
+pub use setting::Setting;
 pub use spec::BuildSpec;

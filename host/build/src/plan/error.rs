@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::setting::Setting;
+
 /// A fault of a build that is found before a request is sent to a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -76,6 +78,28 @@ pub enum PlanError {
     // docker buildx prints the same.
     #[error("local and tar exporters are incompatible with image ID file")]
     NoImageId,
+}
+
+impl PlanError {
+    /// Returns the setting with the fault.
+    pub fn setting(&self) -> Setting {
+        match self {
+            Self::ContextNotFound { .. } | Self::ContextNotDirectory { .. } => Setting::Context,
+            Self::Dockerfile { .. } => Setting::File,
+            Self::NoNodes { .. } => Setting::Builder,
+            Self::Unsupported {
+                ability: Ability::MultiPlatform,
+                ..
+            } => Setting::Platform,
+            Self::NoTag => Setting::Tag,
+            Self::NoImageId => Setting::IidFile,
+            Self::Unsupported { .. }
+            | Self::SeveralToStdout
+            | Self::ToConsole { .. }
+            | Self::DirectoryIsFile { .. }
+            | Self::FileIsDirectory { .. } => Setting::Output,
+        }
+    }
 }
 
 /// An ability that some drivers lack.

@@ -48,14 +48,10 @@ pub(super) fn exports(
     abilities: &Abilities,
     loads: bool,
 ) -> Result<Vec<Export>, PlanError> {
-    let mut exporters = spec.exporters.clone();
+    let mut exporters = named_exporters(spec);
     if exporters.is_empty() && loads {
         exporters.push(Exporter::to_load());
-    }
-    if !spec.tags.is_empty() {
-        for names in exporters.iter_mut().filter_map(Exporter::names_mut) {
-            *names = spec.tags.iter().map(Tag::to_string).collect();
-        }
+        name(&mut exporters, spec);
     }
     check(&exporters, spec.iid_file.is_some())?;
     abilities.check(&exporters, platforms)?;
@@ -79,6 +75,38 @@ pub(super) fn exports(
         }
     }
     Ok(exports)
+}
+
+/// Returns all faults of the outputs of a build that do not depend on the node, each once.
+pub(super) fn mistakes(spec: &BuildSpec) -> Vec<PlanError> {
+    let exporters = named_exporters(spec);
+    let wants_image_id = spec.iid_file.is_some();
+    let each = exporters.iter();
+    let each = each.map(|exporter| check(std::slice::from_ref(exporter), wants_image_id));
+    let together = [check(&exporters, wants_image_id), check_console(&exporters)];
+    let mut found = Vec::new();
+    for error in each.chain(together).filter_map(Result::err) {
+        if !found.contains(&error) {
+            found.push(error);
+        }
+    }
+    found
+}
+
+/// Returns the exporters of a build with the names of its image.
+fn named_exporters(spec: &BuildSpec) -> Vec<Exporter> {
+    let mut exporters = spec.exporters.clone();
+    name(&mut exporters, spec);
+    exporters
+}
+
+fn name(exporters: &mut [Exporter], spec: &BuildSpec) {
+    if spec.tags.is_empty() {
+        return;
+    }
+    for names in exporters.iter_mut().filter_map(Exporter::names_mut) {
+        *names = spec.tags.iter().map(Tag::to_string).collect();
+    }
 }
 
 /// The exporter of an engine that builds into its own image store.

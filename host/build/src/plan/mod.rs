@@ -7,6 +7,8 @@ pub mod exports;
 mod nodes;
 pub mod source;
 
+use std::net::IpAddr;
+
 use iechor_builder::Workspace;
 use iechor_builder::node::LiveNode;
 use iechor_builder::store::NodeGroup;
@@ -17,7 +19,8 @@ pub use error::PlanError;
 pub use exports::{Delivery, Export};
 pub use source::Source;
 
-use crate::error::BuildError;
+use crate::error::{BuildError, Mistakes};
+use crate::setting::Setting;
 use crate::spec::{BuildSpec, Tag};
 use nodes::Share;
 
@@ -43,6 +46,8 @@ pub(crate) struct NodePlan {
     pub(crate) proxies: Vec<(String, String)>,
     /// Whether images of the engine take precedence over images of registries.
     pub(crate) prefers_local_images: bool,
+    /// The address of the host machine, if the build needs it.
+    pub(crate) host_gateway: Option<IpAddr>,
     /// The exports of BuildKit.
     pub(crate) exports: Vec<Export>,
 }
@@ -71,14 +76,17 @@ impl Plan {
     }
 }
 
-/// Plans a build on the selected builder.
+/// Plans a build on the selected builder. `mistakes` are those that were found in the settings so far.
 ///
 /// # Errors
 ///
-/// Returns the fault of the build, or the node that cannot be used.
-pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, BuildError> {
-    let source = Source::find(&spec.context, spec.dockerfile.as_deref())?;
-    let builder = workspace.builder(None)?;
+/// Returns all mistakes in the settings, or the node that cannot be used.
+pub async fn plan(
+    workspace: &Workspace,
+    spec: &BuildSpec,
+    mistakes: Mistakes,
+) -> Result<Plan, BuildError> {
+    let (source, builder) = check_settings(workspace, spec, mistakes)?;
     let shares = nodes::share(&builder.nodes, &spec.platforms);
     if shares.is_empty() {
         return Err(PlanError::NoNodes {
@@ -105,6 +113,42 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
     })
 }
 
+/// Checks the settings against the machine, without a daemon and without a driver. Returns what was
+/// found on the way: the source and the builder.
+///
+/// A check of another setting is one more `note` here, see [`Mistakes`].
+///
+/// # Errors
+///
+/// Returns all mistakes: `mistakes`, and those found here.
+pub fn check_settings(
+    workspace: &Workspace,
+    spec: &BuildSpec,
+    mut mistakes: Mistakes,
+) -> Result<(Source, NodeGroup), BuildError> {
+    let mut source = None;
+    // A context that could not be read is a placeholder, and a wrong Dockerfile is missing.
+    if !mistakes.has(Setting::Context) && !mistakes.has(Setting::File) {
+        let found = Source::find(&spec.context, spec.dockerfile.as_deref());
+        let setting = found
+            .as_ref()
+            .err()
+            .map_or(Setting::File, PlanError::setting);
+        source = mistakes.note(setting, found);
+    }
+    for error in exports::mistakes(spec) {
+        // A tag that could not be read is one.
+        if error != PlanError::NoTag || !mistakes.has(Setting::Tag) {
+            mistakes.note::<(), _>(error.setting(), Err(error));
+        }
+    }
+    let builder = mistakes.note(Setting::Builder, workspace.builder(None));
+    match (source, builder) {
+        (Some(source), Some(builder)) if mistakes.is_empty() => Ok((source, builder)),
+        _ => Err(BuildError::Mistakes(mistakes)),
+    }
+}
+
 async fn plan_node(
     workspace: &Workspace,
     spec: &BuildSpec,
@@ -126,7 +170,12 @@ async fn plan_node(
             }),
         }
     }
+    let host_gateway = match spec.steps.need_host_gateway() {
+        true => Some(host_gateway(&node).await?),
+        false => None,
+    };
     Ok(NodePlan {
+        host_gateway,
         exports: exports::exports(spec, platforms.len(), &abilities, loads)?,
         proxies: proxies(workspace, &node)?,
         // Images that were built into the engine take precedence, as users expect.
@@ -134,6 +183,11 @@ async fn plan_node(
         platforms,
         node,
     })
+}
+
+async fn host_gateway(node: &LiveNode) -> Result<IpAddr, BuildError> {
+    let address = node.host_gateway().await;
+    address.map_err(|error| BuildError::HostGateway(Box::new(error)))
 }
 
 /// Returns the proxies that the user has configured for the engine of a node. A node without an engine

@@ -4,6 +4,7 @@ mod credentials;
 mod frontend;
 mod several_outputs;
 mod shared_key;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::deliver::Deliveries;
 use crate::error::BuildError;
 use crate::plan::source::Source;
 use crate::plan::{NodePlan, Plan};
+use crate::spec::steps::Network;
 use crate::spec::{BuildSpec, Cache};
 use credentials::DockerCredentials;
 use frontend::OfNode;
@@ -85,8 +87,12 @@ fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> SolveRequest {
             platforms: &node.platforms,
             proxies: &node.proxies,
             prefers_local_images: node.prefers_local_images,
+            host_gateway: node.host_gateway,
         },
     );
+    if spec.steps.network == Network::Host {
+        request.entitlements.push(Network::ENTITLEMENT.to_owned());
+    }
     request.cache_imports = spec.cache_from.iter().map(cache_entry).collect();
     request.cache_exports = spec.cache_to.iter().map(cache_entry).collect();
     request

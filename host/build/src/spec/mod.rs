@@ -1,13 +1,14 @@
 //! All settings of a build, as types.
 //!
 //! Settings that are not supported yet belong here as well: named contexts beside [`Context`], secrets,
-//! SSH agents and attestations in one file each, the network beside [`BuildSpec::pull`].
+//! SSH agents and attestations in one file each.
 //! `solve/frontend.rs` turns them into attributes of BuildKit's frontend.
 
 mod cache;
 pub mod error;
 pub mod exporter;
 pub mod parse;
+pub mod steps;
 mod tag;
 mod value;
 
@@ -19,6 +20,7 @@ use iechor_platform::Platform;
 pub use cache::{Cache, CacheKind};
 pub use error::SpecError;
 pub use exporter::Exporter;
+pub use steps::Steps;
 pub use tag::Tag;
 pub use value::Attributes;
 
@@ -39,8 +41,12 @@ pub struct BuildSpec {
     pub platforms: Vec<Platform>,
     /// Whether all steps run, even if the cache has their results.
     pub no_cache: bool,
+    /// Stages whose steps run, even if the cache has their results.
+    pub no_cache_filter: Vec<String>,
     /// Whether to check registries for newer versions of images.
     pub pull: bool,
+    /// The containers in which the steps run.
+    pub steps: Steps,
     /// Caches to import.
     pub cache_from: Vec<Cache>,
     /// Caches to export.
@@ -77,7 +83,9 @@ impl BuildSpec {
             labels: BTreeMap::new(),
             platforms: Vec::new(),
             no_cache: false,
+            no_cache_filter: Vec::new(),
             pull: false,
+            steps: Steps::default(),
             cache_from: Vec::new(),
             cache_to: Vec::new(),
             tags: Vec::new(),

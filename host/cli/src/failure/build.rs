@@ -6,13 +6,14 @@ use iechor_build::plan::PlanError;
 use iechor_build::plan::error::Ability;
 use iechor_build::spec::error::{OutputProblem, SpecError};
 use iechor_build::spec::exporter::TYPES;
+use iechor_build::spec::steps::{ResourceError, Resources};
 
 use super::{Kind, builders};
 
 /// Returns the kind of an error of a build.
 pub(super) fn kind(error: &BuildError) -> Kind {
     match error {
-        BuildError::Builder(error) => builders::kind(error),
+        BuildError::Builder(error) | BuildError::HostGateway(error) => builders::kind(error),
         BuildError::Solve(error) => Kind::of_buildkit(error),
         _ => Kind::General,
     }
@@ -29,18 +30,32 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
         BuildError::ManifestList => {
             "load one platform with --platform, or push all of them with --push".into()
         }
+        BuildError::HostGateway(_) => "write the address itself: --add-host HOST:IP".into(),
         // The name comes from BuildKit, which does not choose what the user is advised to do.
         BuildError::Archive(ArchiveError::Unasked { asked, .. }) => match asked.as_slice() {
             [] => "no name is given with --tag".into(),
             asked => format!("the names given with --tag are {}", asked.join(", ")),
         },
         BuildError::Archive(ArchiveError::Malformed(_))
+        | BuildError::Mistakes(_)
         | BuildError::Builder(_)
         | BuildError::Solve(_)
         | BuildError::Load { .. }
         | BuildError::MachineId { .. }
         | BuildError::File { .. } => return None,
     })
+}
+
+/// Returns the value, if a flag reads it itself in docker buildx, and names itself in the error.
+pub(super) fn value_of_flag(error: &BuildError) -> Option<&str> {
+    match error {
+        BuildError::Spec(
+            SpecError::List { text, .. }
+            | SpecError::Size { text }
+            | SpecError::Ulimit { text, .. },
+        ) => Some(text),
+        _ => None,
+    }
 }
 
 fn spec_hint(error: &SpecError) -> Option<String> {
@@ -51,7 +66,22 @@ fn spec_hint(error: &SpecError) -> Option<String> {
             "--tag takes [REGISTRY/]NAME[:TAG], with NAME in lower case".into()
         }
         SpecError::Output { problem, .. } => output_hint(problem),
-        SpecError::NoContext | SpecError::Platform(_) => return None,
+        SpecError::Host(_) => {
+            "--add-host takes HOST:IP or HOST=IP, or host-gateway as the IP".into()
+        }
+        SpecError::Network(_) => "--network takes default, host and none".into(),
+        SpecError::Size { .. } => "write a size as 128m or 2g".into(),
+        SpecError::Ulimit { .. } => {
+            "--ulimit takes NAME=SOFT[:HARD], for example nofile=1024:2048".into()
+        }
+        SpecError::Resource(ResourceError::Value { .. }) => return None,
+        SpecError::Resource(_) => {
+            format!(
+                "--resource takes NAME=LIMIT; the names are {}",
+                Resources::NAMES.join(", ")
+            )
+        }
+        SpecError::NoContext | SpecError::Platform(_) | SpecError::List { .. } => return None,
     })
 }
 

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use iechor_progress::Mode;
+
+use super::ignored_flags::IgnoredFlags;
+use super::step_flags::StepFlags;
 
 /// Start a build
 #[derive(Debug, Args)]
 pub struct Build {
     /// Directory or URL of the build context
-    #[arg(value_name = "PATH | URL")]
+    #[arg(value_name = "PATH | URL | -")]
     pub(super) context: String,
     /// Name of the Dockerfile (default: PATH/Dockerfile)
     #[arg(short, long, value_name = "FILE")]
@@ -37,9 +39,14 @@ pub struct Build {
     /// Do not use the cache
     #[arg(long)]
     pub(super) no_cache: bool,
+    /// Stage to build without the cache
+    #[arg(long = "no-cache-filter", value_name = "STAGE,...")]
+    pub(super) no_cache_filter: Vec<String>,
     /// Always check for newer versions of the images
     #[arg(long)]
     pub(super) pull: bool,
+    #[command(flatten)]
+    pub(super) steps: StepFlags,
     /// Output destination: a directory, - for standard output, or type=TYPE,dest=PATH,...
     #[arg(short, long = "output", value_name = "OUTPUT")]
     pub(super) outputs: Vec<String>,
@@ -51,7 +58,7 @@ pub struct Build {
     pub(super) push: bool,
     /// Type of progress output: auto, plain, quiet, rawjson or none
     #[arg(long, value_name = "MODE", default_value = "auto")]
-    pub(super) progress: Mode,
+    pub(super) progress: String,
     /// Suppress the build output and print the image ID
     #[arg(short, long)]
     pub(super) quiet: bool,
@@ -61,4 +68,6 @@ pub struct Build {
     /// Write the image ID to a file
     #[arg(long = "iidfile", value_name = "FILE")]
     pub(super) iid_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) ignored: IgnoredFlags,
 }

@@ -1,10 +1,12 @@
 //! `iechor buildx build`
 //!
-//! `flags` has the flags, `resolve` makes a build of them. The hints for errors of builds are in
+//! `flags` has the flags (`step_flags` those of the steps, `ignored_flags` those without effect), `resolve` makes a build of them. The hints for errors of builds are in
 //! `failure`.
 
 mod flags;
+mod ignored_flags;
 mod resolve;
+mod step_flags;
 
 use std::path::Path;
 
@@ -15,6 +17,7 @@ use iechor_progress::{Mode, description};
 
 pub use flags::Build;
 
+use crate::failure::WrongLine;
 use crate::session::{self, Common};
 use crate::terminal::{self, Display};
 
@@ -22,13 +25,31 @@ impl Build {
     /// Builds, and delivers the results.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let environment = |name: &str| std::env::var(name).ok();
-        let mode = resolve::progress(&self, environment)?;
-        let spec = resolve::spec(self, environment).map_err(BuildError::Spec)?;
+        let mut line = common.line.clone();
+        let mode = line.note("--progress", resolve::progress(&self, environment));
+        let warnings = self.ignored.warnings();
+        let (spec, mistakes) = resolve::spec(self, environment);
+        let mode = match mode {
+            Some(mode) if line.is_empty() && mistakes.is_empty() => mode,
+            // The other settings are checked all the same: all mistakes are reported at once.
+            _ => {
+                return session::query(common, |workspace| async move {
+                    let checked = iechor_build::plan::check_settings(&workspace, &spec, mistakes);
+                    match checked {
+                        Err(BuildError::Mistakes(mistakes)) => Err(line.with_settings(mistakes)),
+                        _ => line.check(),
+                    }
+                });
+            }
+        };
+        for warning in warnings {
+            terminal::warn(warning);
+        }
         if let Some(path) = &spec.iid_file {
             forget_id(path)?;
         }
         session::change(common, |workspace| async move {
-            let plan = iechor_build::plan(&workspace, &spec).await;
+            let plan = iechor_build::plan(&workspace, &spec, mistakes).await;
             let plan = plan.map_err(lifted)?;
             for warning in &plan.warnings {
                 terminal::warn(&text_of(warning));
@@ -78,6 +99,7 @@ fn forget_id(path: &Path) -> anyhow::Result<()> {
 fn lifted(error: BuildError) -> anyhow::Error {
     match error {
         BuildError::Builder(error) => (*error).into(),
+        BuildError::Mistakes(mistakes) => WrongLine::default().with_settings(mistakes),
         other => other.into(),
     }
 }
