@@ -47,7 +47,8 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
         }
     }
     spec.no_cache = flags.no_cache;
-    spec.no_cache_filter = flags.no_cache_filter;
+    let stages = flags.no_cache_filter.into_iter();
+    spec.no_cache_filter = stages.filter(|stage| !stage.is_empty()).collect();
     spec.pull = flags.pull;
     spec.steps = flags.steps.resolve(&mut mistakes);
     for text in &flags.build_args {
@@ -74,7 +75,8 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
         spec.tags
             .extend(mistakes.note(Setting::Tag, parse::tag(text)));
     }
-    for text in &flags.outputs {
+    // As in docker buildx, an empty output is not given.
+    for text in flags.outputs.iter().filter(|text| !text.is_empty()) {
         spec.exporters
             .extend(mistakes.note(Setting::Output, parse::output(text)));
     }
@@ -244,10 +246,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_names_no_platform() {
+    fn an_empty_element_of_a_list_is_not_given() {
         let mut flags = flags(".");
-        flags.platforms = vec![String::new()];
+        for list in [
+            &mut flags.platforms,
+            &mut flags.outputs,
+            &mut flags.no_cache_filter,
+        ] {
+            list.push(String::new());
+        }
         let (spec, mistakes) = spec(flags, |_| None);
-        assert!(spec.platforms.is_empty() && mistakes.is_empty());
+        assert!(mistakes.is_empty(), "{mistakes}");
+        assert_eq!(spec, BuildSpec::new(Context::Directory(".".into())));
     }
 }
