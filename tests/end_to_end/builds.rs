@@ -319,52 +319,6 @@ fn the_environment_chooses_progress() {
 }
 
 #[test]
-fn metadata_file_and_iidfile() {
-    let sandbox = Sandbox::new();
-    let name = sandbox.booted("metadata", "");
-    let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
-    let tag = sandbox.name("metadata:1");
-    sandbox
-        .buildx(&format!(
-            "build --load -t {tag} --metadata-file about.json --iidfile id"
-        ))
-        .words(context.word())
-        .success();
-    let text = fs::read_to_string(sandbox.path("about.json")).expect("written");
-    let metadata: Value = serde_json::from_str(&text).expect("JSON");
-    let reference = metadata["buildx.build.ref"].as_str().expect("a reference");
-    assert!(
-        reference.starts_with(&format!("{name}/{name}0/")),
-        "{reference}"
-    );
-    assert_eq!(metadata["image.name"], format!("docker.io/library/{tag}"));
-    assert_eq!(
-        metadata["containerimage.descriptor"]["digest"],
-        metadata["containerimage.digest"]
-    );
-    let id = fs::read_to_string(sandbox.path("id")).expect("written");
-    assert_eq!(metadata["containerimage.config.digest"], id.as_str());
-    let image = docker(&format!("image inspect {tag}")).success().json();
-    assert_eq!(image[0]["Id"], id.as_str());
-}
-
-#[test]
-fn an_old_id_does_not_outlive_a_build_that_fails() {
-    let sandbox = Sandbox::new();
-    sandbox.booted("iidfile", "");
-    let file = sandbox.write("id", "sha256:old");
-    let context = Context::on_base("RUN exit 1\n");
-    sandbox
-        .buildx(&format!(
-            "build --iidfile {} {}",
-            file.display(),
-            context.word()
-        ))
-        .failure(1);
-    assert!(!file.exists());
-}
-
-#[test]
 fn two_builders_build_at_once() {
     let sandbox = Sandbox::new();
     let context =

@@ -120,7 +120,7 @@ fn files_come_to_this_side() {
             context.word()
         ))
         .failure(1)
-        .says("multiple outputs are not supported by this BuildKit");
+        .says("multiple outputs currently unsupported by the current BuildKit daemon");
 }
 
 #[test]

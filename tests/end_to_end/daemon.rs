@@ -28,9 +28,18 @@ pub struct Daemon {
 impl Daemon {
     /// Starts a daemon, and waits until it answers.
     pub fn start(sandbox: &Sandbox) -> Self {
+        Self::start_with(sandbox, "")
+    }
+
+    /// Starts a daemon that can connect to servers on this machine, and waits until it answers.
+    pub fn start_near(sandbox: &Sandbox) -> Self {
+        Self::start_with(sandbox, "--network host")
+    }
+
+    fn start_with(sandbox: &Sandbox, flags: &str) -> Self {
         let container = sandbox.name("daemon");
         docker(&format!(
-            "run --detach --privileged --name {container} {}",
+            "run --detach --privileged {flags} --name {container} {}",
             machine().buildkit_image
         ))
         .success();

@@ -1,14 +1,17 @@
 //! End-to-end tests: the built binary, a real engine, a real BuildKit, a real registry.
 //!
 //! - `support` runs the binary in a sandbox, and removes everything that it created.
-//! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `web` a
-//!   web server, `daemon` a BuildKit that belongs to no builder, `proxy` a slow engine. `impostor` contains a
-//!   hostile engine and a hostile BuildKit, and `meddler` a BuildKit that changes the names of its results.
+//! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `authority`
+//!   issues their tokens, `web` is a web server, `git_server` one for Git, `git_login_server` one that requires
+//!   authentication, `daemon` a BuildKit that belongs to no builder, `recorder` records what a client sends to
+//!   it, `proxy` is a slow engine. `impostor` contains a hostile engine and a hostile BuildKit, and `meddler` a
+//!   BuildKit that changes the names of its results.
 //!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
 //! - Every other module tests one part of the program.
 //!
 //! `tests/machine/prepare` starts the engine and writes its address to `target/machine/env`.
 
+mod authority;
 #[path = "../certificates.rs"]
 mod certificates;
 mod components;
@@ -18,20 +21,33 @@ mod control;
 mod daemon;
 #[path = "../generated.rs"]
 mod generated;
+mod git_login_server;
+mod git_server;
 mod impostor;
 mod meddler;
 mod proxy;
+mod recorder;
 mod registry;
 mod support;
 mod web;
 
+mod annotations;
+mod arguments;
+mod attestations;
 mod bad_input;
 mod build_flags;
 mod build_line;
 mod builders;
 mod builds;
+mod caches;
+mod calls;
 mod compiling;
+mod containerd_store;
 mod context_builder;
+mod contexts;
+mod credentials;
+mod destinations;
+mod dockerfiles;
 mod driver_tests;
 mod drivers;
 mod failures;
@@ -41,10 +57,12 @@ mod incomplete;
 mod installed;
 mod installed_from;
 mod interrupt;
+mod liveness;
 mod lock_file;
 mod names;
 mod networks;
 mod newcomer;
+mod oci_layouts;
 mod options;
 mod outputs;
 mod pinned;
@@ -53,8 +71,12 @@ mod push;
 mod python;
 mod remote;
 mod removal;
+mod result_files;
 mod schemas;
+mod secrets;
 mod snapshots;
+mod ssh;
 mod store;
 mod team;
 mod terminal;
+mod vcs;

@@ -25,14 +25,15 @@ impl Meddler {
         let runtime = Runtime::new().expect("a runtime");
         let inside = runtime.enter();
         let listener = UnixListener::bind(socket).expect("bound");
+        let daemon = channel(daemon.to_owned());
         let control = Passing {
-            daemon: ControlClient::new(channel(daemon.to_owned())),
+            daemon: ControlClient::new(daemon.clone()),
             further: further.to_owned(),
         };
         drop(inside);
         runtime.spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(serve_control(connection, control.clone()));
+                tokio::spawn(serve_control(connection, control.clone(), daemon.clone()));
             }
         });
         Self(runtime)

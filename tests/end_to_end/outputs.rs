@@ -147,6 +147,63 @@ fn several_outputs_of_one_build() {
 }
 
 #[test]
+fn every_output_gets_its_own_result() {
+    let sandbox = Sandbox::new();
+    sandbox.booted("four", "");
+    let context = two_files();
+    sandbox
+        .buildx(
+            "build -o type=tar,dest=a.tar -o type=oci,dest=b.tar -o type=docker,dest=c.tar -o out",
+        )
+        .argument(context.path())
+        .success();
+    let names = |name: &str| files_in_tar(&fs::read(sandbox.path(name)).expect("written"));
+    assert_eq!(names("a.tar"), ["deep/second", "first"]);
+    let has = |name: &str, file: &str| names(name).iter().any(|known| known == file);
+    assert!(has("b.tar", "oci-layout") && !has("b.tar", "manifest.json"));
+    assert!(has("c.tar", "manifest.json"));
+    assert!(sandbox.path("out/deep/second").is_file());
+}
+
+#[test]
+fn an_image_is_loaded_into_the_engine_of_a_context() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.booted("context", "");
+    sandbox.docker_context("other", &crate::support::machine().docker_host);
+    let context = two_files();
+    let tag = sandbox.name("context:1");
+    let build = |output: &str| {
+        sandbox
+            .buildx(&format!("build --builder {name} -t {tag} -o {output}"))
+            .argument(context.path())
+            // There is no engine.
+            .variable("DOCKER_HOST", "unix:///nonexistent.sock")
+    };
+    build("type=docker").failure(1).says("/nonexistent.sock");
+    build("type=docker,context=other").success();
+    docker(&format!("image inspect {tag}")).success();
+    build("type=docker,context=absent")
+        .failure(1)
+        .says("absent");
+}
+
+#[test]
+fn a_tag_may_have_a_digest() {
+    let sandbox = Sandbox::new();
+    let registry = crate::registry::Registry::open();
+    sandbox.booted("digest", "--driver-opt network=host");
+    let context = two_files();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let tag = format!("{}/{}:1", registry.address(), sandbox.name("pinned"));
+    sandbox
+        .buildx(&format!("build -t {tag}@{digest} --push --load"))
+        .argument(context.path())
+        .success();
+    registry.manifest(&sandbox.name("pinned"), "1");
+    docker(&format!("image inspect {tag}")).success();
+}
+
+#[test]
 fn a_file_is_replaced_only_by_a_whole_one() {
     let sandbox = Sandbox::new();
     sandbox.booted("whole", "");
@@ -179,6 +236,36 @@ fn wrong_outputs_are_named() {
         ("type=banana", r#"unknown type "banana""#),
         ("type=local", "dest is required for local exporter"),
         ("type=registry", "tag is needed when pushing to registry"),
+        (
+            "type=image,push=1",
+            "tag is needed when pushing to registry",
+        ),
+        (
+            "type=image,push=T",
+            "tag is needed when pushing to registry",
+        ),
+        (
+            "type=image,push=maybe",
+            "invalid value \"maybe\" of push for image exporter",
+        ),
+        ("type=tar,x", "invalid value x, expecting KEY=VALUE"),
+        (
+            "type=local,dest=-",
+            "dest cannot be stdout for local exporter",
+        ),
+        (
+            "type=local,dest=/dev/null",
+            "destination directory /dev/null is a file",
+        ),
+        ("type=tar,dest=/", "destination file / is a directory"),
+        (
+            "- -o type=oci",
+            "multiple outputs configured to write to stdout",
+        ),
+        (
+            "out --iidfile id",
+            "local and tar exporters are incompatible with image ID file",
+        ),
     ] {
         sandbox
             .buildx(&format!("build -o {output} {}", context.word()))

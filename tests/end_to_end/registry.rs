@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::support::{machine, wait_until};
 
 /// The user name for a registry that requires one.
@@ -29,33 +30,48 @@ pub struct Registry {
     address: String,
     child: Child,
     directory: TempDir,
+    /// The directory of the file with the passwords.
+    users: Option<TempDir>,
 }
 
 impl Registry {
     /// Starts a registry without authentication.
     pub fn open() -> Self {
-        Self::start(false, None)
+        Self::start(None, None)
+    }
+
+    /// Starts a registry that requires tokens of an authority.
+    pub fn with_authority(authority: &Authority) -> Self {
+        Self::start(Some(authority.configuration()), None)
     }
 
     /// Starts a registry with TLS, which accepts clients with a certificate of the authority `ca.pem`. It uses
     /// `server.pem` and `server.key` of the same directory.
     pub fn with_certificates(directory: &Path) -> Self {
-        Self::start(false, Some(directory))
+        Self::start(None, Some(directory))
     }
 
     /// Starts a registry that requires the credentials of [`USER`].
     pub fn with_password() -> Self {
-        Self::start(true, None)
+        let users = tempfile::tempdir().expect("directory");
+        let path = users.path().join("htpasswd");
+        fs::write(&path, format!("{USER}:{HASH}\n")).expect("written");
+        let mut registry = Self::start(
+            Some(serde_json::json!({"htpasswd": {"realm": "test", "path": path}})),
+            None,
+        );
+        registry.users = Some(users);
+        registry
     }
 
-    fn start(password: bool, certificates: Option<&Path>) -> Self {
+    fn start(authentication: Option<Value>, certificates: Option<&Path>) -> Self {
         // Another program may take the free port before the registry uses it.
         (0..5)
-            .find_map(|_| Self::try_start(password, certificates))
+            .find_map(|_| Self::try_start(authentication.as_ref(), certificates))
             .expect("docker-registry starts")
     }
 
-    fn try_start(password: bool, certificates: Option<&Path>) -> Option<Self> {
+    fn try_start(authentication: Option<&Value>, certificates: Option<&Path>) -> Option<Self> {
         let directory = tempfile::Builder::new()
             .prefix("iechor-registry-")
             .tempdir()
@@ -72,11 +88,8 @@ impl Registry {
             "storage": {"filesystem": {"rootdirectory": directory.path().join("images")}},
             "http": {"addr": address},
         });
-        if password {
-            let users = directory.path().join("htpasswd");
-            fs::write(&users, format!("{USER}:{HASH}\n")).expect("written");
-            configuration["auth"] =
-                serde_json::json!({"htpasswd": {"realm": "test", "path": users}});
+        if let Some(authentication) = authentication {
+            configuration["auth"] = authentication.clone();
         }
         if let Some(place) = certificates {
             configuration["http"]["tls"] = serde_json::json!({
@@ -105,6 +118,7 @@ impl Registry {
             address,
             child,
             directory,
+            users: None,
         })
     }
 

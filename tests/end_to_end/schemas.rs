@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Deserializer, Value};
 
 use crate::components::installed;
+use crate::context::Context;
 use crate::support::{Sandbox, container_of};
 
 /// Returns what is wrong with a value. Only what the schemas of this program use is checked. A property
@@ -104,7 +105,16 @@ fn every_output_is_as_its_schema_says() {
         "[images]\nallow = ['registry.example.com/*']\n",
     );
 
+    let context = Context::bare("FROM scratch as lower\nCOPY Dockerfile /\n");
+    let broken = Context::bare("FROM scratch\nCOPY absent /\n");
+    let built = |context: &Context| {
+        format!(
+            "buildx build --metadata-file about.json -o type=oci,dest=x {}",
+            context.word()
+        )
+    };
     let outputs = [
+        ("buildx-build", built(&context)),
         ("buildx-inspect", format!("buildx inspect {name}")),
         ("buildx-ls", "buildx ls".to_owned()),
         ("driver-inspect", "driver inspect iechor-container".into()),
@@ -121,11 +131,31 @@ fn every_output_is_as_its_schema_says() {
         ("version", "version".into()),
         ("volume-ls", "volume ls".into()),
     ];
-    let names: String = outputs
-        .iter()
-        .map(|(name, _)| format!("{name}\n"))
-        .collect();
+    let mut names: Vec<_> = outputs.iter().map(|(name, _)| *name).collect();
+    names.insert(1, "buildx-build-metadata");
+    let names = names.join("\n") + "\n";
     sandbox.iechor("schema").success().prints(&names);
+
+    // A file, and what is printed of a build that fails.
+    for (context, is_built) in [(&context, true), (&broken, false)] {
+        let build = sandbox
+            .iechor(&format!("{} --format json", built(context)))
+            .variable("BUILDX_METADATA_WARNINGS", "1");
+        let printed = match is_built {
+            true => build.success(),
+            false => build.failure(1),
+        };
+        let file = fs::read_to_string(sandbox.path("about.json")).expect("written");
+        let file: Value = serde_json::from_str(&file).expect("JSON");
+        for (name, document) in [
+            ("buildx-build", printed.json()),
+            ("buildx-build-metadata", file),
+        ] {
+            let schema = sandbox.iechor(&format!("schema {name}")).success().json();
+            let wrong = faults(&document, &schema, &schema, name);
+            assert!(wrong.is_empty(), "{wrong:#?}\n{document:#}\n{schema:#}");
+        }
+    }
 
     for (name, command) in outputs {
         let schema = sandbox.iechor(&format!("schema {name}")).success().json();

@@ -264,6 +264,19 @@ impl Running {
         found.expect("found")
     }
 
+    /// Waits until the command handles Ctrl-C itself.
+    #[track_caller]
+    pub fn wait_until_it_can_be_interrupted(&self) {
+        let status = format!("/proc/{}/status", self.child.id());
+        wait_until(&format!("{} handles Ctrl-C", self.what), || {
+            let status = fs::read_to_string(&status).unwrap_or_default();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+            // SIGINT is signal 2.
+            mask.is_some_and(|mask| mask & 0b10 != 0)
+        });
+    }
+
     /// Types at the terminal of the command.
     pub fn type_in(&mut self, text: &str) {
         let stdin = self.child.stdin.as_mut().expect("at a terminal");
@@ -506,7 +519,27 @@ impl Sandbox {
             .env("BUILDX_CONFIG", self.store())
             .env("DOCKER_CONFIG", self.directory.path().join("docker"))
             .env("DOCKER_HOST", &machine().docker_host);
-        Invocation { command }
+        Invocation {
+            command,
+            input: None,
+        }
+    }
+
+    /// Returns a command that runs a shell script, in which `$0` is the binary.
+    pub fn shell(&self, script: &str) -> Invocation {
+        let Invocation {
+            command: binary,
+            input,
+        } = self.iechor("");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script])
+            .arg(binary.get_program())
+            .current_dir(binary.get_current_dir().expect("set"))
+            .env_clear();
+        let variables = binary.get_envs();
+        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        Invocation { command, input }
     }
 
     /// Returns a command that runs `iechor buildx` with the words of `line`.
@@ -648,6 +681,8 @@ impl Drop for Sandbox {
 /// A builder of a command line.
 pub struct Invocation {
     command: Command,
+    /// Standard input; empty without one.
+    input: Option<fs::File>,
 }
 
 impl Invocation {
@@ -681,10 +716,17 @@ impl Invocation {
         self
     }
 
+    /// Redirects standard input from a file.
+    pub fn input(mut self, file: &Path) -> Self {
+        self.input = Some(fs::File::open(file).expect("readable"));
+        self
+    }
+
     /// Starts the command.
     #[track_caller]
     pub fn start(self) -> Running {
-        Running::start(self.command)
+        let input = self.input.map_or_else(Stdio::null, Stdio::from);
+        Running::start_with(self.command, input)
     }
 
     /// Starts the command at its own terminal. Standard output and standard error are combined.

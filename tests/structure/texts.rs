@@ -22,8 +22,11 @@ const LIBRARIES: &[&str] = &[
 ];
 
 /// Texts of docker buildx, which scripts match.
-const TEXTS_OF_DOCKER: &[&str] =
-    &["use `docker --context={name} buildx` to switch to context {name:?}"];
+const TEXTS_OF_DOCKER: &[&str] = &[
+    "use `docker --context={name} buildx` to switch to context {name:?}",
+    "empty BUILDKIT_SYNTAX build-arg is invalid, use --build-arg BUILDKIT_SYNTAX without '=' for optional behavior",
+    "local output mode=delete for destination {:?} requires --allow=buildx.local.delete",
+];
 
 /// The file that writes the command which repeats a test: it is a command line, not the text of an error.
 const COMMAND_LINES: &[&str] = &["host/testkit/src/rerun.rs"];

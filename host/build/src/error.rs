@@ -6,9 +6,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use iechor_builder::BuilderError;
+use iechor_builder::node::watch::Incident;
+use iechor_buildkit::FailedStep;
 
 use crate::deliver::load::error::ArchiveError;
 use crate::plan::error::PlanError;
+use crate::spec::Entitlement;
 use crate::spec::error::SpecError;
 
 pub use mistake::{Mistake, Mistakes};
@@ -35,10 +38,43 @@ pub enum BuildError {
     /// The build failed on the daemon, or the connection to the daemon was lost.
     #[error("failed to build: {0}")]
     Solve(iechor_buildkit::Error),
+    /// BuildKit ended, or does not respond, because something happened to its container.
+    #[error("failed to build: lost the connection to BuildKit: {incident}")]
+    Lost {
+        /// What happened.
+        incident: Incident,
+    },
+    /// BuildKit does not allow an entitlement of the build.
+    #[error("failed to build: failed to solve: {error}")]
+    Entitlement {
+        /// The entitlement.
+        entitlement: Entitlement,
+        /// The node.
+        node: String,
+        /// The answer of BuildKit.
+        error: Box<iechor_buildkit::SolveError>,
+    },
+    /// The build failed on the daemon, because a file is not part of the context.
+    #[error("failed to build: {error}")]
+    MissingFile {
+        /// The failure of the build.
+        error: iechor_buildkit::Error,
+        /// The file.
+        missing: MissingFile,
+    },
     /// The daemon supports only one output.
-    #[error("multiple outputs are not supported by this BuildKit")]
+    // docker buildx prints the same.
+    #[error(
+        "multiple outputs currently unsupported by the current BuildKit daemon, please upgrade to \
+         version v0.13+ or use a single output"
+    )]
     SeveralOutputs,
-    /// The engine cannot load an image with several platforms.
+    /// The daemon does not support attestations.
+    // docker buildx prints the same.
+    #[error("Attestations are not supported by the current BuildKit daemon")]
+    Attestations,
+    /// The engine cannot load an image with several manifests.
+    // docker buildx prints the same.
     #[error("docker exporter does not currently support exporting manifest lists")]
     ManifestList,
     /// An image from the daemon was refused.
@@ -59,6 +95,14 @@ pub enum BuildError {
         /// The cause.
         reason: String,
     },
+    /// The directory of a local cache cannot be used.
+    #[error("cannot use the cache {}: {reason}", .path.display())]
+    LocalCache {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
     /// A file cannot be written.
     #[error("cannot write {kind} {}: {reason}", .path.display())]
     File {
@@ -75,6 +119,34 @@ impl From<BuilderError> for BuildError {
     fn from(error: BuilderError) -> Self {
         Self::Builder(Box::new(error))
     }
+}
+
+/// A file that a Dockerfile needs and that is not part of the context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingFile {
+    /// Path relative to the context.
+    pub path: String,
+    /// The reason.
+    pub reason: Absence,
+}
+
+/// The reason why a file is not part of the context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// A line of an ignore file excludes it.
+    Excluded {
+        /// The ignore file.
+        file: PathBuf,
+        /// Number of the line, counted from 1.
+        line: usize,
+        /// The line.
+        pattern: String,
+    },
+    /// The file does not exist, and no ignore file excludes it.
+    NotThere {
+        /// The directory of the context.
+        context: PathBuf,
+    },
 }
 
 /// The purpose of a file of a build.
@@ -99,12 +171,28 @@ impl fmt::Display for FileKind {
 }
 
 impl BuildError {
+    /// Returns the step that failed, with the last lines of its output, if BuildKit reported it.
+    pub fn failed_step(&self) -> Option<&FailedStep> {
+        match self {
+            Self::Solve(iechor_buildkit::Error::Solve(error)) => error.step.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Returns whether the user cancelled.
     pub fn is_cancelled(&self) -> bool {
         match self {
             Self::Builder(error) | Self::HostGateway(error) => error.is_cancelled(),
             Self::Solve(error) => matches!(error, iechor_buildkit::Error::Cancelled),
             _ => false,
+        }
+    }
+
+    /// Adds the file that caused the failure of a build, if it is known.
+    pub(crate) fn because_of(self, missing: Option<MissingFile>) -> Self {
+        match (self, missing) {
+            (Self::Solve(error), Some(missing)) => Self::MissingFile { error, missing },
+            (other, _) => other,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A node in use: its driver, its engine, its BuildKit.
 
 mod usage;
+pub mod watch;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -23,6 +23,7 @@
 mod edit;
 mod error;
 mod group;
+mod local_state;
 mod node_lock;
 mod state;
 mod transaction;
@@ -45,6 +46,7 @@ pub use edit::{Changed, EditError, NodeChange};
 pub use error::{BrokenFile, StoreError};
 pub use group::{Node, NodeGroup};
 pub use iechor_platform::{Platform, PlatformError};
+pub use local_state::LocalState;
 pub use node_lock::NodeLock;
 pub use state::{Current, StoreState, StoredBuilder};
 pub use transaction::Transaction;

@@ -12,8 +12,10 @@ use bollard_buildkit_proto::pb;
 use http::Uri;
 use iechor_platform::Platform;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OnceCell;
 
-use crate::error::{Code, Error};
+use crate::capabilities::Capabilities;
+use crate::error::{Code, Error, SolveError};
 use crate::grpc::MESSAGE_LIMIT;
 use crate::link::{Link, SILENCE_LIMIT};
 
@@ -31,6 +33,7 @@ const ANSWER_LIMIT: usize = 512 << 10;
 pub struct Client {
     pub(crate) link: Link,
     pub(crate) silence_limit: Duration,
+    pub(crate) capabilities: OnceCell<Capabilities>,
 }
 
 impl fmt::Debug for Client {
@@ -54,8 +57,7 @@ impl Client {
     }
 
     /// Connects like [`connect`](Self::connect), with another limit for how long BuildKit may be
-    /// silent, now and during every later call. A healthy daemon sends something every 5 s during a
-    /// build.
+    /// silent, now and during every later call. A healthy daemon answers every second during a build.
     ///
     /// # Errors
     ///
@@ -67,6 +69,7 @@ impl Client {
         Ok(Self {
             link: Link::open(stream, silence_limit).await?,
             silence_limit,
+            capabilities: OnceCell::new(),
         })
     }
 
@@ -103,6 +106,15 @@ impl Client {
             .call("Control.ListWorkers", control.list_workers(request))
             .await?;
         Ok(answer.record.into_iter().map(Into::into).collect())
+    }
+
+    /// Returns another handle of the same connection.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            link: self.link.clone(),
+            silence_limit: self.silence_limit,
+            capabilities: self.capabilities.clone(),
+        }
     }
 
     /// Waits until the connection is lost and returns the reason.
@@ -161,6 +173,15 @@ impl Client {
                 code: status.code().into(),
                 message: status.message().to_owned(),
             })
+    }
+
+    /// Returns the error of a failed call that solves: the loss of the connection if that is the
+    /// reason, otherwise the failure with its details.
+    pub(crate) async fn solve_error(&self, status: &tonic::Status) -> Error {
+        match self.loss_behind(status).await {
+            Some(loss) => loss,
+            None => Error::Solve(Box::new(SolveError::from_status(status))),
+        }
     }
 
     pub(crate) async fn loss_behind(&self, status: &tonic::Status) -> Option<Error> {

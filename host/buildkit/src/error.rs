@@ -6,6 +6,7 @@ mod snippet;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::status::{Range, SourceInfo};
@@ -53,6 +54,14 @@ pub enum Error {
         /// Reason, for example `No space left on device`.
         message: String,
     },
+    /// A file on the daemon is larger than the caller reads.
+    #[error("{path} is larger than {limit} bytes")]
+    FileTooLarge {
+        /// Path of the file.
+        path: String,
+        /// Maximum size, in bytes.
+        limit: usize,
+    },
     /// The caller cancelled the build.
     #[error("build cancelled: context canceled")]
     Cancelled,
@@ -83,6 +92,7 @@ impl Error {
 
 /// The failure of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SolveError {
     /// The gRPC status code; [`Code::Unknown`] for most failures of a build.
     pub code: Code,
@@ -92,6 +102,40 @@ pub struct SolveError {
     pub vertex: Option<String>,
     /// Places in the Dockerfile.
     pub sources: Vec<SourceError>,
+    /// The step that failed, as the status of the build described it.
+    pub step: Option<FailedStep>,
+    /// Name of the request that the frontend does not support, for example `frontend.lint`.
+    pub unsupported_request: Option<String>,
+    /// The details as the daemon sent them: an encoded `google.rpc.Status`.
+    pub(crate) encoded: Bytes,
+}
+
+/// A step of a build that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedStep {
+    /// Digest of the vertex.
+    pub digest: String,
+    /// Name of the step, for example `[2/3] RUN make`.
+    pub name: String,
+    /// Reason of the failure.
+    pub error: String,
+    /// Last lines of its output, as text. Bytes that are not UTF-8 are replaced.
+    pub log: Vec<String>,
+}
+
+impl SolveError {
+    /// Returns a failure with a message and without details.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            vertex: None,
+            sources: Vec::new(),
+            step: None,
+            unsupported_request: None,
+            encoded: Bytes::new(),
+        }
+    }
 }
 
 impl fmt::Display for SolveError {

@@ -53,6 +53,12 @@ impl<T> Decoder for Undecoded<T> {
     }
 }
 
+/// Converts an error of `ready`. The link is always ready, because a call on a lost connection
+/// fails.
+pub(crate) fn unready(error: hyper::Error) -> Status {
+    Status::from_error(error.into())
+}
+
 /// The error of a message that cannot be decoded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("BuildKit sent a message that cannot be decoded")]

@@ -2,7 +2,8 @@
 //!
 //! [`Client::connect`] takes any byte stream to a daemon. [`Client::solve`] runs one build: it
 //! opens a [`Session`], on which the daemon fetches files and delivers results, and reports the
-//! [`status`] of the build. tonic, hyper and the generated messages are not part of the public
+//! [`status`] of the build. [`Client::build`] runs a build whose result the caller makes with the
+//! calls of a [`Gateway`], for example of several frontends. tonic, hyper and the generated messages are not part of the public
 //! interface.
 //!
 //! ```no_run
@@ -32,11 +33,15 @@
 //! # }
 //! ```
 
+mod capabilities;
 mod client;
 mod error;
 mod fields;
+mod gateway;
 mod grpc;
+mod history;
 mod link;
+mod liveness;
 pub mod session;
 mod solve;
 pub mod status;
@@ -45,8 +50,13 @@ mod tunnel;
 mod usage;
 mod wire;
 
+pub use capabilities::Capabilities;
 pub use client::{Client, Device, GcPolicy, Version, Worker};
-pub use error::{Code, Error, SolveError, SourceError, source_snippet};
+pub use error::{Code, Error, FailedStep, SolveError, SourceError, source_snippet};
+pub use gateway::{Definition, FrontendRequest, FrontendResult, Gateway, Reference};
+pub use history::Provenance;
+pub use iechor_fsutil::ignore;
+pub use iechor_fsutil::{DirectorySize, Offered};
 pub use session::{Credential, CredentialSource, Session, SessionBuilder, new_id};
 pub use solve::{CacheEntry, ExportTarget, Exporter, SolveRequest, SolveResponse};
 pub use usage::{PruneRequest, UsageRecord};

@@ -29,8 +29,8 @@ const CONNECTION_WINDOW: u32 = 64 << 20;
 /// default is 16 KiB.
 const HEADER_LIMIT: u32 = 16 << 20;
 
-/// Maximum time without data before the client gives up. BuildKit calls the session's health
-/// service every 5 s, waits 15 s for the response, and drops a session after two failures.
+/// Maximum time without data before the client gives up. While a build runs, the client asks every
+/// second, see `liveness`.
 pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(45);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +46,7 @@ enum Phase {
 /// The state of the stream.
 pub(crate) struct LinkState {
     phase: watch::Sender<Phase>,
-    created: Instant,
-    /// Milliseconds from `created` to the last received byte.
+    /// How often bytes arrived.
     heard: AtomicU64,
 }
 
@@ -55,7 +54,6 @@ impl LinkState {
     fn new() -> Self {
         Self {
             phase: watch::Sender::new(Phase::Opening),
-            created: Instant::now(),
             heard: AtomicU64::new(0),
         }
     }
@@ -72,11 +70,7 @@ impl LinkState {
     }
 
     fn hear(&self) {
-        let elapsed = self.created.elapsed().as_millis();
-        self.heard.store(
-            u64::try_from(elapsed).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+        self.heard.fetch_add(1, Ordering::Relaxed);
         self.phase.send_if_modified(|phase| {
             let first = *phase == Phase::Opening;
             if first {
@@ -102,16 +96,12 @@ impl LinkState {
 
     /// Waits until nothing has arrived for `limit`, counted from now at the earliest.
     pub(crate) async fn silent(&self, limit: Duration) -> Error {
-        let mut since = Instant::now();
-        loop {
-            let heard = Duration::from_millis(self.heard.load(Ordering::Relaxed));
-            since = since.max(self.created + heard);
-            let deadline = since + limit;
-            if Instant::now() >= deadline {
-                return Error::Silent { limit };
-            }
-            tokio::time::sleep_until(deadline).await;
+        let mut quiet = Quiet::begin(self);
+        let tick = Quiet::TICK.min(limit / 4);
+        while quiet.since(self) < limit {
+            tokio::time::sleep(tick).await;
         }
+        Error::Silent { limit }
     }
 
     async fn opened(&self) -> Result<(), Error> {
@@ -121,6 +111,42 @@ impl LinkState {
             Err(_) => true,
         };
         if lost { Err(self.lost().await) } else { Ok(()) }
+    }
+}
+
+/// The time since something arrived. Time in which this process did not run (because it was stopped,
+/// or its machine was overloaded) does not count: what arrived meanwhile is still to be read.
+pub(crate) struct Quiet {
+    heard: u64,
+    looked: Instant,
+    total: Duration,
+}
+
+impl Quiet {
+    /// Maximum time between two calls of [`since`](Self::since) while the process runs.
+    pub(crate) const TICK: Duration = Duration::from_millis(250);
+
+    pub(crate) fn begin(state: &LinkState) -> Self {
+        Self {
+            heard: state.heard.load(Ordering::Relaxed),
+            looked: Instant::now(),
+            total: Duration::ZERO,
+        }
+    }
+
+    /// Returns the time since something arrived, or since the beginning.
+    pub(crate) fn since(&mut self, state: &LinkState) -> Duration {
+        let now = Instant::now();
+        let passed = now.duration_since(self.looked).min(2 * Self::TICK);
+        self.looked = now;
+        let heard = state.heard.load(Ordering::Relaxed);
+        if heard == self.heard {
+            self.total += passed;
+        } else {
+            self.heard = heard;
+            self.total = Duration::ZERO;
+        }
+        self.total
     }
 }
 

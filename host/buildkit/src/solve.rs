@@ -1,8 +1,10 @@
-//! One build: its session and its status. `request` has the request.
+//! One build: its session and its status. `request` has the request, `steps` the step that failed.
 
 mod request;
+mod steps;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -14,14 +16,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::capabilities::Capabilities;
 use crate::client::Client;
-use crate::error::{Error, SolveError};
-use crate::fields::{Fields, Undecoded};
+use crate::error::Error;
+use crate::fields::{Fields, Undecoded, unready};
+use crate::gateway::{CACHE_IMPORTS, FrontendResult, Gateway, Work};
 use crate::grpc::MESSAGE_LIMIT;
 use crate::session::Session;
 use crate::status::{LEFT_OUT, Pieces, SolveStatus};
 use crate::wire;
 use request::prepare;
+use steps::Steps;
 
 pub use request::{CacheEntry, ExportTarget, Exporter, SolveRequest};
 
@@ -43,17 +48,22 @@ const STATUS_END: Duration = Duration::from_secs(60);
 const CANCELLED_IDLE: Duration = Duration::from_secs(1);
 const CANCELLED_END: Duration = Duration::from_secs(3);
 
+/// Maximum time that a build may go on after the work of the gateway failed, as in buildx.
+const GATEWAY_FAILED: Duration = Duration::from_secs(5);
+
 /// The result of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SolveResponse {
     /// Entries that the exporters report, for example `containerimage.digest`.
     pub exporter_response: BTreeMap<String, String>,
+    /// The result of the frontend, with its metadata; `None` if it is empty.
+    pub result: Option<FrontendResult>,
     /// Reason why the status broke off, if it did. The build itself succeeded.
     pub status_failure: Option<String>,
 }
 
 impl Client {
-    /// Runs a build to its end and sends its status to `status`.
+    /// Runs a build of one frontend to its end and sends its status to `status`.
     ///
     /// A slow reader of `status` slows the build down; a dropped receiver does not. The session
     /// opens before the build starts and closes after it. The status is read to its end, or until
@@ -75,16 +85,71 @@ impl Client {
         status: mpsc::Sender<SolveStatus>,
         cancel: CancellationToken,
     ) -> Result<SolveResponse, Error> {
+        if request.frontend.is_empty() {
+            return Err(Error::Request("the build has no frontend".into()));
+        }
+        let of_frontend = request.of_frontend();
+        self.build(
+            request,
+            session,
+            status,
+            cancel,
+            async |gateway: Gateway| gateway.solve(of_frontend).await.map(Some),
+        )
+        .await
+    }
+
+    /// Runs a build like [`solve`](Self::solve), whose result `function` makes with the calls of a
+    /// [`Gateway`]. `None` is an empty result. The frontend of the request is not used.
+    ///
+    /// An error of the function becomes the error of the build on the daemon. The function is dropped
+    /// when the build ends before it.
+    ///
+    /// # Errors
+    ///
+    /// As [`solve`](Self::solve), and the error of the function.
+    pub async fn build<F, W>(
+        &self,
+        request: SolveRequest,
+        session: Session,
+        status: mpsc::Sender<SolveStatus>,
+        cancel: CancellationToken,
+        function: F,
+    ) -> Result<SolveResponse, Error>
+    where
+        F: FnOnce(Gateway) -> W,
+        W: Future<Output = Result<Option<FrontendResult>, Error>>,
+    {
         let (message, exports) = prepare(request, session.id())?;
         let reference = message.r#ref.clone();
+        let cache_imports = message.frontend_attrs.get(CACHE_IMPORTS).cloned();
         let open = tokio::select! {
             open = self.open_session(session, exports) => open?,
             () = cancel.cancelled() => return Err(Error::Cancelled),
         };
 
+        let work = Work::default();
         let (ending, phase) = watch::channel(Phase::Running);
         let build = async {
-            let outcome = self.run(message, &cancel).await;
+            let outcome = {
+                let mut solve = pin!(self.run(message, &cancel));
+                let gateway = pin!(work.run(self, &reference, cache_imports, function));
+                tokio::select! {
+                    biased;
+                    outcome = &mut solve => outcome,
+                    is_result = gateway => if is_result {
+                        solve.await
+                    } else {
+                        // The daemon ends the build, unless something is wrong.
+                        match tokio::time::timeout(GATEWAY_FAILED, solve).await {
+                            Ok(outcome) => outcome,
+                            Err(_) => Err(work.take().and_then(Result::err).unwrap_or(
+                                Error::Silent { limit: GATEWAY_FAILED },
+                            )),
+                        }
+                    }
+                }
+            };
             let (idle, end) = match &outcome {
                 Ok(_) | Err(Error::Solve(_)) => (STATUS_IDLE, STATUS_END),
                 Err(Error::Cancelled) => (CANCELLED_IDLE, CANCELLED_END),
@@ -96,21 +161,80 @@ impl Client {
                 Ok(_) => open.exports.missing().await,
                 Err(_) => None,
             };
-            let outcome = match (outcome, open.exports.take_failure(), missing) {
+            let outcome = match (outcome, open.exports.take_failure(), missing, work.take()) {
                 // The daemon only repeats a failure of this side.
-                (Ok(_) | Err(Error::Solve(_)), Some(failure), _) => Err(failure),
-                (Ok(_), None, Some(missing)) => Err(missing),
-                (outcome, ..) => outcome,
+                (Ok(_) | Err(Error::Solve(_)), Some(failure), ..) => Err(failure),
+                (Ok(_), None, Some(missing), _) => Err(missing),
+                (Err(Error::Solve(error)), None, None, Some(Err(cause))) => Err(match cause {
+                    // This comes from the daemon, too, which tells it more completely in the end.
+                    Error::Solve(_) => Error::Solve(error),
+                    cause => cause,
+                }),
+                (Ok(facts), None, None, made) => {
+                    let made = made.and_then(Result::ok).flatten();
+                    open.exports.remove_others().await.map(|()| (facts, made))
+                }
+                (outcome, ..) => outcome.map(|facts| (facts, None)),
             };
             drop(open);
             outcome
         };
-        let (outcome, status_failure) = tokio::join!(build, self.follow(reference, status, phase));
-        let exporter_response = outcome?;
-        Ok(SolveResponse {
-            exporter_response,
-            status_failure: status_failure.err(),
-        })
+        let mut steps = Steps::default();
+        let follow = self.follow(reference.clone(), status, phase, &mut steps);
+        let (outcome, status_failure) = tokio::join!(build, follow);
+        match outcome {
+            Ok((exporter_response, result)) => Ok(SolveResponse {
+                exporter_response,
+                result,
+                status_failure: status_failure.err(),
+            }),
+            Err(Error::Solve(mut error)) => {
+                error.step = steps.failed(error.vertex.as_deref());
+                Err(Error::Solve(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns what the daemon supports. The first call asks it, with a build that has no result.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost or silent, or the daemon refuses the build.
+    pub async fn capabilities(&self) -> Result<&Capabilities, Error> {
+        let asking = self.probe(Vec::new());
+        self.capabilities.get_or_try_init(|| asking).await
+    }
+
+    /// Starts a build that has no result, with these entitlements, and returns what the daemon
+    /// supports. The build is not part of the daemon's history.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Solve`] if the daemon does not allow an entitlement; the connection is lost or silent.
+    pub async fn probe(&self, entitlements: Vec<String>) -> Result<Capabilities, Error> {
+        let request = SolveRequest {
+            entitlements,
+            internal: true,
+            ..SolveRequest::default()
+        };
+        let (found, capabilities) = tokio::sync::oneshot::channel();
+        let (status, _) = mpsc::channel(1);
+        let session = Session::builder().build();
+        let cancel = CancellationToken::new();
+        self.build(
+            request,
+            session,
+            status,
+            cancel,
+            async |gateway: Gateway| {
+                // The receiver waits for the end of the build.
+                let _ = found.send(gateway.capabilities().clone());
+                Ok(None)
+            },
+        )
+        .await?;
+        Ok(capabilities.await.unwrap_or_default())
     }
 
     /// Calls Solve. Dropping the future resets its HTTP/2 stream, which cancels the build.
@@ -131,14 +255,11 @@ impl Client {
             biased;
             answer = call => match answer {
                 Ok(answer) => Ok(facts(answer.into_inner())),
-                Err(status) => Err(match self.loss_behind(&status).await {
-                    Some(loss) => loss,
-                    None => Error::Solve(Box::new(SolveError::from_status(&status))),
-                }),
+                Err(status) => Err(self.solve_error(&status).await),
             },
             () = cancel.cancelled() => Err(Error::Cancelled),
             error = self.link.state.lost() => Err(error),
-            error = self.link.state.silent(self.silence_limit) => Err(error),
+            error = self.unresponsive() => Err(error),
         }
     }
 
@@ -148,6 +269,7 @@ impl Client {
         reference: String,
         status: mpsc::Sender<SolveStatus>,
         mut phase: watch::Receiver<Phase>,
+        steps: &mut Steps,
     ) -> Result<(), String> {
         const PATH: &str = "/moby.buildkit.v1.Control/Status";
         let mut grpc = self.undecoded(STATUS_LIMIT);
@@ -181,6 +303,7 @@ impl Client {
                     let mut pieces = Pieces::new(message);
                     for piece in &mut pieces {
                         let piece = piece.map_err(|error| error.to_string())?;
+                        steps.record(&piece);
                         // The stream is read to its end even without a receiver, because unread
                         // messages would block the daemon.
                         let _ = status.send(piece).await;
@@ -192,12 +315,6 @@ impl Client {
             }
         }
     }
-}
-
-/// Converts an error of `ready`. The link is always ready, because a call on a lost connection
-/// fails.
-fn unready(error: hyper::Error) -> tonic::Status {
-    tonic::Status::from_error(error.into())
 }
 
 /// Reads the exporters' entries from the response of Solve. Leaves out what cannot be decoded,

@@ -2,10 +2,11 @@
 //!
 //! The crates below return errors that carry data: a kind, a cause, and what a hint needs. Flags and
 //! commands are named here only: [`builders`], [`build`] and [`drivers`] have the hints of one crate
-//! each; [`mistakes`] lists those of a command line. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
+//! each, [`contexts`] those for the files of a build; [`mistakes`] lists those of a command line. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
 
 mod build;
 mod builders;
+mod contexts;
 mod drivers;
 mod mistakes;
 
@@ -31,6 +32,18 @@ pub const CANCELLED: u8 = 130;
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Refused(pub clap::Error);
+
+/// An exit code without a message: what a command found is its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitStatus(pub u8);
+
+impl std::fmt::Display for ExitStatus {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "exit status {}", self.0)
+    }
+}
+
+impl std::error::Error for ExitStatus {}
 
 /// A kind of failure, as far as exit codes differ. Of several failures, the last kind counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +72,11 @@ impl Kind {
     }
 
     fn of_buildkit(error: &iechor_buildkit::Error) -> Self {
-        match error.code() {
+        Self::of_code(error.code())
+    }
+
+    const fn of_code(code: Option<Code>) -> Self {
+        match code {
             Some(Code::Canceled) => Self::Cancelled,
             Some(Code::Internal) => Self::Internal,
             Some(Code::ResourceExhausted) => Self::ResourceExhausted,
@@ -85,6 +102,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             true => ExitCode::from(Kind::General.exit_code()),
             false => ExitCode::SUCCESS,
         };
+    }
+    if let Some(ExitStatus(status)) = error.downcast_ref() {
+        return ExitCode::from(*status);
     }
     if let Some(error) = of_daemon(error) {
         for source in error.sources() {
@@ -145,7 +165,9 @@ fn engine_hint(failure: EngineErrorKind) -> Option<&'static str> {
 
 /// Returns the error of BuildKit, if the error is one.
 fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
-    if let Some(BuildError::Solve(error)) = error.downcast_ref() {
+    if let Some(BuildError::Solve(error) | BuildError::MissingFile { error, .. }) =
+        error.downcast_ref()
+    {
         return Some(error);
     }
     match error.downcast_ref() {
@@ -186,14 +208,7 @@ mod tests {
 
     #[test]
     fn exit_codes_are_those_of_the_peer() {
-        let solve = |code| {
-            BuildError::Solve(Error::Solve(Box::new(SolveError {
-                code,
-                message: "no".into(),
-                vertex: None,
-                sources: vec![],
-            })))
-        };
+        let solve = |code| BuildError::Solve(Error::Solve(Box::new(SolveError::new(code, "no"))));
         let builder = || BuilderError::Cancelled("the command");
         let node = |node: &str, error| BuilderError::Node {
             action: "stop",

@@ -1,8 +1,10 @@
-//! The JSON Schemas of what commands print with `--format json`.
+//! The JSON Schemas of what commands print with `--format json`, and of files that they write.
 //!
 //! They are derived from the views that the commands print, so they cannot differ from the output. The
 //! test below compares the table with the commands.
 
+use iechor_build::deliver::metadata::Metadata;
+use iechor_build::deliver::view::BuildView;
 use iechor_builder::view::{
     BuilderDetails, BuilderSummary, EngineObject, NetworkSummary, VolumeSummary,
 };
@@ -20,6 +22,7 @@ type Named = (&'static str, fn() -> Schema);
 
 /// All schemas, by name.
 const SCHEMAS: &[Named] = &[
+    ("buildx-build", of::<BuildView>),
     ("buildx-inspect", of::<BuilderDetails>),
     ("buildx-ls", of::<BuilderSummary>),
     ("driver-inspect", of::<DriverDetails>),
@@ -34,20 +37,32 @@ const SCHEMAS: &[Named] = &[
     ("volume-ls", of::<VolumeSummary>),
 ];
 
+/// The schemas of files that commands write, by name, with the command line.
+const FILES: &[(Named, &str)] = &[(
+    ("buildx-build-metadata", of::<Metadata>),
+    "iechor buildx build --metadata-file FILE",
+)];
+
 /// Returns the names of all schemas, sorted.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    SCHEMAS.iter().map(|(name, _)| *name)
+    let mut names: Vec<_> = SCHEMAS.iter().map(|(name, _)| *name).collect();
+    names.extend(FILES.iter().map(|((name, _), _)| *name));
+    names.sort_unstable();
+    names.into_iter()
 }
 
 /// Returns the schema of a name.
 pub fn find(name: &str) -> Option<Schema> {
-    let (name, schema) = SCHEMAS.iter().find(|(known, _)| *known == name)?;
+    let of_output = SCHEMAS.iter().find(|(known, _)| *known == name);
+    let of_output = of_output.map(|(name, schema)| {
+        let command = name.replace('-', " ");
+        (schema, format!("iechor {command} --format json"))
+    });
+    let of_file = FILES.iter().find(|((known, _), _)| *known == name);
+    let of_file = of_file.map(|((_, schema), line)| (schema, (*line).to_owned()));
+    let (schema, title) = of_output.or(of_file)?;
     let mut schema = schema();
-    let command = name.replace('-', " ");
-    schema.insert(
-        "title".to_owned(),
-        format!("iechor {command} --format json").into(),
-    );
+    schema.insert("title".to_owned(), title.into());
     Some(schema)
 }
 
@@ -91,7 +106,8 @@ mod tests {
         let mut found = Vec::new();
         with_format(&Iechor::command(), "", &mut found);
         found.sort();
-        assert_eq!(names().collect::<Vec<_>>(), found);
+        let known: Vec<_> = SCHEMAS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(known, found);
     }
 
     /// Calls `check` with each schema within a schema, and where it is.

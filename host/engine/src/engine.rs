@@ -1,6 +1,6 @@
 //! The trait of all engines.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use crate::error::EngineError;
 use crate::model::{
-    Container, ContainerSpec, EngineInfo, ExecOutput, ExecSpec, File, Image, LoadEvent, LogChunk,
-    Network, NetworkSpec, Platform, PullEvent, Volume, VolumeSpec,
+    Container, ContainerEvent, ContainerSpec, EngineInfo, ExecOutput, ExecSpec, File, Image,
+    LoadEvent, LogChunk, Network, NetworkSpec, Platform, PullEvent, Volume, VolumeSpec,
 };
 use crate::stream::{BoxByteStream, ExecConnection};
 
@@ -68,6 +68,16 @@ pub trait Engine: Send + Sync {
         tail: Option<u32>,
         limit: usize,
     ) -> Result<Vec<LogChunk>, EngineError>;
+    /// Returns what happened to a container since a time of the engine's clock, the oldest first, as far
+    /// as the engine remembers it. The default is nothing: an engine need not remember.
+    async fn container_events(
+        &self,
+        name: &str,
+        since: SystemTime,
+    ) -> Result<Vec<ContainerEvent>, EngineError> {
+        let _ = (name, since);
+        Ok(Vec::new())
+    }
     /// Runs a command to its end, without stdin. Returns at most `limit` bytes each of stdout and
     /// stderr. Fails with [`EngineError::CannotStart`] if the command cannot be started.
     async fn run_in_container(

@@ -115,6 +115,17 @@ pub struct Container {
     pub startup: Startup,
 }
 
+/// Something that happened to a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerEvent {
+    /// What happened, in the engine's words: `die`, `oom`, `kill`, `restart`, `pause`.
+    pub action: String,
+    /// Exit code of the first process, if it ended.
+    pub exit_code: Option<i64>,
+    /// Time of the engine's clock.
+    pub time: SystemTime,
+}
+
 /// How the first process is started: for an image, its configuration; for a container, the combination
 /// of that and the request that created it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

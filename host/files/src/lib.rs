@@ -18,9 +18,11 @@
 //! ```
 //!
 //! - [`pem`] checks files of certificates and keys.
+//! - [`output`] writes results to whatever a path leads to.
 //! - [`replace()`] writes whole files; [`directory`] is a private directory with a lock for writers.
 
 pub mod directory;
+pub mod output;
 mod owner;
 pub mod pem;
 mod replace;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::output::without_name;
 use crate::owner::Owner;
 
 /// Prefix of the names of temporary files. It identifies files that killed processes left.
@@ -34,7 +35,8 @@ pub fn replace(path: &Path, data: &[u8], how: Replacement<'_>) -> io::Result<()>
     let directory = how.temporary_in.or(parent).unwrap_or(Path::new("."));
     let mut temporary = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
-        .tempfile_in(directory)?;
+        .tempfile_in(directory)
+        .map_err(without_name)?;
     let file = temporary.as_file_mut();
     if let Some(owner) = how.owner {
         owner.give(file)?;
@@ -58,6 +60,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn an_error_does_not_name_the_temporary_file() {
+        let path = Path::new("/nonexistent/directory/file");
+        let error = replace(path, b"", Replacement::default()).expect_err("no directory");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(TEMPORARY_PREFIX), "{error}");
+    }
 
     #[test]
     fn a_file_is_replaced_as_a_whole_and_is_private() {

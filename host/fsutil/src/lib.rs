@@ -6,6 +6,7 @@
 //! - [`send`] walks a directory and offers it to a receiver (a build context).
 //! - [`receive`] writes the entries of a sender below a directory (`--output type=local`).
 //! - [`Filter`] selects the part of a directory that is sent; [`pattern`] has its rules.
+//! - [`ignore`] finds the line of a `.dockerignore` that excludes a path.
 //! - [`wire`] has the packets, and their framing as gRPC messages.
 //!
 //! The protocol is that of `github.com/tonistiigi/fsutil` and `github.com/moby/patternmatcher`, as
@@ -17,8 +18,10 @@ mod follow;
 mod glob;
 mod name;
 mod peer;
+mod sizes;
 mod table;
 
+pub mod ignore;
 pub mod mode;
 pub mod pattern;
 pub mod receive;
@@ -28,6 +31,9 @@ pub mod wire;
 
 pub use filter::{Filter, FilterError};
 pub use follow::FollowError;
-pub use receive::{ReceiveError, ReceiveOptions, Received, receive};
-pub use send::{Progress, SendError, SendOptions, Sent, send};
+pub use receive::{
+    Kept, ReceiveError, ReceiveOptions, Received, RemoveError, receive, receive_and_keep,
+};
+pub use send::{Progress, SendError, SendOptions, Sent, send, send_observed};
+pub use sizes::{DirectorySize, Offered};
 pub use table::TableFull;

@@ -7,11 +7,13 @@
 //! One blocking thread does all work on the file system, in the order of arrival.
 
 mod disk;
+mod kept;
 mod order;
 mod place;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt};
@@ -20,6 +22,7 @@ use tokio::sync::mpsc;
 use crate::table::TableFull;
 use crate::{peer, wire};
 use disk::{Disk, Reply};
+pub use kept::{Kept, RemoveError};
 pub use order::OrderError;
 
 /// Maximum number of packets that wait for the thread.
@@ -169,8 +172,23 @@ pub async fn receive(
     incoming: impl Stream<Item = Result<Bytes, io::Error>> + Unpin + Send,
     outgoing: mpsc::Sender<Bytes>,
 ) -> Result<Received, ReceiveError> {
+    receive_and_keep(destination, options, None, incoming, outgoing).await
+}
+
+/// Writes entries like [`receive`], and adds all of them to `kept`.
+///
+/// # Errors
+///
+/// See [`ReceiveError`].
+pub async fn receive_and_keep(
+    destination: &Path,
+    options: ReceiveOptions,
+    kept: Option<Arc<Kept>>,
+    incoming: impl Stream<Item = Result<Bytes, io::Error>> + Unpin + Send,
+    outgoing: mpsc::Sender<Bytes>,
+) -> Result<Received, ReceiveError> {
     let mut incoming = incoming.fuse();
-    let outcome = transfer(destination, options, &mut incoming, &outgoing).await;
+    let outcome = transfer(destination, options, kept, &mut incoming, &outgoing).await;
     if let Err(error) = &outcome
         && error.is_news()
     {
@@ -182,6 +200,7 @@ pub async fn receive(
 async fn transfer(
     destination: &Path,
     options: ReceiveOptions,
+    kept: Option<Arc<Kept>>,
     incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin + Send),
     outgoing: &mpsc::Sender<Bytes>,
 ) -> Result<Received, ReceiveError> {
@@ -190,8 +209,9 @@ async fn transfer(
     // must continue to write. There is at most one for each entry.
     let (replies_in, mut replies) = mpsc::unbounded_channel::<Reply>();
     let path = destination.to_owned();
-    let mut thread =
-        tokio::task::spawn_blocking(move || Disk::open(&path, options, replies_in)?.run(packets));
+    let mut thread = tokio::task::spawn_blocking(move || {
+        Disk::open(&path, options, kept, replies_in)?.run(packets)
+    });
     let mut packets_in = Some(packets_in);
     let mut held: Option<Bytes> = None;
     let mut frames = BytesMut::new();

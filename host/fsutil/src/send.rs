@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::filter::Filter;
 use crate::name::shown;
+use crate::sizes::{Offered, Sizes};
 use crate::table::{PathTable, TableFull};
 use crate::walk::{self, WalkError, WalkOptions};
 use crate::wire::{self, Packet, PacketKind};
@@ -148,18 +149,32 @@ pub async fn send(
     options: SendOptions,
     incoming: impl Stream<Item = Result<Bytes, io::Error>> + Unpin + Send,
     outgoing: mpsc::Sender<Bytes>,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<Sent, SendError> {
+    send_observed(root, filter, options, incoming, outgoing, progress, |_| ()).await
+}
+
+/// Does the same as [`send`], and calls `offered` when all entries have been offered.
+///
+/// # Errors
+///
+/// See [`SendError`].
+pub async fn send_observed(
+    root: &Path,
+    filter: Filter,
+    options: SendOptions,
+    incoming: impl Stream<Item = Result<Bytes, io::Error>> + Unpin + Send,
+    outgoing: mpsc::Sender<Bytes>,
     mut progress: impl FnMut(Progress) + Send,
+    offered: impl FnOnce(Offered) + Send + 'static,
 ) -> Result<Sent, SendError> {
     let mut incoming = incoming.fuse();
-    let outcome = transfer(
-        root,
+    let walk = Walk {
         filter,
-        options,
-        &mut incoming,
-        &outgoing,
-        &mut progress,
-    )
-    .await;
+        options: options.walk,
+        offered: Box::new(offered),
+    };
+    let outcome = transfer(root, walk, &mut incoming, &outgoing, &mut progress).await;
     if let Err(error) = &outcome
         && error.is_news()
     {
@@ -170,8 +185,7 @@ pub async fn send(
 
 async fn transfer(
     root: &Path,
-    filter: Filter,
-    options: SendOptions,
+    walk: Walk,
     incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin + Send),
     outgoing: &mpsc::Sender<Bytes>,
     progress: &mut (impl FnMut(Progress) + Send),
@@ -188,7 +202,7 @@ async fn transfer(
         events: events_in,
     });
     let transfer = Transfer { shared };
-    transfer.start_walk(root, filter, options.walk);
+    transfer.start_walk(root, walk);
 
     let mut state = Progress::default();
     let mut unreadable = 0;
@@ -259,6 +273,14 @@ fn closed(incoming: &mut (impl Stream<Item = Result<Bytes, io::Error>> + Unpin))
     }
 }
 
+/// A walk that is about to start.
+struct Walk {
+    filter: Filter,
+    options: WalkOptions,
+    /// Called after the last entry.
+    offered: Box<dyn FnOnce(Offered) + Send>,
+}
+
 /// The state that the threads of a transfer share.
 struct Shared {
     root: OwnedFd,
@@ -327,12 +349,10 @@ impl Transfer {
         }
     }
 
-    fn start_walk(&self, root: &Path, filter: Filter, options: WalkOptions) {
+    fn start_walk(&self, root: &Path, walk: Walk) {
         let shared = Arc::clone(&self.shared);
         let root = root.to_owned();
-        spawn(&self.shared, move || {
-            offer(&shared, &root, &filter, options)
-        });
+        spawn(&self.shared, move || offer(&shared, &root, walk));
     }
 }
 
@@ -349,20 +369,16 @@ fn spawn(shared: &Arc<Shared>, work: impl FnOnce() -> Result<(), SendError> + Se
 }
 
 /// Walks the directory and offers every entry.
-fn offer(
-    shared: &Shared,
-    root: &Path,
-    filter: &Filter,
-    options: WalkOptions,
-) -> Result<(), SendError> {
+fn offer(shared: &Shared, root: &Path, walk: Walk) -> Result<(), SendError> {
     let mut batcher = Batcher::new(&shared.events);
+    let mut sizes = Sizes::default();
     let mut failure = None;
     let mut is_stopped = false;
     walk::walk_opened(
         shared.root.as_fd(),
         root,
-        filter,
-        options,
+        &walk.filter,
+        walk.options,
         &shared.stop,
         |entry| {
             let requestable = mode::is_requestable(entry.stat.mode);
@@ -372,6 +388,7 @@ fn offer(
                 failure = Some(error);
                 return ControlFlow::Break(());
             }
+            sizes.add(&entry.stat);
             wire::put_stat(batcher.frames(), &entry.stat);
             batcher.counts().entries += 1;
             if batcher.settle().is_err() {
@@ -387,6 +404,7 @@ fn offer(
     if is_stopped || shared.stop.load(Ordering::Relaxed) {
         return Ok(());
     }
+    (walk.offered)(sizes.finish());
     wire::put_end_of_stats(batcher.frames());
     // Stopped or not, there is nothing more to do.
     let _ = batcher.flush();

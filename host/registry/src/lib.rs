@@ -5,6 +5,8 @@
 //!
 //! - [`Client`] reads and writes manifests and blobs of one repository. [`Artifact`] is a name in a
 //!   registry. [`manifest`] defines the format of manifests.
+//! - [`fetch_token`] fetches tokens that other programs use.
+//! - [`layout`] is a directory with an OCI layout.
 //! - [`download`] fetches a file from a web server.
 //! - [`digest`] identifies content.
 //! - `web` sends every request.
@@ -12,15 +14,19 @@
 //! Only this crate uses reqwest.
 
 pub mod artifact;
+mod authority;
 pub mod digest;
 mod error;
+pub mod layout;
 pub mod manifest;
 mod oci;
 mod web;
 
 pub use artifact::{Artifact, ArtifactError};
+pub use authority::{IssuedToken, Login, TokenRequest, fetch_token};
 pub use digest::Digest;
 pub use error::{AccessFault, RegistryError};
+pub use layout::{Layout, LayoutError};
 pub use oci::{Access, Client, Received};
 pub use web::{download, normal_address};
 

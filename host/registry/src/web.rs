@@ -47,13 +47,45 @@ pub(crate) fn install_cryptography() {
     });
 }
 
+/// The clients of this process: for servers on this machine, and for all others.
+struct Clients {
+    direct: OnceLock<Client>,
+    proxied: OnceLock<Client>,
+}
+
+impl Clients {
+    const fn new() -> Self {
+        Self {
+            direct: OnceLock::new(),
+            proxied: OnceLock::new(),
+        }
+    }
+}
+
 /// Returns the client of this process for an address. For a server on this machine it ignores the
 /// proxies of the environment.
 pub(crate) fn client(url: &str) -> Result<&'static Client, RegistryError> {
-    static DIRECT: OnceLock<Client> = OnceLock::new();
-    static PROXIED: OnceLock<Client> = OnceLock::new();
+    static CLIENTS: Clients = Clients::new();
+    created(&CLIENTS, url, || Policy::custom(redirect))
+}
+
+/// Returns the client of this process for a request with a secret in its body, which must not follow a
+/// redirect.
+pub(crate) fn steady_client(url: &str) -> Result<&'static Client, RegistryError> {
+    static CLIENTS: Clients = Clients::new();
+    created(&CLIENTS, url, Policy::none)
+}
+
+fn created(
+    clients: &'static Clients,
+    url: &str,
+    redirects: impl FnOnce() -> Policy,
+) -> Result<&'static Client, RegistryError> {
     let is_local = Url::parse(url).is_ok_and(|url| url.host_str().is_some_and(is_loopback));
-    let place = if is_local { &DIRECT } else { &PROXIED };
+    let place = match is_local {
+        true => &clients.direct,
+        false => &clients.proxied,
+    };
     if let Some(client) = place.get() {
         return Ok(client);
     }
@@ -61,7 +93,7 @@ pub(crate) fn client(url: &str) -> Result<&'static Client, RegistryError> {
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT)
-        .redirect(Policy::custom(redirect));
+        .redirect(redirects());
     if is_local {
         builder = builder.no_proxy();
     }

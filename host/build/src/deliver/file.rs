@@ -1,12 +1,12 @@
-//! Files that replace existing files only after they are complete.
+//! Files as destinations of results.
 
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
+use iechor_files::FileError;
+use iechor_files::output::{self, Directories, Output, Target};
 use tokio::io::AsyncWrite;
 
+use super::pipe::Pipe;
 use crate::error::{BuildError, FileKind};
 
 /// A stream to a destination on the client.
@@ -21,55 +21,65 @@ pub(super) fn standard_output() -> Stream {
     Box::new(tokio::io::stdout()) // a stream of bytes
 }
 
-/// A file with a temporary name, beside the file that it will replace. Dropping it removes the file.
-pub(super) struct Temporary {
-    temporary: TempPath,
+/// A result that is being written to a file. Dropping it leaves the file unchanged, unless the file is not
+/// a regular one.
+pub(super) struct ToFile {
     path: PathBuf,
+    /// A regular file; `None` for a device or a pipe, to which the result is written directly.
+    output: Option<Output>,
+    directories: Directories,
 }
 
-impl Temporary {
-    /// Creates the temporary file for a result.
-    pub(super) fn beside(path: &Path) -> Result<(Self, Stream), BuildError> {
-        let (file, temporary) = create(path)
-            .map_err(|error| unwritable(FileKind::Output, path, &error))?
-            .into_parts();
+impl ToFile {
+    /// Opens the file at a path, and creates the missing directories above it.
+    pub(super) fn open(path: &Path) -> Result<(Self, Stream), BuildError> {
+        let open = || -> Result<_, FileError> {
+            let directories = Directories::above(path)?;
+            let (output, stream): (_, Stream) = match Target::open(path)? {
+                Target::Regular(output) => {
+                    let writer = tokio::fs::File::from_std(output.writer()?);
+                    (Some(output), Box::new(writer))
+                }
+                Target::Device(device) => (None, Box::new(tokio::fs::File::from_std(device))),
+                Target::Pipe(path) => (None, Box::new(Pipe::at(path))),
+            };
+            Ok((output, stream, directories))
+        };
+        let (output, stream, directories) =
+            open().map_err(|error| unwritable(FileKind::Output, path, &error))?;
         let path = path.to_owned();
-        let stream = Box::new(tokio::fs::File::from_std(file));
-        Ok((Self { temporary, path }, stream))
+        let file = Self {
+            path,
+            output,
+            directories,
+        };
+        Ok((file, stream))
     }
 
-    /// Renames the file to its final name.
-    pub(super) fn complete(self) -> Result<(), BuildError> {
-        let Self { temporary, path } = self;
-        temporary
-            .persist(&path)
-            .map_err(|error| unwritable(FileKind::Output, &path, &error.error))
-    }
-}
-
-/// Writes a file completely, or leaves it unchanged.
-pub(super) fn write_whole(kind: FileKind, path: &Path, contents: &[u8]) -> Result<(), BuildError> {
-    let write = || {
-        let mut file = create(path)?;
-        file.write_all(contents)?;
-        file.persist(path)?;
+    /// Gives a regular file its new content.
+    pub(super) async fn complete(self) -> Result<(), BuildError> {
+        let Self {
+            path,
+            output,
+            directories,
+        } = self;
+        if let Some(output) = output {
+            // A file that cannot be replaced is copied, which may take long.
+            let completed = tokio::task::spawn_blocking(move || output.complete()).await;
+            let completed = completed.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+            completed.map_err(|error| unwritable(FileKind::Output, &path, &error.into()))?;
+        }
+        directories.keep();
         Ok(())
-    };
-    write().map_err(|error| unwritable(kind, path, &error))
+    }
 }
 
-fn create(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".iechor-")
-        .permissions(std::fs::Permissions::from_mode(0o644))
-        .tempfile_in(directory)
+/// Writes a file about a result, which has to be a regular file.
+pub(super) fn write_whole(kind: FileKind, path: &Path, contents: &[u8]) -> Result<(), BuildError> {
+    output::write(path, contents).map_err(|error| unwritable(kind, path, &error))
 }
 
-fn unwritable(kind: FileKind, path: &Path, error: &std::io::Error) -> BuildError {
+pub(super) fn unwritable(kind: FileKind, path: &Path, error: &FileError) -> BuildError {
     BuildError::File {
         kind,
         path: path.to_owned(),

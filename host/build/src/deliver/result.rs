@@ -1,13 +1,8 @@
-//! The result of a build, and the files that describe it.
+//! The result of a build.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use base64::Engine as _;
-use serde_json::{Map, Value};
-
-use super::file::write_whole;
-use crate::error::{BuildError, FileKind};
+use serde_json::Value;
 
 /// The result of a build.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +18,11 @@ pub struct NodeResult {
     pub reference: String,
     /// The values that the exporters reported.
     pub response: BTreeMap<String, String>,
+    /// The answer to the call of the build: metadata of the frontend, for example `result.json`. Empty
+    /// without a call.
+    pub answer: BTreeMap<String, String>,
+    /// Documents about the sources and steps of the build, by their keys in the metadata.
+    pub provenance: BTreeMap<String, Value>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
@@ -34,60 +34,39 @@ impl BuildResult {
         nodes.flat_map(|node| node.warnings.iter().map(String::as_str))
     }
 
+    /// Returns the answer to the call of the build.
+    pub fn answer(&self) -> Option<&BTreeMap<String, String>> {
+        self.nodes.first().map(|node| &node.answer)
+    }
+
+    /// Returns the text of the frontend that is printed after the build.
+    pub fn inline_message(&self) -> Option<&str> {
+        let mut nodes = self.nodes.iter();
+        nodes.find_map(|node| Some(node.response.get("frontend.result.inlinemessage")?.as_str()))
+    }
+
     /// Returns the ID of the image: the digest of its configuration, or of its manifest if it has several
     /// platforms.
     pub fn image_id(&self) -> Option<&str> {
+        self.value("containerimage.config.digest")
+            .or_else(|| self.digest())
+    }
+
+    /// Returns the digest of the image: of its manifest, or of its index if it has several manifests.
+    pub fn digest(&self) -> Option<&str> {
+        self.value("containerimage.digest")
+    }
+
+    /// Returns the names of the image.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.value("image.name").unwrap_or_default();
+        names.split(',').filter(|name| !name.is_empty())
+    }
+
+    fn value(&self, key: &str) -> Option<&str> {
         let response = &self.nodes.first()?.response;
-        ["containerimage.config.digest", "containerimage.digest"]
-            .iter()
-            .find_map(|key| response.get(*key))
-            .map(String::as_str)
+        response.get(key).map(String::as_str)
     }
-
-    /// Returns the metadata of the result: the values that the exporters reported, with base64-encoded JSON
-    /// decoded.
-    pub fn metadata(&self) -> Value {
-        let mut metadata = Map::new();
-        if let Some(node) = self.nodes.first() {
-            for (key, value) in &node.response {
-                metadata.insert(key.clone(), decoded(value));
-            }
-            let reference = Value::String(node.reference.clone());
-            metadata.insert("buildx.build.ref".into(), reference);
-        }
-        Value::Object(metadata)
-    }
-
-    /// Writes the metadata and the ID of the image into files.
-    ///
-    /// # Errors
-    ///
-    /// Returns the first file that cannot be written, with the reason.
-    pub fn write(
-        &self,
-        metadata_file: Option<&Path>,
-        iid_file: Option<&Path>,
-    ) -> Result<(), BuildError> {
-        if let Some(path) = metadata_file {
-            let text = format!("{:#}\n", self.metadata());
-            write_whole(FileKind::Metadata, path, text.as_bytes())?;
-        }
-        if let Some(path) = iid_file {
-            let id = self.image_id().unwrap_or_default();
-            write_whole(FileKind::ImageId, path, id.as_bytes())?;
-        }
-        Ok(())
-    }
-}
-
-/// Decodes a base64-encoded JSON object or list. Returns any other text unchanged.
-fn decoded(value: &str) -> Value {
-    base64::engine::general_purpose::STANDARD
-        .decode(value)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-        .filter(|decoded| decoded.is_object() || decoded.is_array())
-        .unwrap_or_else(|| Value::String(value.to_owned()))
 }
 
 #[cfg(test)]
@@ -95,39 +74,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_decodes_json_and_keeps_the_rest() {
-        let node = NodeResult {
-            reference: "b/b0/xyz".into(),
-            response: BTreeMap::from([
-                ("containerimage.digest".to_owned(), "sha256:1".to_owned()),
-                (
-                    "containerimage.descriptor".to_owned(),
-                    "eyJzaXplIjoxfQ==".to_owned(),
-                ),
-                // This happens to be base64, but not of JSON.
-                ("image.name".to_owned(), "demo".to_owned()),
-            ]),
-            warnings: vec![],
+    fn the_id_of_an_image_is_the_digest_of_its_configuration() {
+        let result = |pairs: &[(&str, &str)]| {
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()));
+            BuildResult {
+                nodes: vec![NodeResult {
+                    response: pairs.collect(),
+                    ..NodeResult::default()
+                }],
+            }
         };
-        let result = BuildResult { nodes: vec![node] };
-        assert_eq!(
-            result.metadata(),
-            serde_json::json!({
-                "buildx.build.ref": "b/b0/xyz",
-                "containerimage.digest": "sha256:1",
-                "containerimage.descriptor": {"size": 1},
-                "image.name": "demo",
-            })
-        );
-        assert_eq!(result.image_id(), Some("sha256:1"));
-
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path().join("iid");
-        result.write(None, Some(&path)).expect("written");
-        assert_eq!(std::fs::read_to_string(&path).expect("read"), "sha256:1");
-        let error = result
-            .write(Some(Path::new("/nonexistent/x")), None)
-            .expect_err("no directory");
-        assert!(error.to_string().contains("/nonexistent/x"), "{error}");
+        let index = result(&[("containerimage.digest", "sha256:1"), ("image.name", "a,b")]);
+        assert_eq!(index.image_id(), Some("sha256:1"));
+        assert_eq!(index.names().collect::<Vec<_>>(), ["a", "b"]);
+        let image = result(&[
+            ("containerimage.digest", "sha256:1"),
+            ("containerimage.config.digest", "sha256:2"),
+        ]);
+        assert_eq!(image.image_id(), Some("sha256:2"));
+        assert_eq!(image.digest(), Some("sha256:1"));
+        assert_eq!(image.names().count(), 0);
+        assert_eq!(BuildResult::default().image_id(), None);
     }
 }

@@ -8,7 +8,7 @@
 //! - A check of the text alone is a function in [`spec`](crate::spec) that returns a `SpecError`. Wrap
 //!   its call in [`Mistakes::note`] where the settings are read.
 //! - A check that needs the machine but no daemon (does a file exist, is there such a builder) is called
-//!   in [`plan::check_settings`](crate::plan::check_settings), with `note` as well.
+//!   where [`plan::check_settings`](crate::plan::check_settings) does its work, with `note` as well.
 //!
 //! Neither may return at its first fault with `?`: the mistakes behind it would stay hidden. A check
 //! that depends on another setting is left out if that setting [has a mistake](Mistakes::has).
@@ -63,6 +63,11 @@ impl Mistakes {
     /// Returns the number of mistakes.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Adds mistakes.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
     }
 
     /// Succeeds if no mistake was found.

@@ -2,8 +2,9 @@
 
 use iechor_sandbox::contract::Feature;
 
+use super::caches::Caches;
 use super::error::{Ability, PlanError};
-use crate::spec::Exporter;
+use crate::spec::{BuildSpec, Exporter};
 
 /// The feature of a driver that builds into the engine's image store with the exporter `moby`.
 const MOBY_EXPORTER: &str = "moby-exporter";
@@ -17,6 +18,8 @@ pub struct Abilities {
     pub oci_exporter: bool,
     /// Whether the node writes archives for `docker load`.
     pub docker_exporter: bool,
+    /// Whether the node exports caches other than inline ones.
+    pub cache_export: bool,
     /// Whether the node builds images with several platforms.
     pub multi_platform: bool,
     /// Whether the node pushes without the engine.
@@ -42,18 +45,25 @@ impl Abilities {
                 Feature::DirectPush => abilities.direct_push = true,
                 Feature::DefaultLoad => abilities.default_load = true,
                 Feature::Other(name) if name == MOBY_EXPORTER => abilities.moby_exporter = true,
-                Feature::CacheExport | Feature::PreferImageDigest | Feature::Other(_) => {}
+                Feature::CacheExport => abilities.cache_export = true,
+                Feature::PreferImageDigest | Feature::Other(_) => {}
             }
         }
         abilities
     }
 
-    /// Checks that the node supports the exporters and the number of platforms.
+    /// Checks that the node supports the exporters, the number of platforms, the attestations and the
+    /// annotations.
     ///
     /// # Errors
     ///
     /// Returns the first missing ability.
-    pub(super) fn check(&self, exporters: &[Exporter], platforms: usize) -> Result<(), PlanError> {
+    pub(super) fn check(
+        &self,
+        exporters: &[Exporter],
+        platforms: usize,
+        spec: &BuildSpec,
+    ) -> Result<(), PlanError> {
         for exporter in exporters {
             if let Some(ability) = self.lacking(exporter) {
                 return Err(self.not_supported(ability));
@@ -62,7 +72,30 @@ impl Abilities {
         if platforms > 1 && !self.multi_platform {
             return Err(self.not_supported(Ability::MultiPlatform));
         }
+        if spec.attestations.is_any() && !self.multi_platform {
+            return Err(self.not_supported(Ability::Attestation));
+        }
+        let mut annotations = spec.annotations.iter();
+        if self.moby_exporter
+            && !self.multi_platform
+            && exporters.iter().any(Exporter::is_image)
+            && annotations.any(|annotation| annotation.level.is_of_index())
+        {
+            return Err(PlanError::IndexAnnotation);
+        }
         Ok(())
+    }
+
+    /// Checks that the node supports the exports of caches.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it does not.
+    pub(super) fn check_caches(&self, spec: &BuildSpec) -> Result<(), PlanError> {
+        match Caches::needs_cache_export(spec) && !self.cache_export {
+            true => Err(self.not_supported(Ability::CacheExport)),
+            false => Ok(()),
+        }
     }
 
     fn lacking(&self, exporter: &Exporter) -> Option<Ability> {

@@ -1,7 +1,10 @@
 //! Errors of plans.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
+
+pub use iechor_buildkit::session::ssh::KeyFault;
 
 use crate::setting::Setting;
 
@@ -26,6 +29,76 @@ pub enum PlanError {
     Dockerfile {
         /// The Dockerfile.
         path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// The file of a secret cannot be read.
+    // docker buildx begins with the same.
+    #[error("failed to stat {}: {reason}", .path.display())]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// A secret exceeds the maximum size of BuildKit.
+    // docker buildx prints the same.
+    #[error("secret {id} too big. max size 500KB")]
+    LargeSecret {
+        /// The ID of the secret.
+        id: String,
+    },
+    /// An SSH agent cannot be used.
+    // docker buildx begins with the same.
+    #[error("failed to convert agent config for ID: {id:?}: {problem}")]
+    Ssh {
+        /// The ID of the agent.
+        id: String,
+        /// The cause.
+        problem: SshFileProblem,
+    },
+    /// Standard input is the context and the Dockerfile.
+    // docker buildx prints the same.
+    #[error("invalid argument: can't use stdin for both build context and dockerfile")]
+    StdinTwice,
+    /// Standard input is a Dockerfile, and another Dockerfile is given.
+    // docker buildx prints the same.
+    #[error("ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles")]
+    StdinAmbiguous,
+    /// Standard input is empty.
+    #[error("standard input is empty, but a Dockerfile or an archive is expected")]
+    StdinEmpty,
+    /// Standard input cannot be read.
+    #[error("cannot read standard input: {reason}")]
+    Stdin {
+        /// The cause.
+        reason: String,
+    },
+    /// The directory of a named context cannot be used.
+    // docker buildx begins like this.
+    #[error("failed to get build context {name}: stat {}: {reason}", .path.display())]
+    NamedContext {
+        /// The name of the context.
+        name: String,
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// A temporary directory cannot be created or written to.
+    #[error("cannot use a temporary directory in {}: {reason}", .directory.display())]
+    Temporary {
+        /// The directory of temporary files.
+        directory: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// An image in an OCI layout is not found.
+    // docker buildx prints the same.
+    #[error("oci-layout reference {reference:?} could not be resolved: {reason}")]
+    OciLayout {
+        /// The image.
+        reference: String,
         /// The cause.
         reason: String,
     },
@@ -74,30 +147,111 @@ pub enum PlanError {
         /// The path.
         path: PathBuf,
     },
+    /// An image with several manifests cannot be written into an archive for `docker load`.
+    // docker buildx prints the same.
+    #[error(
+        "docker exporter does not support exporting manifest lists, use the oci exporter instead"
+    )]
+    ManifestListToFile,
+    /// An annotation of an index, but the image has none.
+    // docker buildx prints the same.
+    #[error("index annotations not supported for single platform export")]
+    IndexAnnotation,
+    /// An output would remove files outside of the working directory.
+    // docker buildx prints the same.
+    #[error(
+        "local output mode=delete for destination {:?} requires --allow=buildx.local.delete",
+        .path.display().to_string()
+    )]
+    DeleteOutside {
+        /// The destination.
+        path: PathBuf,
+    },
+    /// Several outputs write an image with an OCI layout to a directory, which BuildKit supports once.
+    // docker buildx prints the same.
+    #[error("oci store key \"export\" already exists")]
+    SeveralLayouts,
     /// The ID of an image is requested, but an output produces no image.
     // docker buildx prints the same.
     #[error("local and tar exporters are incompatible with image ID file")]
     NoImageId,
 }
 
+/// The reason why the socket or the keys of an SSH agent cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SshFileProblem {
+    /// The file cannot be read.
+    #[error("cannot read {}: {reason}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// The file contains no key that can be used.
+    #[error("failed to parse {}: {fault}", .path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        fault: KeyFault,
+    },
+    /// No program serves the socket.
+    #[error("cannot connect to {}: {reason}", .path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// The cause.
+        reason: String,
+    },
+    /// Several sockets are given.
+    // docker buildx prints the same.
+    #[error("only single socket allowed")]
+    SeveralSockets,
+    /// A socket and keys are given.
+    // docker buildx prints the same.
+    #[error("invalid combination of keys and sockets")]
+    SocketAndKeys,
+}
+
 impl PlanError {
     /// Returns the setting with the fault.
     pub fn setting(&self) -> Setting {
         match self {
-            Self::ContextNotFound { .. } | Self::ContextNotDirectory { .. } => Setting::Context,
-            Self::Dockerfile { .. } => Setting::File,
+            Self::ContextNotFound { .. }
+            | Self::ContextNotDirectory { .. }
+            | Self::Stdin { .. }
+            | Self::StdinEmpty
+            | Self::Temporary { .. } => Setting::Context,
+            Self::Dockerfile { .. } | Self::StdinTwice | Self::StdinAmbiguous => Setting::File,
+            Self::NamedContext { .. } | Self::OciLayout { .. } => Setting::BuildContext,
+            Self::SecretFile { .. } | Self::LargeSecret { .. } => Setting::Secret,
+            Self::Ssh { .. } => Setting::Ssh,
             Self::NoNodes { .. } => Setting::Builder,
-            Self::Unsupported {
-                ability: Ability::MultiPlatform,
-                ..
-            } => Setting::Platform,
+            Self::Unsupported { ability, .. } => match ability {
+                Ability::MultiPlatform => Setting::Platform,
+                Ability::Attestation => Setting::Attest,
+                Ability::CacheExport => Setting::CacheTo,
+                Ability::Oci | Ability::Docker | Ability::PushByDigest => Setting::Output,
+            },
             Self::NoTag => Setting::Tag,
+            Self::IndexAnnotation => Setting::Annotation,
             Self::NoImageId => Setting::IidFile,
-            Self::Unsupported { .. }
-            | Self::SeveralToStdout
+            Self::SeveralToStdout
             | Self::ToConsole { .. }
             | Self::DirectoryIsFile { .. }
-            | Self::FileIsDirectory { .. } => Setting::Output,
+            | Self::FileIsDirectory { .. }
+            | Self::ManifestListToFile
+            | Self::DeleteOutside { .. }
+            | Self::SeveralLayouts => Setting::Output,
+        }
+    }
+
+    /// Returns the error of a temporary directory that cannot be used.
+    pub(super) fn temporary(error: io::Error) -> Self {
+        Self::Temporary {
+            directory: std::env::temp_dir(),
+            reason: error.to_string(),
         }
     }
 }
@@ -113,16 +267,22 @@ pub enum Ability {
     MultiPlatform,
     /// Pushing images without tags.
     PushByDigest,
+    /// Attestations of images.
+    Attestation,
+    /// Caches other than those within images.
+    CacheExport,
 }
 
 impl fmt::Display for Ability {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // docker buildx prints the first three.
+        // docker buildx prints all but `push-by-digest`.
         formatter.write_str(match self {
             Self::Oci => "OCI exporter",
             Self::Docker => "Docker exporter",
             Self::MultiPlatform => "Multi-platform build",
             Self::PushByDigest => "push-by-digest",
+            Self::Attestation => "Attestation",
+            Self::CacheExport => "Cache export",
         })
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::abilities::Abilities;
 use super::check::{check, check_console};
 use super::error::PlanError;
-use crate::spec::exporter::{Destination, Docker, Exporter, Image};
-use crate::spec::{Attributes, BuildSpec, Tag};
+use crate::spec::exporter::{Destination, Docker, Exporter, Image, Local, LocalMode};
+use crate::spec::{Annotation, Attributes, BuildSpec, Tag};
 
 /// An exporter in a request to the BuildKit of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +28,21 @@ pub enum Delivery {
     None,
     /// A directory; existing files stay.
     Directory(PathBuf),
+    /// A directory; files that are not in the result are removed.
+    Mirror(PathBuf),
     /// Standard output.
     Stdout,
     /// A file.
     File(PathBuf),
-    /// The engine, under these names.
-    Load(Vec<String>),
+    /// A directory with an OCI layout, to which the image is added.
+    Layout(PathBuf),
+    /// An engine.
+    Load {
+        /// The names of the image.
+        names: Vec<String>,
+        /// The Docker context of the engine; `None` for the current one.
+        context: Option<String>,
+    },
 }
 
 /// Plans the exports of a node. `platforms` is the number of platforms that it builds for. `loads` states
@@ -53,14 +62,18 @@ pub(super) fn exports(
         exporters.push(Exporter::to_load());
         name(&mut exporters, spec);
     }
-    check(&exporters, spec.iid_file.is_some())?;
-    abilities.check(&exporters, platforms)?;
+    check(spec, &exporters, platforms)?;
+    abilities.check(&exporters, platforms, spec)?;
     check_console(&exporters)?;
     let mut exports: Vec<Export> = Vec::new();
     for exporter in exporters {
-        let Some(export) = export(exporter, abilities) else {
+        let options = image_options(spec, &exporter);
+        let Some(mut export) = export(exporter, abilities) else {
             continue;
         };
+        for (key, value) in options {
+            export.attributes.entry(key).or_insert(value);
+        }
         // An image that is pushed and loaded is in the engine already.
         let twin = exports.iter_mut().find(|twin| {
             let name = |export: &Export| export.attributes.get("name").cloned();
@@ -80,13 +93,18 @@ pub(super) fn exports(
 /// Returns all faults of the outputs of a build that do not depend on the node, each once.
 pub(super) fn mistakes(spec: &BuildSpec) -> Vec<PlanError> {
     let exporters = named_exporters(spec);
-    let wants_image_id = spec.iid_file.is_some();
+    let platforms = spec.platforms.len();
     let each = exporters.iter();
-    let each = each.map(|exporter| check(std::slice::from_ref(exporter), wants_image_id));
-    let together = [check(&exporters, wants_image_id), check_console(&exporters)];
+    let each = each.map(|exporter| check(spec, std::slice::from_ref(exporter), platforms));
+    let together = [
+        check(spec, &exporters, platforms),
+        check_console(&exporters),
+    ];
     let mut found = Vec::new();
     for error in each.chain(together).filter_map(Result::err) {
-        if !found.contains(&error) {
+        // Each of several nodes may build for one platform.
+        let is_of_node = error == PlanError::ManifestListToFile && !spec.attestations.is_any();
+        if !is_of_node && !found.contains(&error) {
             found.push(error);
         }
     }
@@ -109,6 +127,24 @@ fn name(exporters: &mut [Exporter], spec: &BuildSpec) {
     }
 }
 
+/// Returns the options of an exporter that the build sets for all exporters of images.
+fn image_options(spec: &BuildSpec, exporter: &Exporter) -> Attributes {
+    let mut options = Attributes::new();
+    if !exporter.is_image() {
+        return options;
+    }
+    let annotations = spec.annotations.iter();
+    options.extend(annotations.map(|annotation: &Annotation| {
+        let value = annotation.value.clone();
+        (annotation.option(), value)
+    }));
+    // Archives for `docker load` have no such option.
+    if !spec.default_oci_artifact && !matches!(exporter, Exporter::Docker(_)) {
+        options.insert("oci-artifact".to_owned(), "false".to_owned());
+    }
+    options
+}
+
 /// The exporter of an engine that builds into its own image store.
 const MOBY: &str = "moby";
 
@@ -116,12 +152,7 @@ const MOBY: &str = "moby";
 fn export(exporter: Exporter, abilities: &Abilities) -> Option<Export> {
     let to_engine = abilities.moby_exporter;
     Some(match exporter {
-        Exporter::Local(local) => Export {
-            kind: "local",
-            attributes: local.attributes,
-            delivery: Delivery::Directory(local.directory),
-            engine_pushes: Vec::new(),
-        },
+        Exporter::Local(local) => local_export(local),
         Exporter::Tar(tar) => archive("tar", tar.attributes, &[], tar.destination),
         Exporter::Oci(oci) => archive("oci", oci.attributes, &oci.names, oci.destination),
         Exporter::Docker(docker) => docker_export(docker, to_engine),
@@ -136,12 +167,35 @@ fn export(exporter: Exporter, abilities: &Abilities) -> Option<Export> {
     })
 }
 
+fn local_export(local: Local) -> Export {
+    let Local {
+        directory,
+        mode,
+        mut attributes,
+    } = local;
+    let delivery = match mode {
+        LocalMode::Copy => Delivery::Directory(directory),
+        LocalMode::Delete => {
+            attributes.insert("mode".to_owned(), "delete".to_owned());
+            Delivery::Mirror(directory)
+        }
+    };
+    Export {
+        kind: "local",
+        attributes,
+        delivery,
+        engine_pushes: Vec::new(),
+    }
+}
+
 fn docker_export(docker: Docker, to_engine: bool) -> Export {
     let Docker {
         destination,
+        context,
         names,
         attributes,
     } = docker;
+    let names: Vec<_> = names.iter().map(|name| loadable(name)).collect();
     match destination {
         Some(destination) => archive("docker", attributes, &names, destination),
         None => Export {
@@ -149,10 +203,26 @@ fn docker_export(docker: Docker, to_engine: bool) -> Export {
             attributes: named(attributes, &names),
             delivery: match to_engine {
                 true => Delivery::None,
-                false => Delivery::Load(names),
+                false => Delivery::Load { names, context },
             },
             engine_pushes: Vec::new(),
         },
+    }
+}
+
+/// Returns the name under which an engine can load an image. Engines refuse a digest beside a tag, which is
+/// only for readers.
+fn loadable(name: &str) -> String {
+    match name.split_once('@') {
+        Some((tagged, _))
+            if tagged
+                .rsplit('/')
+                .next()
+                .is_some_and(|last| last.contains(':')) =>
+        {
+            tagged.to_owned()
+        }
+        _ => name.to_owned(),
     }
 }
 
@@ -168,6 +238,7 @@ fn archive(
         delivery: match destination {
             Destination::Stdout => Delivery::Stdout,
             Destination::File(path) => Delivery::File(path),
+            Destination::Directory(path) => Delivery::Layout(path),
         },
         engine_pushes: Vec::new(),
     }

@@ -1,172 +1,192 @@
-//! The local files of a build.
+//! The files of a build: where each of them comes from. `dockerfile` locates the Dockerfile, `stdin` reads
+//! standard input.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::PlanError;
-use crate::spec::Context;
+use tempfile::TempDir;
 
-/// The located files of a build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// Local directories, from which BuildKit requests the files that it needs.
-    Local {
-        /// The context.
-        context: PathBuf,
-        /// The directory of the Dockerfile.
-        dockerfile_directory: PathBuf,
-        /// Name of the Dockerfile in its directory.
-        dockerfile: String,
-    },
+use super::dockerfile::{self, DockerfileSource};
+use super::error::PlanError;
+use super::stdin::{self, Archive, Input};
+use crate::spec::{BuildSpec, Context, Dockerfile, NamedContext, NamedSource};
+
+/// The located files of a build. Temporary directories are removed when this value is dropped.
+#[derive(Debug)]
+pub struct Source {
+    /// The context.
+    pub(crate) context: Files,
+    /// The Dockerfile.
+    pub(crate) dockerfile: DockerfileSource,
+    /// Named contexts.
+    pub(crate) named: Vec<NamedContext>,
+}
+
+/// The files of the context.
+#[derive(Debug)]
+pub(crate) enum Files {
+    /// A local directory, from which BuildKit requests the files that it needs.
+    Directory(PathBuf),
+    /// An empty directory, because only a Dockerfile is given.
+    Empty(TempDir),
     /// A URL that BuildKit fetches.
-    Remote {
-        /// The URL.
-        url: String,
-        /// Path of the Dockerfile in the context.
-        dockerfile: Option<String>,
-    },
+    Remote(String),
+    /// An archive that is sent once.
+    Archive(Archive),
+}
+
+impl Files {
+    /// Returns the local directory that the user gave.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(directory) => Some(directory),
+            Self::Empty(_) | Self::Remote(_) | Self::Archive(_) => None,
+        }
+    }
 }
 
 impl Source {
-    /// Finds the context and the Dockerfile.
+    /// Finds the context, the Dockerfile and the named contexts. Reads standard input if one of them is
+    /// there: all of a Dockerfile, and the beginning of an archive.
     ///
     /// # Errors
     ///
     /// Returns the first file that cannot be used, with the reason.
-    pub fn find(context: &Context, dockerfile: Option<&Path>) -> Result<Self, PlanError> {
-        let directory = match context {
-            Context::Directory(directory) => directory,
+    pub async fn find(spec: &BuildSpec) -> Result<Self, PlanError> {
+        let named = spec.named_contexts.clone();
+        for context in &named {
+            check_named(context)?;
+        }
+        let (context, dockerfile) = match &spec.context {
+            Context::StandardInput => from_stdin(&spec.dockerfile).await?,
+            Context::Directory(directory) => in_directory(directory, &spec.dockerfile).await?,
+            // As in docker buildx.
+            Context::Remote(url) if Path::new(url).is_dir() => {
+                in_directory(Path::new(url), &spec.dockerfile).await?
+            }
             Context::Remote(url) => {
-                return Ok(Self::Remote {
-                    url: url.clone(),
-                    dockerfile: dockerfile.map(|path| path.display().to_string()),
-                });
+                let dockerfile = match &spec.dockerfile {
+                    Dockerfile::File(path) if path.is_absolute() => {
+                        dockerfile::locate(path)?.apart()
+                    }
+                    other => in_other_context(other).await?,
+                };
+                (Files::Remote(url.clone()), dockerfile)
             }
         };
-        let path = directory.clone();
-        match fs::metadata(directory) {
-            Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => return Err(PlanError::ContextNotDirectory { path }),
-            Err(_) => return Err(PlanError::ContextNotFound { path }),
-        }
-        let file = match dockerfile {
-            Some(path) => path.to_owned(),
-            None => default_dockerfile(directory),
-        };
-        let unusable = |reason: String| PlanError::Dockerfile {
-            path: file.clone(),
-            reason,
-        };
-        // Opening the file reports a named pipe or missing permission now. The daemon would only
-        // report that the file does not exist.
-        if let Err(error) = iechor_files::open(&file) {
-            return Err(unusable(match error.is_not_found() {
-                true => "there is no such file".to_owned(),
-                false => error.to_string(),
-            }));
-        }
-        let name = file
-            .file_name()
-            .and_then(|name| name.to_str())
-            .ok_or_else(|| unusable("its name is not Unicode".to_owned()))?;
-        let parent = match file.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        Ok(Self::Local {
-            context: directory.clone(),
-            dockerfile_directory: parent.to_owned(),
-            dockerfile: name.to_owned(),
+        Ok(Self {
+            context,
+            dockerfile,
+            named,
         })
+    }
+
+    /// Returns the local directories that BuildKit requests files from, by the name that it uses.
+    pub(crate) fn directories(&self) -> Vec<(String, &Path)> {
+        let mut directories = Vec::new();
+        match &self.context {
+            Files::Directory(directory) => {
+                directories.push(("context".to_owned(), directory.as_path()));
+            }
+            Files::Empty(directory) => directories.push(("context".to_owned(), directory.path())),
+            Files::Remote(_) | Files::Archive(_) => {}
+        }
+        if let DockerfileSource::Local { directory, .. } = &self.dockerfile {
+            directories.push(("dockerfile".to_owned(), directory.as_path()));
+        }
+        for context in &self.named {
+            if let NamedSource::Directory(directory) = &context.source {
+                directories.push((local_name(&context.name), directory.as_path()));
+            }
+        }
+        directories
     }
 }
 
-/// Returns `Dockerfile` in a directory, or `dockerfile` if only that exists.
-fn default_dockerfile(directory: &Path) -> PathBuf {
-    let usual = directory.join("Dockerfile");
-    let lower = directory.join("dockerfile");
-    match !usual.exists() && lower.exists() {
-        true => lower,
-        false => usual,
+/// Returns the name under which BuildKit requests the directory of a named context.
+pub(crate) fn local_name(context: &str) -> String {
+    match context {
+        // These names belong to the context and the Dockerfile of the build.
+        "context" | "dockerfile" => format!("_{context}"),
+        other => other.to_owned(),
+    }
+}
+
+async fn in_directory(
+    directory: &Path,
+    dockerfile: &Dockerfile,
+) -> Result<(Files, DockerfileSource), PlanError> {
+    let path = directory.to_owned();
+    match fs::metadata(directory) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return Err(PlanError::ContextNotDirectory { path }),
+        Err(_) => return Err(PlanError::ContextNotFound { path }),
+    }
+    let dockerfile = match dockerfile {
+        Dockerfile::Default => dockerfile::locate(&directory.join("Dockerfile"))?,
+        Dockerfile::File(path) => dockerfile::locate(path)?,
+        other => in_other_context(other).await?,
+    };
+    Ok((Files::Directory(path), dockerfile))
+}
+
+/// Locates the Dockerfile of a context that is not local.
+async fn in_other_context(dockerfile: &Dockerfile) -> Result<DockerfileSource, PlanError> {
+    Ok(match dockerfile {
+        Dockerfile::Default => DockerfileSource::InContext(None),
+        Dockerfile::File(path) => {
+            let name = path.to_str().ok_or_else(|| PlanError::Dockerfile {
+                path: path.clone(),
+                reason: "its name is not Unicode".to_owned(),
+            })?;
+            DockerfileSource::InContext(Some(name.to_owned()))
+        }
+        Dockerfile::Remote(url) => {
+            return Err(PlanError::Dockerfile {
+                path: url.into(),
+                reason: "Dockerfiles at a URL are not supported yet".to_owned(),
+            });
+        }
+        Dockerfile::StandardInput => dockerfile::temporary(&stdin::read().await?)?,
+    })
+}
+
+async fn from_stdin(dockerfile: &Dockerfile) -> Result<(Files, DockerfileSource), PlanError> {
+    if *dockerfile == Dockerfile::StandardInput {
+        return Err(PlanError::StdinTwice);
+    }
+    Ok(match stdin::classify().await? {
+        Input::Archive(archive) => (Files::Archive(archive), in_other_context(dockerfile).await?),
+        Input::Dockerfile(_) if *dockerfile != Dockerfile::Default => {
+            return Err(PlanError::StdinAmbiguous);
+        }
+        Input::Dockerfile(bytes) => {
+            let empty = tempfile::tempdir().map_err(PlanError::temporary)?;
+            (Files::Empty(empty), dockerfile::temporary(&bytes)?)
+        }
+    })
+}
+
+fn check_named(context: &NamedContext) -> Result<(), PlanError> {
+    let NamedSource::Directory(path) = &context.source else {
+        return Ok(());
+    };
+    let failed = |reason: String| PlanError::NamedContext {
+        name: context.name.clone(),
+        path: path.clone(),
+        reason,
+    };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(failed("not a directory".to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // docker buildx prints the same.
+            Err(failed("no such file or directory".to_owned()))
+        }
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn local_sources() {
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path();
-        let context = Context::Directory(path.to_owned());
-        let error = Source::find(&context, None).expect_err("no Dockerfile");
-        let said = format!(
-            "cannot read Dockerfile {}: there is no such file",
-            path.join("Dockerfile").display()
-        );
-        assert_eq!(error.to_string(), said);
-
-        fs::write(path.join("dockerfile"), "FROM scratch\n").expect("written");
-        let Source::Local { dockerfile, .. } = Source::find(&context, None).expect("found") else {
-            panic!("remote")
-        };
-        assert_eq!(dockerfile, "dockerfile");
-
-        fs::create_dir(path.join("sub")).expect("made");
-        fs::write(path.join("sub/Build.file"), "FROM scratch\n").expect("written");
-        let found = Source::find(&context, Some(&path.join("sub/Build.file"))).expect("found");
-        assert_eq!(
-            found,
-            Source::Local {
-                context: path.to_owned(),
-                dockerfile_directory: path.join("sub"),
-                dockerfile: "Build.file".into(),
-            }
-        );
-        let missing = PathBuf::from("/nonexistent/context");
-        assert_eq!(
-            Source::find(&Context::Directory(missing.clone()), None),
-            Err(PlanError::ContextNotFound { path: missing })
-        );
-        let file = path.join("dockerfile");
-        assert_eq!(
-            Source::find(&Context::Directory(file.clone()), None),
-            Err(PlanError::ContextNotDirectory { path: file })
-        );
-    }
-
-    #[test]
-    fn a_dockerfile_is_a_regular_file() {
-        let directory = tempfile::tempdir().expect("directory");
-        let context = Context::Directory(directory.path().to_owned());
-        let pipe = directory.path().join("Dockerfile");
-        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("made");
-        for (file, words) in [
-            (None, "a named pipe"),
-            (Some(Path::new("/dev/zero")), "a device"),
-            (Some(directory.path()), "a directory"),
-        ] {
-            let error = Source::find(&context, file).expect_err(words);
-            assert!(matches!(error, PlanError::Dockerfile { .. }), "{error:?}");
-            let error = error.to_string();
-            assert!(error.contains(words), "{error}");
-        }
-    }
-
-    #[test]
-    fn urls_are_left_to_buildkit() {
-        let url = "https://example.com/repo.git#main:sub";
-        let found = Source::find(
-            &Context::Remote(url.into()),
-            Some(Path::new("a/Dockerfile")),
-        );
-        assert_eq!(
-            found,
-            Ok(Source::Remote {
-                url: url.into(),
-                dockerfile: Some("a/Dockerfile".into()),
-            })
-        );
-    }
-}
+mod tests;

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use iechor_platform::Platform;
 
+use super::files::Prepared;
 use super::steps;
-use crate::plan::source::Source;
+use crate::plan::Vcs;
 use crate::spec::BuildSpec;
 
 /// Settings that depend on the node.
@@ -24,7 +25,8 @@ pub(super) struct OfNode<'a> {
 /// Returns the attributes of the frontend, by name.
 pub(super) fn attributes(
     spec: &BuildSpec,
-    source: &Source,
+    files: &Prepared,
+    vcs: &Vcs,
     node: &OfNode<'_>,
 ) -> BTreeMap<String, String> {
     let mut attributes = BTreeMap::new();
@@ -39,7 +41,7 @@ pub(super) fn attributes(
     for (name, value) in &spec.build_args {
         set(format!("build-arg:{name}"), value.clone());
     }
-    for (name, value) in &spec.labels {
+    for (name, value) in vcs.labels.iter().chain(&spec.labels) {
         set(format!("label:{name}"), value.clone());
     }
     if let Some(target) = &spec.target {
@@ -63,16 +65,31 @@ pub(super) fn attributes(
         let names: Vec<_> = node.platforms.iter().map(Platform::to_string).collect();
         set("platform".into(), names.join(","));
     }
-    match source {
-        Source::Local { dockerfile, .. } => set("filename".into(), dockerfile.clone()),
-        Source::Remote { url, dockerfile } => {
-            set("context".into(), url.clone());
-            if let Some(dockerfile) = dockerfile {
-                set("filename".into(), dockerfile.clone());
-            }
-        }
+    for (name, value) in vcs
+        .attributes
+        .iter()
+        .map(owned)
+        .chain(files.attributes.clone())
+    {
+        set(name, value);
+    }
+    for capability in &files.capabilities {
+        require(&mut attributes, capability);
     }
     attributes
+}
+
+/// Adds a capability that the frontend needs.
+pub(super) fn require(attributes: &mut BTreeMap<String, String>, capability: &str) {
+    let capabilities = attributes.entry("frontend.caps".to_owned()).or_default();
+    if !capabilities.is_empty() {
+        capabilities.push(',');
+    }
+    capabilities.push_str(capability);
+}
+
+fn owned((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
 }
 
 #[cfg(test)]
@@ -85,11 +102,12 @@ mod tests {
         list.iter().map(owned).collect()
     }
 
-    fn source() -> Source {
-        Source::Local {
-            context: ".".into(),
-            dockerfile_directory: ".".into(),
-            dockerfile: "Dockerfile".into(),
+    fn prepared(attributes: &[(&str, &str)], capabilities: &[&'static str]) -> Prepared {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Prepared {
+            attributes: attributes.iter().map(owned).collect(),
+            capabilities: capabilities.to_vec(),
+            ..Prepared::default()
         }
     }
 
@@ -114,19 +132,27 @@ mod tests {
             prefers_local_images: true,
             host_gateway: None,
         };
+        let files = prepared(&[("filename", "Dockerfile")], &["one", "two"]);
+        let vcs = Vcs {
+            attributes: pairs(&[("vcs:revision", "abc")]),
+            labels: pairs(&[("l", "of vcs"), ("revision", "abc")]),
+        };
         let expected = pairs(&[
             ("build-arg:A", "1"),
             ("build-arg:NO_PROXY", "none"),
             ("build-arg:http_proxy", "mine"),
             ("filename", "Dockerfile"),
+            ("frontend.caps", "one,two"),
             ("image-resolve-mode", "pull"),
             ("label:bare", ""),
             ("label:l", "v"),
+            ("label:revision", "abc"),
             ("no-cache", ""),
             ("platform", "linux/amd64,windows(10.0.1)/amd64"),
             ("target", "stage"),
+            ("vcs:revision", "abc"),
         ]);
-        assert_eq!(attributes(&spec, &source(), &node), expected);
+        assert_eq!(attributes(&spec, &files, &vcs, &node), expected);
     }
 
     #[test]
@@ -138,23 +164,17 @@ mod tests {
             prefers_local_images: false,
             host_gateway: None,
         };
-        let expected = pairs(&[("filename", "Dockerfile")]);
-        assert_eq!(attributes(&spec, &source(), &node), expected);
+        let files = prepared(&[("context", "https://example.com/a.git")], &[]);
+        let mut expected = pairs(&[("context", "https://example.com/a.git")]);
+        assert_eq!(attributes(&spec, &files, &Vcs::default(), &node), expected);
         let spec_of_stages = BuildSpec {
             no_cache_filter: vec!["a".into(), "b,c".into()],
             ..spec.clone()
         };
-        let filtered = attributes(&spec_of_stages, &source(), &node);
+        let filtered = attributes(&spec_of_stages, &files, &Vcs::default(), &node);
         assert_eq!(filtered["no-cache"], "a,b,c");
         node.prefers_local_images = true;
-        let remote = Source::Remote {
-            url: "https://example.com/a.git".into(),
-            dockerfile: None,
-        };
-        let expected = pairs(&[
-            ("context", "https://example.com/a.git"),
-            ("image-resolve-mode", "local"),
-        ]);
-        assert_eq!(attributes(&spec, &remote, &node), expected);
+        expected.insert("image-resolve-mode".into(), "local".into());
+        assert_eq!(attributes(&spec, &files, &Vcs::default(), &node), expected);
     }
 }

@@ -1,39 +1,53 @@
 //! Runs a build on one node: session, request, status.
 
+mod caches;
 mod credentials;
+mod entitlements;
+mod files;
 mod frontend;
+mod guard;
+mod local_state;
+mod missing;
 mod several_outputs;
 mod shared_key;
 mod steps;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use iechor_builder::node::Connected;
 use iechor_builder::{BuilderError, Workspace, lifecycle};
-use iechor_buildkit::{CacheEntry, Session, SolveRequest};
-use iechor_progress::vertex::StatusSender;
+use iechor_buildkit::{
+    CacheEntry, Client, FrontendResult, Session, SessionBuilder, SolveRequest, Worker,
+};
+use iechor_progress::vertex::{StatusSender, Vertex};
+use serde_json::Value;
 
 use crate::deliver::Deliveries;
+use crate::deliver::metadata::provenance_values;
 use crate::error::BuildError;
-use crate::plan::source::Source;
 use crate::plan::{NodePlan, Plan};
-use crate::spec::steps::Network;
-use crate::spec::{BuildSpec, Cache};
+use crate::spec::{BuildSpec, Cache, Entitlement, ProvenanceMode};
 use credentials::DockerCredentials;
+use files::Prepared;
 use frontend::OfNode;
+use guard::Failure;
 
 /// The result of a build on a node.
 pub(crate) struct Solved {
-    /// Reference of the build on the daemon.
-    pub(crate) reference: String,
+    /// The answer to the call of the build: metadata of the frontend.
+    pub(crate) answer: BTreeMap<String, String>,
     /// The values that the exporters reported.
     pub(crate) response: BTreeMap<String, String>,
-    /// The reason why the status was interrupted, if it was.
-    pub(crate) status_failure: Option<String>,
+    /// Documents about the sources and steps of the build, by their keys in the metadata.
+    pub(crate) provenance: BTreeMap<String, Value>,
+    /// The reason why the status was interrupted, if it was, and why the metadata is incomplete.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// Builds on one node, and waits until the results for the client are delivered.
+/// Builds on one node, and waits until the results for the client are delivered. `reference` is the name of
+/// the build on the daemon.
 ///
 /// # Errors
 ///
@@ -43,46 +57,153 @@ pub(crate) async fn solve(
     spec: &BuildSpec,
     plan: &Plan,
     node: &NodePlan,
+    reference: &str,
     status: &StatusSender,
 ) -> Result<Solved, BuildError> {
     let Connected { client, workers } = node.node.connect(status).await?;
+    let watch = node.node.watch().await;
     if node.exports.len() > 1 {
         let are_supported = several_outputs::are_supported(&client, &workers).await;
         if !are_supported.map_err(BuilderError::BuildKit)? {
             return Err(BuildError::SeveralOutputs);
         }
     }
+    let attestations = attestations(spec, node, &client, &workers).await?;
     lifecycle::touch(workspace, &plan.builder)?;
+    if spec.call.is_none() {
+        local_state::save(workspace, spec, plan, node, reference)?;
+    }
 
-    let mut request = request(spec, plan, node);
-    let session = session(workspace, &plan.source)?;
-    let reference = request.reference.clone();
-    let mut deliveries = Deliveries::new(workspace, node.platforms.len() > 1, status);
+    let files = files::prepare(&plan.source, workspace.store.directory())?;
+    let (mut request, entitlements) = request(spec, plan, node, &files);
+    let cancel = &workspace.cancel;
+    let name = &node.node.name;
+    entitlements::check(&client, watch.as_ref(), cancel, name, &entitlements).await?;
+    request.reference = reference.to_owned();
+    request.frontend_attrs.extend(attestations);
+    let session = session(workspace, spec, plan, files, status);
+    let mut session = caches::attach(session, &plan.caches)?;
+    for layout in plan.layouts.values() {
+        let (id, store) = layout.store()?;
+        session = session.content_store(id, store);
+    }
+    let has_several_manifests = node.platforms.len() > 1 || spec.attestations.is_any();
+    let mut deliveries = Deliveries::new(workspace, has_several_manifests, status);
     for export in &node.exports {
         request.exporters.push(deliveries.open(export).await?);
     }
-    let solved = client
-        .solve(request, session, status.clone(), workspace.cancel.clone())
-        .await;
-    let solved = match solved {
+    let session = deliveries.attach(session).build();
+    let of_frontend = request.of_frontend();
+    let build = client.build(
+        request,
+        session,
+        status.clone(),
+        cancel.clone(),
+        |gateway| work::run(gateway, of_frontend),
+    );
+    let solved = match guard::guarded(&client, watch.as_ref(), build).await {
         Ok(solved) => solved,
-        Err(error) => return Err(deliveries.give_up(error).await),
+        Err(Failure { error, incident }) => {
+            let missing = missing::explain(&error, &plan.source);
+            return Err(match (deliveries.give_up(error).await, incident) {
+                (BuildError::Solve(_), Some(incident)) => BuildError::Lost { incident },
+                (error, _) => error.because_of(missing),
+            });
+        }
     };
-    deliveries.complete().await?;
+    let mut response = solved.exporter_response;
+    deliveries.choose_id(&mut response);
+    deliveries.complete(&response).await?;
+    let mut warnings: Vec<_> = solved.status_failure.into_iter().collect();
+    warnings.extend(caches::complete(&plan.caches, &response).await?);
+    let provenance = match provenance(spec, &client, reference, status).await {
+        Ok(provenance) => provenance,
+        // The build succeeded.
+        Err(error) => {
+            warnings.push(format!("cannot read the provenance of the result: {error}"));
+            BTreeMap::new()
+        }
+    };
     Ok(Solved {
-        reference,
-        response: solved.exporter_response,
-        status_failure: solved.status_failure,
+        answer: answer(spec, solved.result.as_ref()),
+        response,
+        provenance,
+        warnings,
     })
 }
 
-/// Returns the request, without exporters.
-fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> SolveRequest {
+/// Returns the answer to the call of a build: the metadata of the frontend's result, as text.
+fn answer(spec: &BuildSpec, result: Option<&FrontendResult>) -> BTreeMap<String, String> {
+    let Some(result) = result.filter(|_| spec.call.is_some()) else {
+        return BTreeMap::new();
+    };
+    let metadata = result.metadata().iter();
+    metadata
+        .map(|(key, value)| (key.clone(), String::from_utf8_lossy(value).into_owned()))
+        .collect()
+}
+
+/// Returns the options of the frontend that request attestations.
+///
+/// # Errors
+///
+/// Returns an error if attestations are requested that the daemon does not support.
+async fn attestations(
+    spec: &BuildSpec,
+    node: &NodePlan,
+    client: &Client,
+    workers: &[Worker],
+) -> Result<BTreeMap<String, String>, BuildError> {
+    let is_any = spec.attestations.is_any();
+    let may_have_default = node.has_attestations && spec.default_attestations;
+    if !is_any && !may_have_default {
+        return Ok(BTreeMap::new());
+    }
+    let are_supported = several_outputs::has_attestations(client, workers).await;
+    let are_supported = are_supported.map_err(BuilderError::BuildKit)?;
+    if is_any && !are_supported {
+        return Err(BuildError::Attestations);
+    }
+    Ok(spec.attestations.options(may_have_default && are_supported))
+}
+
+/// Returns the documents about the sources and steps of a build for its metadata.
+async fn provenance(
+    spec: &BuildSpec,
+    client: &Client,
+    reference: &str,
+    status: &StatusSender,
+) -> Result<BTreeMap<String, Value>, iechor_buildkit::Error> {
+    let mode = match &spec.metadata_file {
+        Some(file) if spec.call.is_none() && file.provenance != ProvenanceMode::Disabled => {
+            file.provenance
+        }
+        _ => return Ok(BTreeMap::new()),
+    };
+    let title = "resolving provenance for metadata file";
+    let (vertex, forwarder) = Vertex::begin(title, status.clone());
+    let documents = client.provenance(reference).await;
+    vertex.end(match &documents {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    });
+    drop(vertex);
+    forwarder.finish().await;
+    Ok(provenance_values(documents?, mode))
+}
+
+/// Returns the request, without exporters, and its entitlements.
+fn request(
+    spec: &BuildSpec,
+    plan: &Plan,
+    node: &NodePlan,
+    files: &Prepared,
+) -> (SolveRequest, Vec<Entitlement>) {
     let mut request = SolveRequest::dockerfile();
-    request.reference = iechor_buildkit::new_id();
     request.frontend_attrs = frontend::attributes(
         spec,
-        &plan.source,
+        files,
+        &plan.vcs,
         &OfNode {
             platforms: &node.platforms,
             proxies: &node.proxies,
@@ -90,12 +211,23 @@ fn request(spec: &BuildSpec, plan: &Plan, node: &NodePlan) -> SolveRequest {
             host_gateway: node.host_gateway,
         },
     );
-    if spec.steps.network == Network::Host {
-        request.entitlements.push(Network::ENTITLEMENT.to_owned());
+    for (name, layout) in &plan.layouts {
+        let name = format!("context:{name}");
+        request.frontend_attrs.insert(name, layout.attribute());
     }
-    request.cache_imports = spec.cache_from.iter().map(cache_entry).collect();
-    request.cache_exports = spec.cache_to.iter().map(cache_entry).collect();
-    request
+    request.cache_imports = plan.caches.imports.iter().map(cache_entry).collect();
+    request.cache_exports = plan.caches.exports.iter().map(cache_entry).collect();
+    let (frontend, attributes) = work::frontend(spec);
+    request.frontend = frontend.to_owned();
+    request.frontend_attrs.extend(attributes);
+    if let Some(call) = &spec.call {
+        work::add_call(&mut request.frontend_attrs, call);
+        request.internal = true;
+    }
+    let attribute = |name: &str| request.frontend_attrs.get(name);
+    let entitlements = entitlements::of_build(spec, attribute);
+    request.entitlements = entitlements.iter().map(Entitlement::to_string).collect();
+    (request, entitlements)
 }
 
 fn cache_entry(cache: &Cache) -> CacheEntry {
@@ -106,24 +238,22 @@ fn cache_entry(cache: &Cache) -> CacheEntry {
 }
 
 /// Returns the session with the services that the daemon may use.
-fn session(workspace: &Workspace, source: &Source) -> Result<Session, BuildError> {
-    let mut session =
-        Session::builder().credentials(Arc::new(DockerCredentials(Arc::clone(&workspace.config))));
-    if let Source::Local {
-        context,
-        dockerfile_directory,
-        ..
-    } = source
-    {
-        session = session
-            .shared_key(shared_key::shared_key(
-                context,
-                workspace.store.directory(),
-            )?)
-            .directory("context", context)
-            .directory("dockerfile", dockerfile_directory);
+fn session(
+    workspace: &Workspace,
+    spec: &BuildSpec,
+    plan: &Plan,
+    files: Prepared,
+    status: &StatusSender,
+) -> SessionBuilder {
+    let credentials = DockerCredentials::new(workspace, spec.fetch_tokens, status);
+    let mut session = Session::builder().credentials(Arc::new(credentials));
+    if !plan.secrets.is_empty() {
+        session = session.secrets(plan.secrets.clone());
     }
-    Ok(session.build())
+    if !plan.ssh_agents.is_empty() {
+        session = session.ssh_agents(plan.ssh_agents.clone());
+    }
+    files.offer(session, &plan.source, &plan.large)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use iechor_files::output::without_name;
+
 use crate::error::BuildError;
 
 /// Maximum size of the file with the ID of this machine, in bytes. docker buildx writes 26 bytes.
@@ -44,7 +46,8 @@ fn machine_id(store: &Path) -> Result<String, BuildError> {
     }
     fs::create_dir_all(store).map_err(failed)?;
     let id = format!("{:016x}", rand::random::<u64>());
-    let mut file = tempfile::NamedTempFile::new_in(store).map_err(failed)?;
+    let file = tempfile::NamedTempFile::new_in(store).map_err(without_name);
+    let mut file = file.map_err(failed)?;
     file.write_all(id.as_bytes()).map_err(failed)?;
     // If two processes create it at the same time, the first one decides.
     match file.persist_noclobber(&path) {

@@ -1,36 +1,59 @@
 //! All settings of a build, as types.
 //!
-//! Settings that are not supported yet belong here as well: named contexts beside [`Context`], secrets,
-//! SSH agents and attestations in one file each.
 //! `solve/frontend.rs` turns them into attributes of BuildKit's frontend.
 
+pub mod annotation;
+pub mod attestation;
 mod cache;
+mod call;
+mod context;
+mod entitlement;
 pub mod error;
 pub mod exporter;
+pub mod metadata;
+pub mod oci_layout;
 pub mod parse;
+pub mod secret;
+pub mod ssh;
 pub mod steps;
 mod tag;
+pub mod url;
 mod value;
+mod vcs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use iechor_platform::Platform;
 
-pub use cache::{Cache, CacheKind};
+pub use annotation::Annotation;
+pub use attestation::Attestations;
+pub use cache::{Cache, CacheKind, CacheProblem};
+pub use call::Call;
+pub use context::{Context, Dockerfile, NamedContext, NamedSource};
+pub use entitlement::Entitlement;
 pub use error::SpecError;
 pub use exporter::Exporter;
+pub use metadata::{MetadataFile, ProvenanceMode};
+pub use oci_layout::OciLayout;
+pub use secret::{Secret, SecretSource};
+pub use ssh::SshAgent;
 pub use steps::Steps;
 pub use tag::Tag;
 pub use value::Attributes;
+pub use vcs::VcsInfo;
 
 /// The settings of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildSpec {
     /// The source of the files.
     pub context: Context,
-    /// The Dockerfile; `None` for the default Dockerfile of the context.
-    pub dockerfile: Option<PathBuf>,
+    /// The Dockerfile.
+    pub dockerfile: Dockerfile,
+    /// Further contexts, each name once.
+    pub named_contexts: Vec<NamedContext>,
+    /// The information about the version of the sources that the build records.
+    pub vcs: VcsInfo,
     /// The stage to build; `None` for the last one.
     pub target: Option<String>,
     /// Build arguments, by name. They take precedence over the proxies of the configuration.
@@ -47,6 +70,16 @@ pub struct BuildSpec {
     pub pull: bool,
     /// The containers in which the steps run.
     pub steps: Steps,
+    /// Secrets that the build may read.
+    pub secrets: Vec<Secret>,
+    /// SSH agents that the build may use.
+    pub ssh_agents: Vec<SshAgent>,
+    /// Whether this side fetches the tokens of registries. Otherwise the daemon does, and gets the passwords.
+    pub fetch_tokens: bool,
+    /// Additional permissions.
+    pub entitlements: BTreeSet<Entitlement>,
+    /// The request to the frontend, instead of a build.
+    pub call: Option<Call>,
     /// Caches to import.
     pub cache_from: Vec<Cache>,
     /// Caches to export.
@@ -55,21 +88,20 @@ pub struct BuildSpec {
     pub tags: Vec<Tag>,
     /// Exporters of the result.
     pub exporters: Vec<Exporter>,
+    /// Annotations of the image, for every exporter that creates one.
+    pub annotations: Vec<Annotation>,
+    /// Attestations of the image.
+    pub attestations: Attestations,
+    /// Whether the default attestations are attached.
+    pub default_attestations: bool,
+    /// Whether attestations are OCI artifacts where BuildKit's default is that.
+    pub default_oci_artifact: bool,
     /// Whether the driver may load the result into the engine if there is no exporter.
     pub default_load: bool,
     /// File to write the metadata of the result to, as JSON.
-    pub metadata_file: Option<PathBuf>,
+    pub metadata_file: Option<MetadataFile>,
     /// File to write the ID of the image to.
     pub iid_file: Option<PathBuf>,
-}
-
-/// The source of the files of a build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Context {
-    /// A local directory.
-    Directory(PathBuf),
-    /// A URL that BuildKit fetches.
-    Remote(String),
 }
 
 impl BuildSpec {
@@ -77,7 +109,9 @@ impl BuildSpec {
     pub fn new(context: Context) -> Self {
         Self {
             context,
-            dockerfile: None,
+            dockerfile: Dockerfile::Default,
+            named_contexts: Vec::new(),
+            vcs: VcsInfo::default(),
             target: None,
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),
@@ -86,10 +120,19 @@ impl BuildSpec {
             no_cache_filter: Vec::new(),
             pull: false,
             steps: Steps::default(),
+            secrets: Vec::new(),
+            ssh_agents: Vec::new(),
+            fetch_tokens: true,
+            entitlements: BTreeSet::new(),
+            call: None,
             cache_from: Vec::new(),
             cache_to: Vec::new(),
             tags: Vec::new(),
             exporters: Vec::new(),
+            annotations: Vec::new(),
+            attestations: Attestations::default(),
+            default_attestations: true,
+            default_oci_artifact: true,
             default_load: true,
             metadata_file: None,
             iid_file: None,
@@ -101,7 +144,7 @@ impl BuildSpec {
         let mut is_any = false;
         for exporter in &mut self.exporters {
             if let Exporter::Image(image) = exporter {
-                image.push = true;
+                image.push();
                 is_any = true;
             }
         }

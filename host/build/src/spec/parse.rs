@@ -1,51 +1,29 @@
 //! Pure functions that parse settings which command lines and definition files have in common.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
 
 use iechor_platform::Platform;
 use iechor_values::csv;
 
+use super::annotation::Annotation;
 use super::error::{OutputProblem, SpecError};
 use super::exporter::{Exporter, Fields};
 pub use super::value::boolean;
-use super::{Context, Tag};
+use super::{NamedContext, Tag};
 
-/// Prefixes of contexts that are URLs.
-const URL_PREFIXES: [&str; 6] = [
-    "http://",
-    "https://",
-    "git://",
-    "ssh://",
-    "git@",
-    "github.com/",
-];
-
-/// Parses a context: a directory or a URL.
+/// Parses named contexts, each as `NAME=SOURCE`. Of several with the same name, the last one counts.
 ///
 /// # Errors
 ///
-/// Returns an error if the context is empty or standard input.
-pub fn context(text: &str) -> Result<Context, SpecError> {
-    match text {
-        "" => Err(SpecError::NoContext),
-        "-" => Err(SpecError::StandardInput),
-        url if URL_PREFIXES.iter().any(|prefix| url.starts_with(prefix)) => {
-            Ok(Context::Remote(url.to_owned()))
-        }
-        directory => Ok(Context::Directory(directory.into())),
+/// Returns the first text that is not a named context.
+pub fn named_contexts<S: AsRef<OsStr>>(texts: &[S]) -> Result<Vec<NamedContext>, SpecError> {
+    let mut contexts: Vec<NamedContext> = Vec::new();
+    for text in texts {
+        let context = NamedContext::parse(text.as_ref())?;
+        contexts.retain(|earlier| earlier.name != context.name);
+        contexts.push(context);
     }
-}
-
-/// Parses the path of a Dockerfile.
-///
-/// # Errors
-///
-/// Returns an error if it is standard input.
-pub fn dockerfile(path: &Path) -> Result<PathBuf, SpecError> {
-    match path == Path::new("-") {
-        true => Err(SpecError::StandardInput),
-        false => Ok(path.to_owned()),
-    }
+    Ok(contexts)
 }
 
 /// Parses `KEY=VALUE`, or `KEY` without a value.
@@ -77,6 +55,15 @@ pub fn tag(text: &str) -> Result<Tag, SpecError> {
     })
 }
 
+/// Parses an annotation. Returns one for each level.
+///
+/// # Errors
+///
+/// Returns the fault of the annotation.
+pub fn annotation(text: &str) -> Result<Vec<Annotation>, SpecError> {
+    Annotation::parse(text).map_err(SpecError::Annotation)
+}
+
 /// Parses platforms. Each text may contain several, separated by commas. Duplicates are removed.
 ///
 /// # Errors
@@ -93,7 +80,8 @@ pub fn platforms<S: AsRef<str>>(texts: &[S]) -> Result<Vec<Platform>, SpecError>
 }
 
 /// Parses an output: a directory, `-` for a tar stream on standard output, or
-/// `type=TYPE,KEY=VALUE,...` as a line of CSV.
+/// `type=TYPE,KEY=VALUE,...` as a line of CSV. A text that is a single field is a path, unless it begins
+/// with `type=`.
 ///
 /// # Errors
 ///
@@ -102,7 +90,10 @@ pub fn output(text: &str) -> Result<Exporter, SpecError> {
     let read = || {
         let fields = csv::fields(text).map_err(OutputProblem::Csv)?;
         match fields.as_slice() {
-            [place] if !place.contains('=') => Fields::of_place(place).read(),
+            // A path may contain `=`.
+            [place] if place == text && !text.starts_with("type=") => {
+                Fields::of_place(place).read()
+            }
             fields => Fields::of_pairs(fields)?.read(),
         }
     };
@@ -115,16 +106,25 @@ pub fn output(text: &str) -> Result<Exporter, SpecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::NamedSource;
 
     #[test]
-    fn contexts_are_directories_or_urls() {
-        let url = "https://example.com/repo.git#main:sub";
-        assert_eq!(context(url), Ok(Context::Remote(url.into())));
-        assert_eq!(context("a/b"), Ok(Context::Directory("a/b".into())));
-        assert_eq!(context(""), Err(SpecError::NoContext));
-        assert_eq!(context("-"), Err(SpecError::StandardInput));
-        assert_eq!(dockerfile(Path::new("-")), Err(SpecError::StandardInput));
-        assert_eq!(dockerfile(Path::new("a")), Ok("a".into()));
+    fn the_last_context_of_a_name_counts() {
+        let parsed = named_contexts(&["a=one", "b=two", "docker.io/library/a:latest=three"]);
+        let names: Vec<_> = parsed
+            .expect("well-formed")
+            .into_iter()
+            .map(|context| (context.name, context.source))
+            .collect();
+        let directory = |path: &str| NamedSource::Directory(path.into());
+        assert_eq!(
+            names,
+            [
+                ("b".into(), directory("two")),
+                ("a".into(), directory("three"))
+            ]
+        );
+        assert!(named_contexts(&["a"]).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::error::StoreError;
 use super::group::NodeGroup;
+use super::local_state::{self, LocalState};
 use super::state::{Current, StoreState, StoredBuilder};
 use super::{ACTIVITY, BUILDER_BYTES, CURRENT, DEFAULTS, INSTANCES, REFERENCES, Store, hash};
 use crate::name::Name;
@@ -85,6 +86,22 @@ impl Transaction {
             }
         }
         Ok(())
+    }
+
+    /// Records a build of a node. The record is removed with the builder.
+    pub fn save_reference(
+        &mut self,
+        builder: &str,
+        node: &str,
+        reference: &str,
+        state: &LocalState,
+    ) -> Result<(), StoreError> {
+        let path = local_state::path(builder, node, reference)?;
+        let data = serde_json::to_vec(state).map_err(|source| StoreError::Json {
+            name: builder.to_owned(),
+            source,
+        })?;
+        self.write(path, &data)
     }
 
     /// Records when a builder was active.

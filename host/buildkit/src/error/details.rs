@@ -20,14 +20,10 @@ impl SolveError {
     /// Reads the typed details that BuildKit puts into the `grpc-status-details-bin` trailer.
     /// Details that cannot be decoded are left out: the message already describes the error.
     pub(crate) fn from_status(status: &tonic::Status) -> Self {
-        let mut error = Self {
-            code: status.code().into(),
-            message: status.message().to_owned(),
-            vertex: None,
-            sources: Vec::new(),
-        };
+        let mut error = Self::new(status.code().into(), status.message());
+        error.encoded = Bytes::copy_from_slice(status.details());
         // Field 3 of `google.rpc.Status` has the details.
-        let details = Fields::new(Bytes::copy_from_slice(status.details()))
+        let details = Fields::new(error.encoded.clone())
             .map_while(Result::ok)
             .filter(|(number, _)| *number == 3)
             .take(MOST_DETAILS)
@@ -40,6 +36,11 @@ impl SolveError {
                 "errdefs.Vertex" => {
                     if let Some(vertex) = decode_vertex(&detail.value) {
                         error.vertex = Some(vertex);
+                    }
+                }
+                "errdefs.Subrequest" => {
+                    if let Some(name) = decode_subrequest(&detail.value) {
+                        error.unsupported_request = Some(name);
                     }
                 }
                 "errdefs.Source" if error.sources.len() < MOST_SOURCES => {
@@ -66,6 +67,18 @@ fn decode_vertex(value: &[u8]) -> Option<String> {
         Some(serde_json::from_slice::<Vertex>(value).ok()?.digest)
     } else {
         Some(wire::ErrdefsVertex::decode(value).ok()?.digest)
+    }
+}
+
+fn decode_subrequest(value: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Subrequest {
+        name: String,
+    }
+    if is_json(value) {
+        Some(serde_json::from_slice::<Subrequest>(value).ok()?.name)
+    } else {
+        Some(wire::ErrdefsSubrequest::decode(value).ok()?.name)
     }
 }
 
@@ -124,6 +137,10 @@ mod tests {
             any("stack.Stack+json", b"{}".to_vec()),
             any("errdefs.Vertex+json", br#"{"digest":"sha256:v"}"#.to_vec()),
             any(
+                "errdefs.Subrequest+json",
+                br#"{"name":"frontend.lint"}"#.to_vec(),
+            ),
+            any(
                 "errdefs.Source+json",
                 br#"{"info":{"filename":"Dockerfile","data":"YQo=","definition":{},"language":"Dockerfile"},
                     "ranges":[{"start":{"line":1},"end":{"line":1}}]}"#
@@ -131,6 +148,13 @@ mod tests {
             ),
         ]);
         let binary = status(vec![
+            any(
+                "errdefs.Subrequest",
+                wire::ErrdefsSubrequest {
+                    name: "frontend.lint".into(),
+                }
+                .encode_to_vec(),
+            ),
             any(
                 "errdefs.Vertex",
                 wire::ErrdefsVertex {
@@ -161,10 +185,12 @@ mod tests {
                 .encode_to_vec(),
             ),
         ]);
-        let error = SolveError::from_status(&json);
-        assert_eq!(error, SolveError::from_status(&binary));
-        assert_eq!(error.vertex.as_deref(), Some("sha256:v"));
-        assert_eq!(error.sources, [source("a\n", 1, 1)]);
+        for status in [json, binary] {
+            let error = SolveError::from_status(&status);
+            assert_eq!(error.vertex.as_deref(), Some("sha256:v"));
+            assert_eq!(error.sources, [source("a\n", 1, 1)]);
+            assert_eq!(error.unsupported_request.as_deref(), Some("frontend.lint"));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use hyper::body::Incoming;
+use iechor_fsutil::Kept;
 use prost::Message as _;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::oneshot;
@@ -31,7 +32,8 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The destination of one exporter's result.
 pub(crate) enum Destination {
-    Directory(PathBuf),
+    /// A directory, and the list of received files if other files are removed at the end.
+    Directory(PathBuf, Option<Arc<Kept>>),
     Stream(Box<dyn AsyncWrite + Send + Unpin>),
 }
 
@@ -110,6 +112,36 @@ impl Exports {
         })
     }
 
+    /// Removes files that are not in the results from the directories where only the results stay. To be
+    /// called after all results have arrived.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first exporter whose directory has a file that cannot be removed.
+    pub(crate) async fn remove_others(&self) -> Result<(), Error> {
+        let directories: Vec<_> = self.with(|slots| {
+            let slots = slots.iter();
+            slots
+                .filter_map(|(index, slot)| match &slot.destination {
+                    Some(Destination::Directory(path, Some(kept))) => {
+                        Some((*index, slot.kind.clone(), path.clone(), Arc::clone(kept)))
+                    }
+                    _ => None,
+                })
+                .collect()
+        });
+        for (index, kind, path, kept) in directories {
+            transfer::remove_others(path, kept)
+                .await
+                .map_err(|message| Error::Export {
+                    index,
+                    kind,
+                    message,
+                })?;
+        }
+        Ok(())
+    }
+
     /// Returns the first failure on this side. The daemon only repeats its message.
     pub(crate) fn take_failure(&self) -> Option<Error> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +187,9 @@ impl Exports {
                 )));
             };
             let destination = match &slot.destination {
-                Some(Destination::Directory(path)) => Some(Destination::Directory(path.clone())),
+                Some(Destination::Directory(path, kept)) => {
+                    Some(Destination::Directory(path.clone(), kept.clone()))
+                }
                 _ => slot.destination.take(),
             };
             let Some(destination) = destination else {
@@ -178,8 +212,8 @@ impl Exports {
         // session aborts it.
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             let result = match destination {
-                Destination::Directory(directory) => {
-                    transfer::receive(&directory, call.incoming, call.outgoing).await
+                Destination::Directory(directory, kept) => {
+                    transfer::receive(&directory, kept, call.incoming, call.outgoing).await
                 }
                 Destination::Stream(writer) => {
                     let result = write(writer, call.incoming).await;
@@ -275,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn a_directory_is_delivered_to_by_every_platform() {
         let exports = Exports::default();
-        exports.add(0, "local", Destination::Directory("out".into()));
+        exports.add(0, "local", Destination::Directory("out".into(), None));
         assert!(exports.take(Some("0")).is_ok());
         assert!(exports.take(Some("0")).is_ok());
         exports.ended(0, true);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::HeaderMap;
-use iechor_fsutil::Filter;
+use iechor_fsutil::{Filter, Offered};
 use tonic::Status;
 
 use super::SessionBuilder;
@@ -27,14 +27,30 @@ impl SessionBuilder {
     #[must_use]
     pub fn directory(mut self, name: impl Into<String>, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
-        self.directories.0.insert(name.into(), path);
+        self.directories.paths.insert(name.into(), path);
+        self
+    }
+
+    /// Sets a function that is called with the name of a directory and the size of what was offered of
+    /// it, after each transfer has offered everything. It must not block.
+    #[must_use]
+    pub fn observe_directories(
+        mut self,
+        observer: impl Fn(&str, Offered) + Send + Sync + 'static,
+    ) -> Self {
+        self.directories.observer = Some(Arc::new(observer));
         self
     }
 }
 
 /// The directories that a session offers, by name.
 #[derive(Default)]
-pub(super) struct Directories(BTreeMap<String, PathBuf>);
+pub(super) struct Directories {
+    paths: BTreeMap<String, PathBuf>,
+    observer: Option<Arc<Observer>>,
+}
+
+type Observer = dyn Fn(&str, Offered) + Send + Sync;
 
 impl SessionService for Directories {
     const NAME: &'static str = "moby.filesync.v1.FileSync";
@@ -48,12 +64,12 @@ impl SessionService for Directories {
 
 impl Directories {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.paths.is_empty()
     }
 
     async fn send(self: Arc<Self>, call: StreamingCall) -> Result<(), Status> {
         let name = first(&call.headers, "dir-name");
-        let Some(directory) = self.0.get(name) else {
+        let Some(directory) = self.paths.get(name) else {
             return Err(Status::not_found(format!(
                 "no access allowed to dir {name:?}"
             )));
@@ -63,7 +79,14 @@ impl Directories {
             exclude: list(&call.headers, "exclude-patterns"),
             follow_paths: list(&call.headers, "followpaths"),
         };
-        transfer::send(directory, filter, call.incoming, call.outgoing)
+        let observer = self.observer.clone();
+        let name = name.to_owned();
+        let offered = move |offered: Offered| {
+            if let Some(observer) = observer {
+                observer(&name, offered);
+            }
+        };
+        transfer::send(directory, filter, call.incoming, call.outgoing, offered)
             .await
             .map_err(Status::unknown)
     }

@@ -4,12 +4,15 @@
 //! client. Each service that the daemon may call is one file here and implements
 //! `SessionService` (`service.rs`); what a session does not offer is neither announced nor served.
 
-mod auth;
+pub mod auth;
+pub mod content;
 mod filesend;
 mod filesync;
 mod health;
 pub mod secrets;
 mod service;
+pub mod ssh;
+pub mod upload;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use crate::client::{Client, origin};
 use crate::error::Error;
 use crate::grpc::{Messages, Outgoing};
 use crate::tunnel::{QUEUE, SessionIo};
+use content::Contents;
 use filesync::Directories;
 use health::Health;
 use service::{MethodTable, SessionService};
@@ -99,6 +103,7 @@ impl fmt::Debug for Session {
 pub struct SessionBuilder {
     shared_key: String,
     directories: Directories,
+    contents: Contents,
     methods: MethodTable,
 }
 
@@ -125,6 +130,9 @@ impl SessionBuilder {
         methods.attach(&Arc::new(Health));
         if !self.directories.is_empty() {
             methods.attach(&Arc::new(self.directories));
+        }
+        if !self.contents.is_empty() {
+            methods.attach(&Arc::new(self.contents));
         }
         Session {
             id: new_id(),

@@ -49,6 +49,11 @@ impl Secrets {
         self
     }
 
+    /// Returns whether there is no secret.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds a value, for example that of an environment variable.
     #[must_use]
     pub fn value(mut self, id: impl Into<String>, value: impl Into<Bytes>) -> Self {

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bollard_buildkit_proto::moby::buildkit::v1 as control;
 use tokio::io::AsyncWrite;
 
 use crate::error::Error;
+use crate::gateway::{CACHE_IMPORTS, FrontendRequest};
 use crate::session::{Destination, Exports, new_id};
 
 /// A build, and where its results go.
@@ -15,7 +17,7 @@ use crate::session::{Destination, Exports, new_id};
 pub struct SolveRequest {
     /// Identifier of the build on the daemon; empty for a new one from [`new_id`].
     pub reference: String,
-    /// The frontend: `dockerfile.v0` or `gateway.v0`.
+    /// The frontend: `dockerfile.v0` or `gateway.v0`. [`Client::solve`](crate::Client::solve) runs it.
     pub frontend: String,
     /// Attributes of the frontend, for example `filename`, `target`, `build-arg:K`.
     pub frontend_attrs: BTreeMap<String, String>,
@@ -39,6 +41,15 @@ impl SolveRequest {
             ..Self::default()
         }
     }
+
+    /// Returns the request to the frontend.
+    pub fn of_frontend(&self) -> FrontendRequest {
+        FrontendRequest {
+            frontend: self.frontend.clone(),
+            attributes: self.frontend_attrs.clone(),
+            ..FrontendRequest::default()
+        }
+    }
 }
 
 /// One output of a build.
@@ -60,6 +71,10 @@ pub enum ExportTarget {
     None,
     /// A directory, whose other files stay (`local`).
     Directory(PathBuf),
+    /// A directory, whose other files are removed after the build has succeeded (`local`).
+    Mirror(PathBuf),
+    /// The store `export` of the session, as an OCI layout (`oci` and `docker` with `tar=false`).
+    ContentStore,
     /// A file, a pipe or similar (`tar`, `oci`, `docker`), which is shut down at the end.
     Stream(Box<dyn AsyncWrite + Send + Unpin>),
 }
@@ -69,18 +84,31 @@ impl fmt::Debug for ExportTarget {
         match self {
             Self::None => formatter.write_str("None"),
             Self::Directory(path) => formatter.debug_tuple("Directory").field(path).finish(),
+            Self::Mirror(path) => formatter.debug_tuple("Mirror").field(path).finish(),
+            Self::ContentStore => formatter.write_str("ContentStore"),
             Self::Stream(_) => formatter.write_str("Stream(..)"),
         }
     }
 }
 
 /// A cache to read or write.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct CacheEntry {
-    /// Kind of the cache: `registry`, `inline`, `gha`, `s3`, `azblob`.
+    /// Kind of the cache: `registry`, `inline`, `local` (in the store `local:<directory>` of the session),
+    /// `gha`, `s3`, `azblob`.
     pub kind: String,
     /// Attributes of the cache, for example `ref` and `mode`.
     pub attrs: BTreeMap<String, String>,
+}
+
+/// Shows the kind only: the attributes can have credentials.
+impl fmt::Debug for CacheEntry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("CacheEntry")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Creates the message, and takes the destinations out of the request.
@@ -88,20 +116,10 @@ pub(super) fn prepare(
     request: SolveRequest,
     session: &str,
 ) -> Result<(control::SolveRequest, Exports), Error> {
-    if request.frontend.is_empty() {
-        return Err(Error::Request("the build has no frontend".into()));
-    }
-    let caches = request.cache_exports.iter().chain(&request.cache_imports);
-    if caches.into_iter().any(|cache| cache.kind == "local") {
-        return Err(Error::Request(
-            "cache of type local is not supported yet".into(),
-        ));
-    }
-
     let exports = Exports::default();
     let mut exporters = Vec::with_capacity(request.exporters.len());
     for (index, exporter) in request.exporters.into_iter().enumerate() {
-        let destination = destination(&exporter.kind, &exporter.attrs, exporter.target)?;
+        let destination = destination(&exporter.kind, exporter.target)?;
         if let Some(destination) = destination {
             exports.add(index, &exporter.kind, destination);
         }
@@ -115,8 +133,8 @@ pub(super) fn prepare(
 
     let mut frontend_attrs: HashMap<_, _> = request.frontend_attrs.into_iter().collect();
     if !request.cache_imports.is_empty() {
-        // With a frontend, the daemon reads the imports only here.
-        frontend_attrs.insert("cache-imports".into(), cache_attr(&request.cache_imports)?);
+        // A frontend reads the imports only here.
+        frontend_attrs.insert(CACHE_IMPORTS.into(), cache_attr(&request.cache_imports)?);
     }
     let entries = |entries: Vec<CacheEntry>| {
         entries
@@ -135,7 +153,8 @@ pub(super) fn prepare(
     let message = control::SolveRequest {
         r#ref: reference,
         session: session.to_owned(),
-        frontend: request.frontend,
+        // The gateway runs the frontend. The daemon only records the attributes.
+        frontend: String::new(),
         frontend_attrs,
         exporters,
         exporter_deprecated: first.r#type,
@@ -154,33 +173,31 @@ pub(super) fn prepare(
 
 /// Returns the destination of an exporter. Refuses a combination that the daemon would refuse only
 /// at the end of the build.
-fn destination(
-    kind: &str,
-    attrs: &BTreeMap<String, String>,
-    target: ExportTarget,
-) -> Result<Option<Destination>, Error> {
+fn destination(kind: &str, target: ExportTarget) -> Result<Option<Destination>, Error> {
     let refuse = |text: String| Err(Error::Request(text));
     match (kind, target) {
-        ("local", ExportTarget::Directory(path)) => {
-            match attrs.get("mode").map_or("copy", String::as_str) {
-                "copy" => Ok(Some(Destination::Directory(path))),
-                mode => refuse(format!("local exporter mode {mode:?} is not supported yet")),
-            }
+        ("local", ExportTarget::Directory(path)) => Ok(Some(Destination::Directory(path, None))),
+        ("local", ExportTarget::Mirror(path)) => {
+            Ok(Some(Destination::Directory(path, Some(Arc::default()))))
         }
         ("local", _) => refuse("output directory is required for local exporter".into()),
         ("tar" | "oci" | "docker", ExportTarget::Stream(stream)) => {
             Ok(Some(Destination::Stream(stream)))
         }
+        ("oci" | "docker", ExportTarget::ContentStore) => Ok(None),
         ("oci" | "docker", ExportTarget::Directory(_)) => refuse(format!(
-            "output to a directory (tar=false) is not supported yet by {kind} exporter"
+            "a directory of {kind} exporter (tar=false) has to be a content store"
         )),
         ("tar" | "oci" | "docker", _) => refuse(format!(
             "output file writer is required for {kind} exporter"
         )),
         (_, ExportTarget::None) => Ok(None),
-        (_, ExportTarget::Directory(_)) => refuse(format!(
+        (_, ExportTarget::Directory(_) | ExportTarget::Mirror(_)) => refuse(format!(
             "output directory is not supported by {kind} exporter"
         )),
+        (_, ExportTarget::ContentStore) => {
+            refuse(format!("output store is not supported by {kind} exporter"))
+        }
         (_, ExportTarget::Stream(_)) => refuse(format!(
             "output file writer is not supported by {kind} exporter"
         )),
@@ -257,7 +274,6 @@ mod tests {
         let directory = || ExportTarget::Directory("out".into());
         for (kind, attrs, target, words) in [
             ("local", text(&[]), stream(), "output directory is required"),
-            ("local", text(&[("mode", "delete")]), directory(), "mode"),
             ("tar", text(&[]), directory(), "writer is required"),
             ("oci", text(&[]), directory(), "tar=false"),
             (
@@ -265,6 +281,12 @@ mod tests {
                 text(&[]),
                 ExportTarget::None,
                 "writer is required",
+            ),
+            (
+                "image",
+                text(&[]),
+                ExportTarget::ContentStore,
+                "not supported by image",
             ),
             ("image", text(&[]), stream(), "not supported by image"),
             ("image", text(&[]), directory(), "not supported by image"),
@@ -278,6 +300,5 @@ mod tests {
             let error = prepare(request, "s").err().unwrap().to_string();
             assert!(error.contains(words), "{error}");
         }
-        assert!(prepare(SolveRequest::default(), "s").is_err());
     }
 }

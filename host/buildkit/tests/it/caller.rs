@@ -55,7 +55,11 @@ impl Caller {
         });
         tokio::spawn(async move {
             let (sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near))
+                // The windows of gRPC for Go: a call that is not read holds up no other one.
+                hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                    .initial_stream_window_size(64 << 10)
+                    .initial_connection_window_size(16 << 20)
+                    .handshake(TokioIo::new(near))
                     .await
                     .unwrap();
             callers.send(Self { announced, sender }).ok();

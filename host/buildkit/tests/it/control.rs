@@ -2,14 +2,21 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bollard_buildkit_proto::moby::buildkit::v1 as proto;
 use bollard_buildkit_proto::moby::buildkit::v1::control_server::{Control, ControlServer};
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
+use prost::bytes::{Buf as _, BufMut as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tonic::body::Body;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::{Service, http};
+use tonic::server::{Grpc, UnaryService};
 use tonic::{Request, Response, Status, Streaming};
 
 /// The stream of a build's status.
@@ -26,6 +33,12 @@ pub trait Daemon: Send + Sync + 'static {
     async fn solve(&self, request: proto::SolveRequest) -> Result<proto::SolveResponse, Status>;
     fn status(&self) -> Statuses;
 
+    /// Answers a call of the gateway, by the name of its method. Messages are encoded.
+    async fn bridge(&self, method: &str, build: &str, message: Bytes) -> Result<Bytes, Status> {
+        let _ = (method, build, message);
+        Ok(Bytes::new())
+    }
+
     fn session(&self, request: Request<Streaming<proto::BytesMessage>>) -> Result<Tunnel, Status> {
         Ok(until_closed(request))
     }
@@ -41,23 +54,132 @@ pub async fn serve<S>(stream: S, daemon: impl Daemon)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    serve_control(stream, Server(Arc::new(daemon))).await;
+    let daemon = Arc::new(daemon);
+    let bridge = Bridge(Arc::clone(&daemon));
+    serve_control(stream, Server(daemon), bridge).await;
 }
 
-/// Serves one connection of a daemon whose answers are its own, until the connection ends.
-pub async fn serve_control<S>(stream: S, control: impl Control)
+/// Serves one connection of a daemon whose answers are its own, until the connection ends. `bridge`
+/// serves the calls of the gateway.
+pub async fn serve_control<S, B>(stream: S, control: impl Control, bridge: B)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
+    B::Future: Send,
+    B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let service = TowerToHyperService::new(
-        ControlServer::new(control)
-            .max_encoding_message_size(usize::MAX)
-            .max_decoding_message_size(usize::MAX),
-    );
+    let control = ControlServer::new(control)
+        .max_encoding_message_size(usize::MAX)
+        .max_decoding_message_size(usize::MAX);
+    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        let (mut control, mut bridge) = (control.clone(), bridge.clone());
+        async move {
+            let request = request.map(Body::new);
+            if request.uri().path().starts_with(BRIDGE) {
+                std::future::poll_fn(|context| bridge.poll_ready(context)).await?;
+                bridge.call(request).await
+            } else {
+                Ok(control
+                    .call(request)
+                    .await
+                    .unwrap_or_else(|never| match never {}))
+            }
+        }
+    });
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service);
     // A test sees the end of the connection on its own side.
     let _ = Pin::from(Box::new(connection)).await;
+}
+
+/// Prefix of the paths of the gateway.
+const BRIDGE: &str = "/moby.buildkit.v1.frontend.LLBBridge/";
+
+/// The gateway of a daemon.
+struct Bridge<D>(Arc<D>);
+
+impl<D> Clone for Bridge<D> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<D: Daemon> Service<http::Request<Body>> for Bridge<D> {
+    type Response = http::Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let path = request.uri().path();
+        let call = Call {
+            method: path.strip_prefix(BRIDGE).unwrap_or_default().to_owned(),
+            daemon: Arc::clone(&self.0),
+        };
+        Box::pin(async move { Ok(Grpc::new(Encoded).unary(call, request).await) })
+    }
+}
+
+/// A call of the gateway.
+struct Call<D> {
+    method: String,
+    daemon: Arc<D>,
+}
+
+impl<D: Daemon> UnaryService<Bytes> for Call<D> {
+    type Response = Bytes;
+    type Future = BoxFuture<'static, Result<Response<Bytes>, Status>>;
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let (method, daemon) = (self.method.clone(), Arc::clone(&self.daemon));
+        Box::pin(async move {
+            let build = request.metadata().get("buildkit-controlapi-buildid");
+            let build = build.and_then(|build| build.to_str().ok());
+            let build = build.expect("a build").to_owned();
+            let answer = daemon.bridge(&method, &build, request.into_inner()).await;
+            answer.map(Response::new)
+        })
+    }
+}
+
+/// A codec of messages that stay encoded.
+struct Encoded;
+
+impl Codec for Encoded {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
 }
 
 struct Server<D>(Arc<D>);

@@ -1,6 +1,9 @@
 //! Faults that a real daemon does not produce on demand.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bollard_buildkit_proto::google::{protobuf::Any, rpc};
@@ -11,7 +14,7 @@ use iechor_buildkit::{
     Client, Code, Error, ExportTarget, Exporter, Session, SolveRequest, source_snippet,
 };
 use prost::Message as _;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -210,20 +213,146 @@ async fn a_connection_that_breaks_fails_the_build_at_once() {
     assert!(matches!(error, Error::ConnectionLost { .. }), "{error}");
 }
 
-#[tokio::test]
-async fn a_daemon_that_never_answers_is_given_up() {
-    let script = Script {
+/// A stream that stands still while `frozen` is set.
+struct Freezing<S> {
+    stream: S,
+    frozen: Arc<AtomicBool>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Freezing<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.frozen.load(Ordering::Relaxed) {
+            let waker = context.waker().clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                waker.wake();
+            });
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Freezing<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Connects to a fake daemon that reads nothing while the flag is set.
+async fn freezing_daemon(script: Script) -> (Client, Arc<AtomicBool>) {
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let frozen = Arc::new(AtomicBool::new(false));
+    let stream = Freezing {
+        stream: far,
+        frozen: Arc::clone(&frozen),
+    };
+    tokio::spawn(serve(stream, script));
+    let client = Client::connect_within(near, Duration::from_secs(2)).await;
+    (client.unwrap(), frozen)
+}
+
+fn building() -> Script {
+    Script {
         solve: None,
         status: Arc::new(|| stream::pending().boxed()),
         ..Script::default()
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_freezes_is_given_up() {
+    let script = building();
+    let solving = Arc::clone(&script.solving);
+    let (client, frozen) = freezing_daemon(script).await;
+    let build = solve(&client, SolveRequest::dockerfile(), session());
+    let freezing = async {
+        solving.notified().await;
+        frozen.store(true, Ordering::Relaxed);
+        Instant::now()
     };
-    let (client, _daemon) = daemon(script).await;
-    let start = Instant::now();
-    let (result, _) = solve(&client, SolveRequest::dockerfile(), session()).await;
+    let ((result, _), since) = tokio::join!(build, freezing);
     let error = result.unwrap_err();
     assert!(matches!(error, Error::Silent { .. }), "{error}");
     assert_eq!(error.to_string(), "BuildKit did not answer for 2 seconds");
-    assert!(start.elapsed() < Duration::from_secs(4));
+    assert!(since.elapsed() < Duration::from_secs(6));
+}
+
+#[tokio::test]
+async fn a_quiet_build_on_a_daemon_that_answers_goes_on() {
+    let script = building();
+    let (client, _daemon) = daemon(script).await;
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    tokio::spawn(async move {
+        // Twice the time for which this client waits for an answer.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        stop.cancel();
+    });
+    let build = solve_until(&client, SolveRequest::dockerfile(), session(), cancel);
+    let (result, _) = build.await;
+    assert!(matches!(result.unwrap_err(), Error::Cancelled));
+}
+
+#[tokio::test]
+async fn a_pause_of_this_side_is_no_silence_of_the_daemon() {
+    let script = building();
+    let solving = Arc::clone(&script.solving);
+    let (client, _daemon) = daemon(script).await;
+    let cancel = CancellationToken::new();
+    let build = solve_until(
+        &client,
+        SolveRequest::dockerfile(),
+        session(),
+        cancel.clone(),
+    );
+    let pausing = async {
+        solving.notified().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Nothing of this process runs, as after SIGSTOP: the runtime has one thread.
+        std::thread::sleep(Duration::from_secs(3));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        cancel.cancel();
+    };
+    let ((result, _), ()) = tokio::join!(build, pausing);
+    assert!(matches!(result.unwrap_err(), Error::Cancelled));
+}
+
+#[tokio::test]
+async fn an_unanswered_question_is_noticed_soon_and_an_answer_ends_it() {
+    let (client, frozen) = freezing_daemon(building()).await;
+    let limit = Duration::from_millis(800);
+    let patient = tokio::time::timeout(Duration::from_secs(2), client.unanswered(limit));
+    patient.await.expect_err("the daemon answers");
+    frozen.store(true, Ordering::Relaxed);
+    let noticed = tokio::time::timeout(Duration::from_secs(4), client.unanswered(limit));
+    noticed.await.expect("noticed");
+    frozen.store(false, Ordering::Relaxed);
+    client.version().await.unwrap();
+    let patient = tokio::time::timeout(Duration::from_secs(2), client.unanswered(limit));
+    patient.await.expect_err("the daemon answers again");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The client against a fake daemon with faults (`fake`), which also calls the session (`session`,
-//! `secrets`), and against a real BuildKit (`real`).
+//! The client against a fake daemon with faults (`fake`), which also calls the session (`session`, `auth`,
+//! `secrets`, `ssh`, `content`), and against a real BuildKit (`real`).
 
 #![allow(
     clippy::unwrap_used,
@@ -8,13 +8,19 @@
     reason = "these are tests"
 )]
 
+mod auth;
 mod caller;
+mod content;
 mod control;
 mod fake;
+mod gateway;
+mod history;
 mod machine;
 mod real;
 mod secrets;
 mod session;
+mod ssh;
+mod upload;
 
 use std::pin::Pin;
 use std::sync::Arc;

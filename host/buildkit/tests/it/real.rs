@@ -2,6 +2,8 @@
 
 mod answers;
 mod cancelling;
+mod content;
+mod gateway;
 mod transfers;
 
 use std::fs;

@@ -10,7 +10,11 @@ use bollard_buildkit_proto::moby::filesync::v1::CredentialsRequest;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
+use iechor_buildkit::session::auth::{Token, TokenAuthority, TokenRequest};
+use iechor_buildkit::session::content::ContentStore;
 use iechor_buildkit::session::secrets::Secrets;
+use iechor_buildkit::session::ssh::Agents;
+use iechor_buildkit::session::upload::Uploads;
 use iechor_buildkit::{
     Credential, CredentialSource, ExportTarget, Exporter, Session, SolveRequest,
 };
@@ -20,6 +24,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::caller::{body, calling, endless, once, open};
+use crate::content::{ABORT, INFO, LIST, LIST_STATUSES, READ, STATUS, STORE, UPDATE, WRITE};
 
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
@@ -27,8 +32,11 @@ const FETCH_TOKEN: &str = "/moby.filesync.v1.Auth/FetchToken";
 const GET_TOKEN_AUTHORITY: &str = "/moby.filesync.v1.Auth/GetTokenAuthority";
 const VERIFY_TOKEN_AUTHORITY: &str = "/moby.filesync.v1.Auth/VerifyTokenAuthority";
 const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
+const CHECK_AGENT: &str = "/moby.sshforward.v1.SSH/CheckAgent";
+const FORWARD_AGENT: &str = "/moby.sshforward.v1.SSH/ForwardAgent";
 const FILE_SYNC: &str = "/moby.filesync.v1.FileSync/DiffCopy";
 const FILE_SEND: &str = "/moby.filesync.v1.FileSend/DiffCopy";
+const PULL: &str = "/moby.upload.v1.Upload/Pull";
 
 /// A source that counts its look-ups, which never end.
 #[derive(Default)]
@@ -37,6 +45,16 @@ struct Waiting(AtomicUsize);
 #[async_trait::async_trait]
 impl CredentialSource for Waiting {
     async fn credentials(&self, _: &str) -> Result<Option<Credential>, String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::future::pending().await
+    }
+
+    async fn token_authority(&self, _: &str) -> Result<TokenAuthority, String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        std::future::pending().await
+    }
+
+    async fn token(&self, _: TokenRequest) -> Result<Token, String> {
         self.0.fetch_add(1, Ordering::Relaxed);
         std::future::pending().await
     }
@@ -50,6 +68,9 @@ fn everything() -> (Session, TempDir) {
         .directory("context", context.path())
         .credentials(Arc::<Waiting>::default())
         .secrets(Secrets::default().value("token", "x"))
+        .ssh_agents(Agents::default().keys("default", Vec::new()))
+        .uploads(Uploads::default())
+        .content_store(STORE.1, ContentStore::writable(context.path()).unwrap())
         .build();
     (session, context)
 }
@@ -71,7 +92,7 @@ fn to_directory(directory: &TempDir) -> SolveRequest {
 }
 
 /// Waits until as many things as expected have happened, and some time for more of them.
-async fn settled(count: &AtomicUsize, expected: usize) -> usize {
+pub async fn settled(count: &AtomicUsize, expected: usize) -> usize {
     for _ in 0..1000 {
         if count.load(Ordering::Relaxed) >= expected {
             break;
@@ -101,8 +122,19 @@ async fn what_is_offered_is_announced_and_nothing_else() {
             GET_TOKEN_AUTHORITY,
             VERIFY_TOKEN_AUTHORITY,
             GET_SECRET,
+            CHECK_AGENT,
+            FORWARD_AGENT,
             FILE_SYNC,
             FILE_SEND,
+            PULL,
+            INFO,
+            LIST,
+            READ,
+            WRITE,
+            STATUS,
+            LIST_STATUSES,
+            ABORT,
+            UPDATE,
         ];
         expected.sort();
         assert_eq!(announced, expected);
@@ -124,8 +156,19 @@ async fn a_method_of_a_service_that_was_not_attached_is_refused() {
             GET_TOKEN_AUTHORITY,
             VERIFY_TOKEN_AUTHORITY,
             GET_SECRET,
+            CHECK_AGENT,
+            FORWARD_AGENT,
             FILE_SYNC,
             FILE_SEND,
+            PULL,
+            INFO,
+            LIST,
+            READ,
+            WRITE,
+            STATUS,
+            LIST_STATUSES,
+            ABORT,
+            UPDATE,
         ] {
             let status = caller.call(path, &[], endless(1)).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{path}: {status}");
@@ -147,7 +190,7 @@ async fn an_unknown_method_is_refused() {
             "/moby.filesync.v1.Auth/Credentials/",
             "/moby.filesync.v1.FileSync/TarStream",
             "/moby.buildkit.secrets.v1.Secrets/ListSecrets",
-            "/moby.sshforward.v1.SSH/ForwardAgent",
+            "/moby.sshforward.v1.SSH/AddKey",
         ] {
             let status = caller.call(path, &[], endless(1)).await.unwrap_err();
             assert_eq!(status.code(), Code::Unimplemented, "{path}: {status}");
@@ -174,7 +217,7 @@ async fn a_directory_that_was_not_offered_is_not_sent() {
 async fn a_call_without_a_message_is_refused() {
     let (session, _context) = everything();
     calling(session, SolveRequest::dockerfile(), async |caller| {
-        for path in [HEALTH, CREDENTIALS, GET_SECRET] {
+        for path in [HEALTH, CREDENTIALS, FETCH_TOKEN, GET_SECRET, CHECK_AGENT] {
             let call = caller.call(path, &[], body(stream::empty()));
             let status = call.await.unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument, "{path}: {status}");
@@ -194,11 +237,20 @@ async fn a_message_that_is_too_long_is_refused_before_it_has_come() {
             (GET_TOKEN_AUTHORITY, 64 << 10),
             (VERIFY_TOKEN_AUTHORITY, 64 << 10),
             (GET_SECRET, 64 << 10),
+            (CHECK_AGENT, 64 << 10),
+            (FORWARD_AGENT, 64 << 10),
             (FILE_SYNC, 1 << 20),
             (FILE_SEND, 4 << 20),
+            (INFO, 64 << 10),
+            (LIST, 64 << 10),
+            (READ, 64 << 10),
+            (STATUS, 64 << 10),
+            (LIST_STATUSES, 64 << 10),
+            (ABORT, 64 << 10),
+            (WRITE, 4 << 20),
         ] {
             for length in [limit + 1, u32::MAX as usize] {
-                let headers = [("dir-name", "context")];
+                let headers = [("dir-name", "context"), STORE];
                 let call = caller.call(path, &headers, endless(length));
                 let status = call.await.unwrap_err();
                 let expected = format!("a gRPC message longer than {} KiB", limit >> 10);

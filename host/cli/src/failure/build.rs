@@ -3,18 +3,29 @@
 use iechor_build::BuildError;
 use iechor_build::deliver::load::error::ArchiveError;
 use iechor_build::plan::PlanError;
-use iechor_build::plan::error::Ability;
+use iechor_build::plan::error::{Ability, KeyFault, SshFileProblem};
+use iechor_build::spec::CacheProblem;
 use iechor_build::spec::error::{OutputProblem, SpecError};
 use iechor_build::spec::exporter::TYPES;
+use iechor_build::spec::ssh::SshProblem;
 use iechor_build::spec::steps::{ResourceError, Resources};
+use iechor_builder::node::watch::{Incident, IncidentKind};
 
-use super::{Kind, builders};
+use super::{Kind, builders, contexts};
+
+/// The forms of `--secret` and `--ssh`.
+const SECRET: &str = "--secret takes id=ID,src=FILE or id=ID,env=VARIABLE";
+const SSH: &str =
+    "--ssh takes default or ID[=SOCKET|KEY[,KEY]]; `default` is the agent at SSH_AUTH_SOCK";
 
 /// Returns the kind of an error of a build.
 pub(super) fn kind(error: &BuildError) -> Kind {
     match error {
         BuildError::Builder(error) | BuildError::HostGateway(error) => builders::kind(error),
-        BuildError::Solve(error) => Kind::of_buildkit(error),
+        BuildError::Solve(error) | BuildError::MissingFile { error, .. } => {
+            Kind::of_buildkit(error)
+        }
+        BuildError::Entitlement { error, .. } => Kind::of_code(Some(error.code)),
         _ => Kind::General,
     }
 }
@@ -24,11 +35,23 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
     Some(match error {
         BuildError::Spec(error) => return spec_hint(error),
         BuildError::Plan(error) => return plan_hint(error),
+        BuildError::Lost { incident } => return incident_hint(incident),
+        BuildError::Entitlement { entitlement, .. } => format!(
+            "allow it when the builder is created: `iechor buildx create --buildkitd-flags \
+             '--allow-insecure-entitlement {}'`",
+            entitlement.name()
+        ),
+        BuildError::MissingFile { missing, .. } => contexts::missing(missing),
         BuildError::SeveralOutputs => {
             "upgrade BuildKit to v0.13 or later, or use one --output at a time".into()
         }
         BuildError::ManifestList => {
-            "load one platform with --platform, or push all of them with --push".into()
+            "load one platform with --platform and without --attest, --provenance and --sbom, or push \
+             the image with --push"
+                .into()
+        }
+        BuildError::Attestations => {
+            "upgrade BuildKit to v0.11 or later, or leave --attest, --provenance and --sbom out".into()
         }
         BuildError::HostGateway(_) => "write the address itself: --add-host HOST:IP".into(),
         // The name comes from BuildKit, which does not choose what the user is advised to do.
@@ -36,7 +59,8 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
             [] => "no name is given with --tag".into(),
             asked => format!("the names given with --tag are {}", asked.join(", ")),
         },
-        BuildError::Archive(ArchiveError::Malformed(_))
+        BuildError::LocalCache { .. }
+        | BuildError::Archive(ArchiveError::Malformed(_))
         | BuildError::Mistakes(_)
         | BuildError::Builder(_)
         | BuildError::Solve(_)
@@ -58,9 +82,26 @@ pub(super) fn value_of_flag(error: &BuildError) -> Option<&str> {
     }
 }
 
+fn incident_hint(incident: &Incident) -> Option<String> {
+    match incident.kind {
+        IncidentKind::Paused => Some(format!(
+            "run `docker unpause {}`, and build again",
+            incident.container
+        )),
+        IncidentKind::Ended {
+            out_of_memory: true,
+            ..
+        } => Some(
+            "create the builder with more memory: `iechor buildx create --driver-opt memory=SIZE`"
+                .into(),
+        ),
+        IncidentKind::Ended { .. } | IncidentKind::Removed => None,
+    }
+}
+
 fn spec_hint(error: &SpecError) -> Option<String> {
     Some(match error {
-        SpecError::StandardInput => "name a directory, and the Dockerfile with --file FILE".into(),
+        SpecError::NamedContext { .. } | SpecError::ContextName { .. } => contexts::named(),
         SpecError::EmptyKey { .. } => "--build-arg and --label take KEY=VALUE".into(),
         SpecError::Tag { .. } => {
             "--tag takes [REGISTRY/]NAME[:TAG], with NAME in lower case".into()
@@ -81,8 +122,58 @@ fn spec_hint(error: &SpecError) -> Option<String> {
                 Resources::NAMES.join(", ")
             )
         }
-        SpecError::NoContext | SpecError::Platform(_) | SpecError::List { .. } => return None,
+        SpecError::Entitlement { .. } => "--allow takes network.host, security.insecure, \
+            device[=NAME] or buildx.local.delete"
+            .into(),
+        SpecError::Call { .. } => "--call takes METHOD[,format=json][,ignorestatus=true]".into(),
+        SpecError::NoContext
+        | SpecError::Platform(_)
+        | SpecError::List { .. }
+        | SpecError::EmptySyntax => return None,
+        SpecError::Annotation(_) => {
+            "--annotation takes [TYPE[[PLATFORM]],...:]KEY=VALUE; the types are manifest, index, \
+             manifest-descriptor and index-descriptor"
+                .into()
+        }
+        SpecError::Attestation(_) => {
+            "--attest takes type=TYPE,KEY=VALUE,...; --provenance and --sbom take true, false or \
+             KEY=VALUE,..."
+                .into()
+        }
+        SpecError::Switch { name, .. } => format!("set {name} to true or false, or unset it"),
+        SpecError::Secret(_) => SECRET.into(),
+        SpecError::Ssh(SshProblem::NoSocket) => {
+            "start an agent (`eval $(ssh-agent)`, then `ssh-add`), or name keys with \
+             --ssh default=FILE"
+                .into()
+        }
+        SpecError::Ssh(SshProblem::Duplicate { .. }) => {
+            "give each --ssh an ID of its own; several keys of one agent are \
+             --ssh ID=FILE,FILE"
+                .into()
+        }
+        SpecError::OciLayout { .. } => {
+            "--build-context takes NAME=oci-layout://DIRECTORY[:TAG][@DIGEST]".into()
+        }
+        SpecError::Cache(problem) => cache_hint(problem),
     })
+}
+
+fn cache_hint(problem: &CacheProblem) -> String {
+    match problem {
+        CacheProblem::NoType { .. } => {
+            "the types of --cache-from and --cache-to are registry, local, inline, gha, s3 and azblob".into()
+        }
+        CacheProblem::NoSource | CacheProblem::NoTag => {
+            "--cache-from takes type=local,src=DIRECTORY[,tag=TAG]".into()
+        }
+        CacheProblem::NoDestination | CacheProblem::Reset { .. } => {
+            "--cache-to takes type=local,dest=DIRECTORY[,tag=TAG][,reset=true]".into()
+        }
+        CacheProblem::NoReference { .. } | CacheProblem::Csv(_) | CacheProblem::NoValue { .. } => {
+            "--cache-from and --cache-to take a reference or type=TYPE,KEY=VALUE,...".into()
+        }
+    }
 }
 
 fn output_hint(problem: &OutputProblem) -> String {
@@ -94,23 +185,61 @@ fn output_hint(problem: &OutputProblem) -> String {
         OutputProblem::NoTar { kind } => {
             format!("leave tar=false out: --output type={kind} writes an archive")
         }
+        OutputProblem::LocalMode { .. } => "the modes are copy and delete".into(),
         _ => "--output takes a directory, - or type=TYPE,dest=PATH,...".into(),
     }
 }
 
 fn plan_hint(error: &PlanError) -> Option<String> {
     Some(match error {
-        PlanError::Dockerfile { .. } => "name the Dockerfile with --file FILE".into(),
+        PlanError::SecretFile { .. } => SECRET.into(),
+        PlanError::LargeSecret { .. } => {
+            "--secret takes at most 500 KiB; a step can mount a larger file of the context".into()
+        }
+        PlanError::Ssh { problem, .. } => match problem {
+            SshFileProblem::Key { fault, .. } => match fault {
+                KeyFault::NoKey => "--ssh takes the file of a private key".into(),
+                KeyFault::Passphrase | KeyFault::Unsupported | KeyFault::Malformed => {
+                    "add the key to an agent with `ssh-add FILE`, and use --ssh default".into()
+                }
+            },
+            SshFileProblem::SeveralSockets | SshFileProblem::SocketAndKeys => {
+                "use one --ssh ID=SOCKET for each agent, or --ssh ID=FILE,FILE for keys".into()
+            }
+            SshFileProblem::File { .. } | SshFileProblem::Socket { .. } => SSH.into(),
+        },
+        PlanError::Dockerfile { .. } => return contexts::hint(error),
         PlanError::NoTag => "name the image with --tag".into(),
         PlanError::ToConsole { kind } => {
             format!("write it to a file with --output type={kind},dest=FILE, or to a pipe")
         }
         PlanError::SeveralToStdout => "give all but one --output a file with dest=FILE".into(),
+        PlanError::ManifestListToFile => {
+            "write it with --output type=oci,dest=FILE, or leave --attest, --provenance and --sbom out"
+                .into()
+        }
+        PlanError::IndexAnnotation => {
+            "turn on the containerd image store of the engine, or annotate the manifest".into()
+        }
+        PlanError::DeleteOutside { .. } => {
+            "without it, mode=delete needs a destination below the working directory".into()
+        }
+        PlanError::SeveralLayouts => "give tar=false to only one --output".into(),
+        PlanError::OciLayout { .. } => {
+            "name an image in the layout: oci-layout://DIRECTORY:TAG or oci-layout://DIRECTORY@DIGEST".into()
+        }
         PlanError::NoImageId => "leave --iidfile out, or --output of type local and tar".into(),
         PlanError::Unsupported {
             ability: Ability::PushByDigest,
             ..
         } => "create a builder with its own BuildKit: `iechor buildx create --use`".into(),
+        PlanError::Unsupported {
+            ability: Ability::CacheExport,
+            ..
+        } => "create a builder with its own BuildKit (`iechor buildx create --use`), or turn on the \
+              containerd image store of the engine. Learn more at \
+              https://docs.docker.com/go/build-cache-backends/"
+            .into(),
         PlanError::Unsupported {
             builds_into_engine: true,
             ..
@@ -122,7 +251,13 @@ fn plan_hint(error: &PlanError) -> Option<String> {
         }
         PlanError::ContextNotFound { .. }
         | PlanError::ContextNotDirectory { .. }
-        | PlanError::NoNodes { .. }
+        | PlanError::StdinTwice
+        | PlanError::StdinAmbiguous
+        | PlanError::StdinEmpty
+        | PlanError::Stdin { .. }
+        | PlanError::NamedContext { .. }
+        | PlanError::Temporary { .. } => return contexts::hint(error),
+        PlanError::NoNodes { .. }
         | PlanError::DirectoryIsFile { .. }
         | PlanError::FileIsDirectory { .. } => return None,
     })

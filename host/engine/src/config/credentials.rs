@@ -54,18 +54,32 @@ impl fmt::Debug for Credential {
 
 impl DockerConfig {
     /// Returns the credentials for a registry, by its host name and optional port; `None` if there
-    /// are none.
+    /// are none. They are those of [`DockerConfig::credentials_for`] without a repository.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DockerConfig::credentials_for`].
+    pub async fn credentials(
+        &self,
+        registry_host: &str,
+    ) -> Result<Option<Credential>, ConfigError> {
+        self.credentials_for(registry_host, None).await
+    }
+
+    /// Returns the credentials for a repository of a registry, or for the registry; `None` if there are none.
     ///
     /// `DOCKER_AUTH_CONFIG` takes precedence, then the helper that `credHelpers` names for this
-    /// registry, then that of `credsStore`. `auths` of the file is used only if there is no helper.
+    /// registry, then that of `credsStore`. `auths` of the file is used only if there is no helper; there,
+    /// an entry `HOST/NAMESPACE` takes precedence over `HOST` for the repositories of that namespace.
     ///
     /// # Errors
     ///
     /// [`ConfigError::Auth`], [`ConfigError::AuthVariable`] and [`ConfigError::Helper`]. A helper
     /// that has no credentials for this registry is not an error.
-    pub async fn credentials(
+    pub async fn credentials_for(
         &self,
         registry_host: &str,
+        repository: Option<&str>,
     ) -> Result<Option<Credential>, ConfigError> {
         let key = match registry_host {
             "docker.io" | "index.docker.io" | "registry-1.docker.io" => HUB_KEY,
@@ -79,8 +93,15 @@ impl DockerConfig {
         let helper = of_registry.or(self.file.creds_store.as_ref());
         match helper.filter(|helper| !helper.is_empty()) {
             Some(helper) => self.in_helper(helper, key).await,
-            None => self.in_file(key),
+            None => self.in_file(key, repository),
         }
+    }
+
+    /// Returns whether the credentials for a registry depend on the repository.
+    pub fn has_logins_for_repositories(&self, registry_host: &str) -> bool {
+        let start = format!("{registry_host}/");
+        let mut keys = self.file.auths.iter().flatten();
+        keys.any(|(key, _)| key.starts_with(&start))
     }
 
     fn in_variable(&self, key: &str) -> Result<Option<Credential>, ConfigError> {
@@ -118,12 +139,18 @@ impl DockerConfig {
         }
     }
 
-    fn in_file(&self, key: &str) -> Result<Option<Credential>, ConfigError> {
+    fn in_file(
+        &self,
+        key: &str,
+        repository: Option<&str>,
+    ) -> Result<Option<Credential>, ConfigError> {
         let Some(auths) = &self.file.auths else {
             return Ok(None);
         };
-        let found = auths.get_key_value(key).or_else(|| {
-            // Old files have URLs instead of host names.
+        let scoped = namespaces(repository.unwrap_or_default())
+            .find_map(|namespace| auths.get_key_value(&format!("{key}/{namespace}")));
+        let found = scoped.or_else(|| auths.get_key_value(key)).or_else(|| {
+            // Old files have URLs instead of host names. The Docker CLI accepts any path.
             auths.iter().find(|(address, _)| host_name(address) == key)
         });
         let Some((name, auth)) = found else {
@@ -213,6 +240,12 @@ impl DockerConfig {
     }
 }
 
+/// Returns a repository and the namespaces that contain it, from the innermost one.
+fn namespaces(repository: &str) -> impl Iterator<Item = &str> {
+    let first = Some(repository).filter(|repository| !repository.is_empty());
+    std::iter::successors(first, |name| name.rsplit_once('/').map(|(outer, _)| outer))
+}
+
 /// Reads `user:password` in base64.
 fn decode(encoded: &str) -> Result<Credential, AuthFault> {
     let bytes = STANDARD.decode(encoded).map_err(|_| AuthFault::NotBase64)?;
@@ -249,127 +282,4 @@ fn find_program(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::{Fixture, auth};
-
-    #[tokio::test]
-    async fn a_helper_that_says_too_much_is_ended() {
-        let config = r#"{"credHelpers":{"r.example":"loud","w.example":"wordy"}}"#;
-        let fixture = Fixture::new(config)
-            .helper("loud", "exec cat /dev/zero")
-            .helper("wordy", "exec cat /dev/zero >&2");
-        for host in ["r.example", "w.example"] {
-            let said = fixture.get(host).await;
-            assert!(said.contains("output has more than 1 MiB"), "{said}");
-        }
-    }
-
-    // The clock jumps ahead where everybody waits, so that this takes no time.
-    #[tokio::test(start_paused = true)]
-    async fn a_helper_that_does_not_answer_is_not_waited_for() {
-        let fixture = Fixture::new(r#"{"credsStore":"slow"}"#).helper("slow", "exec sleep 1000");
-        let said = fixture.get("r.example").await;
-        assert!(said.contains("did not answer within 120 s"), "{said}");
-    }
-
-    #[tokio::test]
-    async fn from_the_file() {
-        let fixture = Fixture::new(&format!(
-            r#"{{"auths":{{
-                "https://index.docker.io/v1/":{{"auth":"{hub}"}},
-                "r.example:5000":{{"username":"u","password":"p"}},
-                "https://old.example/v1/":{{"auth":"{old}"}},
-                "https://user@ported.example:7/v1":{{"auth":"{old}"}},
-                "token.example":{{"auth":"{old}","identitytoken":"idt"}},
-                "empty.example":{{}},
-                "bad64.example":{{"auth":"%%%"}},
-                "nocolon.example":{{"auth":"{nocolon}"}}
-            }}}}"#,
-            hub = auth("hub:pa:ss"),
-            old = auth("old:secret\0\0"),
-            nocolon = auth("hush"),
-        ));
-        for (host, expected) in [
-            ("docker.io", "hub:pa:ss:false"),
-            ("registry-1.docker.io", "hub:pa:ss:false"),
-            ("index.docker.io", "hub:pa:ss:false"),
-            ("r.example:5000", "u:p:false"),
-            ("r.example", "none"),
-            ("old.example", "old:secret:false"),
-            ("ported.example:7", "old:secret:false"),
-            ("token.example", ":idt:true"),
-            ("empty.example", "none"),
-        ] {
-            assert_eq!(fixture.get(host).await, expected, "{host}");
-        }
-        let error = fixture.get("bad64.example").await;
-        assert!(error.contains("\"bad64.example\" in /"), "{error}");
-        assert!(error.contains("not base64"), "{error}");
-        let error = fixture.get("nocolon.example").await;
-        assert!(
-            error.contains("colon") && !error.contains("hush"),
-            "{error}"
-        );
-    }
-
-    #[tokio::test]
-    async fn from_helpers() {
-        let fixture = Fixture::new(&format!(
-            r#"{{"credsStore":"all","credHelpers":{{"one.example":"one","off.example":"",
-                 "gone.example":"gone","bad.example":"bad","odd.example":"odd",
-                 "climb.example":"../../bin/x"}},
-                 "auths":{{"off.example":{{"auth":"{0}"}},"none.example":{{"auth":"{0}"}}}}}}"#,
-            auth("file:file"),
-        ))
-        .helper(
-            "all",
-            r#"read -r url
-               case "$1 $url" in
-               "get https://index.docker.io/v1/") echo '{"ServerURL":"x","Username":"hub","Secret":"s"}';;
-               *) echo "credentials not found in native keychain"; exit 1;;
-               esac"#,
-        )
-        .helper("one", r#"cat >/dev/null; echo '{"Username":"<token>","Secret":"t"}'"#)
-        .helper("bad", r#"echo "the keychain is locked"; exit 3"#)
-        .helper("odd", r#"echo '{"Username":"u","Secret":["hush"]}'"#);
-        for (host, expected) in [
-            ("docker.io", "hub:s:false"),
-            ("one.example", ":t:true"),
-            ("off.example", "file:file:false"),
-            // A helper is asked alone: what the file has beside it is not used.
-            ("none.example", "none"),
-        ] {
-            assert_eq!(fixture.get(host).await, expected, "{host}");
-        }
-        for (host, expected) in [
-            (
-                "gone.example",
-                "docker-credential-gone for \"gone.example\"",
-            ),
-            ("gone.example", "not in any directory of PATH"),
-            ("bad.example", "the keychain is locked (exit status: 3)"),
-            ("odd.example", "is not valid"),
-            ("climb.example", "not in any directory of PATH"),
-        ] {
-            let error = fixture.get(host).await;
-            assert!(error.contains(expected), "{host}: {error}");
-            assert!(!error.contains("hush"), "{error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_variable_goes_first() {
-        let json = r#"{"auths":{"a.example":{"username":"f","password":"f"},
-                                "b.example":{"username":"f","password":"f"}}}"#;
-        let fixture = Fixture::new(json).variable(&format!(
-            r#"{{"auths":{{"a.example":{{"auth":"{}"}}}}}}"#,
-            auth("v:v")
-        ));
-        assert_eq!(fixture.get("a.example").await, "v:v:false");
-        assert_eq!(fixture.get("b.example").await, "f:f:false");
-        let fixture = Fixture::new(json).variable(r#"{"auths":{"a.example":{"password":"hush"}}}"#);
-        let error = fixture.get("b.example").await;
-        assert!(error.contains("DOCKER_AUTH_CONFIG, line 1"), "{error}");
-        assert!(!error.contains("hush"), "{error}");
-    }
-}
+mod tests;

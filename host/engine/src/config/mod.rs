@@ -1,11 +1,13 @@
 //! The Docker CLI's configuration: `config.json`, and the credentials that it leads to.
 //!
 //! The rules are those of docker/cli `cli/config/configfile/file.go` and `cli/config/credentials`.
-//! This module never writes, and never prints a secret: neither with `Debug` nor in errors.
+//! This module writes nothing but the seeds of `token_seed`, and never prints a secret: neither with `Debug` nor in
+//! errors.
 
 mod credential_helper;
 mod credentials;
 mod error;
+mod token_seed;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +19,9 @@ pub use self::credentials::{Credential, HUB_KEY};
 use self::error::json_fault;
 pub use self::error::{AuthFault, ConfigError, HelperFault};
 use crate::environment::Environment;
+
+/// Name of the file.
+const FILE: &str = "config.json";
 
 /// Maximum size of `config.json`, in bytes. A file with the credentials of a thousand registries,
 /// with tokens of 4 KiB each, has half of that.
@@ -73,8 +78,8 @@ impl fmt::Debug for DockerConfig {
 }
 
 impl DockerConfig {
-    /// Reads `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`. A missing file is an empty
-    /// configuration.
+    /// Reads `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`. A file that is missing or empty is an
+    /// empty configuration, as for the Docker CLI.
     ///
     /// # Errors
     ///
@@ -84,14 +89,26 @@ impl DockerConfig {
             Some(directory) => PathBuf::from(directory),
             None => env.home.clone().unwrap_or_default().join(".docker"),
         };
-        let path = directory.join("config.json");
+        Self::load_from(directory, env)
+    }
+
+    /// Reads `config.json` in a directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DockerConfig::load`].
+    pub fn load_from(directory: PathBuf, env: &Environment) -> Result<Self, ConfigError> {
+        let path = directory.join(FILE);
         let file = match iechor_files::read(&path, FILE_BYTES) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|e| ConfigError::Parse {
-                path,
-                line: e.line(),
-                column: e.column(),
-                reason: json_fault(&e),
-            })?,
+            Ok(text) if text.trim_ascii().is_empty() => File::default(),
+            Ok(text) => serde_json::from_slice::<Option<File>>(&text)
+                .map_err(|e| ConfigError::Parse {
+                    path,
+                    line: e.line(),
+                    column: e.column(),
+                    reason: json_fault(&e),
+                })?
+                .unwrap_or_default(),
             Err(e) if e.is_not_found() => File::default(),
             Err(e) => {
                 return Err(ConfigError::Read {
@@ -115,7 +132,7 @@ impl DockerConfig {
 
     /// Returns the path of the file, which need not exist.
     pub fn path(&self) -> PathBuf {
-        self.directory.join("config.json")
+        self.directory.join(FILE)
     }
 
     /// Returns the context to use if the environment names no engine.
@@ -243,6 +260,17 @@ mod tests {
         large.set_len(FILE_BYTES + 1).expect("grown");
         let error = fixture.load().expect_err("too large").to_string();
         assert!(error.contains("more than 8 MiB"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_file_is_an_empty_configuration() {
+        for text in ["", "\n", " \t\r\n ", "null", "{}"] {
+            let config = Fixture::new(text).load().expect(text);
+            assert_eq!(config.current_context(), None, "{text:?}");
+            assert!(config.proxies("x").is_empty(), "{text:?}");
+        }
+        let error = Fixture::new("1").load().expect_err("no object").to_string();
+        assert!(error.contains("config.json, line 1"), "{error}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod tls;
 mod transfer;
 mod volume;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -44,8 +44,8 @@ pub use self::client::DockerEngine;
 use crate::engine::{Engine, Hijack};
 use crate::error::EngineError;
 use crate::model::{
-    Container, ContainerSpec, EngineInfo, ExecOutput, ExecSpec, File, Image, LoadEvent, LogChunk,
-    Network, NetworkSpec, Platform, PullEvent, Volume, VolumeSpec,
+    Container, ContainerEvent, ContainerSpec, EngineInfo, ExecOutput, ExecSpec, File, Image,
+    LoadEvent, LogChunk, Network, NetworkSpec, Platform, PullEvent, Volume, VolumeSpec,
 };
 use crate::stream::{BoxByteStream, ExecConnection};
 
@@ -102,6 +102,14 @@ impl Engine for DockerEngine {
         limit: usize,
     ) -> Result<Vec<LogChunk>, EngineError> {
         container::logs(self, name, tail, limit).await
+    }
+
+    async fn container_events(
+        &self,
+        name: &str,
+        since: SystemTime,
+    ) -> Result<Vec<ContainerEvent>, EngineError> {
+        container::events(self, name, since).await
     }
 
     async fn run_in_container(

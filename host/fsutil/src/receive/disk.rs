@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
@@ -16,6 +17,7 @@ use rustix::fs::{AtFlags, FileType, Mode, Timespec, Timestamps};
 use rustix::io::{Errno, retry_on_intr};
 use tokio::sync::mpsc;
 
+use super::kept::Kept;
 use super::order::Order;
 use super::place::Places;
 use super::{ReceiveError, ReceiveOptions, Received};
@@ -106,6 +108,8 @@ pub(super) struct Disk {
     /// first.
     directories: Vec<(u32, About)>,
     received: Received,
+    /// The list of entries that the caller needs, if it does.
+    kept: Option<Arc<Kept>>,
     /// Whether all entries have arrived.
     is_listed: bool,
     /// Whether everything is done except for the sender's confirmation.
@@ -117,6 +121,7 @@ impl Disk {
     pub(super) fn open(
         path: &Path,
         options: ReceiveOptions,
+        kept: Option<Arc<Kept>>,
         replies: mpsc::UnboundedSender<Reply>,
     ) -> Result<Self, ReceiveError> {
         let places = Places::open(path, options.replace_directories).map_err(|source| {
@@ -136,6 +141,7 @@ impl Disk {
             links: Vec::new(),
             directories: Vec::new(),
             received: Received::default(),
+            kept,
             is_listed: false,
             is_finished: false,
         })
@@ -194,6 +200,9 @@ impl Disk {
         let (_, name) = crate::name::split(&path);
         let id = self.places.table.push(parent, name, false)?;
         self.received.entries += 1;
+        if let Some(kept) = &self.kept {
+            kept.add(&path);
+        }
         match FileType::from_raw_mode(mode::to_st_mode(stat.mode).unwrap_or(0)) {
             FileType::Directory => {
                 self.places.make_directory(id)?;

@@ -215,7 +215,7 @@ impl Places {
 }
 
 /// Removes a directory with all its contents. Follows no symlink.
-fn remove_directory(parent: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
+pub(super) fn remove_directory(parent: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = openat(parent, name, flags, Mode::empty())?;
     for entry in Dir::read_from(&directory)? {

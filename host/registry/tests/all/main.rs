@@ -7,3 +7,4 @@
 mod pushing;
 mod server;
 mod slow;
+mod tokens;

@@ -57,13 +57,45 @@ fn each_exporter_is_asked_for_as_the_peer_asks() {
             Delivery::File("o.tar".into()),
         ),
         ("type=oci", "oci", "", Delivery::Stdout),
-        ("type=docker", "docker", "", Delivery::Load(vec![])),
+        (
+            "type=docker,context=other",
+            "docker",
+            "",
+            Delivery::Load {
+                names: vec![],
+                context: Some("other".into()),
+            },
+        ),
+        (
+            "type=local,dest=target,mode=DELETE",
+            "local",
+            "mode=delete",
+            Delivery::Mirror("target".into()),
+        ),
+        (
+            "type=oci,tar=false,dest=o",
+            "oci",
+            "tar=false",
+            Delivery::Layout("o".into()),
+        ),
+        (
+            "type=docker,tar=0,dest=o",
+            "docker",
+            "tar=0",
+            Delivery::Layout("o".into()),
+        ),
         ("type=docker,dest=-", "docker", "", Delivery::Stdout),
         ("type=image,name=a", "image", "name=a", Delivery::None),
         (
             "type=registry,name=a",
             "image",
-            "name=a;push=true",
+            "name=a;push=true;unpack=false",
+            Delivery::None,
+        ),
+        (
+            "type=registry,name=a,push=0,unpack=1",
+            "image",
+            "name=a;unpack=1",
             Delivery::None,
         ),
         (
@@ -96,7 +128,10 @@ fn images_get_the_names_of_the_build() {
             (
                 "docker",
                 names.to_owned(),
-                Delivery::Load(vec!["demo".into(), "host:5000/x/demo:1".into()])
+                Delivery::Load {
+                    names: vec!["demo".into(), "host:5000/x/demo:1".into()],
+                    context: None,
+                }
             ),
         ]
     );
@@ -105,12 +140,30 @@ fn images_get_the_names_of_the_build() {
 }
 
 #[test]
+fn images_are_loaded_without_the_digest_beside_a_tag() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let given = [
+        format!("demo:1@{digest}"),
+        format!("host:5000/demo@{digest}"),
+        "demo".to_owned(),
+    ];
+    let given: Vec<_> = given.iter().map(String::as_str).collect();
+    let mut spec = tagged(&[], &given);
+    spec.push();
+    spec.load();
+    let planned = planned(&spec, false);
+    let names = format!("name={}", given.join(","));
+    assert!(planned[0].1.starts_with(&names), "{}", planned[0].1);
+    assert_eq!(planned[1].1, format!("name=demo:1,{},demo", given[1]));
+}
+
+#[test]
 fn nothing_is_loaded_by_default_beside_an_exporter() {
     let is_loaded = |spec: &BuildSpec, loads| {
         let planned = planned(spec, loads);
         planned
             .iter()
-            .any(|(.., delivery)| matches!(delivery, Delivery::Load(_)))
+            .any(|(.., delivery)| matches!(delivery, Delivery::Load { .. }))
     };
     assert!(is_loaded(&spec(&[]), true));
     assert!(!is_loaded(&spec(&[]), false));
@@ -122,6 +175,16 @@ fn nothing_is_loaded_by_default_beside_an_exporter() {
 fn mistakes_are_found_before_the_build() {
     for (outputs, expected) in [
         (&["type=tar", "type=oci"][..], PlanError::SeveralToStdout),
+        (
+            &["type=oci,tar=false,dest=a", "type=oci,tar=false,dest=b"],
+            PlanError::SeveralLayouts,
+        ),
+        (
+            &["type=oci,tar=false,dest=/dev/null"],
+            PlanError::DirectoryIsFile {
+                path: "/dev/null".into(),
+            },
+        ),
         (&["type=registry"], PlanError::NoTag),
         (
             &["type=tar,dest=/"],
@@ -131,6 +194,12 @@ fn mistakes_are_found_before_the_build() {
             &["/etc/hostname"],
             PlanError::DirectoryIsFile {
                 path: "/etc/hostname".into(),
+            },
+        ),
+        (
+            &["/dev/null"],
+            PlanError::DirectoryIsFile {
+                path: "/dev/null".into(),
             },
         ),
     ] {
@@ -149,6 +218,73 @@ fn mistakes_are_found_before_the_build() {
             Err(PlanError::NoImageId)
         );
     }
+}
+
+#[test]
+fn only_directories_below_the_working_directory_are_cleaned_without_permission() {
+    let outer = tempfile::tempdir().expect("a directory");
+    let working = std::env::current_dir().expect("somewhere");
+    let link = outer.path().join("link");
+    std::os::unix::fs::symlink(&working, &link).expect("linked");
+    let planned = |path: &str, is_allowed| {
+        let mut spec = spec(&[&format!("type=local,mode=delete,dest={path}")]);
+        if is_allowed {
+            spec.entitlements
+                .insert(crate::spec::Entitlement::LocalDelete);
+        }
+        exports(&spec, 0, &container(), false).map(drop)
+    };
+    let through_link = format!("{}/new", link.display());
+    for path in ["new", "./src/new/deep", &through_link] {
+        assert_eq!(planned(path, false), Ok(()), "{path}");
+    }
+    let upwards = format!("{}/..", link.display());
+    for path in [
+        ".",
+        "..",
+        "/",
+        "new/../..",
+        "src/../..",
+        &upwards,
+        outer.path().to_str().expect("Unicode"),
+    ] {
+        let expected = PlanError::DeleteOutside { path: path.into() };
+        assert_eq!(planned(path, false), Err(expected), "{path}");
+        assert_eq!(planned(path, true), Ok(()), "{path}");
+    }
+    let said = PlanError::DeleteOutside { path: "/x".into() }.to_string();
+    let expected =
+        "local output mode=delete for destination \"/x\" requires --allow=buildx.local.delete";
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn annotations_go_to_exporters_of_images() {
+    let mut spec = tagged(&["type=image", "type=oci,dest=x", "out", "-"], &["a"]);
+    spec.annotations = parse::annotation("index,manifest:k=v").expect("well-formed");
+    spec.default_oci_artifact = false;
+    let attributes: Vec<_> = planned(&spec, false).into_iter().map(|it| it.1).collect();
+    let image = "annotation-index.k=v;annotation-manifest.k=v;name=a;oci-artifact=false";
+    assert_eq!(attributes, [image, image, "", ""]);
+
+    spec.exporters = vec![Exporter::to_load()];
+    let refused = exports(&spec, 0, &engine(), true);
+    assert_eq!(refused, Err(PlanError::IndexAnnotation));
+    spec.annotations.remove(0);
+    let planned = exports(&spec, 0, &engine(), true).expect("supported");
+    assert_eq!(planned[0].attributes["annotation-manifest.k"], "v");
+}
+
+#[test]
+fn an_archive_for_docker_has_one_manifest() {
+    let archive = || spec(&["type=docker,dest=x"]);
+    assert!(exports(&archive(), 1, &container(), false).is_ok());
+    let several = exports(&archive(), 2, &container(), false);
+    assert_eq!(several, Err(PlanError::ManifestListToFile));
+    let mut attested = archive();
+    attested.attestations.add("type=sbom").expect("well-formed");
+    let refused = exports(&attested, 1, &container(), false);
+    assert_eq!(refused, Err(PlanError::ManifestListToFile));
 }
 
 #[test]
@@ -200,6 +336,8 @@ fn what_a_driver_cannot_do_is_named() {
         ..spec(&[])
     };
     let digest = tagged(&["type=image,push-by-digest=true"], &["a"]);
+    let mut attested = tagged(&["type=image"], &["a"]);
+    attested.attestations.add("type=sbom").expect("well-formed");
     for (spec, ability, words) in [
         (spec(&["type=oci,dest=x"]), Ability::Oci, "OCI exporter"),
         (
@@ -209,6 +347,7 @@ fn what_a_driver_cannot_do_is_named() {
         ),
         (several, Ability::MultiPlatform, "Multi-platform build"),
         (digest, Ability::PushByDigest, "push-by-digest"),
+        (attested, Ability::Attestation, "Attestation"),
     ] {
         let platforms = spec.platforms.len();
         let error = exports(&spec, platforms, &engine(), true).expect_err(words);

@@ -10,6 +10,8 @@ use crate::spec::value::Attributes;
 pub struct Docker {
     /// Destination; `None` for the engine.
     pub destination: Option<Destination>,
+    /// Name of the Docker context whose engine loads the image; `None` for the current one.
+    pub context: Option<String>,
     /// Names of the image. The tags of the build replace them.
     pub names: Vec<String>,
     /// Other options.
@@ -19,7 +21,11 @@ pub struct Docker {
 impl Docker {
     pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
         Ok(Self {
-            destination: fields.take_archive(),
+            destination: match fields.take_layout("docker")? {
+                Some(directory) => Some(directory),
+                None => fields.take_docker_archive(),
+            },
+            context: fields.take("context").filter(|name| !name.is_empty()),
             names: fields.take_names(),
             attributes: fields.rest(),
         })

@@ -68,12 +68,40 @@ impl Fields {
         }
     }
 
-    /// Removes and returns the destination of an archive, if there is one.
-    pub(super) fn take_archive(&mut self) -> Option<Destination> {
-        Some(match self.destination.take()?.as_str() {
-            "-" | "" => Destination::Stdout,
-            path => Destination::File(path.into()),
-        })
+    /// Removes and returns the destination of an archive: standard output unless there is one.
+    pub(super) fn take_archive(&mut self) -> Destination {
+        let given = self.take_docker_archive();
+        given.unwrap_or(Destination::Stdout)
+    }
+
+    /// Removes and returns the destination of an archive for `docker load`, if there is one.
+    pub(super) fn take_docker_archive(&mut self) -> Option<Destination> {
+        match self.destination.take()?.as_str() {
+            "" => None,
+            "-" => Some(Destination::Stdout),
+            path => Some(Destination::File(path.into())),
+        }
+    }
+
+    /// Removes and returns an option.
+    pub(super) fn take(&mut self, key: &str) -> Option<String> {
+        self.attributes.remove(key)
+    }
+
+    /// Removes and returns the directory for the content of an archive, if there is to be no archive
+    /// (`tar=false`). As in docker buildx, a value that is not a boolean counts as true. The option stays,
+    /// because BuildKit needs it.
+    pub(super) fn take_layout(
+        &mut self,
+        kind: &'static str,
+    ) -> Result<Option<Destination>, OutputProblem> {
+        match self.attributes.get("tar").and_then(|tar| boolean(tar)) {
+            Some(false) => {
+                let directory = self.take_directory(kind)?;
+                Ok(Some(Destination::Directory(directory)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Checks that no directory is requested instead of an archive.

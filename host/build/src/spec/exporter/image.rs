@@ -20,11 +20,16 @@ pub struct Image {
 impl Image {
     /// Returns the exporter that only pushes an image to its registry.
     pub fn only_to_push() -> Self {
-        Self {
-            push: true,
-            attributes: Attributes::from([("unpack".to_owned(), "false".to_owned())]),
-            ..Self::default()
-        }
+        let mut image = Self::default();
+        image.push();
+        image
+    }
+
+    /// Pushes the image. It is not unpacked in BuildKit, unless an option states it.
+    pub fn push(&mut self) {
+        self.push = true;
+        let unpack = self.attributes.entry("unpack".to_owned());
+        unpack.or_insert_with(|| "false".to_owned());
     }
 
     pub(super) fn read(fields: Fields) -> Result<Self, OutputProblem> {
@@ -38,13 +43,17 @@ impl Image {
 
     fn read_as(kind: &'static str, mut fields: Fields, push: bool) -> Result<Self, OutputProblem> {
         fields.check_no_destination(kind)?;
-        Ok(Self {
+        let mut image = Self {
             names: fields.take_names(),
             push: fields.take_switch(kind, "push")?.unwrap_or(push),
             push_by_digest: fields
                 .take_switch(kind, "push-by-digest")?
                 .unwrap_or_default(),
             attributes: fields.rest(),
-        })
+        };
+        if push && image.push {
+            image.push();
+        }
+        Ok(image)
     }
 }

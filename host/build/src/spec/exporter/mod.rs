@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub use docker::Docker;
 pub use fields::Fields;
 pub use image::Image;
-pub use local::Local;
+pub use local::{Local, LocalMode};
 pub use oci::Oci;
 pub use tar::Tar;
 
@@ -35,13 +35,15 @@ pub enum Exporter {
     CacheOnly,
 }
 
-/// The destination of an archive.
+/// The destination of an archive, or of its content without the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// Standard output.
     Stdout,
     /// A file.
     File(PathBuf),
+    /// A directory for the content of the archive (`tar=false`), as an OCI layout.
+    Directory(PathBuf),
 }
 
 /// A function that parses the options of a type.
@@ -79,6 +81,14 @@ impl Exporter {
         )
     }
 
+    /// Returns whether the exporter creates an image.
+    pub fn is_image(&self) -> bool {
+        match self {
+            Self::Oci(_) | Self::Docker(_) | Self::Image(_) => true,
+            Self::Local(_) | Self::Tar(_) | Self::CacheOnly => false,
+        }
+    }
+
     /// Returns the names of the image that the exporter creates, or `None` if it creates no image.
     pub fn names_mut(&mut self) -> Option<&mut Vec<String>> {
         match self {
@@ -89,7 +99,12 @@ impl Exporter {
         }
     }
 
-    /// Returns the destination of the archive, if the exporter writes one.
+    /// Returns whether the exporter writes to standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.archive() == Some(&Destination::Stdout)
+    }
+
+    /// Returns the destination of the archive or its content, if the exporter writes one.
     pub fn archive(&self) -> Option<&Destination> {
         match self {
             Self::Tar(tar) => Some(&tar.destination),

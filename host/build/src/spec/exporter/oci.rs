@@ -1,11 +1,11 @@
-//! `type=oci`: the image, in an archive with an OCI layout.
+//! `type=oci`: the image, in an archive or a directory with an OCI layout.
 
 use super::Destination;
 use super::fields::Fields;
 use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
-/// An exporter that writes the image into an archive with an OCI layout.
+/// An exporter that writes the image into an archive or a directory with an OCI layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oci {
     /// Destination.
@@ -18,9 +18,11 @@ pub struct Oci {
 
 impl Oci {
     pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
-        fields.check_tar("oci")?;
         Ok(Self {
-            destination: fields.take_archive().unwrap_or(Destination::Stdout),
+            destination: match fields.take_layout("oci")? {
+                Some(directory) => directory,
+                None => fields.take_archive(),
+            },
             names: fields.take_names(),
             attributes: fields.rest(),
         })

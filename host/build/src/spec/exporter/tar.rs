@@ -18,7 +18,7 @@ impl Tar {
     pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
         fields.check_tar("tar")?;
         Ok(Self {
-            destination: fields.take_archive().unwrap_or(Destination::Stdout),
+            destination: fields.take_archive(),
             attributes: fields.rest(),
         })
     }

@@ -18,18 +18,33 @@ fn problem(text: &str) -> OutputProblem {
 
 #[test]
 fn outputs_are_read_as_the_peer_reads_them() {
-    let directory = Exporter::Local(Local {
-        directory: "out".into(),
-        attributes: Attributes::new(),
-    });
+    let local = |directory: &str| {
+        Exporter::Local(Local {
+            directory: directory.into(),
+            mode: LocalMode::Copy,
+            attributes: Attributes::new(),
+        })
+    };
     let to_file = || Destination::File("o.tar".into());
     let image = Image {
         names: vec!["a".into(), "b:1".into()],
         ..Image::default()
     };
     for (text, expected) in [
-        ("out", directory.clone()),
-        ("type=local,dest=out", directory),
+        ("out", local("out")),
+        ("type=local,dest=out", local("out")),
+        ("type=local,dest=out,mode=Copy", local("out")),
+        // A single field is a path.
+        ("a=b", local("a=b")),
+        ("dest=out", local("dest=out")),
+        (
+            "type=local,dest=out,mode= Delete,platform-split=0",
+            Exporter::Local(Local {
+                directory: "out".into(),
+                mode: LocalMode::Delete,
+                attributes: attributes(&[("platform-split", "0")]),
+            }),
+        ),
         (
             "-",
             Exporter::Tar(Tar {
@@ -53,6 +68,14 @@ fn outputs_are_read_as_the_peer_reads_them() {
             }),
         ),
         ("type=docker", Exporter::to_load()),
+        ("type=docker,dest=", Exporter::to_load()),
+        (
+            "type=docker,context=remote",
+            Exporter::Docker(Docker {
+                context: Some("remote".into()),
+                ..Docker::default()
+            }),
+        ),
         (
             "type=docker,dest=-",
             Exporter::Docker(Docker {
@@ -68,8 +91,13 @@ fn outputs_are_read_as_the_peer_reads_them() {
             "type=registry,\"name=a,b:1\"",
             Exporter::Image(Image {
                 push: true,
+                attributes: attributes(&[("unpack", "false")]),
                 ..image.clone()
             }),
+        ),
+        (
+            "type=registry,\"name=a,b:1\",push=F",
+            Exporter::Image(image.clone()),
         ),
         (
             "type=image,\"name=a,b:1\",push=,push-by-digest=1,store=x",
@@ -87,18 +115,56 @@ fn outputs_are_read_as_the_peer_reads_them() {
 }
 
 #[test]
+fn booleans_are_those_of_go() {
+    for (word, expected) in [
+        ("1", true),
+        ("t", true),
+        ("T", true),
+        ("TRUE", true),
+        ("true", true),
+        ("True", true),
+        ("0", false),
+        ("f", false),
+        ("F", false),
+        ("FALSE", false),
+        ("false", false),
+        ("False", false),
+    ] {
+        for kind in ["image", "registry"] {
+            let text = format!("type={kind},push={word},push-by-digest={word}");
+            match output(&text) {
+                Ok(Exporter::Image(image)) => {
+                    assert_eq!((image.push, image.push_by_digest), (expected, expected));
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn mistakes_are_named() {
     for (text, words) in [
         ("type=banana", "unknown type \"banana\""),
-        ("dest=x", "type is required for output"),
+        ("dest=x,a=b", "type is required for output"),
+        ("\"dest=x\"", "type is required for output"),
+        (
+            "type=local,dest=x,mode=bogus",
+            "invalid local exporter mode \"bogus\"",
+        ),
         ("type=local", "dest is required for local exporter"),
         (
             "type=local,dest=-",
             "dest cannot be stdout for local exporter",
         ),
         (
-            "type=oci,tar=false,dest=x",
-            "tar=false is not supported for oci exporter",
+            "type=tar,tar=false,dest=x",
+            "tar=false is not supported for tar exporter",
+        ),
+        ("type=oci,tar=false", "dest is required for oci exporter"),
+        (
+            "type=docker,tar=0,dest=-",
+            "dest cannot be stdout for docker exporter",
         ),
         (
             "type=image,dest=x",
@@ -108,10 +174,7 @@ fn mistakes_are_named() {
             "type=registry,dest=x",
             "dest is not supported for registry exporter",
         ),
-        (
-            "type=image,push",
-            "invalid value \"push\", expecting KEY=VALUE",
-        ),
+        ("type=image,push", "invalid value push, expecting KEY=VALUE"),
         (
             "type=image,push=no",
             "invalid value \"no\" of push for image exporter",
@@ -144,11 +207,7 @@ fn load_and_push_add_what_is_missing() {
 
     let mut image = with(&["type=image", "type=cacheonly"]);
     image.push();
-    let own = Exporter::Image(Image {
-        push: true,
-        ..Image::default()
-    });
-    assert_eq!(image.exporters, [own, Exporter::CacheOnly]);
+    assert_eq!(image.exporters, [pushed.clone(), Exporter::CacheOnly]);
 
     let mut cache = with(&["type=cacheonly"]);
     cache.push();

@@ -1,5 +1,6 @@
 //! Containers.
 
+mod events;
 mod gpus;
 mod logs;
 mod request;
@@ -13,6 +14,7 @@ use bollard::query_parameters::{
 };
 use http::Method;
 
+pub(super) use self::events::events;
 pub(super) use self::logs::logs;
 use self::request::request;
 use self::seen::{Inspected, Listed};

@@ -1,17 +1,48 @@
 //! Makes a build of flags and the environment.
 
 use anyhow::bail;
-use iechor_build::spec::{Context, parse};
+use iechor_build::spec::attestation::{PROVENANCE, SBOM};
+use iechor_build::spec::url::is_git_over_ssh;
+use iechor_build::spec::{
+    Call, Context, Dockerfile, Entitlement, MetadataFile, ProvenanceMode, Secret, SpecError,
+    SshAgent, VcsInfo, parse,
+};
 use iechor_build::{BuildSpec, Mistakes, Setting};
 use iechor_progress::Mode;
 
+use super::caches;
 use super::flags::Build;
+use crate::command::Format;
 
 /// The variable that keeps results from being loaded where there is no output.
 const NO_DEFAULT_LOAD: &str = "BUILDX_NO_DEFAULT_LOAD";
 
 /// The variable that becomes a build argument of the same name: the time of files in the image.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// The variable that turns the default attestations off.
+const NO_DEFAULT_ATTESTATIONS: &str = "BUILDX_NO_DEFAULT_ATTESTATIONS";
+
+/// The variable that turns off what BuildKit stores attestations as by default.
+const NO_DEFAULT_OCI_ARTIFACT: &str = "BUILDX_NO_DEFAULT_OCI_ARTIFACT";
+
+/// The variable with the part of the provenance that is in the metadata.
+const METADATA_PROVENANCE: &str = "BUILDX_METADATA_PROVENANCE";
+
+/// The variable that adds the warnings to the metadata.
+const METADATA_WARNINGS: &str = "BUILDX_METADATA_WARNINGS";
+
+/// The variable with the socket of the user's SSH agent.
+const SSH_SOCKET: &str = "SSH_AUTH_SOCK";
+
+/// The variable that leaves the tokens of registries to BuildKit.
+const NO_CLIENT_TOKEN: &str = "BUILDKIT_NO_CLIENT_TOKEN";
+
+/// Returns whether the ID of the image is printed. `BUILDKIT_PROGRESS` only chooses how progress is shown.
+pub fn prints_id(flags: &Build) -> bool {
+    (flags.quiet || flags.progress.parse() == Ok(Mode::Quiet))
+        && matches!(flags.format, Format::Table)
+}
 
 /// Returns how progress is shown.
 pub fn progress(
@@ -31,10 +62,16 @@ pub fn progress(
 /// variable. A setting that is wrong has its default.
 pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (BuildSpec, Mistakes) {
     let mut mistakes = Mistakes::default();
-    let context = mistakes.note(Setting::Context, parse::context(&flags.context));
+    let context = mistakes.note(Setting::Context, Context::parse(&flags.context));
     let mut spec = BuildSpec::new(context.unwrap_or_else(|| Context::Directory(".".into())));
-    let dockerfile = flags.file.as_deref().map(parse::dockerfile);
-    spec.dockerfile = dockerfile.and_then(|file| mistakes.note(Setting::File, file));
+    spec.dockerfile = Dockerfile::parse(&flags.file.unwrap_or_default());
+    let contexts = flags.build_contexts.iter().filter(|text| {
+        let named = parse::named_contexts(std::slice::from_ref(text));
+        mistakes.note(Setting::BuildContext, named).is_some()
+    });
+    let contexts: Vec<_> = contexts.collect();
+    spec.named_contexts = parse::named_contexts(&contexts).unwrap_or_default();
+    spec.vcs = vcs(&environment);
     spec.target = flags.target.filter(|target| !target.is_empty());
     // A text without any platform is not given, as the empty value of a variable.
     let texts = flags.platforms.iter().filter(|text| !text.is_empty());
@@ -51,6 +88,8 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     spec.no_cache_filter = stages.filter(|stage| !stage.is_empty()).collect();
     spec.pull = flags.pull;
     spec.steps = flags.steps.resolve(&mut mistakes);
+    spec.cache_from = caches::imports(&flags.cache_from, &environment, &mut mistakes);
+    spec.cache_to = caches::exports(&flags.cache_to, &environment, &mut mistakes);
     for text in &flags.build_args {
         let pair = mistakes.note(Setting::BuildArg, parse::pair(text));
         // A variable that is not set is left out.
@@ -59,11 +98,9 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
             Some((name.to_owned(), value?))
         }));
     }
-    let is_given = |name: &String| name.eq_ignore_ascii_case(EPOCH);
-    if !spec.build_args.keys().any(is_given) {
-        let epoch = environment(EPOCH);
-        spec.build_args
-            .extend(epoch.map(|epoch| (EPOCH.to_owned(), epoch)));
+    let epoch = environment(EPOCH).filter(|epoch| !epoch.is_empty());
+    if let Some(epoch) = epoch {
+        spec.build_args.entry(EPOCH.to_owned()).or_insert(epoch);
     }
     for text in &flags.labels {
         let pair = mistakes.note(Setting::Label, parse::pair(text));
@@ -80,6 +117,50 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
         spec.exporters
             .extend(mistakes.note(Setting::Output, parse::output(text)));
     }
+    for text in flags.annotations.iter().filter(|text| !text.is_empty()) {
+        let annotations = mistakes.note(Setting::Annotation, parse::annotation(text));
+        spec.annotations.extend(annotations.into_iter().flatten());
+    }
+    for text in flags.attestations.iter().filter(|text| !text.is_empty()) {
+        let added = spec.attestations.add(text).map_err(SpecError::from);
+        mistakes.note(Setting::Attest, added);
+    }
+    for (setting, kind, text) in [
+        (Setting::Provenance, PROVENANCE, &flags.provenance),
+        (Setting::Sbom, SBOM, &flags.sbom),
+    ] {
+        if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
+            let added = spec.attestations.add_short(kind, text);
+            mistakes.note(setting, added.map_err(SpecError::from));
+        }
+    }
+    let is_off = mistakes.note(
+        Setting::Attest,
+        switch(NO_DEFAULT_ATTESTATIONS, &environment),
+    );
+    spec.default_attestations = is_off != Some(true);
+    let is_on = |name| environment(name).and_then(|value| parse::boolean(&value)) == Some(true);
+    spec.default_oci_artifact = !is_on(NO_DEFAULT_OCI_ARTIFACT);
+    for text in flags.secrets.iter().filter(|text| !text.is_empty()) {
+        let variable = |name: &str| environment(name).map(String::into_bytes);
+        let secret = Secret::parse(text, variable).map_err(SpecError::from);
+        spec.secrets.extend(mistakes.note(Setting::Secret, secret));
+    }
+    let agents = ssh_agents(flags.ssh_agents, &spec.context, &environment);
+    spec.ssh_agents = mistakes.note(Setting::Ssh, agents).unwrap_or_default();
+    let is_left = environment(NO_CLIENT_TOKEN).and_then(|value| parse::boolean(&value));
+    spec.fetch_tokens = is_left != Some(true);
+    for text in flags.allow.iter().filter(|text| !text.is_empty()) {
+        spec.entitlements
+            .extend(mistakes.note(Setting::Allow, Entitlement::parse(text)));
+    }
+    spec.call = match flags.check {
+        true => Some(Call::check()),
+        false => {
+            let call = mistakes.note(Setting::Call, Call::parse(&flags.call));
+            call.flatten()
+        }
+    };
     if flags.push {
         spec.push();
     }
@@ -88,175 +169,53 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     }
     let is_off = environment(NO_DEFAULT_LOAD).and_then(|value| parse::boolean(&value));
     spec.default_load = is_off != Some(true);
-    spec.metadata_file = flags.metadata_file;
+    let provenance = environment(METADATA_PROVENANCE).unwrap_or_default();
+    spec.metadata_file = flags.metadata_file.map(|path| MetadataFile {
+        path,
+        provenance: ProvenanceMode::named(&provenance),
+        warnings: is_on(METADATA_WARNINGS),
+    });
     spec.iid_file = flags.iid_file;
     (spec, mistakes)
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-    use iechor_build::spec::Exporter;
-    use iechor_build::spec::exporter::Image;
-    use iechor_build::spec::steps::Network;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        build: Build,
-    }
-
-    fn flags(line: &str) -> Build {
-        let words = std::iter::once("build").chain(line.split(' '));
-        Line::try_parse_from(words).expect("flags").build
-    }
-
-    fn resolved(line: &str, environment: impl Fn(&str) -> Option<String>) -> BuildSpec {
-        let (spec, mistakes) = spec(flags(line), environment);
-        assert!(mistakes.is_empty(), "{mistakes}");
-        spec
-    }
-
-    fn pairs(pairs: &std::collections::BTreeMap<String, String>) -> Vec<String> {
-        let pairs = pairs.iter();
-        pairs.map(|(key, value)| format!("{key}={value}")).collect()
-    }
-
-    #[test]
-    fn flags_and_environment_become_a_build() {
-        let environment = |name: &str| match name {
-            "FROM_ENV" => Some("here".to_owned()),
-            "SOURCE_DATE_EPOCH" => Some("1".to_owned()),
-            "BUILDX_NO_DEFAULT_LOAD" => Some("true".to_owned()),
-            _ => None,
-        };
-        let line = "--build-arg A=1 --build-arg B=x=y --build-arg FROM_ENV --build-arg UNSET \
-                    --build-arg A=2 --label l=v --label bare --target stage --no-cache --pull \
-                    --platform linux/amd64,linux/arm64 --platform linux/amd64 -t demo:1 \
-                    --push --load --metadata-file m --iidfile i -f other/Dockerfile .";
-        let spec = resolved(line, environment);
-        assert_eq!(
-            pairs(&spec.build_args),
-            ["A=2", "B=x=y", "FROM_ENV=here", "SOURCE_DATE_EPOCH=1"]
-        );
-        assert_eq!(pairs(&spec.labels), ["bare=", "l=v"]);
-        assert_eq!(spec.target.as_deref(), Some("stage"));
-        assert!(spec.no_cache && spec.pull && !spec.default_load);
-        let platforms: Vec<_> = spec.platforms.iter().map(ToString::to_string).collect();
-        assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
-        assert_eq!(spec.tags[0].as_str(), "demo:1");
-        assert_eq!(
-            spec.exporters,
-            [Exporter::Image(Image::only_to_push()), Exporter::to_load()]
-        );
-        assert_eq!(spec.dockerfile, Some("other/Dockerfile".into()));
-        assert_eq!(spec.metadata_file, Some("m".into()));
-        assert_eq!(spec.iid_file, Some("i".into()));
-    }
-
-    #[test]
-    fn an_argument_of_the_user_takes_precedence_over_the_environment() {
-        let environment = |_: &str| Some("environment".to_owned());
-        let spec = resolved("--build-arg source_date_epoch=0 .", environment);
-        assert_eq!(pairs(&spec.build_args), ["source_date_epoch=0"]);
-        assert!(spec.default_load, "not a boolean");
-    }
-
-    #[test]
-    fn flags_of_the_steps_become_settings() {
-        let line = "--add-host a:1.1.1.1,b=::1 --add-host c:host-gateway --network none \
-                    --shm-size 64m --ulimit nofile=1:2 --ulimit nofile=3 --resource memory=1g \
-                    --cpu-quota 7 -m 2g -c 5 --cgroup-parent /p --no-cache-filter a,b .";
-        let spec = resolved(line, |_| None);
-        let hosts: Vec<_> = spec.steps.hosts.iter().map(|host| &host.name).collect();
-        assert_eq!(hosts, ["a", "b", "c"]);
-        assert!(spec.steps.need_host_gateway());
-        assert_eq!(spec.steps.network, Network::None);
-        assert_eq!(spec.steps.shm_size, Some(64 << 20));
-        let limits = spec.steps.ulimits.iter();
-        let limits: Vec<_> = limits
-            .map(|(name, limit)| format!("{name}={limit}"))
-            .collect();
-        assert_eq!(limits, ["nofile=3:3"]);
-        let resources = &spec.steps.resources;
-        assert_eq!((resources.memory, resources.cpu_quota), (1 << 30, 7));
-        assert_eq!(resources.cpu_shares, 5);
-        assert_eq!(spec.steps.cgroup_parent.as_deref(), Some("/p"));
-        assert_eq!(spec.no_cache_filter, ["a,b"]);
-        let defaults = resolved(".", |_| None);
-        assert_eq!(defaults, BuildSpec::new(Context::Directory(".".into())));
-    }
-
-    #[test]
-    fn mistakes_are_found_in_every_flag() {
-        let cases = [
-            ("--build-arg =v", "invalid key-value pair \"=v\": empty key"),
-            ("--label =v", "invalid key-value pair \"=v\": empty key"),
-            ("--platform banana,cherry", "\"banana\""),
-            (
-                "--tag Bad:Tag:1",
-                "invalid tag \"Bad:Tag:1\": invalid reference format",
-            ),
-            ("--output type=banana", "unknown type \"banana\""),
-            ("--file -", "standard input"),
-            ("--add-host a", "invalid host a"),
-            (
-                "--network bridge",
-                "network mode \"bridge\" not supported by buildkit",
-            ),
-            ("--shm-size x", "invalid size: 'x'"),
-            ("--ulimit banana=1", "invalid ulimit type: banana"),
-            ("--resource banana=1", "unknown resource \"banana\""),
-            (
-                "--cpu-quota x",
-                "invalid value \"x\" for resource cpu-quota",
-            ),
-        ];
-        for (line, words) in cases {
-            let (_, mistakes) = spec(flags(&format!("{line} .")), |_| None);
-            assert!(mistakes.to_string().contains(words), "{line}: {mistakes}");
-        }
-        // All of them at once, and the two of one flag.
-        let line: Vec<_> = cases.iter().map(|(line, _)| *line).collect();
-        let (_, mistakes) = spec(flags(&format!("{} -", line.join(" "))), |_| None);
-        assert_eq!(mistakes.len(), cases.len() + 2, "{mistakes}");
-    }
-
-    #[test]
-    fn progress_and_quiet() {
-        let mode = |line: &str, variable: Option<&str>| {
-            progress(&flags(line), |_| variable.map(str::to_owned))
-                .map_err(|error| error.to_string())
-        };
-        for (line, variable, expected) in [
-            (".", None, Mode::Auto),
-            (".", Some("plain"), Mode::Plain),
-            ("--progress none .", Some("plain"), Mode::None),
-            ("--quiet .", Some("plain"), Mode::Quiet),
-            ("--quiet --progress quiet .", None, Mode::Quiet),
-        ] {
-            assert_eq!(mode(line, variable), Ok(expected), "{line}");
-        }
-        let error = mode("--quiet --progress plain .", None).expect_err("both");
-        assert_eq!(error, "progress=plain and quiet cannot be used together");
-        let error = mode("--progress banana .", None).expect_err("unknown");
-        assert!(error.starts_with("invalid progress mode banana"), "{error}");
-    }
-
-    #[test]
-    fn an_empty_element_of_a_list_is_not_given() {
-        let mut flags = flags(".");
-        for list in [
-            &mut flags.platforms,
-            &mut flags.outputs,
-            &mut flags.no_cache_filter,
-        ] {
-            list.push(String::new());
-        }
-        let (spec, mistakes) = spec(flags, |_| None);
-        assert!(mistakes.is_empty(), "{mistakes}");
-        assert_eq!(spec, BuildSpec::new(Context::Directory(".".into())));
+/// Returns the value of a boolean variable; false if it is not set.
+fn switch(
+    name: &'static str,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<bool, SpecError> {
+    match environment(name) {
+        None => Ok(false),
+        Some(value) => parse::boolean(&value).ok_or(SpecError::Switch { name, value }),
     }
 }
+
+/// Returns the SSH agents. A Git repository that is accessed over SSH needs the agent of the user.
+fn ssh_agents(
+    mut texts: Vec<String>,
+    context: &Context,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<SshAgent>, SpecError> {
+    let is_over_ssh = matches!(context, Context::Remote(url) if is_git_over_ssh(url));
+    if is_over_ssh && texts.iter().all(String::is_empty) {
+        texts.push("default".to_owned());
+    }
+    let socket = environment(SSH_SOCKET);
+    Ok(SshAgent::parse_all(&texts, socket.as_deref())?)
+}
+
+/// Returns which information about the version of the sources is recorded.
+fn vcs(environment: impl Fn(&str) -> Option<String>) -> VcsInfo {
+    let is_on = |name: &str| environment(name).and_then(|value| parse::boolean(&value));
+    // As in docker buildx, other values do not count.
+    let labels = environment("BUILDX_GIT_LABELS").unwrap_or_default();
+    let default = VcsInfo::default();
+    VcsInfo {
+        in_provenance: is_on("BUILDX_GIT_INFO").unwrap_or(default.in_provenance),
+        as_labels: labels == "full" || parse::boolean(&labels).unwrap_or(default.as_labels),
+        marks_dirty: is_on("BUILDX_GIT_CHECK_DIRTY").unwrap_or(default.marks_dirty),
+    }
+}
+
+#[cfg(test)]
+mod tests;
