@@ -25,7 +25,7 @@ pub fn component() -> &'static Path {
 /// Creates a builder with the driver, which may create ordinary containers from its image. `behave` selects
 /// the misbehaviour at each boot.
 #[track_caller]
-fn create(sandbox: &Sandbox, name: &str, behaviour: &str) {
+pub fn create(sandbox: &Sandbox, name: &str, behaviour: &str) {
     create_with(sandbox, name, behaviour, "");
 }
 

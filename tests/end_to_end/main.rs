@@ -41,6 +41,8 @@ mod annotations;
 mod arguments;
 mod attestations;
 mod bad_input;
+mod build_flags;
+mod build_line;
 mod builders;
 mod builds;
 mod caches;

@@ -41,7 +41,7 @@ impl Meddler {
 }
 
 /// Connects to a socket when it is needed.
-fn channel(socket: PathBuf) -> Channel {
+pub fn channel(socket: PathBuf) -> Channel {
     // The address is ignored.
     Endpoint::from_static("http://daemon").connect_with_connector_lazy(tower::service_fn(
         move |_| {

@@ -207,7 +207,7 @@ fn a_new_driver_gets_a_good_name_and_a_place_of_its_own() {
     for (name, words) in [
         ("My-Driver", "'M' is not allowed in a name"),
         ("../up", "'.' is not allowed in a name"),
-        ("-x", "unexpected argument '-x'"),
+        ("-x", "unknown shorthand flag: 'x' in -x"),
         ("fn", "is a reserved word of Rust"),
         ("iechor-container", "is a built-in driver"),
         ("docker", "is a built-in driver"),

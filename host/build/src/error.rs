@@ -1,4 +1,6 @@
-//! Errors of builds.
+//! Errors of builds. `mistake` collects those of the settings.
+
+mod mistake;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use crate::plan::error::PlanError;
 use crate::spec::Entitlement;
 use crate::spec::error::SpecError;
 
+pub use mistake::{Mistake, Mistakes};
+
 /// A failure of a build.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -21,9 +25,16 @@ pub enum BuildError {
     /// The specification of the build is invalid.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// Settings are wrong; at least one.
+    #[error("{0}")]
+    Mistakes(Mistakes),
     /// An error of the builder, one of its nodes or an engine.
     #[error(transparent)]
     Builder(Box<BuilderError>),
+    /// The driver does not know the address of the host machine.
+    // docker buildx begins with the same.
+    #[error("unable to derive the IP value for host-gateway: {0}")]
+    HostGateway(Box<BuilderError>),
     /// The build failed on the daemon, or the connection to the daemon was lost.
     #[error("failed to build: {0}")]
     Solve(iechor_buildkit::Error),
@@ -171,7 +182,7 @@ impl BuildError {
     /// Returns whether the user cancelled.
     pub fn is_cancelled(&self) -> bool {
         match self {
-            Self::Builder(error) => error.is_cancelled(),
+            Self::Builder(error) | Self::HostGateway(error) => error.is_cancelled(),
             Self::Solve(error) => matches!(error, iechor_buildkit::Error::Cancelled),
             _ => false,
         }

@@ -17,10 +17,12 @@ mod error;
 pub mod fuzz;
 pub mod plan;
 pub mod run;
+mod setting;
 mod solve;
 pub mod spec;
 pub mod warnings;
 
-pub use error::{Absence, BuildError, FileKind, MissingFile};
+pub use error::{Absence, BuildError, FileKind, MissingFile, Mistake, Mistakes};
 pub use plan::{Plan, Warning, plan};
+pub use setting::Setting;
 pub use spec::BuildSpec;

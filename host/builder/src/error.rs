@@ -46,6 +46,16 @@ pub enum BuilderError {
     /// A configuration of the daemon that cannot be used.
     #[error(transparent)]
     ConfigFile(#[from] buildkitd_config::ConfigError),
+    /// The driver gives something else than an address as that of the host machine.
+    #[error(
+        "driver {driver}: the host machine has the address {address:?}, which is not an IP address"
+    )]
+    HostGateway {
+        /// The driver.
+        driver: String,
+        /// What it gave.
+        address: String,
+    },
     /// A failure of the Docker CLI's configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -3,6 +3,7 @@
 mod usage;
 pub mod watch;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,6 +171,23 @@ impl LiveNode {
     /// A failure of the driver.
     pub async fn features(&self) -> Result<Vec<Feature>, BuilderError> {
         Ok(self.quiet().features().await?)
+    }
+
+    /// Returns the address by which the steps of a build reach the host machine.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the driver, or a text that is not an address: it becomes a part of a list for
+    /// BuildKit, in which a driver must not write other entries.
+    pub async fn host_gateway(&self) -> Result<IpAddr, BuilderError> {
+        let address = self.quiet().host_gateway().await?;
+        match address.parse() {
+            Ok(address) => Ok(address),
+            Err(_) => Err(BuilderError::HostGateway {
+                driver: self.driver.name().to_owned(),
+                address,
+            }),
+        }
     }
 
     /// Checks that the driver may load results into the engine by default, under these names.

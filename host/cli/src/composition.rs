@@ -5,6 +5,7 @@
 //! is its own compiler of components, and the messages of drivers and of the compiler go to its terminal.
 //! Only this file uses the sandbox for them.
 
+use iechor_build::BuildError;
 use iechor_builder::BuilderError;
 use iechor_sandbox::compilation::{self, Compilation};
 use iechor_sandbox::{DriverError, Log, LogLevel, compiler};
@@ -23,7 +24,11 @@ pub fn announce_compilations() {
 
 /// Returns where a driver crashed, if that is the error.
 pub fn backtrace(error: &anyhow::Error) -> Option<&str> {
-    match error.downcast_ref() {
+    let error = match error.downcast_ref() {
+        Some(BuildError::HostGateway(error)) => Some(&**error),
+        _ => error.downcast_ref(),
+    };
+    match error {
         Some(BuilderError::Driver(DriverError::Crashed { backtrace, .. })) => Some(backtrace),
         _ => None,
     }

@@ -2,32 +2,36 @@
 //!
 //! The crates below return errors that carry data: a kind, a cause, and what a hint needs. Flags and
 //! commands are named here only: [`builders`], [`build`] and [`drivers`] have the hints of one crate
-//! each, [`contexts`] those for the files of a build. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
+//! each, [`contexts`] those for the files of a build; [`mistakes`] lists those of a command line. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
 
 mod build;
 mod builders;
 mod contexts;
 mod drivers;
+mod mistakes;
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use iechor_build::BuildError;
 use iechor_builder::{BuilderError, EngineError, EngineErrorKind};
 use iechor_buildkit::{Code, source_snippet};
 use iechor_catalog::CatalogError;
 
-use crate::command::Iechor;
+use crate::line::CountError;
 use crate::terminal;
 use crate::text::Text;
 
 pub use builders::remark_hint;
+pub use mistakes::WrongLine;
 
 /// Exit code of what the user cancelled.
 pub const CANCELLED: u8 = 130;
+
+/// What clap refuses, or the help that the user asked for, which clap has as an error.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Refused(pub clap::Error);
 
 /// An exit code without a message: what a command found is its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,29 +94,15 @@ impl Kind {
     }
 }
 
-/// Prints the error of a wrong command line, or the help that the user asked for.
-pub fn usage(error: clap::Error) -> ExitCode {
-    // An error repeats arguments, which may come from anywhere in a script: it is made from the same
-    // command line without characters that end a line.
-    let arguments = std::env::args_os().map(|argument| one_line(&argument));
-    let error = Iechor::try_parse_from(arguments).err().unwrap_or(error);
-    terminal::usage(&error);
-    if error.use_stderr() {
-        ExitCode::from(Kind::General.exit_code())
-    } else {
-        ExitCode::SUCCESS
-    }
-}
-
-/// Returns an argument with spaces instead of control characters.
-fn one_line(argument: &OsStr) -> OsString {
-    let bytes = argument.as_bytes().iter();
-    let bytes = bytes.map(|byte| if byte.is_ascii_control() { b' ' } else { *byte });
-    OsString::from_vec(bytes.collect())
-}
-
-/// Prints an error with its source lines and hints, and returns the exit code.
+/// Prints an error with its source lines and hints, or help, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(Refused(error)) = error.downcast_ref() {
+        terminal::usage(error);
+        return match error.use_stderr() {
+            true => ExitCode::from(Kind::General.exit_code()),
+            false => ExitCode::SUCCESS,
+        };
+    }
     if let Some(ExitStatus(status)) = error.downcast_ref() {
         return ExitCode::from(*status);
     }
@@ -126,6 +116,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     terminal::error(&format!("{error:#}"));
+    if let Some(count) = error.downcast_ref::<CountError>() {
+        terminal::show(&Text::prepared(count.usage()));
+    }
     let hints = hints(error);
     if !hints.is_empty() {
         terminal::hint(&hints.join("\n"));
@@ -186,6 +179,12 @@ fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
 /// Returns what to do about an error. Only data of the error decides: its text may come from a daemon,
 /// which must not choose what the user is advised to do.
 fn hints(error: &anyhow::Error) -> Vec<String> {
+    if let Some(line) = error.downcast_ref::<WrongLine>() {
+        return line.hints();
+    }
+    if let Some(BuildError::Builder(error)) = error.downcast_ref() {
+        return builders::hints(error);
+    }
     if let Some(error) = error.downcast_ref::<BuildError>() {
         return build::hint(error).into_iter().collect();
     }

@@ -1,6 +1,7 @@
 //! The `iechor` command line.
 //!
 //! - `command` has one file for each command: its flags, and how it uses the crates below.
+//! - `line` has the syntax of command lines, which is that of docker buildx.
 //! - `terminal` owns the terminal: results, messages, progress and questions; `text`, `table` and
 //!   `template` shape results.
 //! - `failure` turns errors into messages, hints and exit codes.
@@ -12,6 +13,7 @@
 mod command;
 mod composition;
 mod failure;
+mod line;
 mod scaffold;
 mod schema;
 mod session;
@@ -22,16 +24,12 @@ mod text;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
     composition::serve_compiler_if_asked();
     std::panic::set_hook(Box::new(terminal::panicked));
-    let arguments = match command::Iechor::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return failure::usage(error),
-    };
-    match command::run(arguments) {
+    let ran = command::parse(std::env::args_os());
+    let ran = ran.and_then(|(arguments, line)| command::run(arguments, line));
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }

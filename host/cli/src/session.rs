@@ -9,7 +9,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::composition::{self, DriverLog};
-use crate::{failure, terminal};
+use crate::failure::{self, WrongLine};
+use crate::terminal;
 
 /// Flags that every command of `buildx` takes.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,9 @@ pub struct Common {
     pub builder: Option<String>,
     /// `--debug`
     pub debug: bool,
+    /// Words of the command line that cannot be read. Only a build starts with any: it looks for other
+    /// mistakes.
+    pub line: WrongLine,
 }
 
 /// Time that a cancelled command has to undo its changes.

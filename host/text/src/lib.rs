@@ -12,12 +12,16 @@
 //! - [`json`] escapes characters that JSON itself permits.
 //! - [`Sanitizer`] cleans a stream that arrives in pieces and keeps its colours: for logs.
 //! - [`displayable`] is the last check before text is written to a terminal.
+//!
+//! [`nearest`] finds the word that was most likely meant.
 
+mod nearest;
 mod stream;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+pub use nearest::nearest;
 pub use stream::{RESET, Sanitizer};
 
 /// The beginning of each line of a block after the first.

@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::error::PlanError;
-use crate::spec::BuildSpec;
 use crate::spec::exporter::{Destination, Exporter, LocalMode};
+use crate::spec::{BuildSpec, Entitlement};
 
 /// Checks outputs after the names of the build were added to them. `platforms` is the number of platforms.
 ///
@@ -40,7 +40,7 @@ pub(super) fn check(
             }
             Exporter::Local(local)
                 if local.mode == LocalMode::Delete
-                    && !spec.allows_local_delete
+                    && !spec.entitlements.contains(&Entitlement::LocalDelete)
                     && !is_below_working_directory(&local.directory) =>
             {
                 return Err(PlanError::DeleteOutside {

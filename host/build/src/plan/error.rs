@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 pub use iechor_buildkit::session::ssh::KeyFault;
 
+use crate::setting::Setting;
+
 /// A fault of a build that is found before a request is sent to a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -213,6 +215,38 @@ pub enum SshFileProblem {
 }
 
 impl PlanError {
+    /// Returns the setting with the fault.
+    pub fn setting(&self) -> Setting {
+        match self {
+            Self::ContextNotFound { .. }
+            | Self::ContextNotDirectory { .. }
+            | Self::Stdin { .. }
+            | Self::StdinEmpty
+            | Self::Temporary { .. } => Setting::Context,
+            Self::Dockerfile { .. } | Self::StdinTwice | Self::StdinAmbiguous => Setting::File,
+            Self::NamedContext { .. } | Self::OciLayout { .. } => Setting::BuildContext,
+            Self::SecretFile { .. } | Self::LargeSecret { .. } => Setting::Secret,
+            Self::Ssh { .. } => Setting::Ssh,
+            Self::NoNodes { .. } => Setting::Builder,
+            Self::Unsupported { ability, .. } => match ability {
+                Ability::MultiPlatform => Setting::Platform,
+                Ability::Attestation => Setting::Attest,
+                Ability::CacheExport => Setting::CacheTo,
+                Ability::Oci | Ability::Docker | Ability::PushByDigest => Setting::Output,
+            },
+            Self::NoTag => Setting::Tag,
+            Self::IndexAnnotation => Setting::Annotation,
+            Self::NoImageId => Setting::IidFile,
+            Self::SeveralToStdout
+            | Self::ToConsole { .. }
+            | Self::DirectoryIsFile { .. }
+            | Self::FileIsDirectory { .. }
+            | Self::ManifestListToFile
+            | Self::DeleteOutside { .. }
+            | Self::SeveralLayouts => Setting::Output,
+        }
+    }
+
     /// Returns the error of a temporary directory that cannot be used.
     pub(super) fn temporary(error: io::Error) -> Self {
         Self::Temporary {

@@ -57,14 +57,10 @@ pub(super) fn exports(
     abilities: &Abilities,
     loads: bool,
 ) -> Result<Vec<Export>, PlanError> {
-    let mut exporters = spec.exporters.clone();
+    let mut exporters = named_exporters(spec);
     if exporters.is_empty() && loads {
         exporters.push(Exporter::to_load());
-    }
-    if !spec.tags.is_empty() {
-        for names in exporters.iter_mut().filter_map(Exporter::names_mut) {
-            *names = spec.tags.iter().map(Tag::to_string).collect();
-        }
+        name(&mut exporters, spec);
     }
     check(spec, &exporters, platforms)?;
     abilities.check(&exporters, platforms, spec)?;
@@ -92,6 +88,43 @@ pub(super) fn exports(
         }
     }
     Ok(exports)
+}
+
+/// Returns all faults of the outputs of a build that do not depend on the node, each once.
+pub(super) fn mistakes(spec: &BuildSpec) -> Vec<PlanError> {
+    let exporters = named_exporters(spec);
+    let platforms = spec.platforms.len();
+    let each = exporters.iter();
+    let each = each.map(|exporter| check(spec, std::slice::from_ref(exporter), platforms));
+    let together = [
+        check(spec, &exporters, platforms),
+        check_console(&exporters),
+    ];
+    let mut found = Vec::new();
+    for error in each.chain(together).filter_map(Result::err) {
+        // Each of several nodes may build for one platform.
+        let is_of_node = error == PlanError::ManifestListToFile && !spec.attestations.is_any();
+        if !is_of_node && !found.contains(&error) {
+            found.push(error);
+        }
+    }
+    found
+}
+
+/// Returns the exporters of a build with the names of its image.
+fn named_exporters(spec: &BuildSpec) -> Vec<Exporter> {
+    let mut exporters = spec.exporters.clone();
+    name(&mut exporters, spec);
+    exporters
+}
+
+fn name(exporters: &mut [Exporter], spec: &BuildSpec) {
+    if spec.tags.is_empty() {
+        return;
+    }
+    for names in exporters.iter_mut().filter_map(Exporter::names_mut) {
+        *names = spec.tags.iter().map(Tag::to_string).collect();
+    }
 }
 
 /// Returns the options of an exporter that the build sets for all exporters of images.

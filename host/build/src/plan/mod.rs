@@ -18,6 +18,7 @@ mod vcs;
 mod zstd;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use iechor_builder::node::LiveNode;
 use iechor_builder::store::NodeGroup;
@@ -34,8 +35,9 @@ pub use layout::FoundLayout;
 pub use source::Source;
 pub(crate) use vcs::Vcs;
 
-use crate::error::BuildError;
-use crate::spec::{BuildSpec, SpecError, Tag};
+use crate::error::{BuildError, Mistakes};
+use crate::setting::Setting;
+use crate::spec::{BuildSpec, Context, Dockerfile, SpecError, Tag};
 use large::LargeContexts;
 use nodes::Share;
 use source::Files;
@@ -74,6 +76,8 @@ pub(crate) struct NodePlan {
     pub(crate) proxies: Vec<(String, String)>,
     /// Whether images of the engine take precedence over images of registries.
     pub(crate) prefers_local_images: bool,
+    /// The address of the host machine, if the build needs it.
+    pub(crate) host_gateway: Option<IpAddr>,
     /// Whether the driver supports attestations.
     pub(crate) has_attestations: bool,
     /// The exports of BuildKit.
@@ -128,29 +132,25 @@ impl Plan {
     }
 }
 
-/// Plans a build on the selected builder.
+/// Plans a build on the selected builder. `mistakes` are those that were found in the settings so far.
 ///
 /// # Errors
 ///
-/// Returns the fault of the build, or the node that cannot be used.
-pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, BuildError> {
-    let syntax = spec.build_args.get("BUILDKIT_SYNTAX");
-    if syntax.is_some_and(|syntax| syntax.trim().is_empty()) {
-        return Err(SpecError::EmptySyntax.into());
-    }
-    let found = async {
-        let secrets = secrets::find(&spec.secrets).await?;
-        let ssh_agents = ssh::find(&spec.ssh_agents).await?;
-        let (source, vcs) = files(spec).await?;
-        Ok::<_, BuildError>((secrets, ssh_agents, source, vcs))
-    };
-    let (secrets, ssh_agents, source, vcs) = tokio::select! {
-        found = found => found?,
-        // Reading standard input, or a pipe with a secret, may take any time.
-        () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the build").into()),
-    };
-    let layouts = layout::find(&spec.named_contexts)?;
-    let builder = workspace.builder(None)?;
+/// Returns all mistakes in the settings, or the node that cannot be used.
+pub async fn plan(
+    workspace: &Workspace,
+    spec: &BuildSpec,
+    mistakes: Mistakes,
+) -> Result<Plan, BuildError> {
+    let checked = check_all(workspace, spec, mistakes, true).await?;
+    let Checked {
+        builder,
+        source,
+        vcs,
+        secrets,
+        ssh_agents,
+        layouts,
+    } = checked;
     let shares = nodes::share(&builder.nodes, &spec.platforms);
     if shares.is_empty() {
         return Err(PlanError::NoNodes {
@@ -191,6 +191,108 @@ pub async fn plan(workspace: &Workspace, spec: &BuildSpec) -> Result<Plan, Build
     })
 }
 
+/// What was found while the settings were checked.
+struct Checked {
+    builder: NodeGroup,
+    source: Source,
+    /// The version of the sources, or the reason why it cannot be read.
+    vcs: Result<Vcs, String>,
+    secrets: Secrets,
+    ssh_agents: Agents,
+    layouts: BTreeMap<String, FoundLayout>,
+}
+
+/// Checks the settings of a build that does not start, because there is a mistake already: adds those
+/// that are found without a daemon, without a driver and without standard input.
+///
+/// # Errors
+///
+/// Returns all mistakes: `mistakes`, and those found here.
+pub async fn check_settings(
+    workspace: &Workspace,
+    spec: &BuildSpec,
+    mistakes: Mistakes,
+) -> Result<(), BuildError> {
+    let checked = check_all(workspace, spec, mistakes, false);
+    checked.await.map(drop)
+}
+
+/// Checks the settings against the machine, without a daemon and without a driver. Returns what was
+/// found on the way.
+///
+/// A check of another setting is one more `note` here, see [`Mistakes`].
+///
+/// # Errors
+///
+/// Returns all mistakes: `mistakes`, and those found here.
+async fn check_all(
+    workspace: &Workspace,
+    spec: &BuildSpec,
+    mut mistakes: Mistakes,
+    starts: bool,
+) -> Result<Checked, BuildError> {
+    let syntax = spec.build_args.get("BUILDKIT_SYNTAX");
+    if syntax.is_some_and(|syntax| syntax.trim().is_empty()) {
+        mistakes.note::<(), _>(Setting::BuildArg, Err(SpecError::EmptySyntax));
+    }
+    let mut further = Mistakes::default();
+    let layouts = note(&mut further, layout::find(&spec.named_contexts));
+    for error in exports::mistakes(spec) {
+        // A tag that could not be read is one.
+        if error != PlanError::NoTag || !mistakes.has(Setting::Tag) {
+            note(&mut further, Err::<(), _>(error));
+        }
+    }
+    let builder = further.note(Setting::Builder, workspace.builder(None));
+    let found = async {
+        let secrets = note(&mut mistakes, secrets::find(&spec.secrets).await);
+        let ssh_agents = note(&mut mistakes, ssh::find(&spec.ssh_agents).await);
+        // Nobody types a Dockerfile for a build that does not start.
+        let may_read = starts && mistakes.is_empty() && further.is_empty();
+        // A context that could not be read is a placeholder.
+        let is_given = !mistakes.has(Setting::Context) && !mistakes.has(Setting::File);
+        let files = match is_given && (may_read || !reads_stdin(spec)) {
+            true => note(&mut mistakes, files(spec).await),
+            false => None,
+        };
+        (secrets, ssh_agents, files)
+    };
+    let (secrets, ssh_agents, files) = tokio::select! {
+        found = found => found,
+        // Reading standard input, or a pipe with a secret, may take any time.
+        () = workspace.cancel.cancelled() => return Err(BuilderError::Cancelled("the build").into()),
+    };
+    mistakes.append(further);
+    match (builder, files, secrets, ssh_agents, layouts) {
+        (Some(builder), Some((source, vcs)), Some(secrets), Some(ssh_agents), Some(layouts))
+            if mistakes.is_empty() =>
+        {
+            Ok(Checked {
+                builder,
+                source,
+                vcs,
+                secrets,
+                ssh_agents,
+                layouts,
+            })
+        }
+        _ => Err(BuildError::Mistakes(mistakes)),
+    }
+}
+
+/// Notes the fault of a plan under the setting that has it.
+fn note<T>(mistakes: &mut Mistakes, found: Result<T, PlanError>) -> Option<T> {
+    let setting = found
+        .as_ref()
+        .err()
+        .map_or(Setting::Context, PlanError::setting);
+    mistakes.note(setting, found)
+}
+
+fn reads_stdin(spec: &BuildSpec) -> bool {
+    spec.context == Context::StandardInput || spec.dockerfile == Dockerfile::StandardInput
+}
+
 /// Finds the files, and the version of the sources or the reason why it cannot be read.
 async fn files(spec: &BuildSpec) -> Result<(Source, Result<Vcs, String>), PlanError> {
     let source = Source::find(spec).await?;
@@ -221,12 +323,17 @@ async fn plan_node(
             }),
         }
     }
+    let host_gateway = match spec.steps.need_host_gateway() {
+        true => Some(host_gateway(&node).await?),
+        false => None,
+    };
     let mut exports = exports::exports(spec, platforms.len(), &abilities, loads)?;
     if spec.call.is_some() {
         // A call has no result.
         exports.clear();
     }
     Ok(NodePlan {
+        host_gateway,
         exports,
         proxies: proxies(workspace, &node)?,
         // Images that were built into the engine take precedence, as users expect.
@@ -236,6 +343,11 @@ async fn plan_node(
         platforms,
         node,
     })
+}
+
+async fn host_gateway(node: &LiveNode) -> Result<IpAddr, BuildError> {
+    let address = node.host_gateway().await;
+    address.map_err(|error| BuildError::HostGateway(Box::new(error)))
 }
 
 /// Returns the proxies that the user has configured for the engine of a node. A node without an engine

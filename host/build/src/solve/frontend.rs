@@ -1,10 +1,12 @@
 //! Attributes of a build for the Dockerfile frontend of BuildKit.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use iechor_platform::Platform;
 
 use super::files::Prepared;
+use super::steps;
 use crate::plan::Vcs;
 use crate::spec::BuildSpec;
 
@@ -16,6 +18,8 @@ pub(super) struct OfNode<'a> {
     pub(super) proxies: &'a [(String, String)],
     /// Whether images of the engine take precedence over images of registries.
     pub(super) prefers_local_images: bool,
+    /// The address of the host machine, if the build needs it.
+    pub(super) host_gateway: Option<IpAddr>,
 }
 
 /// Returns the attributes of the frontend, by name.
@@ -43,8 +47,14 @@ pub(super) fn attributes(
     if let Some(target) = &spec.target {
         set("target".into(), target.clone());
     }
+    // No stage stands for all of them.
     if spec.no_cache {
         set("no-cache".into(), String::new());
+    } else if !spec.no_cache_filter.is_empty() {
+        set("no-cache".into(), spec.no_cache_filter.join(","));
+    }
+    for (name, value) in steps::attributes(&spec.steps, node.host_gateway) {
+        set(name.to_owned(), value);
     }
     match (spec.pull, node.prefers_local_images) {
         (true, _) => set("image-resolve-mode".into(), "pull".into()),
@@ -120,6 +130,7 @@ mod tests {
             platforms: &platforms,
             proxies: &proxies,
             prefers_local_images: true,
+            host_gateway: None,
         };
         let files = prepared(&[("filename", "Dockerfile")], &["one", "two"]);
         let vcs = Vcs {
@@ -151,10 +162,17 @@ mod tests {
             platforms: &[],
             proxies: &[],
             prefers_local_images: false,
+            host_gateway: None,
         };
         let files = prepared(&[("context", "https://example.com/a.git")], &[]);
         let mut expected = pairs(&[("context", "https://example.com/a.git")]);
         assert_eq!(attributes(&spec, &files, &Vcs::default(), &node), expected);
+        let spec_of_stages = BuildSpec {
+            no_cache_filter: vec!["a".into(), "b,c".into()],
+            ..spec.clone()
+        };
+        let filtered = attributes(&spec_of_stages, &files, &Vcs::default(), &node);
+        assert_eq!(filtered["no-cache"], "a,b,c");
         node.prefers_local_images = true;
         expected.insert("image-resolve-mode".into(), "local".into());
         assert_eq!(attributes(&spec, &files, &Vcs::default(), &node), expected);

@@ -10,6 +10,7 @@ mod local_state;
 mod missing;
 mod several_outputs;
 mod shared_key;
+mod steps;
 mod work;
 
 use std::collections::BTreeMap;
@@ -208,6 +209,7 @@ fn request(
             platforms: &node.platforms,
             proxies: &node.proxies,
             prefers_local_images: node.prefers_local_images,
+            host_gateway: node.host_gateway,
         },
     );
     for (name, layout) in &plan.layouts {

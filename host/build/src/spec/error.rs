@@ -7,6 +7,7 @@ use super::cache::CacheProblem;
 use super::oci_layout::OciLayoutError;
 use super::secret::SecretProblem;
 use super::ssh::SshProblem;
+use super::steps::{HostError, NetworkError, ResourceError, UlimitError};
 
 /// The reason why a text is not a valid setting of a build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +47,38 @@ pub enum SpecError {
     /// A platform is invalid.
     #[error(transparent)]
     Platform(#[from] PlatformError),
+    /// A list is not valid CSV.
+    #[error("{fault}")]
+    List {
+        /// The text.
+        text: String,
+        /// The fault.
+        fault: CsvError,
+    },
+    /// An additional host is invalid.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// There is no such network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A size is invalid.
+    // Docker's go-units prints the same.
+    #[error("invalid size: '{text}'")]
+    Size {
+        /// The text.
+        text: String,
+    },
+    /// A limit of processes is invalid.
+    #[error("{fault}")]
+    Ulimit {
+        /// The text.
+        text: String,
+        /// The fault.
+        fault: UlimitError,
+    },
+    /// A limit of containers is invalid.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
     /// An entitlement is unknown.
     // docker buildx prints the same.
     #[error("unknown entitlement {text}")]

@@ -1,6 +1,5 @@
 //! All settings of a build, as types.
 //!
-//! Settings that are not supported yet belong here as well, for example the network beside [`BuildSpec::pull`].
 //! `solve/frontend.rs` turns them into attributes of BuildKit's frontend.
 
 pub mod annotation;
@@ -16,6 +15,7 @@ pub mod oci_layout;
 pub mod parse;
 pub mod secret;
 pub mod ssh;
+pub mod steps;
 mod tag;
 pub mod url;
 mod value;
@@ -38,6 +38,7 @@ pub use metadata::{MetadataFile, ProvenanceMode};
 pub use oci_layout::OciLayout;
 pub use secret::{Secret, SecretSource};
 pub use ssh::SshAgent;
+pub use steps::Steps;
 pub use tag::Tag;
 pub use value::Attributes;
 pub use vcs::VcsInfo;
@@ -63,8 +64,12 @@ pub struct BuildSpec {
     pub platforms: Vec<Platform>,
     /// Whether all steps run, even if the cache has their results.
     pub no_cache: bool,
+    /// Stages whose steps run, even if the cache has their results.
+    pub no_cache_filter: Vec<String>,
     /// Whether to check registries for newer versions of images.
     pub pull: bool,
+    /// The containers in which the steps run.
+    pub steps: Steps,
     /// Secrets that the build may read.
     pub secrets: Vec<Secret>,
     /// SSH agents that the build may use.
@@ -91,8 +96,6 @@ pub struct BuildSpec {
     pub default_attestations: bool,
     /// Whether attestations are OCI artifacts where BuildKit's default is that.
     pub default_oci_artifact: bool,
-    /// Whether local outputs may remove files outside of the working directory.
-    pub allows_local_delete: bool,
     /// Whether the driver may load the result into the engine if there is no exporter.
     pub default_load: bool,
     /// File to write the metadata of the result to, as JSON.
@@ -114,7 +117,9 @@ impl BuildSpec {
             labels: BTreeMap::new(),
             platforms: Vec::new(),
             no_cache: false,
+            no_cache_filter: Vec::new(),
             pull: false,
+            steps: Steps::default(),
             secrets: Vec::new(),
             ssh_agents: Vec::new(),
             fetch_tokens: true,
@@ -128,7 +133,6 @@ impl BuildSpec {
             attestations: Attestations::default(),
             default_attestations: true,
             default_oci_artifact: true,
-            allows_local_delete: false,
             default_load: true,
             metadata_file: None,
             iid_file: None,

@@ -5,14 +5,18 @@ mod driver;
 mod format;
 mod inspect;
 mod network;
+mod parse;
 mod schema;
 mod version;
 mod volume;
 
 pub use format::Format;
+pub use parse::parse;
 pub use version::VersionView;
 
 use clap::{Parser, Subcommand};
+
+use crate::failure::WrongLine;
 
 /// Build with BuildKit; sandboxed WebAssembly drivers manage the builders
 #[derive(Debug, Parser)]
@@ -44,10 +48,14 @@ enum Command {
     Version(version::Version),
 }
 
-/// Runs the command.
-pub fn run(arguments: Iechor) -> anyhow::Result<()> {
+/// Runs the command. `line` has the words that cannot be read: a build adds its own mistakes, all other
+/// commands do not start.
+pub fn run(arguments: Iechor, line: WrongLine) -> anyhow::Result<()> {
+    if !matches!(arguments.command, Command::Buildx(_)) {
+        line.clone().check()?;
+    }
     match arguments.command {
-        Command::Buildx(command) => command.run(),
+        Command::Buildx(command) => command.run(line),
         Command::Driver(command) => command.run(),
         Command::Volume(command) => command.run(),
         Command::Network(command) => command.run(),

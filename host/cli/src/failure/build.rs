@@ -8,6 +8,7 @@ use iechor_build::spec::CacheProblem;
 use iechor_build::spec::error::{OutputProblem, SpecError};
 use iechor_build::spec::exporter::TYPES;
 use iechor_build::spec::ssh::SshProblem;
+use iechor_build::spec::steps::{ResourceError, Resources};
 use iechor_builder::node::watch::{Incident, IncidentKind};
 
 use super::{Kind, builders, contexts};
@@ -20,7 +21,7 @@ const SSH: &str =
 /// Returns the kind of an error of a build.
 pub(super) fn kind(error: &BuildError) -> Kind {
     match error {
-        BuildError::Builder(error) => builders::kind(error),
+        BuildError::Builder(error) | BuildError::HostGateway(error) => builders::kind(error),
         BuildError::Solve(error) | BuildError::MissingFile { error, .. } => {
             Kind::of_buildkit(error)
         }
@@ -52,6 +53,7 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
         BuildError::Attestations => {
             "upgrade BuildKit to v0.11 or later, or leave --attest, --provenance and --sbom out".into()
         }
+        BuildError::HostGateway(_) => "write the address itself: --add-host HOST:IP".into(),
         // The name comes from BuildKit, which does not choose what the user is advised to do.
         BuildError::Archive(ArchiveError::Unasked { asked, .. }) => match asked.as_slice() {
             [] => "no name is given with --tag".into(),
@@ -59,12 +61,25 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
         },
         BuildError::LocalCache { .. }
         | BuildError::Archive(ArchiveError::Malformed(_))
+        | BuildError::Mistakes(_)
         | BuildError::Builder(_)
         | BuildError::Solve(_)
         | BuildError::Load { .. }
         | BuildError::MachineId { .. }
         | BuildError::File { .. } => return None,
     })
+}
+
+/// Returns the value, if a flag reads it itself in docker buildx, and names itself in the error.
+pub(super) fn value_of_flag(error: &BuildError) -> Option<&str> {
+    match error {
+        BuildError::Spec(
+            SpecError::List { text, .. }
+            | SpecError::Size { text }
+            | SpecError::Ulimit { text, .. },
+        ) => Some(text),
+        _ => None,
+    }
 }
 
 fn incident_hint(incident: &Incident) -> Option<String> {
@@ -92,11 +107,29 @@ fn spec_hint(error: &SpecError) -> Option<String> {
             "--tag takes [REGISTRY/]NAME[:TAG], with NAME in lower case".into()
         }
         SpecError::Output { problem, .. } => output_hint(problem),
+        SpecError::Host(_) => {
+            "--add-host takes HOST:IP or HOST=IP, or host-gateway as the IP".into()
+        }
+        SpecError::Network(_) => "--network takes default, host and none".into(),
+        SpecError::Size { .. } => "write a size as 128m or 2g".into(),
+        SpecError::Ulimit { .. } => {
+            "--ulimit takes NAME=SOFT[:HARD], for example nofile=1024:2048".into()
+        }
+        SpecError::Resource(ResourceError::Value { .. }) => return None,
+        SpecError::Resource(_) => {
+            format!(
+                "--resource takes NAME=LIMIT; the names are {}",
+                Resources::NAMES.join(", ")
+            )
+        }
         SpecError::Entitlement { .. } => "--allow takes network.host, security.insecure, \
             device[=NAME] or buildx.local.delete"
             .into(),
         SpecError::Call { .. } => "--call takes METHOD[,format=json][,ignorestatus=true]".into(),
-        SpecError::NoContext | SpecError::Platform(_) | SpecError::EmptySyntax => return None,
+        SpecError::NoContext
+        | SpecError::Platform(_)
+        | SpecError::List { .. }
+        | SpecError::EmptySyntax => return None,
         SpecError::Annotation(_) => {
             "--annotation takes [TYPE[[PLATFORM]],...:]KEY=VALUE; the types are manifest, index, \
              manifest-descriptor and index-descriptor"

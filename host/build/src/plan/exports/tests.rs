@@ -228,7 +228,10 @@ fn only_directories_below_the_working_directory_are_cleaned_without_permission()
     std::os::unix::fs::symlink(&working, &link).expect("linked");
     let planned = |path: &str, is_allowed| {
         let mut spec = spec(&[&format!("type=local,mode=delete,dest={path}")]);
-        spec.allows_local_delete = is_allowed;
+        if is_allowed {
+            spec.entitlements
+                .insert(crate::spec::Entitlement::LocalDelete);
+        }
         exports(&spec, 0, &container(), false).map(drop)
     };
     let through_link = format!("{}/new", link.display());

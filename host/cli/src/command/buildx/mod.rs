@@ -12,6 +12,7 @@ mod version;
 
 use clap::{Args, Subcommand};
 
+use crate::failure::WrongLine;
 use crate::session::Common;
 
 /// Build images and manage builders, with the commands of docker buildx
@@ -50,11 +51,15 @@ enum Command {
 }
 
 impl Buildx {
-    /// Runs the command.
-    pub fn run(self) -> anyhow::Result<()> {
+    /// Runs the command. `line` has the words that cannot be read.
+    pub fn run(self, line: WrongLine) -> anyhow::Result<()> {
+        if !matches!(self.command, Command::Build(_)) {
+            line.clone().check()?;
+        }
         let common = Common {
             builder: self.builder,
             debug: self.debug,
+            line,
         };
         match self.command {
             Command::Build(command) => command.run(&common),

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use iechor_progress::Mode;
+
+use super::ignored_flags::IgnoredFlags;
+use super::step_flags::StepFlags;
 
 use crate::command::Format;
 
@@ -49,6 +51,9 @@ pub struct Build {
     /// Do not use the cache
     #[arg(long)]
     pub(super) no_cache: bool,
+    /// Stage to build without the cache
+    #[arg(long = "no-cache-filter", value_name = "STAGE,...")]
+    pub(super) no_cache_filter: Vec<String>,
     /// Cache to import: an image reference, or type=TYPE,KEY=VALUE,... (for example
     /// type=local,src=DIRECTORY)
     #[arg(long = "cache-from", value_name = "CACHE")]
@@ -60,6 +65,8 @@ pub struct Build {
     /// Always check for newer versions of the images
     #[arg(long)]
     pub(super) pull: bool,
+    #[command(flatten)]
+    pub(super) steps: StepFlags,
     /// Output destination: a directory, - for standard output, or type=TYPE,dest=PATH,...
     #[arg(short, long = "output", value_name = "OUTPUT")]
     pub(super) outputs: Vec<String>,
@@ -100,7 +107,7 @@ pub struct Build {
     pub(super) check: bool,
     /// Type of progress output: auto, none, plain, quiet, rawjson or tty
     #[arg(long, value_name = "MODE", default_value = "auto")]
-    pub(super) progress: Mode,
+    pub(super) progress: String,
     /// Suppress the build output and print the image ID
     #[arg(short, long)]
     pub(super) quiet: bool,
@@ -114,4 +121,6 @@ pub struct Build {
     /// Write the image ID to a file
     #[arg(long = "iidfile", value_name = "FILE")]
     pub(super) iid_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) ignored: IgnoredFlags,
 }

@@ -1,16 +1,19 @@
 //! `iechor buildx build`
 //!
-//! `flags` has the flags, `resolve` makes a build of them. `context` describes large contexts. The hints for errors of builds are in
+//! `flags` has the flags (`step_flags` those of the steps, `ignored_flags` those without effect), `resolve`
+//! makes a build of them. `context` describes large contexts. The hints for errors of builds are in
 //! `failure`.
 
 mod caches;
 mod call;
 mod context;
 mod flags;
+mod ignored_flags;
 mod resolve;
+mod step_flags;
 mod warnings;
 
-use anyhow::bail;
+use anyhow::anyhow;
 use iechor_build::deliver::result::BuildResult;
 use iechor_build::deliver::result_files;
 use iechor_build::deliver::view::BuildView;
@@ -24,6 +27,7 @@ use iechor_progress::Mode;
 pub use flags::Build;
 
 use crate::command::Format;
+use crate::failure::WrongLine;
 use crate::session::{self, Common};
 use crate::terminal::{self, Display, Named};
 use crate::text::Text;
@@ -41,22 +45,43 @@ impl Build {
     /// Builds, and delivers the results.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let environment = |name: &str| std::env::var(name).ok();
-        let mode = resolve::progress(&self, environment)?;
+        let mut line = common.line.clone();
+        let mode = line.note("--progress", resolve::progress(&self, environment));
         let mut printing = Printing {
             format: self.format.clone(),
             id: resolve::prints_id(&self),
             debug: common.debug,
         };
-        let spec = resolve::spec(self, environment).map_err(BuildError::Spec)?;
+        let warnings = self.ignored.warnings();
+        let (spec, mistakes) = resolve::spec(self, environment);
         // A call has no image.
         printing.id &= spec.call.is_none();
         let is_result_printed = !matches!(printing.format, Format::Table);
         if is_result_printed && spec.exporters.iter().any(Exporter::is_stdout) {
-            bail!("--format and an output to standard output cannot be used together");
+            let conflict =
+                anyhow!("--format and an output to standard output cannot be used together");
+            line.note::<()>("--format", Err(conflict));
+        }
+        let mode = match mode {
+            Some(mode) if line.is_empty() && mistakes.is_empty() => mode,
+            // The other settings are checked all the same: all mistakes are reported at once.
+            _ => {
+                return session::query(common, |workspace| async move {
+                    let checked = iechor_build::plan::check_settings(&workspace, &spec, mistakes);
+                    match checked.await {
+                        Err(BuildError::Mistakes(mistakes)) => Err(line.with_settings(mistakes)),
+                        Err(error) if error.is_cancelled() => Err(lifted(error)),
+                        _ => line.check(),
+                    }
+                });
+            }
+        };
+        for warning in warnings {
+            terminal::warn(warning);
         }
         result_files::prepare(&spec)?;
         session::change(common, |workspace| async move {
-            match iechor_build::plan(&workspace, &spec).await {
+            match iechor_build::plan(&workspace, &spec, mistakes).await {
                 Ok(plan) => {
                     for warning in &plan.warnings {
                         terminal::warn(&text_of(warning));
@@ -162,6 +187,7 @@ impl Printing {
 fn lifted(error: BuildError) -> anyhow::Error {
     match error {
         BuildError::Builder(error) => (*error).into(),
+        BuildError::Mistakes(mistakes) => WrongLine::default().with_settings(mistakes),
         other => other.into(),
     }
 }

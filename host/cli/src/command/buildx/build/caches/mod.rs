@@ -5,42 +5,43 @@ mod aws;
 mod github;
 
 use iechor_build::spec::{Cache, CacheKind, SpecError};
+use iechor_build::{Mistakes, Setting};
 
-/// Returns the caches of `--cache-from`. `environment` returns the value of a variable.
-///
-/// # Errors
-///
-/// Returns the first text that is not a cache.
+/// Returns the caches of `--cache-from`. `environment` returns the value of a variable. Notes
+/// the texts that are not caches.
 pub(super) fn imports(
     texts: &[String],
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Cache>, SpecError> {
-    complete(texts, Cache::imports, environment)
+    mistakes: &mut Mistakes,
+) -> Vec<Cache> {
+    let mut note = |cache| mistakes.note(Setting::CacheFrom, cache);
+    complete(texts, Cache::imports, environment, &mut note)
 }
 
-/// Returns the caches of `--cache-to`. `environment` returns the value of a variable.
-///
-/// # Errors
-///
-/// Returns the first text that is not a cache.
+/// Returns the caches of `--cache-to`. `environment` returns the value of a variable. Notes
+/// the texts that are not caches.
 pub(super) fn exports(
     texts: &[String],
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Cache>, SpecError> {
-    complete(texts, Cache::exports, environment)
+    mistakes: &mut Mistakes,
+) -> Vec<Cache> {
+    let mut note = |cache| mistakes.note(Setting::CacheTo, cache);
+    complete(texts, Cache::exports, environment, &mut note)
 }
 
 fn complete<E>(
     texts: &[String],
     parse: fn(&str) -> Result<Vec<Cache>, E>,
     environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Cache>, SpecError>
+    note: &mut dyn FnMut(Result<Vec<Cache>, SpecError>) -> Option<Vec<Cache>>,
+) -> Vec<Cache>
 where
     SpecError: From<E>,
 {
     let mut caches: Vec<Cache> = Vec::new();
     for text in texts {
-        for mut cache in parse(text)? {
+        let parsed = note(parse(text).map_err(SpecError::from));
+        for mut cache in parsed.into_iter().flatten() {
             match cache.kind {
                 CacheKind::Gha => github::complete(&mut cache.attributes, environment),
                 CacheKind::S3 => aws::complete(&mut cache.attributes, environment),
@@ -52,5 +53,5 @@ where
             }
         }
     }
-    Ok(caches)
+    caches
 }
