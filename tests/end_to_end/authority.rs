@@ -190,10 +190,7 @@ fn serve(
         Some((_, None)) => true,
         // Without a user, the token has no rights.
         Some((user, Some(_))) if user.is_empty() => true,
-        Some((user, Some(password))) => signer
-            .users
-            .iter()
-            .any(|known| *known == (user.as_str(), password.as_str())),
+        Some((user, Some(password))) => signer.users.contains(&(user.as_str(), password.as_str())),
     };
     if is_post && !signer.has_oauth {
         return stream.write_all(b"HTTP/1.0 404 Not Found\r\n\r\n");

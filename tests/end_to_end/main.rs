@@ -1,17 +1,22 @@
 //! End-to-end tests: the built binary, a real engine, a real BuildKit, a real registry.
 //!
-//! - `support` runs the binary in a sandbox, and removes everything that it created.
+//! - `support` runs the binary in a sandbox, and removes everything that it created. `pty` runs it at a
+//!   terminal.
 //! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `authority`
 //!   issues their tokens, `web` is a web server, `git_server` one for Git, `git_login_server` one that requires
 //!   authentication, `daemon` a BuildKit that belongs to no builder, `recorder` records what a client sends to
 //!   it, `proxy` is a slow engine. `impostor` contains a hostile engine and a hostile BuildKit, and `meddler` a
 //!   BuildKit that changes the names of its results.
-//!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`.
+//!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`, and
+//!   `caller` makes its calls on a session.
 //! - Every other module tests one part of the program.
 //!
 //! `tests/machine/prepare` starts the engine and writes its address to `target/machine/env`.
 
 mod authority;
+#[allow(dead_code, reason = "it serves two test programs")]
+#[path = "../../host/buildkit/tests/it/caller.rs"]
+mod caller;
 #[path = "../certificates.rs"]
 mod certificates;
 mod components;
@@ -26,6 +31,7 @@ mod git_server;
 mod impostor;
 mod meddler;
 mod proxy;
+mod pty;
 mod recorder;
 mod registry;
 mod support;
@@ -47,12 +53,14 @@ mod context_builder;
 mod contexts;
 mod credentials;
 mod destinations;
+mod display;
 mod dockerfiles;
 mod driver_tests;
 mod drivers;
 mod failures;
 mod grants;
 mod hostile;
+mod hostile_transfers;
 mod incomplete;
 mod installed;
 mod installed_from;

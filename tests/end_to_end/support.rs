@@ -722,6 +722,11 @@ impl Invocation {
         self
     }
 
+    /// Returns the command, with its environment and its working directory.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Starts the command.
     #[track_caller]
     pub fn start(self) -> Running {

@@ -13,6 +13,8 @@
 pub mod checks;
 pub mod deliver;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod plan;
 pub mod run;
 mod setting;

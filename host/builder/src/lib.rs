@@ -20,6 +20,8 @@ pub mod create;
 pub mod driver_options;
 mod engines;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod ledger;
 mod leftovers;
 pub mod lifecycle;

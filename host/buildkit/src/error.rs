@@ -62,6 +62,13 @@ pub enum Error {
         /// Maximum size, in bytes.
         limit: usize,
     },
+    /// BuildKit did something on the session of the build that no BuildKit does, and that could harm
+    /// the user. The build was ended.
+    #[error("BuildKit violated the protocol of the build: {what}")]
+    Violation {
+        /// What it did, for example that it requested a file that was not offered.
+        what: String,
+    },
     /// The caller cancelled the build.
     #[error("build cancelled: context canceled")]
     Cancelled,

@@ -37,6 +37,8 @@ mod capabilities;
 mod client;
 mod error;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod gateway;
 mod grpc;
 mod history;

@@ -76,8 +76,8 @@ impl Client {
     ///
     /// [`Error::Request`] if the request is invalid; [`Error::Solve`] with the place in the
     /// Dockerfile if the build failed; [`Error::Export`] if a result could not be written on this
-    /// side; [`Error::Cancelled`]; [`Error::ConnectionLost`] and [`Error::Silent`] as soon as they
-    /// are detected.
+    /// side; [`Error::Cancelled`]; [`Error::Violation`], [`Error::ConnectionLost`] and
+    /// [`Error::Silent`] as soon as they are detected.
     pub async fn solve(
         &self,
         request: SolveRequest,
@@ -134,20 +134,27 @@ impl Client {
             let outcome = {
                 let mut solve = pin!(self.run(message, &cancel));
                 let gateway = pin!(work.run(self, &reference, cache_imports, function));
-                tokio::select! {
-                    biased;
-                    outcome = &mut solve => outcome,
-                    is_result = gateway => if is_result {
-                        solve.await
-                    } else {
-                        // The daemon ends the build, unless something is wrong.
-                        match tokio::time::timeout(GATEWAY_FAILED, solve).await {
-                            Ok(outcome) => outcome,
-                            Err(_) => Err(work.take().and_then(Result::err).unwrap_or(
-                                Error::Silent { limit: GATEWAY_FAILED },
-                            )),
+                let ending = async {
+                    tokio::select! {
+                        biased;
+                        outcome = &mut solve => outcome,
+                        is_result = gateway => if is_result {
+                            solve.await
+                        } else {
+                            // The daemon ends the build, unless something is wrong.
+                            match tokio::time::timeout(GATEWAY_FAILED, solve).await {
+                                Ok(outcome) => outcome,
+                                Err(_) => Err(work.take().and_then(Result::err).unwrap_or(
+                                    Error::Silent { limit: GATEWAY_FAILED },
+                                )),
+                            }
                         }
                     }
+                };
+                tokio::select! {
+                    biased;
+                    error = open.violated() => Err(error),
+                    outcome = ending => outcome,
                 }
             };
             let (idle, end) = match &outcome {

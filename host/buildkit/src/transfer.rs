@@ -6,21 +6,52 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use iechor_fsutil::{Filter, Kept, Offered, ReceiveError, ReceiveOptions, SendOptions};
+use iechor_fsutil::{Blame, Filter, Kept, Offered, ReceiveOptions, SendOptions};
 use tokio::sync::mpsc;
+use tonic::Status;
 
 use crate::error::with_causes;
-use crate::session::Failure;
+
+/// A failed transfer, with a message.
+pub(crate) enum Failure {
+    /// A failure on this side: a full disk, or a pipe that was closed.
+    Local(String),
+    /// The daemon gave up or disconnected; Solve returns the reason.
+    Remote(String),
+    /// The daemon did what the protocol forbids.
+    Violation(String),
+}
+
+impl Failure {
+    fn new(blame: Blame, error: &(dyn std::error::Error + 'static)) -> Self {
+        let words = with_causes(error);
+        match blame {
+            Blame::Here => Self::Local(words),
+            Blame::Peer => Self::Remote(words),
+            Blame::Violation => Self::Violation(words),
+        }
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Local(words) | Failure::Remote(words) | Failure::Violation(words) => {
+                Self::unknown(words)
+            }
+        }
+    }
+}
 
 /// Sends the files of a directory that `filter` selects, and calls `offered` when all of them have been
-/// offered. The error is a message for the daemon.
+/// offered.
 pub(crate) async fn send(
     directory: &Path,
     filter: Filter,
     incoming: impl Stream<Item = io::Result<Bytes>> + Send + Unpin,
     outgoing: mpsc::Sender<Bytes>,
     offered: impl FnOnce(Offered) + Send + 'static,
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     // The daemon counts and reports the received data.
     let progress = |_| ();
     iechor_fsutil::send_observed(
@@ -34,7 +65,7 @@ pub(crate) async fn send(
     )
     .await
     .map(drop)
-    .map_err(|error| with_causes(&error))
+    .map_err(|error| Failure::new(error.blame(), &error))
 }
 
 /// Writes received files into a directory, whose other files stay. Adds them to `kept`.
@@ -48,15 +79,7 @@ pub(crate) async fn receive(
     iechor_fsutil::receive_and_keep(directory, options, kept, incoming, outgoing)
         .await
         .map(drop)
-        .map_err(|error| {
-            let words = with_causes(&error);
-            match error {
-                ReceiveError::Sender { .. } | ReceiveError::Closed | ReceiveError::Stream(_) => {
-                    Failure::Remote(words)
-                }
-                _ => Failure::Local(words),
-            }
-        })
+        .map_err(|error| Failure::new(error.blame(), &error))
 }
 
 /// Removes the files of a directory that are not in `kept`. The error is a message.

@@ -22,6 +22,8 @@ mod component;
 mod disk;
 pub mod error;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod list;
 pub mod load;
 pub mod loaded;

@@ -3,16 +3,18 @@
 //! `tests/bench` runs this on the test machine's engine, beside docker buildx where it is there.
 //! Medians are what to quote: the figures of one run say little on a shared machine.
 
+mod process;
+
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iechor_sandbox::Sandbox;
 use iechor_sandbox::contract::Config;
 use iechor_testkit::{Answers, Stage};
+use process::{Figures, measure, run};
 
 /// Files of the context of many files, and the bytes of each.
 const FILES: usize = 50_000;
@@ -157,14 +159,6 @@ impl Program {
     }
 }
 
-/// What one run took.
-#[derive(Clone, Copy)]
-struct Figures {
-    wall: Duration,
-    cpu: Duration,
-    peak_kib: i64,
-}
-
 /// What `create --bootstrap` does with a driver, on an engine and a BuildKit in memory that answer
 /// at once: it is more than the sandbox, since the simulation counts too.
 fn boot_in_memory() -> Duration {
@@ -239,57 +233,6 @@ fn row(what: &str, who: &str, runs: usize, mut run: impl FnMut() -> Figures) -> 
     let peak = median(figures.iter().map(|f| f.peak_kib as f64 / 1024.0).collect());
     println!("{what:<34} {who:<14} {wall:>6.1} ms {cpu:>6.1} ms {peak:>5.1} MiB");
     Duration::from_secs_f64(wall / 1000.0)
-}
-
-/// Runs a command to its end, under the kernel's own accounting.
-#[expect(
-    clippy::zombie_processes,
-    reason = "wait4 waits for it, and says what it used"
-)]
-fn measure(command: &mut Command) -> Figures {
-    let start = Instant::now();
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .expect("the program starts");
-    let mut status = 0;
-    // SAFETY: both pointers are to values of this function; the child is ours and not waited for
-    // elsewhere.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        let waited = libc::wait4(child.id() as libc::pid_t, &mut status, 0, &mut usage);
-        assert_eq!(
-            waited,
-            child.id() as libc::pid_t,
-            "the child can be waited for"
-        );
-        usage
-    };
-    let wall = start.elapsed();
-    assert!(
-        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0,
-        "{command:?} failed"
-    );
-    let span = |time: libc::timeval| {
-        Duration::from_secs(time.tv_sec as u64) + Duration::from_micros(time.tv_usec as u64)
-    };
-    Figures {
-        wall,
-        cpu: span(usage.ru_utime) + span(usage.ru_stime),
-        peak_kib: usage.ru_maxrss,
-    }
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("the program starts");
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
 
 /// A file that no earlier one is equal to.

@@ -14,6 +14,8 @@ pub mod endpoint;
 mod engine;
 mod environment;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod known;
 mod log;
 pub mod model;

@@ -1,6 +1,7 @@
 //! The selection of the entries of a directory that are sent.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use crate::follow::{FollowError, follow, without_nested};
 use crate::pattern::{Pattern, PatternError, PatternMatcher};
@@ -9,15 +10,15 @@ use crate::pattern::{Pattern, PatternError, PatternMatcher};
 ///
 /// An entry is selected if it, or a directory above it, matches `include` (unless `include` is
 /// empty) and does not match `exclude`. The directories above a selected entry are selected as
-/// well.
+/// well. Patterns are bytes, as the names that they match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Patterns (see [`crate::pattern`]), one of which an entry has to match.
-    pub include: Vec<String>,
+    pub include: Vec<Vec<u8>>,
     /// Patterns that an entry must not match: the lines of a `.dockerignore`.
-    pub exclude: Vec<String>,
+    pub exclude: Vec<Vec<u8>>,
     /// Paths that become include patterns, together with the targets of the symlinks in them.
-    pub follow_paths: Vec<String>,
+    pub follow_paths: Vec<Vec<u8>>,
 }
 
 /// An invalid filter.
@@ -37,34 +38,30 @@ pub enum FilterError {
 }
 
 impl Filter {
-    /// Compiles the patterns and follows the paths below `root`.
-    pub(crate) fn compile(&self, root: &Path) -> Result<CompiledFilter, FilterError> {
-        let mut include: Vec<Vec<u8>> = self
-            .include
-            .iter()
-            .map(|pattern| pattern.clone().into_bytes())
-            .collect();
+    /// Compiles the patterns and follows the paths below `root`. Follows no further paths if `stop`
+    /// becomes true.
+    pub(crate) fn compile(
+        &self,
+        root: &Path,
+        stop: &AtomicBool,
+    ) -> Result<CompiledFilter, FilterError> {
+        let mut include = self.include.clone();
         if !self.follow_paths.is_empty()
-            && let Some(targets) = follow(root, &self.follow_paths)?
+            && let Some(targets) = follow(root, &self.follow_paths, stop)?
         {
             include.extend(targets);
             include = without_nested(include).unwrap_or_default();
         }
         let wrong = |list| move |source| FilterError::Pattern { list, source };
-        let compile = |patterns: Vec<Vec<u8>>| -> Result<_, PatternError> {
+        let compile = |patterns: &[Vec<u8>]| -> Result<_, PatternError> {
             if patterns.is_empty() {
                 Ok(None)
             } else {
                 PatternMatcher::new(patterns).map(Some)
             }
         };
-        let include = compile(include).map_err(wrong("include"))?;
-        let exclude = self
-            .exclude
-            .iter()
-            .map(|pattern| pattern.clone().into_bytes())
-            .collect();
-        let exclude = compile(exclude).map_err(wrong("exclude"))?;
+        let include = compile(&include).map_err(wrong("include"))?;
+        let exclude = compile(&self.exclude).map_err(wrong("exclude"))?;
         Ok(CompiledFilter {
             include_prefixes: prefixes(include.as_ref(), |pattern| !pattern.is_exclusion()),
             exception_prefixes: prefixes(exclude.as_ref(), Pattern::is_exclusion),

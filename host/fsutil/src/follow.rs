@@ -5,11 +5,12 @@
 //! of the context were the root of the file system, so none leads out of it. The rules are those of
 //! `followlinks.go` of fsutil.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::glob;
 use crate::name::{clean, join, split};
@@ -24,15 +25,40 @@ pub struct FollowError {
     pub source: io::Error,
 }
 
+/// Maximum number of symlinks that are followed for one path, as in BuildKit. The kernel follows 40.
+const LINKS_IN_A_PATH: u16 = 255;
+
+/// Maximum number of paths that the followed paths of one filter can lead to. Wildcards multiply them
+/// at each link.
+const MOST_PATHS: usize = 1 << 18;
+
 /// Returns the include patterns for paths: sorted, none below another; `None` if one of them is the
-/// root itself, so that nothing is filtered.
-pub(crate) fn follow(root: &Path, paths: &[String]) -> Result<Option<Vec<Vec<u8>>>, FollowError> {
+/// root itself, so that nothing is filtered. Returns early if `stop` becomes true.
+pub(crate) fn follow(
+    root: &Path,
+    paths: &[Vec<u8>],
+    stop: &AtomicBool,
+) -> Result<Option<Vec<Vec<u8>>>, FollowError> {
+    follow_to(MOST_PATHS, root, paths, stop)
+}
+
+fn follow_to(
+    most_paths: usize,
+    root: &Path,
+    paths: &[Vec<u8>],
+    stop: &AtomicBool,
+) -> Result<Option<Vec<Vec<u8>>>, FollowError> {
     let mut resolver = Resolver {
         root,
+        most_paths,
+        stop,
         resolved: BTreeSet::new(),
+        seen: HashSet::new(),
+        waiting: Vec::new(),
     };
     for path in paths {
-        resolver.add(path.as_bytes())?;
+        resolver.add(join(b".", path), 0);
+        resolver.resolve()?;
     }
     Ok(without_nested(resolver.resolved))
 }
@@ -58,34 +84,63 @@ pub(crate) fn without_nested(paths: impl IntoIterator<Item = Vec<u8>>) -> Option
 
 struct Resolver<'a> {
     root: &'a Path,
+    most_paths: usize,
+    stop: &'a AtomicBool,
+    /// Links, and what is at the end of the paths.
     resolved: BTreeSet<Vec<u8>>,
+    /// Paths that are or were waiting. A path is resolved only once, so loops of links end.
+    seen: HashSet<Vec<u8>>,
+    /// Paths that are yet to be resolved, with the number of links that led to each.
+    waiting: Vec<(Vec<u8>, u16)>,
 }
 
 impl Resolver<'_> {
-    /// A link is resolved only once, so loops of links end.
-    fn add(&mut self, path: &[u8]) -> Result<(), FollowError> {
-        let path = join(b".", path);
-        let mut rest: &[u8] = &path;
-        let mut current = b".".to_vec();
-        loop {
-            let (first, behind) = match rest.iter().position(|byte| *byte == b'/') {
-                Some(slash) => (&rest[..slash], &rest[slash + 1..]),
-                None => (rest, &b""[..]),
-            };
-            current = join(&current, first);
-            let targets = self.targets(&current, true)?;
-            let is_last = behind.is_empty() || !targets.is_empty();
-            if is_last && !self.resolved.insert(current.clone()) {
-                return Ok(());
-            }
-            for target in &targets {
-                self.add(&join(target, behind))?;
-            }
-            if is_last {
-                return Ok(());
-            }
-            rest = behind;
+    fn add(&mut self, path: Vec<u8>, links: u16) {
+        if links <= LINKS_IN_A_PATH && self.seen.insert(path.clone()) {
+            self.waiting.push((path, links));
         }
+    }
+
+    /// Resolves the waiting paths, and those that they lead to. A list, because a chain of links can be
+    /// too long for recursion.
+    ///
+    /// BuildKit's client resolves every link only once. Of two paths through the same link, it sends
+    /// the target of the first only.
+    fn resolve(&mut self) -> Result<(), FollowError> {
+        while let Some((path, links)) = self.waiting.pop() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if self.seen.len() > self.most_paths {
+                return Err(FollowError {
+                    path: self.root.join(OsStr::from_bytes(&path)),
+                    source: io::Error::other(format!(
+                        "symlinks lead to more than {} paths",
+                        self.most_paths
+                    )),
+                });
+            }
+            let mut current = b".".to_vec();
+            let mut rest = &path[..];
+            loop {
+                let (first, behind) = match rest.iter().position(|byte| *byte == b'/') {
+                    Some(slash) => (&rest[..slash], &rest[slash + 1..]),
+                    None => (rest, &b""[..]),
+                };
+                current = join(&current, first);
+                let targets = self.targets(&current, true)?;
+                if behind.is_empty() || !targets.is_empty() {
+                    for target in targets {
+                        let target = join(b".", &join(&target, behind));
+                        self.add(target, links + 1);
+                    }
+                    self.resolved.insert(current);
+                    break;
+                }
+                rest = behind;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the target of a path that is a link. For a path that ends in a wildcard, returns the
@@ -172,140 +227,4 @@ fn has_wildcards(name: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    enum Make {
-        Dir(&'static str),
-        File(&'static str),
-        Link(&'static str, &'static str),
-    }
-    use Make::{Dir, File, Link};
-
-    fn tree(makes: &[Make]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for make in makes {
-            match make {
-                Dir(path) => std::fs::create_dir(root.path().join(path)).unwrap(),
-                File(path) => std::fs::write(root.path().join(path), "").unwrap(),
-                Link(target, path) => symlink(target, root.path().join(path)).unwrap(),
-            }
-        }
-        root
-    }
-
-    fn check(makes: &[Make], paths: &[&str], expected: Option<&[&str]>) {
-        let root = tree(makes);
-        let paths: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
-        let found = follow(root.path(), &paths).unwrap();
-        let found: Option<Vec<String>> = found.map(|found| {
-            found
-                .into_iter()
-                .map(|path| String::from_utf8(path).unwrap())
-                .collect()
-        });
-        let expected: Option<Vec<String>> =
-            expected.map(|expected| expected.iter().map(|path| path.to_string()).collect());
-        assert_eq!(found, expected, "{paths:?}");
-    }
-
-    #[test]
-    fn links_and_what_they_point_to() {
-        let makes = [
-            Dir("dir"),
-            File("dir/foo"),
-            Link("foo", "dir/l1"),
-            Link("dir/l1", "l2"),
-            File("bar"),
-            File("baz"),
-        ];
-        check(
-            &makes,
-            &["l2", "bar"],
-            Some(&["bar", "dir/foo", "dir/l1", "l2"]),
-        );
-    }
-
-    #[test]
-    fn loops_end() {
-        let makes = [Link("l1", "l1"), Link("l2", "l3"), Link("l3", "l2")];
-        check(&makes, &["l1", "l3"], Some(&["l1", "l2", "l3"]));
-    }
-
-    #[test]
-    fn absolute_links_stay_inside() {
-        for up in ["../", "../../../"] {
-            let makes = [
-                Dir("dir"),
-                Link("/foo/bar/baz", "dir/l1"),
-                Dir("foo"),
-                Link(up, "foo/bar"),
-                File("baz"),
-            ];
-            check(&makes, &["dir/l1"], Some(&["baz", "dir/l1", "foo/bar"]));
-        }
-    }
-
-    #[test]
-    fn missing_paths_are_kept() {
-        check(
-            &[],
-            &["foo/bar/baz", "bar/baz"],
-            Some(&["bar/baz", "foo/bar/baz"]),
-        );
-        check(&[], &["f*/foo/t*"], Some(&["f*/foo/t*"]));
-        check(&[File("file")], &["file/x/y"], Some(&["file/x/y"]));
-        check(&[], &["../x", "/y"], Some(&["../x", "y"]));
-    }
-
-    #[test]
-    fn the_root_is_everything() {
-        check(&[], &["."], None);
-        check(&[], &["", "x"], None);
-        check(&[Link("/", "l")], &["l", "foo"], None);
-    }
-
-    #[test]
-    fn paths_below_others_are_dropped() {
-        check(&[], &["foo/bar/baz", "foo/bar"], Some(&["foo/bar"]));
-        let makes = [
-            Dir("dir"),
-            Link("/foo", "dir/l1"),
-            Dir("foo"),
-            File("foo/bar"),
-        ];
-        check(&makes, &["dir/l1", "foo/bar"], Some(&["dir/l1", "foo"]));
-    }
-
-    #[test]
-    fn a_link_on_the_way() {
-        let makes = [Dir("dir"), File("dir/foo"), Link("dir", "l")];
-        check(&makes, &["l/foo"], Some(&["dir/foo", "l"]));
-    }
-
-    #[test]
-    fn wildcards() {
-        let makes = || {
-            [
-                Dir("dir"),
-                Dir("foo"),
-                Link("/foo/bar1", "dir/l1"),
-                Link("/foo/bar2", "dir/l2"),
-                Link("/foo/bar3", "dir/anotherlink"),
-                Link("../baz", "foo/bar2"),
-                File("foo/bar1"),
-                File("foo/bar3"),
-                File("baz"),
-            ]
-        };
-        check(
-            &makes(),
-            &["dir/l*"],
-            Some(&["baz", "dir/l*", "foo/bar1", "foo/bar2"]),
-        );
-        check(&makes(), &["dir"], Some(&["dir"]));
-        check(&makes(), &["dir", "dir/*link"], Some(&["dir", "foo/bar3"]));
-    }
-}
+mod tests;

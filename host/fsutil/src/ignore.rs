@@ -3,7 +3,7 @@
 //! A build does not need this: the frontend reads the file and sends its patterns. It explains why a file
 //! is not part of a context.
 
-use crate::name::{clean, shown};
+use crate::name::{clean, shown, trim};
 use crate::pattern::{PatternError, PatternMatcher};
 
 /// The patterns of an ignore file, in their order.
@@ -33,7 +33,7 @@ impl IgnoreFile {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let (mut patterns, mut lines) = (Vec::new(), Vec::new());
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let text = line.trim_ascii();
+            let text = trim(line);
             if line.starts_with(b"#") || text.is_empty() {
                 continue;
             }
@@ -72,7 +72,7 @@ impl IgnoreFile {
 /// Returns the pattern of a line, relative to the context.
 fn pattern(text: &[u8]) -> Vec<u8> {
     let (exception, rest) = match text.strip_prefix(b"!") {
-        Some(rest) => (&b"!"[..], rest.trim_ascii()),
+        Some(rest) => (&b"!"[..], trim(rest)),
         None => (&b""[..], text),
     };
     let cleaned = match rest {
@@ -90,6 +90,37 @@ fn pattern(text: &[u8]) -> Vec<u8> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_those_of_go() {
+        for (contents, expected) in [
+            ("", &[][..]),
+            ("\n\n \n", &[]),
+            ("a\r\nb\r\n", &["a", "b"]),
+            ("  a\t\u{b}\n", &["a"]),
+            ("# comment\na # no comment", &["a # no comment"]),
+            (" # no comment", &["# no comment"]),
+            ("\u{feff}a\n\u{feff}b", &["a", "\u{feff}b"]),
+            ("\u{feff}# comment", &[]),
+            ("//a//b/", &["a/b"]),
+            ("./a/../b/", &["b"]),
+            ("../a", &["../a"]),
+            ("! /a/b", &["a/b"]),
+            ("!!a", &["!a"]),
+            ("a b", &["a b"]),
+            ("**/", &["**"]),
+            ("\\#a", &["\\#a"]),
+        ] {
+            let file = IgnoreFile::parse(contents.as_bytes()).unwrap();
+            let patterns = file.matcher.patterns().iter();
+            let found: Vec<_> = patterns.map(|pattern| shown(pattern.text())).collect();
+            assert_eq!(found, expected, "{contents:?}");
+        }
+        for contents in ["!", "! ", "a\n!\n"] {
+            let error = IgnoreFile::parse(contents.as_bytes()).unwrap_err();
+            assert_eq!(error, PatternError::NothingExcluded);
+        }
+    }
 
     #[test]
     fn the_deciding_line_is_found() {

@@ -15,6 +15,8 @@
 mod beneath;
 mod filter;
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod glob;
 mod name;
 mod peer;
@@ -31,8 +33,9 @@ pub mod wire;
 
 pub use filter::{Filter, FilterError};
 pub use follow::FollowError;
+pub use peer::Blame;
 pub use receive::{
-    Kept, ReceiveError, ReceiveOptions, Received, RemoveError, receive, receive_and_keep,
+    Kept, Limits, ReceiveError, ReceiveOptions, Received, RemoveError, receive, receive_and_keep,
 };
 pub use send::{Progress, SendError, SendOptions, Sent, send, send_observed};
 pub use sizes::{DirectorySize, Offered};

@@ -4,14 +4,18 @@
 //! sides: a client with other rules would send another context. They are Go's `filepath.Match` with
 //! `**` and a leading `!` for exceptions. The last pattern that matches decides.
 
+mod expression;
 mod translate;
 
 use std::borrow::Cow;
 
-use regex::Regex;
+use expression::Expression;
 
 use crate::glob;
-use crate::name::{clean, shown};
+use crate::name::{clean, shown, trim};
+
+/// Maximum length of a pattern, in bytes: four times that of a path.
+const LONGEST: usize = 16 << 10;
 
 /// An invalid pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +29,12 @@ pub enum PatternError {
     Syntax {
         /// The pattern, cleaned and without its `!`.
         pattern: String,
+    },
+    /// The pattern is longer than any path.
+    #[error("a pattern of {length} bytes is longer than {} bytes", LONGEST)]
+    Long {
+        /// Length of the pattern, in bytes.
+        length: usize,
     },
     /// The syntax is valid, but the regular expression of the pattern is not. As in Go, this shows
     /// only when a path is matched, and only if the pattern can affect the result.
@@ -54,7 +64,7 @@ enum Kind {
     Prefix,
     /// The pattern begins with `**`: the path ends with the part after it.
     Suffix,
-    Regex(Regex),
+    Expression(Expression),
     /// The regular expression is invalid, for this reason.
     Broken(String),
 }
@@ -80,7 +90,7 @@ impl Pattern {
                 // `**/foo` matches `foo` as well.
                 Ok(path.bytes.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path.bytes))
             }
-            Kind::Regex(regex) => Ok(regex.is_match(&path.text())),
+            Kind::Expression(expression) => Ok(expression.matches(&path.text())),
             Kind::Broken(reason) => Err(PatternError::Unmatchable {
                 pattern: shown(&self.text),
                 reason: reason.clone(),
@@ -141,7 +151,7 @@ impl PatternMatcher {
     ///
     /// # Errors
     ///
-    /// [`PatternError::NothingExcluded`] and [`PatternError::Syntax`].
+    /// [`PatternError::NothingExcluded`], [`PatternError::Long`] and [`PatternError::Syntax`].
     pub fn new<P: AsRef<[u8]>>(
         patterns: impl IntoIterator<Item = P>,
     ) -> Result<Self, PatternError> {
@@ -150,6 +160,10 @@ impl PatternMatcher {
             let pattern = trim(pattern.as_ref());
             if pattern.is_empty() {
                 continue;
+            }
+            if pattern.len() > LONGEST {
+                let length = pattern.len();
+                return Err(PatternError::Long { length });
             }
             let mut text = clean(pattern);
             let exclusion = text[0] == b'!';
@@ -244,13 +258,6 @@ fn matches_either(
         }
     }
     Ok(false)
-}
-
-fn trim(pattern: &[u8]) -> &[u8] {
-    match std::str::from_utf8(pattern) {
-        Ok(text) => text.trim().as_bytes(),
-        Err(_) => pattern.trim_ascii(),
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,17 @@ use tokio::sync::mpsc;
 use crate::name::shown;
 use crate::wire::{self, Packet, PacketKind};
 
+/// The side that caused the failure of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// This side: for example, a file cannot be read or written, or something exceeds its bounds.
+    Here,
+    /// The other side failed or disconnected.
+    Peer,
+    /// The other side did what the protocol forbids. It is faulty or hostile.
+    Violation,
+}
+
 /// Sends an ERR. Drops all packets that arrive meanwhile, so that a peer which only writes gets to
 /// reading. Stops when the peer is gone.
 pub(crate) async fn report(

@@ -6,10 +6,12 @@
 //!
 //! One blocking thread does all work on the file system, in the order of arrival.
 
+mod attributes;
 mod disk;
 mod kept;
 mod order;
 mod place;
+mod properties;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,8 +21,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc;
 
+use crate::peer::{self, Blame};
 use crate::table::TableFull;
-use crate::{peer, wire};
+use crate::wire;
 use disk::{Disk, Reply};
 pub use kept::{Kept, RemoveError};
 pub use order::OrderError;
@@ -35,10 +38,34 @@ const FRAMES: usize = 32 * 1024;
 /// Options for writing entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiveOptions {
+    /// Bounds on the data that is kept in memory.
+    pub limits: Limits,
     /// Whether to remove a directory with all its contents if another kind of entry replaces it, as
     /// BuildKit's clients do. Otherwise this is an error unless the directory is empty. Default:
     /// false.
     pub replace_directories: bool,
+}
+
+/// Bounds on the data that is kept in memory until the end of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Maximum number of entries. Default: 2^23.
+    pub entries: u32,
+    /// Maximum size of all their names together, in bytes. Default: 512 MiB.
+    pub names: u32,
+    /// Maximum size of the extended attributes of directories and of incomplete files together, in
+    /// bytes. Default: 256 MiB.
+    pub attributes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entries: 1 << 23,
+            names: 512 << 20,
+            attributes: 256 << 20,
+        }
+    }
 }
 
 /// The amount of received data.
@@ -110,6 +137,42 @@ pub enum ReceiveError {
     /// There are too many entries to keep their names. The sender was informed.
     #[error(transparent)]
     TooManyEntries(#[from] TableFull),
+    /// There are too many extended attributes to keep them. The sender was informed.
+    #[error(
+        "cannot add `{path}`: the sender offered more than {limit} bytes of extended attributes"
+    )]
+    TooManyAttributes {
+        /// Path of the entry, relative to the destination.
+        path: String,
+        /// Maximum size of all attributes that are kept, in bytes.
+        limit: usize,
+    },
+    /// A file has a negative size. The sender was informed.
+    #[error("the sender offered `{path}` with the invalid size {size}")]
+    InvalidSize {
+        /// Path of the entry, relative to the destination.
+        path: String,
+        /// Size as it was sent.
+        size: i64,
+    },
+    /// The content of a file is longer than its size. The sender was informed.
+    #[error("the sender sent more than the {size} bytes of `{path}`")]
+    TooLong {
+        /// Path of the entry, relative to the destination.
+        path: String,
+        /// Size that the sender offered, in bytes.
+        size: u64,
+    },
+    /// The content of a file is shorter than its size. The sender was informed.
+    #[error("the sender sent only {received} of the {size} bytes of `{path}`")]
+    TooShort {
+        /// Path of the entry, relative to the destination.
+        path: String,
+        /// Size that the sender offered, in bytes.
+        size: u64,
+        /// Size of the received content, in bytes.
+        received: u64,
+    },
     /// The sender sent content of a file that was not requested or was complete. It was informed.
     #[error("the sender sent content for invalid file id {id}")]
     InvalidContent {
@@ -144,9 +207,32 @@ pub enum ReceiveError {
 }
 
 impl ReceiveError {
+    /// Returns which side caused the failure.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Destination { .. }
+            | Self::UnknownType { .. }
+            | Self::DirectoryInTheWay { .. }
+            | Self::Device { .. }
+            | Self::Entry { .. }
+            | Self::TooManyEntries(_)
+            | Self::TooManyAttributes { .. }
+            | Self::Thread => Blame::Here,
+            Self::Sender { .. } | Self::Closed | Self::Stream(_) => Blame::Peer,
+            Self::Order(_)
+            | Self::UnknownLinkTarget { .. }
+            | Self::InvalidSize { .. }
+            | Self::TooLong { .. }
+            | Self::TooShort { .. }
+            | Self::InvalidContent { .. }
+            | Self::UnexpectedPacket { .. }
+            | Self::MalformedPacket(_) => Blame::Violation,
+        }
+    }
+
     /// Returns whether the sender has yet to be informed, and listens.
     fn is_news(&self) -> bool {
-        !matches!(self, Self::Sender { .. } | Self::Closed | Self::Stream(_))
+        self.blame() != Blame::Peer
     }
 }
 
@@ -158,7 +244,8 @@ impl ReceiveError {
 ///
 /// All files belong to the current user. Modes, times, symlinks, hard links, devices and pipes are
 /// created as they were sent; extended attributes that cannot be set are left out. Modes and times
-/// of directories are set at the end.
+/// of directories are set at the end. Unless the user is root, only directories get the bits to set
+/// the user or group ID.
 ///
 /// Must be called in a Tokio runtime. Dropping the future stops its thread, which removes
 /// incomplete files.

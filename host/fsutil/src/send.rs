@@ -24,12 +24,13 @@ use prost::Message;
 use tokio::sync::mpsc;
 
 use crate::filter::Filter;
+use crate::mode;
 use crate::name::shown;
+use crate::peer::{self, Blame};
 use crate::sizes::{Offered, Sizes};
 use crate::table::{PathTable, TableFull};
 use crate::walk::{self, WalkError, WalkOptions};
 use crate::wire::{self, Packet, PacketKind};
-use crate::{mode, peer};
 use batch::{Batch, Batcher, Event};
 
 /// Maximum number of files that are read at the same time.
@@ -125,9 +126,22 @@ pub enum SendError {
 }
 
 impl SendError {
+    /// Returns which side caused the failure.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Walk(_) | Self::Read { .. } | Self::TooManyEntries(_) | Self::Thread => {
+                Blame::Here
+            }
+            Self::Receiver { .. } | Self::Closed | Self::Stream(_) => Blame::Peer,
+            Self::InvalidRequest { .. }
+            | Self::UnexpectedPacket { .. }
+            | Self::MalformedPacket(_) => Blame::Violation,
+        }
+    }
+
     /// Returns whether the receiver has yet to be informed, and listens.
     fn is_news(&self) -> bool {
-        !matches!(self, Self::Receiver { .. } | Self::Closed | Self::Stream(_))
+        self.blame() != Blame::Peer
     }
 }
 

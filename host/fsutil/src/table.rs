@@ -9,14 +9,18 @@ const ROOT: u32 = REQUESTABLE - 1;
 
 /// The table cannot number or store another entry.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot add `{name}`: the directory has too many entries")]
+#[error("cannot add `{name}`: a transfer has at most {limit} {things}")]
 pub struct TableFull {
     name: String,
+    limit: u32,
+    things: &'static str,
 }
 
 /// The entries by number. An entry needs its name and eight bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PathTable {
+    most_entries: u32,
+    most_names: u32,
     names: Vec<u8>,
     /// End of the name of each entry in `names`. It begins at the end of the name before.
     ends: Vec<u32>,
@@ -24,7 +28,24 @@ pub(crate) struct PathTable {
     parents: Vec<u32>,
 }
 
+impl Default for PathTable {
+    fn default() -> Self {
+        Self::new(ROOT, u32::MAX)
+    }
+}
+
 impl PathTable {
+    /// Creates a table with space for a number of entries, and for names of a number of bytes.
+    pub(crate) fn new(most_entries: u32, most_names: u32) -> Self {
+        Self {
+            most_entries: most_entries.min(ROOT),
+            most_names,
+            names: Vec::new(),
+            ends: Vec::new(),
+            parents: Vec::new(),
+        }
+    }
+
     /// Adds the next entry and returns its number.
     pub(crate) fn push(
         &mut self,
@@ -32,12 +53,19 @@ impl PathTable {
         name: &[u8],
         requestable: bool,
     ) -> Result<u32, TableFull> {
-        let full = || TableFull { name: shown(name) };
+        let full = |limit, things| TableFull {
+            name: shown(name),
+            limit,
+            things,
+        };
         let id = u32::try_from(self.ends.len())
             .ok()
-            .filter(|id| *id < ROOT)
-            .ok_or_else(full)?;
-        let end = u32::try_from(self.names.len() + name.len()).map_err(|_| full())?;
+            .filter(|id| *id < self.most_entries)
+            .ok_or_else(|| full(self.most_entries, "entries"))?;
+        let end = u32::try_from(self.names.len() + name.len())
+            .ok()
+            .filter(|end| *end <= self.most_names)
+            .ok_or_else(|| full(self.most_names, "bytes of names"))?;
         self.names.extend_from_slice(name);
         self.ends.push(end);
         let flag = if requestable { REQUESTABLE } else { 0 };

@@ -7,23 +7,24 @@
 
 mod directory;
 mod emit;
+mod error;
 mod matching;
 
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, OFlags, Stat, fstat, statat};
 
 use crate::beneath;
-use crate::filter::{CompiledFilter, Filter, FilterError};
+use crate::filter::{CompiledFilter, Filter};
 use crate::follow::is_missing;
-use crate::pattern::PatternError;
 use crate::wire::StatRef;
 use directory::{Kind, Listing};
 use emit::{Emit, Emitted, Place};
+pub use error::WalkError;
 use matching::MatchStack;
 
 /// Maximum number of directories above the current one that stay open. In deeper trees, directories
@@ -60,41 +61,6 @@ pub struct Entry<'a> {
     pub name: &'a [u8],
     /// Properties of the file.
     pub stat: StatRef<'a>,
-}
-
-/// A failed walk.
-#[derive(Debug, thiserror::Error)]
-pub enum WalkError {
-    /// The root cannot be opened: it does not exist, is not a directory, or is not readable.
-    #[error("cannot open directory `{}`", path.display())]
-    Root {
-        /// Path of the root.
-        path: PathBuf,
-        /// Reason of the failure.
-        source: io::Error,
-    },
-    /// The filter is invalid.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
-    /// A pattern turned out to be invalid when a path was matched.
-    #[error(transparent)]
-    Pattern(#[from] PatternError),
-    /// A selected entry cannot be read. The filter could exclude it.
-    #[error("cannot {action} `{path}`")]
-    Entry {
-        /// Operation that failed.
-        action: &'static str,
-        /// Path of the entry, relative to the root.
-        path: String,
-        /// Reason of the failure.
-        source: io::Error,
-    },
-    /// There are more entries than can be numbered.
-    #[error("`{path}` is beyond the {} entries that a transfer can have", u32::MAX)]
-    TooManyEntries {
-        /// First entry without a number, relative to the root.
-        path: String,
-    },
 }
 
 /// Walks `root` (a symlink is resolved) and calls `visit` for every entry that `filter` selects.
@@ -136,7 +102,7 @@ pub(crate) fn walk_opened(
     stop: &AtomicBool,
     visit: impl FnMut(&Entry<'_>) -> ControlFlow<()>,
 ) -> Result<(), WalkError> {
-    let filter = filter.compile(path)?;
+    let filter = filter.compile(path, stop)?;
     let mut walk = Walk {
         root,
         filter: &filter,
@@ -256,8 +222,13 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Walk<'_, V> {
                     return Ok(ControlFlow::Continue(()));
                 };
                 is_directory = is_directory_mode(&stat);
-                if self.parents()?.is_break() {
-                    return Ok(ControlFlow::Break(()));
+                match self.parents() {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
+                    Err(WalkError::Entry { source, .. }) if is_gone(&source) => {
+                        return Ok(ControlFlow::Continue(()));
+                    }
+                    Err(error) => return Err(error),
                 }
                 let parent = self.levels.last().and_then(|level| level.id);
                 let directory = directory_of(&mut self.levels, self.root, &self.emit)
@@ -329,6 +300,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Walk<'_, V> {
                 name_start,
                 ..
             } = self.levels[index];
+            let is_closed = self.levels[index].directory.is_none();
             let directory = open_level(&mut self.levels, index, self.root, &self.emit)
                 .map_err(|error| self.emit.error("reopen a directory above", error))?;
             let stat = fstat(directory)
@@ -344,6 +316,9 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Walk<'_, V> {
                 // The directory is open, so only its extended attributes can vanish.
                 Emitted::Vanished => {}
                 Emitted::Last => return Ok(ControlFlow::Break(())),
+            }
+            if is_closed {
+                self.levels[index].directory = None;
             }
         }
         Ok(ControlFlow::Continue(()))

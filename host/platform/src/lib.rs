@@ -3,6 +3,9 @@
 //! [`Platform`] is parsed from text such as `linux/arm/v7` or `windows(10.0.17763)/amd64`, normalised,
 //! and formatted by `Display`. All other crates use this type.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 use std::fmt;
 use std::str::FromStr;
 

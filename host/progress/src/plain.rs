@@ -5,12 +5,14 @@
 //! at a time. The reports of others wait until that vertex ends, has printed for long, or another
 //! one has waited for ten seconds.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use iechor_text::RESET;
 use iechor_values::size;
 
+use crate::errors;
 use crate::trace::{MOST_VERTEXES, Shown, Status, Trace};
 use crate::units;
 
@@ -26,6 +28,9 @@ const STATUS_STEP: f64 = 0.05;
 /// Length at which long names are cut, if they are cut.
 const NAME_LIMIT: usize = 72;
 
+/// The last printed amount and time of each status, by its identifier.
+type Printed = HashMap<String, (i64, SystemTime)>;
+
 /// Prints vertexes to a text.
 #[derive(Debug, Default)]
 pub(crate) struct Plain {
@@ -40,6 +45,9 @@ pub(crate) struct Plain {
     count: usize,
     /// Whether the note that not everything is shown was printed.
     said_cut: bool,
+    /// Last printed values of each status: its amount and its time. As in BuildKit, statuses with the same
+    /// identifier count as one, also those of several vertexes.
+    printed: Printed,
 }
 
 /// The amount of output of a vertex.
@@ -205,7 +213,9 @@ impl Plain {
         }
         self.open = Some(index);
 
-        let ended = trace.change(index, |shown| print_news(shown, number, out));
+        let ended = trace.change(index, |shown| {
+            print_news(shown, number, &mut self.printed, out)
+        });
         if ended {
             self.open = None;
             trace.change(index, |shown| close(shown, number, out));
@@ -214,9 +224,9 @@ impl Plain {
 }
 
 /// Prints all news of a vertex and returns whether it has ended.
-fn print_news(shown: &mut Shown, number: usize, out: &mut String) -> bool {
+fn print_news(shown: &mut Shown, number: usize, printed: &mut Printed, out: &mut String) -> bool {
     let mut works = false;
-    let changed = |status: &Status| status.changed && status_is_due(status);
+    let changed = |status: &Status| status.changed && status_is_due(status, printed);
     if shown.printed_of_first > 0
         && (!shown.warnings.is_empty() || shown.statuses.iter().any(changed))
     {
@@ -225,8 +235,13 @@ fn print_news(shown: &mut Shown, number: usize, out: &mut String) -> bool {
         shown.printed_of_first = 0;
     }
     for status in &mut shown.statuses {
-        if std::mem::take(&mut status.changed) && status_is_due(status) {
+        if std::mem::take(&mut status.changed) && status_is_due(status, printed) {
             works |= status.newest.completed.is_none();
+            let newest = (status.newest.current, status.newest.timestamp);
+            match printed.get_mut(&status.id) {
+                Some(printed) => *printed = newest,
+                None => drop(printed.insert(status.id.clone(), newest)),
+            }
             print_status(status, number, out);
         }
     }
@@ -280,8 +295,8 @@ fn leave(shown: &mut Shown, out: &mut String) {
     line(out, format_args!("#{} ...", shown.number.unwrap_or(0)));
 }
 
-fn status_is_due(status: &Status) -> bool {
-    let Some((current, timestamp)) = status.printed else {
+fn status_is_due(status: &Status, printed: &Printed) -> bool {
+    let Some(&(current, timestamp)) = printed.get(&status.id) else {
         return true;
     };
     let newest = &status.newest;
@@ -295,9 +310,8 @@ fn status_is_due(status: &Status) -> bool {
         || units::seconds_between(timestamp, newest.timestamp) >= STATUS_PAUSE
 }
 
-fn print_status(status: &mut Status, number: usize, out: &mut String) {
+fn print_status(status: &Status, number: usize, out: &mut String) {
     let newest = &status.newest;
-    status.printed = Some((newest.current, newest.timestamp));
     let mut text = format!("#{number} {}", status.shown_id);
     if newest.total != 0 {
         let (current, total) = (size::decimal(newest.current), size::decimal(newest.total));
@@ -341,18 +355,18 @@ pub(crate) fn print_errors(trace: &Trace, out: &mut String) {
         if shown.error.is_empty() || shown.is_cancelled() {
             continue;
         }
-        line(out, format_args!("------\n > {}:", shown.name));
-        let recent = shown.recent_lines();
-        let open = shown.last_line_is_open && shown.sanitizer.colour_is_open();
-        for (position, text) in recent.iter().enumerate() {
-            let reset = if open && position + 1 == recent.len() {
-                RESET
-            } else {
-                ""
-            };
-            line(out, format_args!("{text}{reset}"));
+        let mut recent: Vec<String> = shown
+            .recent_lines()
+            .iter()
+            .map(|line| (*line).into())
+            .collect();
+        if let Some(last) = recent.last_mut()
+            && shown.last_line_is_open
+            && shown.sanitizer.colour_is_open()
+        {
+            last.push_str(RESET);
         }
-        line(out, format_args!("------"));
+        errors::print(out, &shown.name, recent.iter().map(String::as_str));
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use iechor_buildkit::status::{SolveStatus, Vertex, VertexStatus, VertexWarning};
-use iechor_text::{clean_block, clean_line};
+use iechor_text::{clean, clean_block, clean_line};
 
 use shown::{Group, Member};
 pub(crate) use shown::{Shown, Status};
@@ -316,14 +316,14 @@ impl Trace {
             // A status that has not started is not shown.
             None if status.started.is_none() => {}
             None if self.shown[index].statuses.len() < MOST_STATUSES
-                && self.admit(PART + 2 * status.id.len()) =>
+                // The third copy is the one of the plain format.
+                && self.admit(PART + 3 * status.id.len()) =>
             {
                 self.shown[index].statuses.push(Status {
                     id: status.id.clone(),
-                    shown_id: clean_line(&status.id, LINE).trim_end().to_owned(),
+                    shown_id: one_line(&status.id, LINE),
                     newest,
                     changed: true,
-                    printed: None,
                 });
             }
             None => {
@@ -333,6 +333,16 @@ impl Trace {
         }
         self.shown[index].event(now);
         self.updated.insert(index);
+    }
+
+    /// Returns the vertex with a digest.
+    pub(crate) fn index(&self, digest: &str) -> Option<usize> {
+        self.by_digest.get(digest).copied()
+    }
+
+    /// Takes the complete lines and the warnings of a vertex that wait to be printed.
+    pub(crate) fn take_waiting(&mut self, index: usize) -> (Vec<String>, Vec<String>) {
+        self.change(index, Shown::take_waiting)
     }
 
     fn warning(&mut self, warning: &VertexWarning, now: Duration) {
@@ -360,7 +370,12 @@ fn set(indexes: &mut BTreeSet<usize>, index: usize, is_in: bool) {
 
 /// Returns a name as one line.
 fn name(text: &str) -> String {
-    clean_line(text, NAME).trim_end().to_owned()
+    one_line(text, NAME)
+}
+
+/// Returns a text as one line. Tabs stay: the lines of an instruction are often indented with them.
+fn one_line(text: &str, most: usize) -> String {
+    clean(text, most).replace('\n', " ")
 }
 
 /// Returns an error, none of whose further lines looks like a line of the printer.

@@ -22,6 +22,9 @@ const REPORT: usize = 500;
 /// The sender of a command's status.
 pub type StatusSender = mpsc::Sender<SolveStatus>;
 
+/// The receiver of a command's status.
+pub type StatusReceiver = mpsc::Receiver<SolveStatus>;
+
 /// A standard stream that output is shown of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
@@ -42,11 +45,11 @@ pub struct Vertex {
     waiting: Arc<AtomicUsize>,
 }
 
-/// The task that passes the reports of a [`Vertex`] on.
-pub struct Forwarder(JoinHandle<()>);
+/// The task that passes the reports of a [`Vertex`] or of a source of [`crate::relay`] on.
+pub struct Forwarder(pub(crate) JoinHandle<()>);
 
 impl Forwarder {
-    /// Waits until everything was passed on. The vertex must have been dropped.
+    /// Waits until everything was passed on. The vertex or the sender of the source must have been dropped.
     pub async fn finish(self) {
         // The task has nothing that can fail.
         let _ = self.0.await;

@@ -38,6 +38,8 @@ mod embedded;
 mod engine_config;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod grant;
 mod granted;
 mod handle;

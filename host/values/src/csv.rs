@@ -63,6 +63,15 @@ impl Error for CsvError {}
 ///
 /// The first fault, with its column.
 pub fn fields(line: &str) -> Result<Vec<String>, CsvError> {
+    fields_between(',', line)
+}
+
+/// Does what [`fields`] does for fields that are separated by another character.
+///
+/// # Errors
+///
+/// The first fault, with its column.
+pub fn fields_between(separator: char, line: &str) -> Result<Vec<String>, CsvError> {
     let line = line.strip_suffix('\n').unwrap_or(line);
     let line = line.strip_suffix('\r').unwrap_or(line);
     let mut fields = Vec::new();
@@ -72,7 +81,7 @@ pub fn fields(line: &str) -> Result<Vec<String>, CsvError> {
         let (field, after) = match rest.strip_prefix('"') {
             Some(quoted) => quoted_field(quoted, column)?,
             None => {
-                let end = rest.find(',').unwrap_or(rest.len());
+                let end = rest.find(separator).unwrap_or(rest.len());
                 let (field, after) = rest.split_at(end);
                 if let Some(offset) = field.find('"') {
                     return Err(CsvError::BareQuote {
@@ -88,7 +97,7 @@ pub fn fields(line: &str) -> Result<Vec<String>, CsvError> {
             }
         };
         fields.push(field);
-        match after.strip_prefix(',') {
+        match after.strip_prefix(separator) {
             Some(next) => rest = next,
             None if after.is_empty() => return Ok(fields),
             None => {
@@ -123,6 +132,16 @@ fn quoted_field(text: &str, column: usize) -> Result<(String, &str), CsvError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_character_separates_fields() {
+        let split = |line| fields_between(':', line);
+        assert_eq!(
+            split("run=1,2,3:\"a:b\":"),
+            Ok(vec!["run=1,2,3".into(), "a:b".into(), String::new()])
+        );
+        assert_eq!(split("a:b\""), Err(CsvError::BareQuote { column: 4 }));
+    }
 
     #[test]
     fn fields_are_split() {

@@ -21,6 +21,7 @@ use iechor_builder::{BuilderError, Workspace, lifecycle};
 use iechor_buildkit::{
     CacheEntry, Client, FrontendResult, Session, SessionBuilder, SolveRequest, Worker,
 };
+use iechor_progress::relay::Sources;
 use iechor_progress::vertex::{StatusSender, Vertex};
 use serde_json::Value;
 
@@ -93,15 +94,15 @@ pub(crate) async fn solve(
         request.exporters.push(deliveries.open(export).await?);
     }
     let session = deliveries.attach(session).build();
+    // The clock of the daemon may be another one.
+    let (sender, forwarder) = Sources::new(status).open(None);
     let of_frontend = request.of_frontend();
-    let build = client.build(
-        request,
-        session,
-        status.clone(),
-        cancel.clone(),
-        |gateway| work::run(gateway, of_frontend),
-    );
-    let solved = match guard::guarded(&client, watch.as_ref(), build).await {
+    let build = client.build(request, session, sender, cancel.clone(), |gateway| {
+        work::run(gateway, of_frontend)
+    });
+    let solved = guard::guarded(&client, watch.as_ref(), build).await;
+    forwarder.finish().await;
+    let solved = match solved {
         Ok(solved) => solved,
         Err(Failure { error, incident }) => {
             let missing = missing::explain(&error, &plan.source);

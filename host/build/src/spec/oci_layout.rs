@@ -24,9 +24,6 @@ pub struct OciLayout {
 /// The reason why a text is not an image in an OCI layout.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OciLayoutError {
-    /// The text does not begin with [`OciLayout::PREFIX`].
-    #[error("other sources are not supported")]
-    NoLayout,
     /// The directory is missing.
     #[error("the directory is missing")]
     NoPath,

@@ -77,6 +77,15 @@ pub fn load(path: &Path, directory: &Path) -> Result<ConfigFiles, ConfigError> {
             }
         }
     })?;
+    parse(path, directory, data)
+}
+
+/// Reads the contents of a configuration like [`load`].
+pub(crate) fn parse(
+    path: &Path,
+    directory: &Path,
+    data: Vec<u8>,
+) -> Result<ConfigFiles, ConfigError> {
     let syntax = |line, message: &str| ConfigError::Syntax {
         location: Location {
             path: path.to_owned(),

@@ -19,9 +19,10 @@ use tonic::Status;
 
 use super::MOST_CALLS;
 use super::service::{Handler, Method, SessionService, StreamingCall};
+use super::violation::Violation;
 use crate::error::Error;
 use crate::grpc::Messages;
-use crate::transfer;
+use crate::transfer::{self, Failure};
 use crate::wire::BytesMessage;
 
 /// Maximum size of a message, in bytes. Daemons send at most 3 MiB, and mostly 32 KiB.
@@ -54,6 +55,7 @@ struct Slot {
 pub(crate) struct Exports {
     slots: Mutex<BTreeMap<usize, Slot>>,
     failure: Mutex<Option<Error>>,
+    pub(super) violation: Violation,
 }
 
 impl SessionService for Exports {
@@ -233,7 +235,12 @@ impl Exports {
                     });
                     Err(status)
                 }
-                Err(Failure::Remote(message)) => Err(Status::unknown(message)),
+                Err(failure) => {
+                    if let Failure::Violation(what) = &failure {
+                        exports.violation.report(format!("{kind} export: {what}"));
+                    }
+                    Err(failure.into())
+                }
             };
             exports.ended(index, outcome.is_ok());
             // The receiver is gone if the call has ended.
@@ -252,14 +259,6 @@ impl Exports {
     }
 }
 
-/// A failure to receive a result.
-pub(crate) enum Failure {
-    /// A failure on this side: a full disk, or a pipe that was closed.
-    Local(String),
-    /// The daemon gave up or disconnected; Solve returns the reason.
-    Remote(String),
-}
-
 async fn write(
     mut writer: Box<dyn AsyncWrite + Send + Unpin>,
     mut messages: Messages<Incoming>,
@@ -268,7 +267,7 @@ async fn write(
     while let Some(payload) = messages.next().await {
         let payload = payload.map_err(|error| Failure::Remote(error.to_string()))?;
         let message =
-            BytesMessage::decode(payload).map_err(|error| Failure::Remote(error.to_string()))?;
+            BytesMessage::decode(payload).map_err(|error| Failure::Violation(error.to_string()))?;
         writer.write_all(&message.data).await.map_err(local)?;
     }
     writer.flush().await.map_err(local)?;

@@ -10,7 +10,8 @@ use tonic::Status;
 
 use super::SessionBuilder;
 use super::service::{Handler, Method, SessionService, StreamingCall};
-use crate::transfer;
+use super::violation::Violation;
+use crate::transfer::{self, Failure};
 
 /// Maximum number of directories that are sent at the same time. A build requests its context, its
 /// Dockerfile and each named context.
@@ -48,6 +49,7 @@ impl SessionBuilder {
 pub(super) struct Directories {
     paths: BTreeMap<String, PathBuf>,
     observer: Option<Arc<Observer>>,
+    violation: Arc<Violation>,
 }
 
 type Observer = dyn Fn(&str, Offered) + Send + Sync;
@@ -67,6 +69,10 @@ impl Directories {
         self.paths.is_empty()
     }
 
+    pub(super) fn violation(&self) -> Arc<Violation> {
+        Arc::clone(&self.violation)
+    }
+
     async fn send(self: Arc<Self>, call: StreamingCall) -> Result<(), Status> {
         let name = first(&call.headers, "dir-name");
         let Some(directory) = self.paths.get(name) else {
@@ -80,15 +86,19 @@ impl Directories {
             follow_paths: list(&call.headers, "followpaths"),
         };
         let observer = self.observer.clone();
-        let name = name.to_owned();
+        let observed = name.to_owned();
         let offered = move |offered: Offered| {
             if let Some(observer) = observer {
-                observer(&name, offered);
+                observer(&observed, offered);
             }
         };
-        transfer::send(directory, filter, call.incoming, call.outgoing, offered)
-            .await
-            .map_err(Status::unknown)
+        let sent = transfer::send(directory, filter, call.incoming, call.outgoing, offered).await;
+        sent.map_err(|failure| {
+            if let Failure::Violation(what) = &failure {
+                self.violation.report(format!("directory `{name}`: {what}"));
+            }
+            failure.into()
+        })
     }
 }
 
@@ -101,7 +111,7 @@ fn first<'headers>(headers: &'headers HeaderMap, name: &str) -> &'headers str {
 
 /// Returns all values of a header that is a list. With the header `<name>-encoded: 1` the values are
 /// escaped as in the query of a URL.
-fn list(headers: &HeaderMap, name: &str) -> Vec<String> {
+fn list(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
     let encoded = headers
         .get(format!("{name}-encoded"))
         .is_some_and(|value| matches!(value.as_bytes(), b"1" | b"t" | b"T" | b"true" | b"TRUE"));
@@ -111,9 +121,9 @@ fn list(headers: &HeaderMap, name: &str) -> Vec<String> {
         .map(|value| {
             // Old daemons send UTF-8 without escaping it.
             if encoded {
-                String::from_utf8_lossy(&unescape(value.as_bytes())).into_owned()
+                unescape(value.as_bytes())
             } else {
-                String::from_utf8_lossy(value.as_bytes()).into_owned()
+                value.as_bytes().to_owned()
             }
         })
         .collect()
@@ -151,10 +161,13 @@ mod tests {
         let value = |text: &[u8]| HeaderValue::from_bytes(text).unwrap();
         headers.append("exclude-patterns", value(b"%C3%A4+b%2B"));
         headers.append("exclude-patterns", value(b"100%"));
+        // A file name need not be UTF-8.
+        headers.append("exclude-patterns", value(b"%FF"));
         headers.append("exclude-patterns-encoded", value(b"1"));
         headers.append("followpaths", value("ä+%41".as_bytes()));
-        assert_eq!(list(&headers, "exclude-patterns"), ["ä b+", "100%"]);
-        assert_eq!(list(&headers, "followpaths"), ["ä+%41"]);
+        let excluded = [&b"\xc3\xa4 b+"[..], b"100%", b"\xff"];
+        assert_eq!(list(&headers, "exclude-patterns"), excluded);
+        assert_eq!(list(&headers, "followpaths"), ["ä+%41".as_bytes()]);
         assert!(list(&headers, "include-patterns").is_empty());
     }
 }

@@ -13,6 +13,7 @@ pub mod secrets;
 mod service;
 pub mod ssh;
 pub mod upload;
+mod violation;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use tonic::Status;
 use tower_service::Service as _;
 
 pub use auth::{Credential, CredentialSource};
-pub(crate) use filesend::{Destination, Exports, Failure};
+pub(crate) use filesend::{Destination, Exports};
 
 use crate::client::{Client, origin};
 use crate::error::Error;
@@ -38,6 +39,7 @@ use content::Contents;
 use filesync::Directories;
 use health::Health;
 use service::{MethodTable, SessionService};
+use violation::Violation;
 
 /// Maximum size of the headers of a call, in bytes. Include and exclude patterns come as headers: a
 /// `.dockerignore` of 20 KB exceeds hyper's default of 16 KiB.
@@ -71,6 +73,7 @@ pub struct Session {
     id: String,
     shared_key: String,
     methods: MethodTable,
+    violation: Arc<Violation>,
 }
 
 impl Session {
@@ -128,6 +131,7 @@ impl SessionBuilder {
     pub fn build(self) -> Session {
         let mut methods = self.methods;
         methods.attach(&Arc::new(Health));
+        let violation = self.directories.violation();
         if !self.directories.is_empty() {
             methods.attach(&Arc::new(self.directories));
         }
@@ -138,6 +142,7 @@ impl SessionBuilder {
             id: new_id(),
             shared_key: self.shared_key,
             methods,
+            violation,
         }
     }
 }
@@ -146,7 +151,19 @@ impl SessionBuilder {
 /// build: the daemon's HTTP/2 client does not take part in a graceful shutdown.
 pub(crate) struct OpenSession {
     pub(crate) exports: Arc<Exports>,
+    violation: Arc<Violation>,
     _server: AbortOnDropHandle<()>,
+}
+
+impl OpenSession {
+    /// Waits until the daemon violates the protocol of a service, and returns the error.
+    pub(crate) async fn violated(&self) -> Error {
+        let what = tokio::select! {
+            what = self.violation.happened() => what,
+            what = self.exports.violation.happened() => what,
+        };
+        Error::Violation { what }
+    }
 }
 
 impl Drop for OpenSession {
@@ -216,6 +233,7 @@ impl Client {
         });
         Ok(OpenSession {
             exports,
+            violation: session.violation,
             _server: AbortOnDropHandle::new(server),
         })
     }

@@ -15,7 +15,8 @@ use prost::Message;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use tonic::{Code, Status};
 
-use crate::caller::{Caller, calling};
+use crate::caller::Caller;
+use crate::calling::calling;
 
 const SERVICE: &str = "/moby.filesync.v1.Auth";
 

@@ -1,7 +1,7 @@
-//! The daemon's end of a session, for calls that a real daemon does not make.
+//! The daemon's end of a session, for calls that a real daemon does not make. Two test programs use
+//! this file.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1 as proto;
@@ -12,14 +12,11 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use iechor_buildkit::{Session, SolveRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tonic::{Request, Status, Streaming};
 
 use crate::control::Tunnel;
-use crate::fake::{Script, daemon, status_of};
-use crate::solve;
 
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -135,6 +132,12 @@ pub fn once(message: &impl prost::Message) -> Body {
     Full::new(bytes.freeze()).boxed_unsync()
 }
 
+/// A body of packets of a file transfer, as frames, that does not end.
+pub fn packets(frames: Bytes) -> Body {
+    let first = stream::once(async move { frames });
+    body(first.chain(stream::pending()))
+}
+
 /// A body that does not end, and announces a message of this length.
 pub fn endless(length: usize) -> Body {
     let first = stream::once(async move { prefix(length).freeze() });
@@ -149,32 +152,4 @@ pub fn open() -> Body {
 
 pub fn body(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Body {
     StreamBody::new(chunks.map(|chunk| Ok(Frame::data(chunk)))).boxed_unsync()
-}
-
-/// Runs a build that does not end by itself, and calls its session.
-pub async fn calling<T>(
-    session: Session,
-    request: SolveRequest,
-    test: impl AsyncFnOnce(Caller) -> T,
-) -> T {
-    let (sender, mut receiver) = mpsc::unbounded_channel();
-    let script = Script {
-        solve: None,
-        callers: Some(sender),
-        // The client gives up on a silent daemon.
-        status: Arc::new(|| {
-            stream::repeat_with(|| Ok(status_of(1)))
-                .then(async |status| {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    status
-                })
-                .boxed()
-        }),
-        ..Script::default()
-    };
-    let (client, _daemon) = daemon(script).await;
-    tokio::select! {
-        (result, _) = solve(&client, request, session) => panic!("the build ended: {result:?}"),
-        value = async { test(receiver.recv().await.expect("a session")).await } => value,
-    }
 }

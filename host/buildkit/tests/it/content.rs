@@ -21,7 +21,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
-use crate::caller::{Caller, body, calling, once};
+use crate::caller::{Caller, body, once};
+use crate::calling::calling;
 use messages::{WriteRequest, WriteResponse};
 
 pub const INFO: &str = "/containerd.services.content.v1.Content/Info";

@@ -1,5 +1,5 @@
 //! The client against a fake daemon with faults (`fake`), which also calls the session (`session`, `auth`,
-//! `secrets`, `ssh`, `content`), and against a real BuildKit (`real`).
+//! `secrets`, `ssh`, `content`, `hostile`), and against a real BuildKit (`real`).
 
 #![allow(
     clippy::unwrap_used,
@@ -10,11 +10,13 @@
 
 mod auth;
 mod caller;
+mod calling;
 mod content;
 mod control;
 mod fake;
 mod gateway;
 mod history;
+mod hostile;
 mod machine;
 mod real;
 mod secrets;

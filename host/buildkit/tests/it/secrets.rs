@@ -11,7 +11,8 @@ use prost::Message as _;
 use tempfile::TempDir;
 use tonic::{Code, Status};
 
-use crate::caller::{Caller, calling};
+use crate::caller::Caller;
+use crate::calling::calling;
 
 const GET_SECRET: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 

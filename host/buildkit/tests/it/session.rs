@@ -1,5 +1,6 @@
 //! Calls that a hostile daemon may make on a session.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,7 +24,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::caller::{body, calling, endless, once, open};
+use crate::caller::{body, endless, once, open};
+use crate::calling::calling;
 use crate::content::{ABORT, INFO, LIST, LIST_STATUSES, READ, STATUS, STORE, UPDATE, WRITE};
 
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
@@ -76,7 +78,7 @@ fn everything() -> (Session, TempDir) {
 }
 
 /// A build with a result that comes to this side.
-fn exporting(kind: &str, target: ExportTarget) -> SolveRequest {
+pub fn exporting(kind: &str, target: ExportTarget) -> SolveRequest {
     SolveRequest {
         exporters: vec![Exporter {
             kind: kind.into(),
@@ -87,8 +89,8 @@ fn exporting(kind: &str, target: ExportTarget) -> SolveRequest {
     }
 }
 
-fn to_directory(directory: &TempDir) -> SolveRequest {
-    exporting("local", ExportTarget::Directory(directory.path().into()))
+pub fn to_directory(directory: &Path) -> SolveRequest {
+    exporting("local", ExportTarget::Directory(directory.into()))
 }
 
 /// Waits until as many things as expected have happened, and some time for more of them.
@@ -112,7 +114,7 @@ async fn what_is_offered_is_announced_and_nothing_else() {
     .await;
 
     let (session, context) = everything();
-    calling(session, to_directory(&context), async |caller| {
+    calling(session, to_directory(context.path()), async |caller| {
         let mut announced = caller.announced.clone();
         announced.sort();
         let mut expected = [
@@ -180,7 +182,7 @@ async fn a_method_of_a_service_that_was_not_attached_is_refused() {
 #[tokio::test]
 async fn an_unknown_method_is_refused() {
     let (session, context) = everything();
-    calling(session, to_directory(&context), async |caller| {
+    calling(session, to_directory(context.path()), async |caller| {
         for path in [
             "/",
             "/moby.filesync.v1.Auth",
@@ -229,7 +231,7 @@ async fn a_call_without_a_message_is_refused() {
 #[tokio::test]
 async fn a_message_that_is_too_long_is_refused_before_it_has_come() {
     let (session, context) = everything();
-    calling(session, to_directory(&context), async |caller| {
+    calling(session, to_directory(context.path()), async |caller| {
         for (path, limit) in [
             (HEALTH, 64 << 10),
             (CREDENTIALS, 64 << 10),
@@ -352,7 +354,7 @@ async fn a_few_directories_are_sent_at_a_time() {
 #[tokio::test]
 async fn calls_beyond_the_bound_wait() {
     let (session, context) = everything();
-    calling(session, to_directory(&context), async |caller| {
+    calling(session, to_directory(context.path()), async |caller| {
         let answered = Arc::new(AtomicUsize::new(0));
         let mut calls = JoinSet::new();
         for _ in 0..400 {

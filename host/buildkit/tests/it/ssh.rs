@@ -17,7 +17,8 @@ use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
-use crate::caller::{Caller, body, calling, once};
+use crate::caller::{Caller, body, once};
+use crate::calling::calling;
 use crate::session::settled;
 
 const CHECK: &str = "/moby.sshforward.v1.SSH/CheckAgent";

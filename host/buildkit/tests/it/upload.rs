@@ -7,7 +7,8 @@ use iechor_buildkit::{Session, SolveRequest};
 use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 
-use crate::caller::{Caller, calling, open};
+use crate::caller::{Caller, open};
+use crate::calling::calling;
 
 const PULL: &str = "/moby.upload.v1.Upload/Pull";
 

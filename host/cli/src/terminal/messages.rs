@@ -61,18 +61,21 @@ fn print(text: &str) {
 /// Prints a message, but gives up if the terminal does not take it at once. For code that must not
 /// wait, such as signal handlers.
 pub fn say_at_once(text: &str) {
-    print_at_once(format!("{text}\n"));
+    print_at_once(format!("{text}\n"), false);
 }
 
-/// Prints an error, but gives up if the terminal does not take it at once.
+/// Prints the last message of the program, an error, but gives up if the terminal does not take it at once.
 pub fn error_at_once(text: &str) {
-    print_at_once(line_of("ERROR: ", text));
+    print_at_once(line_of("ERROR: ", text), true);
 }
 
-fn print_at_once(text: String) {
+fn print_at_once(text: String, is_last: bool) {
     let (done, is_done) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         if let Some(mut owner) = owner::lock_within(BRIEF) {
+            if is_last {
+                owner.permit_frames(false);
+            }
             let _ = owner.lines(Stream::Error, &text);
         }
         let _ = done.send(());

@@ -5,6 +5,7 @@
 //!   Nothing else in the program writes to a standard stream.
 //! - `results` has the results of commands.
 //! - `messages` has warnings, errors, hints and the log of drivers, with their markers.
+//! - `screen` has the sequences that redraw several lines.
 //! - `progress` has the display of builds and boots, and lines that are redrawn.
 //! - `prompt` has questions, which a signal ends.
 //!
@@ -16,11 +17,12 @@ mod owner;
 mod progress;
 mod prompt;
 mod results;
+mod screen;
 
 pub use messages::{
     driver, error, error_at_once, hint, is_terminal, panicked, say, say_at_once, show, warn,
 };
-pub use progress::{Display, end_transient, transient};
+pub use progress::{Display, Named, boot_mode, end_transient, transient};
 pub use prompt::{can_ask, confirm};
 pub use results::{json, line, pretty_json, result, usage};
 

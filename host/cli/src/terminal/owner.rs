@@ -1,18 +1,21 @@
 //! The state of the terminal, and the only code that writes to a standard stream.
 //!
 //! One lock covers both streams, so a line of one source is never cut by another source. What stands
-//! at the cursor is the *foot*: a line of progress that has not ended, a line that is redrawn, or an
-//! open question. The owner clears the foot before it writes anything else, and restores it afterwards.
-//! A display that redraws several lines becomes another kind of foot.
+//! at the cursor is the *foot*: a line of progress that has not ended, a line that is redrawn, a frame of
+//! several such lines (`screen`), or an open question. The owner clears the foot before it writes anything
+//! else, and restores it afterwards.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
+use iechor_progress::{Frame, Size};
 use iechor_text::displayable;
 
-/// Moves the cursor to the start of its line and erases the line. This is the only sequence that the
-/// program writes which moves the cursor.
+use super::screen::{Narrowing, Screen};
+
+/// Moves the cursor to the start of its line and erases the line. This sequence and those of `screen` are
+/// the only ones that the program writes which move the cursor.
 const ERASE_LINE: &str = "\r\x1b[K";
 
 /// Indents the rest of a line of progress that another message cut.
@@ -39,6 +42,8 @@ enum Foot {
     OpenLine,
     /// A line that the next one replaces.
     Transient(String),
+    /// Lines that the next ones replace.
+    Screen(Screen),
     /// A question that has not been answered.
     Question(String),
 }
@@ -54,6 +59,17 @@ pub struct Owner<O, E> {
     is_cut: bool,
     /// An unfinished line of progress that waits until the foot is free.
     held: String,
+    /// The newest frame, which waits until the foot is free.
+    covered: Option<Frame>,
+    /// Frames are no longer shown, because the program ends.
+    is_closed: bool,
+    terminal: Terminal,
+}
+
+/// The terminal that messages appear at.
+struct Terminal {
+    size: fn() -> Size,
+    narrowing: Narrowing,
 }
 
 /// The owner of the standard streams of this process.
@@ -63,8 +79,28 @@ pub type Standard = Owner<io::Stdout, io::Stderr>;
 static OWNER: LazyLock<Mutex<Standard>> = LazyLock::new(|| {
     let (output, error) = (io::stdout(), io::stderr());
     let is_shared = output.is_terminal() && error.is_terminal();
-    Mutex::new(Owner::new(output, error, is_shared))
+    let mut owner = Owner::new(output, error, is_shared);
+    owner.terminal = Terminal {
+        size: || size().unwrap_or_default(),
+        narrowing: Narrowing::from_environment(|name| std::env::var(name).ok()),
+    };
+    Mutex::new(owner)
 });
+
+/// Returns the size of the terminal that messages go to, or `None` if they go elsewhere.
+#[expect(clippy::disallowed_methods, reason = "this is the owner")]
+pub fn size() -> Option<Size> {
+    let error = io::stderr();
+    if !error.is_terminal() {
+        return None;
+    }
+    let known = rustix::termios::tcgetwinsize(&error).ok();
+    let known = known.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    Some(known.map_or_else(Size::default, |size| Size {
+        width: size.ws_col.into(),
+        height: size.ws_row.into(),
+    }))
+}
 
 /// Returns the owner of the standard streams. Do not hold it across an `await`.
 pub fn lock() -> MutexGuard<'static, Standard> {
@@ -97,6 +133,12 @@ impl<O: Write, E: Write> Owner<O, E> {
             foot: Foot::Empty,
             is_cut: false,
             held: String::new(),
+            covered: None,
+            is_closed: false,
+            terminal: Terminal {
+                size: Size::default,
+                narrowing: Narrowing::Wraps,
+            },
         }
     }
 
@@ -162,12 +204,72 @@ impl<O: Write, E: Write> Owner<O, E> {
         self.is_cut = false;
     }
 
+    /// Shows a frame in place of the one before. For terminals only.
+    pub fn frame(&mut self, frame: Frame) -> io::Result<()> {
+        if self.is_closed {
+            return Ok(());
+        }
+        let width = self.width();
+        let mut text = String::new();
+        match &self.foot {
+            Foot::Question(_) | Foot::Transient(_) => {
+                self.covered = Some(frame);
+                return Ok(());
+            }
+            Foot::Screen(screen) if screen.shows(&frame, width) => return Ok(()),
+            Foot::Screen(screen) => text = screen.rewind(width, self.terminal.narrowing),
+            Foot::OpenLine => self.clear_foot(),
+            Foot::Empty => {}
+        }
+        let screen = Screen::new(frame, width);
+        text += &screen.draw();
+        self.foot = Foot::Screen(screen);
+        self.raw(&text)
+    }
+
+    /// Leaves the frame where it is, and writes below it from now on.
+    pub fn leave_frame(&mut self) {
+        if let Some(frame) = self.covered.take() {
+            // It belongs above what covers it.
+            self.clear_foot();
+            let text = Screen::new(frame, self.width()).draw();
+            let _ = self.raw(&text);
+            self.restore_foot();
+        }
+        if matches!(self.foot, Foot::Screen(_)) {
+            self.foot = Foot::Empty;
+        }
+    }
+
+    /// Permits frames, or leaves the last one where it is and permits no other.
+    pub fn permit_frames(&mut self, are_permitted: bool) {
+        self.is_closed = !are_permitted;
+        if self.is_closed {
+            self.leave_frame();
+        }
+    }
+
+    /// Keeps the frame at the foot for later.
+    fn cover(&mut self) {
+        if matches!(self.foot, Foot::Screen(_)) {
+            self.clear_foot();
+            if let Foot::Screen(screen) = std::mem::replace(&mut self.foot, Foot::Empty) {
+                self.covered = Some(screen.into_frame());
+            }
+        }
+    }
+
+    fn width(&self) -> usize {
+        (self.terminal.size)().width
+    }
+
     /// Shows a line that the next one replaces. For terminals only.
     pub fn transient(&mut self, line: String) {
         // A question stays until it is answered.
         if matches!(self.foot, Foot::Question(_)) {
             return;
         }
+        self.cover();
         self.clear_foot();
         self.foot = Foot::Transient(line);
         self.restore_foot();
@@ -184,6 +286,7 @@ impl<O: Write, E: Write> Owner<O, E> {
 
     /// Shows a question and leaves the cursor behind it.
     pub fn ask(&mut self, question: String) {
+        self.cover();
         self.clear_foot();
         self.foot = Foot::Question(question);
         self.restore_foot();
@@ -210,6 +313,9 @@ impl<O: Write, E: Write> Owner<O, E> {
             // There is nobody to report the failure to.
             let _ = self.progress("");
         }
+        if let Some(frame) = self.covered.take() {
+            let _ = self.frame(frame);
+        }
     }
 
     /// Leaves the cursor at the start of a line on which nothing stands.
@@ -222,19 +328,32 @@ impl<O: Write, E: Write> Owner<O, E> {
                 self.put(Stream::Error, "\n", false)
             }
             Foot::Transient(_) => self.raw(ERASE_LINE),
+            Foot::Screen(screen) => {
+                let erase = screen.erase(self.width(), self.terminal.narrowing);
+                self.raw(&erase)
+            }
             Foot::Question(_) => self.put(Stream::Error, "\n", false),
         };
     }
 
     /// Shows the foot again.
     fn restore_foot(&mut self) {
+        if let Foot::Screen(screen) = &self.foot {
+            if screen.fits(self.width()) {
+                let text = screen.draw();
+                let _ = self.raw(&text);
+            } else {
+                // The next frame is made for the new size.
+                self.foot = Foot::Empty;
+            }
+        }
         if let Foot::Transient(text) | Foot::Question(text) = &self.foot {
             let text = text.clone();
             let _ = self.put(Stream::Error, &text, false);
         }
     }
 
-    /// Writes text without anything that could control a terminal. All text passes here.
+    /// Writes text without anything that could control a terminal. All text passes here, except for frames.
     fn put(&mut self, stream: Stream, text: &str, colours: bool) -> io::Result<()> {
         let text = displayable(text, colours);
         let write = |to: &mut dyn Write| to.write_all(text.as_bytes()).and_then(|()| to.flush());
@@ -244,94 +363,30 @@ impl<O: Write, E: Write> Owner<O, E> {
         }
     }
 
-    /// Writes a sequence of the program itself.
-    fn raw(&mut self, sequence: &'static str) -> io::Result<()> {
+    /// Writes a sequence of the program itself, or a frame, whose texts are checked in `screen`.
+    fn raw(&mut self, sequence: &str) -> io::Result<()> {
         self.error.write_all(sequence.as_bytes())?;
         self.error.flush()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn owner() -> Owner<Vec<u8>, Vec<u8>> {
-        Owner::new(Vec::new(), Vec::new(), true)
+impl<O: Write, E: Write> Owner<O, E> {
+    /// Describes the terminal.
+    pub fn set_terminal(&mut self, size: fn() -> Size, narrowing: Narrowing) {
+        self.terminal = Terminal { size, narrowing };
     }
 
-    fn error(owner: &Owner<Vec<u8>, Vec<u8>>) -> String {
-        String::from_utf8(owner.error.clone()).expect("text")
+    /// Returns the stream of messages.
+    pub fn error(&self) -> &E {
+        &self.error
     }
 
-    #[test]
-    fn a_message_does_not_cut_into_a_line_of_progress() {
-        let mut owner = owner();
-        owner.progress("#1 0.1 half").expect("written");
-        owner.lines(Stream::Error, "WARNING: x\n").expect("written");
-        owner.progress(" of it\n#1 DONE\n").expect("written");
-        assert_eq!(
-            error(&owner),
-            "#1 0.1 half\nWARNING: x\n   of it\n#1 DONE\n"
-        );
-    }
-
-    #[test]
-    fn a_line_that_only_had_to_end_leaves_no_empty_line() {
-        let mut owner = owner();
-        owner.progress("#1 0.1 half").expect("written");
-        owner.lines(Stream::Error, "hint: x").expect("written");
-        owner.progress("\n#1 DONE\n").expect("written");
-        assert_eq!(error(&owner), "#1 0.1 half\nhint: x\n#1 DONE\n");
-    }
-
-    #[test]
-    fn a_question_is_asked_again_below_other_output() {
-        let mut owner = owner();
-        owner.ask("Continue? [y/N] ".into());
-        owner.lines(Stream::Error, "WARNING: x\n").expect("written");
-        owner.progress("#1 a\n#1 b").expect("written");
-        owner.transient("10 %".into());
-        assert!(owner.is_asking());
-        owner.answered(false);
-        owner.progress("c\n").expect("written");
-        assert_eq!(
-            error(&owner),
-            "Continue? [y/N] \nWARNING: x\nContinue? [y/N] \n#1 a\nContinue? [y/N] #1 bc\n"
-        );
-    }
-
-    #[test]
-    fn a_transient_line_stays_the_last_one() {
-        let mut owner = owner();
-        owner.transient("1 MiB".into());
-        owner.transient("2 MiB".into());
-        owner.lines(Stream::Error, "INFO: x\n").expect("written");
-        owner.end_transient();
-        owner.lines(Stream::Error, "done\n").expect("written");
-        assert_eq!(
-            error(&owner),
-            "1 MiB\r\x1b[K2 MiB\r\x1b[KINFO: x\n2 MiB\r\x1b[Kdone\n"
-        );
-    }
-
-    #[test]
-    fn a_result_elsewhere_leaves_the_foot_alone() {
-        let mut owner = Owner::new(Vec::new(), Vec::new(), false);
-        owner.progress("#1 half").expect("written");
-        owner.lines(Stream::Output, "result").expect("written");
-        owner.progress(" and half\n").expect("written");
-        assert_eq!(owner.output, b"result\n");
-        assert_eq!(error(&owner), "#1 half and half\n");
-    }
-
-    #[test]
-    fn an_endless_line_behind_a_question_is_bounded() {
-        let mut owner = owner();
-        owner.ask("? ".into());
-        for _ in 0..5 {
-            owner.progress(&"x".repeat(30 << 10)).expect("written");
-            assert!(owner.held.len() <= MOST_HELD);
-        }
-        assert!(error(&owner).len() > MOST_HELD);
+    /// Returns the stream of messages.
+    pub fn error_mut(&mut self) -> &mut E {
+        &mut self.error
     }
 }
+
+#[cfg(test)]
+mod tests;

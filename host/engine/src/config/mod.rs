@@ -125,6 +125,17 @@ impl DockerConfig {
         })
     }
 
+    /// Reads the contents of a `config.json`.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn from_json(text: &[u8]) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            directory: PathBuf::new(),
+            file: serde_json::from_slice(text)?,
+            auth_variable: None,
+            helper_path: None,
+        })
+    }
+
     /// Returns the directory of the configuration, which also contains the contexts.
     pub fn directory(&self) -> &Path {
         &self.directory

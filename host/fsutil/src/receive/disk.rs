@@ -6,24 +6,25 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use rustix::fs::{AtFlags, FileType, Mode, Timespec, Timestamps};
+use rustix::fs::{AtFlags, FileType, Mode};
 use rustix::io::{Errno, retry_on_intr};
 use tokio::sync::mpsc;
 
+use super::attributes::Attributes;
 use super::kept::Kept;
 use super::order::Order;
 use super::place::Places;
-use super::{ReceiveError, ReceiveOptions, Received};
+use super::properties::About;
+use super::{Limits, ReceiveError, ReceiveOptions, Received};
 use crate::mode;
 use crate::name::shown;
-use crate::wire::{Packet, PacketKind, Stat, Xattr};
+use crate::wire::{Packet, PacketKind, Stat};
 
 /// Maximum number of packets that are taken from the channel at once.
 const AT_ONCE: usize = 64;
@@ -45,50 +46,10 @@ struct Pending {
     file: Option<OwnedFd>,
     /// Whether it exists under its temporary name.
     exists: bool,
+    /// Size of the whole content, and of what is yet to come.
+    size: u64,
+    left: u64,
     about: About,
-}
-
-/// The properties that an entry gets when it is complete.
-struct About {
-    mode: u32,
-    modified: i64,
-    xattrs: Vec<Xattr>,
-}
-
-impl About {
-    fn take(stat: &mut Stat) -> Self {
-        Self {
-            mode: stat.mode,
-            modified: stat.modified,
-            xattrs: std::mem::take(&mut stat.xattrs),
-        }
-    }
-
-    fn times(&self) -> Timestamps {
-        let time = Timespec {
-            tv_sec: self.modified.div_euclid(1_000_000_000),
-            tv_nsec: self.modified.rem_euclid(1_000_000_000),
-        };
-        Timestamps {
-            last_access: time,
-            last_modification: time,
-        }
-    }
-
-    /// Sets all properties. As in BuildKit, attributes that cannot be set are left out.
-    fn apply(&self, file: &OwnedFd) -> io::Result<()> {
-        for xattr in &self.xattrs {
-            let flags = rustix::fs::XattrFlags::empty();
-            let _ = rustix::fs::fsetxattr(file, &xattr.name[..], &xattr.value, flags);
-        }
-        rustix::fs::fchmod(file, permissions(self.mode))?;
-        Ok(rustix::fs::futimens(file, &self.times())?)
-    }
-}
-
-/// Returns the permission bits, including set user ID, set group ID and sticky.
-fn permissions(mode: u32) -> Mode {
-    Mode::from_raw_mode(mode::to_st_mode(mode & !mode::TYPE).unwrap_or(0) & 0o7777)
 }
 
 /// The destination and the state of the transfer.
@@ -107,6 +68,12 @@ pub(super) struct Disk {
     /// Directories in the order of arrival. They get their modes and times at the end, the deepest
     /// first.
     directories: Vec<(u32, About)>,
+    /// Size of the extended attributes that are kept, in bytes.
+    attributes: usize,
+    limits: Limits,
+    /// Whether files get the bits to set user and group ID. The user of a file is the current user, so
+    /// the bits would let every other user act as that one.
+    keeps_set_id: bool,
     received: Received,
     /// The list of entries that the caller needs, if it does.
     kept: Option<Arc<Kept>>,
@@ -124,11 +91,9 @@ impl Disk {
         kept: Option<Arc<Kept>>,
         replies: mpsc::UnboundedSender<Reply>,
     ) -> Result<Self, ReceiveError> {
-        let places = Places::open(path, options.replace_directories).map_err(|source| {
-            ReceiveError::Destination {
-                path: path.to_owned(),
-                source,
-            }
+        let places = Places::open(path, options).map_err(|source| ReceiveError::Destination {
+            path: path.to_owned(),
+            source,
         })?;
         Ok(Self {
             places,
@@ -140,6 +105,9 @@ impl Disk {
             hasher: RandomState::new(),
             links: Vec::new(),
             directories: Vec::new(),
+            attributes: 0,
+            limits: options.limits,
+            keeps_set_id: rustix::process::geteuid().is_root(),
             received: Received::default(),
             kept,
             is_listed: false,
@@ -194,7 +162,7 @@ impl Disk {
         Ok(false)
     }
 
-    fn entry(&mut self, mut stat: Stat) -> Result<(), ReceiveError> {
+    fn entry(&mut self, stat: Stat) -> Result<(), ReceiveError> {
         let path = stat.path.clone();
         let parent = self.order.accept(&path)?;
         let (_, name) = crate::name::split(&path);
@@ -207,15 +175,24 @@ impl Disk {
             FileType::Directory => {
                 self.places.make_directory(id)?;
                 self.order.enter(&path, id);
-                self.directories.push((id, About::take(&mut stat)));
+                let about = self.about(id, &stat)?;
+                self.directories.push((id, about));
             }
-            FileType::Symlink => self.symlink(id, &mut stat)?,
+            FileType::Symlink => self.symlink(id, &stat)?,
             FileType::RegularFile if stat.link_name.is_empty() => {
                 self.note_linkable(id, &path);
+                let size = u64::try_from(stat.size).map_err(|_| ReceiveError::InvalidSize {
+                    path: shown(&path),
+                    size: stat.size,
+                })?;
+                let mut about = self.about(id, &stat)?;
+                about.mode = self.without_set_id(about.mode);
                 let pending = Pending {
                     file: None,
                     exists: false,
-                    about: About::take(&mut stat),
+                    size,
+                    left: size,
+                    about,
                 };
                 self.pending.insert(id, pending);
                 // Without a receiver, the packets end as well.
@@ -233,7 +210,7 @@ impl Disk {
             }
             kind @ (FileType::CharacterDevice | FileType::BlockDevice | FileType::Fifo) => {
                 self.note_linkable(id, &path);
-                self.device(id, kind, &mut stat)?;
+                self.device(id, kind, &stat)?;
             }
             _ => {
                 return Err(ReceiveError::UnknownType {
@@ -245,11 +222,36 @@ impl Disk {
         Ok(())
     }
 
-    fn symlink(&mut self, id: u32, stat: &mut Stat) -> Result<(), ReceiveError> {
+    /// Returns the properties of an entry that is not complete, with its extended attributes.
+    fn about(&mut self, id: u32, stat: &Stat) -> Result<About, ReceiveError> {
+        let attributes = Attributes::keep(&stat.xattrs);
+        self.attributes += attributes.size();
+        if self.attributes > self.limits.attributes {
+            return Err(ReceiveError::TooManyAttributes {
+                path: self.places.shown(id),
+                limit: self.limits.attributes,
+            });
+        }
+        Ok(About {
+            attributes,
+            ..About::new(stat)
+        })
+    }
+
+    /// Returns the permissions that a file gets on this side.
+    fn without_set_id(&self, mode: Mode) -> Mode {
+        if self.keeps_set_id {
+            mode
+        } else {
+            mode - Mode::SUID - Mode::SGID
+        }
+    }
+
+    fn symlink(&mut self, id: u32, stat: &Stat) -> Result<(), ReceiveError> {
         let (parent, temporary) = self.places.prepare(id)?;
         let made = rustix::fs::symlinkat(&stat.link_name[..], &parent, &temporary[..]);
         made.map_err(|error| self.places.error(id, "create symlink", error))?;
-        let times = About::take(stat).times();
+        let times = About::new(stat).times();
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         if let Err(error) = rustix::fs::utimensat(&parent, &temporary[..], &times, flags) {
             self.places.discard(id);
@@ -258,11 +260,11 @@ impl Disk {
         self.places.replace(id)
     }
 
-    fn device(&mut self, id: u32, kind: FileType, stat: &mut Stat) -> Result<(), ReceiveError> {
+    fn device(&mut self, id: u32, kind: FileType, stat: &Stat) -> Result<(), ReceiveError> {
         let (parent, temporary) = self.places.prepare(id)?;
         let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         let device = rustix::fs::makedev(number(stat.device_major), number(stat.device_minor));
-        let about = About::take(stat);
+        let about = About::new(stat);
         let made = rustix::fs::mknodat(&parent, &temporary[..], kind, Mode::RUSR, device);
         if let Err(error) = made {
             let path = self.places.shown(id);
@@ -278,7 +280,7 @@ impl Disk {
         let outcome = rustix::fs::chmodat(
             &parent,
             &temporary[..],
-            permissions(about.mode),
+            self.without_set_id(about.mode),
             AtFlags::empty(),
         )
         .and_then(|()| {
@@ -296,6 +298,22 @@ impl Disk {
         let Some(pending) = self.pending.get_mut(&id) else {
             return Err(ReceiveError::InvalidContent { id });
         };
+        let size = pending.size;
+        match pending.left.checked_sub(data.len() as u64) {
+            None => {
+                let path = self.places.shown(id);
+                return Err(ReceiveError::TooLong { path, size });
+            }
+            // The end of the content came too early.
+            Some(left) if left > 0 && data.is_empty() => {
+                return Err(ReceiveError::TooShort {
+                    path: self.places.shown(id),
+                    size,
+                    received: size - left,
+                });
+            }
+            Some(left) => pending.left = left,
+        }
         if pending.file.is_none() {
             let file = self.places.open_temporary(id, pending.exists)?;
             pending.exists = true;
@@ -329,7 +347,9 @@ impl Disk {
         drop(file);
         self.open.retain(|open| *open != id);
         self.places.replace(id)?;
-        self.pending.remove(&id);
+        if let Some(pending) = self.pending.remove(&id) {
+            self.attributes -= pending.about.attributes.size();
+        }
         self.received.files += 1;
         Ok(())
     }

@@ -4,12 +4,21 @@
 
 use crate::name::{shown, split};
 
+/// Maximum length of a path, in bytes. The kernel's limit includes a zero at the end.
+const LONGEST_PATH: usize = libc::PATH_MAX as usize - 1;
+
 /// An entry that a sender must not send.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// The path is empty, absolute, not clean, or leads out of the root.
     #[error("path `{path}` is not a clean relative path without `..`")]
     Path {
+        /// Path as it was sent.
+        path: String,
+    },
+    /// The path is longer than the kernel accepts.
+    #[error("path `{path}` is longer than {} bytes", LONGEST_PATH)]
+    Long {
         /// Path as it was sent.
         path: String,
     },
@@ -65,6 +74,9 @@ impl Order {
             .all(|part| !matches!(part, b"" | b"." | b"..") && !part.contains(&0));
         if !is_clean {
             return Err(OrderError::Path { path: shown(path) });
+        }
+        if path.len() > LONGEST_PATH {
+            return Err(OrderError::Long { path: shown(path) });
         }
         let (directory, name) = split(path);
         while self.levels.len() > 1 && self.directory != directory {
@@ -160,6 +172,16 @@ mod tests {
             };
             assert_eq!(found.map(|(path, _)| path), Some(refused), "{paths:?}");
         }
+    }
+
+    #[test]
+    fn long_paths() {
+        let longest = [b'x'; LONGEST_PATH + 1];
+        assert!(Order::new().accept(&longest[1..]).is_ok());
+        assert!(matches!(
+            Order::new().accept(&longest),
+            Err(OrderError::Long { .. })
+        ));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::ReceiveError;
+use super::{ReceiveError, ReceiveOptions};
 use crate::beneath;
 use crate::name::shown;
 use crate::table::PathTable;
@@ -40,7 +40,7 @@ pub(super) struct Places {
 
 impl Places {
     /// Opens the destination. Creates it and the directories above it if they do not exist.
-    pub(super) fn open(path: &Path, replace_directories: bool) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, options: ReceiveOptions) -> io::Result<Self> {
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -49,8 +49,8 @@ impl Places {
         let root = rustix::fs::open(path, flags, Mode::empty())?;
         Ok(Self {
             root: Rc::new(root),
-            replace_directories,
-            table: PathTable::default(),
+            replace_directories: options.replace_directories,
+            table: PathTable::new(options.limits.entries, options.limits.names),
             directories: Vec::new(),
             token: RandomState::new().build_hasher().finish(),
         })

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -47,6 +47,11 @@ pub(super) struct Emit<V> {
     link: Vec<u8>,
     xattrs: Vec<Xattr>,
     xattr_names: Vec<u8>,
+    /// Whether `/proc` has the descriptors of this process. The calls for extended attributes take a
+    /// path only, and on the way of an ordinary path, a symlink may replace a directory.
+    has_proc: bool,
+    /// Path for these calls.
+    xattr_path: Vec<u8>,
     /// File system of the last entry, if it has no extended attributes.
     no_xattrs_on: Option<u64>,
     hard_links: HardLinks,
@@ -68,6 +73,8 @@ impl<V> Emit<V> {
             link: Vec::new(),
             xattrs: Vec::new(),
             xattr_names: Vec::new(),
+            has_proc: Path::new("/proc/self/fd").exists(),
+            xattr_path: Vec::new(),
             no_xattrs_on: None,
             hard_links: HardLinks::default(),
             next_id: 0,
@@ -108,7 +115,7 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Emit<V> {
                 Err(error) => return Err(self.error("read link", error.into())),
             }
         }
-        if !self.read_xattrs(stat, place.length)? {
+        if !self.read_xattrs(stat, place, name)? {
             return Ok(Emitted::Vanished);
         }
         let path = &self.path[self.root_length..place.length];
@@ -159,14 +166,27 @@ impl<V: FnMut(&Entry<'_>) -> ControlFlow<()>> Emit<V> {
         })
     }
 
-    /// Reads the extended attributes of the entry at the beginning of the current path. Returns
-    /// false if it does not exist any more.
-    fn read_xattrs(&mut self, stat: &Stat, length: usize) -> Result<bool, WalkError> {
+    /// Reads the extended attributes of an entry. Returns false if it does not exist any more.
+    fn read_xattrs(
+        &mut self,
+        stat: &Stat,
+        place: &Place<'_>,
+        name: &CStr,
+    ) -> Result<bool, WalkError> {
         self.xattrs.clear();
         if !self.options.xattrs || self.no_xattrs_on == Some(stat.st_dev) {
             return Ok(true);
         }
-        let path = &self.path[..length];
+        let path = &mut self.xattr_path;
+        path.clear();
+        if self.has_proc {
+            // Writing to memory cannot fail.
+            let _ = write!(path, "/proc/self/fd/{}/", place.directory.as_raw_fd());
+            path.extend_from_slice(name.to_bytes());
+        } else {
+            path.extend_from_slice(&self.path[..place.length]);
+        }
+        let path = &path[..];
         let names = &mut self.xattr_names;
         if names.is_empty() {
             names.resize(1024, 0);

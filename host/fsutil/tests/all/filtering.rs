@@ -42,7 +42,7 @@ fn walked_paths(root: &Path, filter: &Filter) -> Vec<String> {
 }
 
 fn filter(include: &[&str], exclude: &[&str], follow_paths: &[&str]) -> Filter {
-    let owned = |list: &[&str]| list.iter().map(|item| item.to_string()).collect();
+    let owned = |list: &[&str]| list.iter().map(|item| item.as_bytes().to_vec()).collect();
     Filter {
         include: owned(include),
         exclude: owned(exclude),
@@ -50,13 +50,12 @@ fn filter(include: &[&str], exclude: &[&str], follow_paths: &[&str]) -> Filter {
     }
 }
 
-/// Reads the whole tree and matches every path.
-fn naive(root: &Path, filter: &Filter) -> Vec<String> {
-    fn matches(matcher: &PatternMatcher, path: &str) -> bool {
+/// Reads the whole tree and matches every path. Returns the selected paths in their order.
+pub fn naive(root: &Path, filter: &Filter) -> Vec<Vec<u8>> {
+    fn matches(matcher: &PatternMatcher, path: &[u8]) -> bool {
         let mut results = vec![false; matcher.patterns().len()];
         let mut parent: Option<Vec<bool>> = None;
-        for (slash, _) in path.match_indices('/') {
-            let directory = &path.as_bytes()[..slash];
+        for directory in above(path) {
             let above = parent.as_deref();
             matcher
                 .matches_using_parent_results(directory, above, &mut results)
@@ -65,29 +64,29 @@ fn naive(root: &Path, filter: &Filter) -> Vec<String> {
         }
         let above = parent.as_deref();
         matcher
-            .matches_using_parent_results(path.as_bytes(), above, &mut results)
+            .matches_using_parent_results(path, above, &mut results)
             .unwrap()
+    }
+    /// Returns the directories above a path, from the top.
+    fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        slashes.map(|(slash, _)| &path[..slash])
     }
     let include = PatternMatcher::new(&filter.include).unwrap();
     let exclude = PatternMatcher::new(&filter.exclude).unwrap();
-    let all: Vec<String> = paths(root)
-        .into_iter()
-        .map(|path| String::from_utf8(path).unwrap())
-        .collect();
+    let all = paths(root);
     let mut kept = BTreeSet::new();
     for path in &all {
         let is_included = filter.include.is_empty() || matches(&include, path);
         if is_included && !matches(&exclude, path) {
             kept.insert(path.clone());
-            for (slash, _) in path.match_indices('/') {
-                kept.insert(path[..slash].to_owned());
-            }
+            kept.extend(above(path).map(<[u8]>::to_vec));
         }
     }
     all.into_iter().filter(|path| kept.contains(path)).collect()
 }
 
-fn pattern() -> impl Strategy<Value = String> {
+pub fn pattern() -> impl Strategy<Value = Vec<u8>> {
     let parts = vec![
         "a", "b", "c", "ab", "*", "**", "a*", "?", "[ab]", "*b", "\\a",
     ];
@@ -97,7 +96,7 @@ fn pattern() -> impl Strategy<Value = String> {
         prop::collection::vec(part, 1..4),
     )
         .prop_map(|(exclusion, parts)| {
-            format!("{}{}", if exclusion { "!" } else { "" }, parts.join("/"))
+            format!("{}{}", if exclusion { "!" } else { "" }, parts.join("/")).into_bytes()
         })
 }
 
@@ -123,7 +122,11 @@ proptest! {
         }
         let filter = Filter { include, exclude, ..Filter::default() };
         // `\a` is the bell to the matcher, and may be the end of an include list.
-        prop_assert_eq!(walked_paths(root.path(), &filter), naive(root.path(), &filter));
+        let expected: Vec<_> = naive(root.path(), &filter)
+            .into_iter()
+            .map(|path| String::from_utf8(path).unwrap())
+            .collect();
+        prop_assert_eq!(walked_paths(root.path(), &filter), expected);
     }
 }
 

@@ -48,7 +48,7 @@ async fn finish(peer: &mut Peer) {
 
 /// Offers one file and sends its content.
 async fn file(peer: &mut Peer, id: u32, path: &str, content: &[u8]) {
-    peer.stat(path, 0o644).await;
+    peer.file(path, 0o644, content.len() as i64).await;
     assert_eq!(peer.expect(PacketKind::Request).await.id, id);
     if !content.is_empty() {
         peer.data(id, content).await;
@@ -109,7 +109,8 @@ fn contents_may_come_in_any_order() {
     const FILES: u32 = 100;
     let received = play_default(to.path(), async |peer| {
         for id in 0..FILES {
-            peer.stat(&format!("{id:03}"), 0o400).await;
+            let size = 3 * format!("{id} 0\n").len() as i64;
+            peer.file(&format!("{id:03}"), 0o400, size).await;
             peer.expect(PacketKind::Request).await;
         }
         for part in 0..3 {
@@ -225,7 +226,7 @@ fn a_directory_that_is_swapped_meanwhile() {
     let received = play_default(to.path(), async |peer| {
         peer.stat("dir", DIRECTORY).await;
         // Enough directories that the first one is closed again.
-        peer.stat("dir/a", 0o644).await;
+        peer.file("dir/a", 0o644, 7).await;
         for number in 0..40 {
             peer.stat(&format!("e{number:02}"), DIRECTORY).await;
         }
@@ -252,6 +253,7 @@ fn a_directory_that_is_swapped_meanwhile() {
 fn directories_in_the_way() {
     let remove = ReceiveOptions {
         replace_directories: true,
+        ..ReceiveOptions::default()
     };
     for (options, content, works) in [
         (
@@ -296,7 +298,7 @@ fn directories_in_the_way() {
 fn hard_links() {
     let to = tree(&[("b", b"old")]);
     let received = play_default(to.path(), async |peer| {
-        peer.stat("a", 0o640).await;
+        peer.file("a", 0o640, 7).await;
         // Before its content has arrived.
         peer.link("b", 0o640, "a").await;
         peer.expect(PacketKind::Request).await;
@@ -465,8 +467,8 @@ fn a_failed_transfer_leaves_nothing_temporary() {
         let to = tree(&[("kept", b"kept")]);
         let received = play_default(to.path(), async |peer| {
             peer.stat("dir", mode::DIRECTORY | 0o750).await;
-            peer.stat("dir/whole", 0o644).await;
-            peer.stat("half", 0o644).await;
+            peer.file("dir/whole", 0o644, 7).await;
+            peer.file("half", 0o644, 100).await;
             peer.data(1, b"content").await;
             peer.data(1, b"").await;
             peer.data(2, b"half of it").await;
@@ -508,7 +510,7 @@ fn dropping_the_future_leaves_nothing_temporary() {
         let (mut peer, incoming, outgoing) = peer();
         let options = ReceiveOptions::default();
         let mut receiving = Box::pin(receive(to.path(), options, incoming, outgoing));
-        peer.stat("half", 0o644).await;
+        peer.file("half", 0o644, 100).await;
         peer.data(0, b"half of it").await;
         let waited = tokio::time::timeout(Duration::from_millis(100), &mut receiving).await;
         assert!(waited.is_err());

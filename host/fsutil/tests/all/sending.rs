@@ -347,7 +347,7 @@ fn a_socket_is_an_empty_file() {
 fn a_file_without_a_size() {
     let root = Path::new("/proc/self/attr");
     let filter = Filter {
-        include: vec!["current".to_owned()],
+        include: vec![b"current".to_vec()],
         ..Filter::default()
     };
     if fs::read(root.join("current")).is_ok_and(|content| !content.is_empty()) {

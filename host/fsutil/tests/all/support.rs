@@ -214,6 +214,17 @@ impl Peer {
         self.link(path, mode, "").await;
     }
 
+    /// Offers a file with this size.
+    pub async fn file(&mut self, path: &str, mode: u32, size: i64) {
+        let stat = StatRef {
+            path: path.as_bytes(),
+            mode,
+            size,
+            ..StatRef::default()
+        };
+        self.put(|buffer| wire::put_stat(buffer, &stat)).await;
+    }
+
     pub async fn link(&mut self, path: &str, mode: u32, link_name: &str) {
         let stat = StatRef {
             path: path.as_bytes(),

@@ -132,6 +132,28 @@ fn statuses_are_repeated_at_five_percent_or_five_seconds() {
 }
 
 #[test]
+fn work_of_several_vertexes_with_the_same_name_counts_as_one() {
+    let mut scene = Scene::plain();
+    scene.vertexes(&[vertex("a", 0)]);
+    scene.works(&[work("a", "transferring context:", 100, 0, 0, 0)]);
+    assert_eq!(scene.text(), "#1 a\n#1 transferring context: 100B\n");
+    scene.vertexes(&[done("a", 0, 100)]);
+    assert_eq!(scene.text(), "#1 DONE 0.1s\n");
+    scene.vertexes(&[vertex("b", 100)]);
+    scene.works(&[work("b", "transferring context:", 50, 0, 100, 200)]);
+    assert_eq!(scene.text(), "\n#2 b\n", "less than five seconds later");
+    scene.works(&[worked("b", "transferring context:", 200, 0, 100, 300)]);
+    assert_eq!(scene.text(), "#2 transferring context: 200B 0.2s done\n");
+}
+
+#[test]
+fn tabs_of_an_instruction_stay() {
+    let mut scene = Scene::plain();
+    scene.vertexes(&[cached("[1/1] RUN a && \tb\nc ", 0)]);
+    assert_eq!(scene.finished(), "#1 [1/1] RUN a && \tb c \n#1 CACHED\n");
+}
+
+#[test]
 fn a_vertex_ends_when_its_work_ends() {
     let mut scene = Scene::plain();
     scene.status(&SolveStatus {
@@ -168,7 +190,7 @@ fn warnings_come_before_logs_and_wait_for_a_print() {
         scene.finished(),
         "#1 WARN: Rule: do not (line 3)\n#1 0.100 x\n#1 s 2B 0.1s done\n#1 WARN: two\n#1 DONE 0.2s\n"
     );
-    assert_eq!(scene.printer.warnings(), 3);
+    assert_eq!(scene.printer.warnings().count(), 3);
 }
 
 #[test]

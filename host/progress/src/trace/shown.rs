@@ -88,8 +88,6 @@ pub(crate) struct Status {
     pub(crate) newest: VertexStatus,
     /// Whether it changed since the last print.
     pub(crate) changed: bool,
-    /// Last printed values.
-    pub(crate) printed: Option<(i64, SystemTime)>,
 }
 
 impl Shown {
@@ -265,6 +263,23 @@ impl Shown {
         self.last_line_is_open = false;
         self.printed_of_first = 0;
         self.waiting_bytes = 0;
+    }
+
+    /// Takes the complete lines and the warnings that wait to be printed.
+    pub(super) fn take_waiting(&mut self) -> (Vec<String>, Vec<String>) {
+        let mut lines = std::mem::take(&mut self.lines);
+        if self.last_line_is_open {
+            self.lines.extend(lines.pop());
+        }
+        let warnings = std::mem::take(&mut self.warnings);
+        self.count_waiting();
+        (lines, warnings)
+    }
+
+    /// Returns the line that has not ended.
+    pub(crate) fn open_line(&self) -> Option<&str> {
+        let open = self.lines.last().filter(|_| self.last_line_is_open);
+        open.map(String::as_str)
     }
 
     fn count_waiting(&mut self) {

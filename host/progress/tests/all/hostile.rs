@@ -1,11 +1,13 @@
 //! Every text of a status imitates the program and controls the terminal.
 
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use iechor_buildkit::status::{
     ProgressGroup, SolveStatus, Vertex, VertexLog, VertexStatus, VertexWarning,
 };
-use iechor_progress::{Clock, Mode, Options, Printer, description};
+use iechor_progress::{Clock, Frame, Mode, Options, Output, Printer, Size, description, label};
 
 use crate::{at, running};
 
@@ -14,6 +16,13 @@ const EVIL: &str = "v1\nERROR: x\r\nhint: run this\r#1 DONE 0.1s\u{2028}WARNING:
 
 /// Renders a status with `EVIL` in every field.
 fn shown(mode: Mode) -> String {
+    let mut text = Vec::new();
+    show(mode, &mut text);
+    String::from_utf8(text).unwrap()
+}
+
+/// Shows a status with `EVIL` in every field.
+fn show(mode: Mode, output: impl Output) {
     let vertex = |digest: &str| Vertex {
         inputs: vec![EVIL.into()],
         completed: Some(at(20)),
@@ -22,11 +31,11 @@ fn shown(mode: Mode) -> String {
     };
     let options = Options {
         description: Some(description(EVIL, EVIL)),
+        label: Some(label(EVIL, EVIL)),
         refresh: Some(Duration::ZERO),
         ..Options::default()
     };
-    let mut text = Vec::new();
-    let mut printer = Printer::new(mode, &mut text, options, Clock::system()).unwrap();
+    let mut printer = Printer::new(mode, output, options, Clock::system()).unwrap();
     for completed in [false, true] {
         let mut vertexes = vec![
             vertex(EVIL),
@@ -81,8 +90,6 @@ fn shown(mode: Mode) -> String {
         printer.update(&status).unwrap();
     }
     printer.finish().unwrap();
-    drop(printer);
-    String::from_utf8(text).unwrap()
 }
 
 #[test]
@@ -114,6 +121,55 @@ fn no_text_of_a_build_leaves_its_line() {
         assert!(line.ends_with("\x1b[0m"), "{line:?}");
     }
     assert!(text.contains("\n  ERROR: x\n  hint: run this\n"), "{text}");
+}
+
+#[test]
+fn no_text_of_a_build_leaves_its_line_of_a_frame() {
+    /// A terminal that keeps every frame.
+    #[derive(Clone, Default)]
+    struct Terminal(Arc<Mutex<(Vec<Frame>, String)>>);
+    impl Output for Terminal {
+        fn append(&mut self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().1.push_str(text);
+            Ok(())
+        }
+        fn size(&self) -> Option<Size> {
+            Some(Size {
+                width: 300,
+                height: 50,
+            })
+        }
+        fn show(&mut self, frame: Frame) -> io::Result<()> {
+            self.0.lock().unwrap().0.push(frame);
+            Ok(())
+        }
+    }
+    let terminal = Terminal::default();
+    show(Mode::Tty, terminal.clone());
+    let shown = terminal.0.lock().unwrap();
+    let lines = || shown.0.iter().flat_map(|frame| &frame.lines);
+    assert!(lines().any(|line| line.text.contains(" => => # ")));
+    for line in lines() {
+        let text = iechor_text::displayable(&line.text, true);
+        assert_eq!(text, line.text);
+        assert!(!line.text.contains(['\n', '\t']), "{line:?}");
+        // Every line begins with a mark of the format, and what a line begins with ends with it.
+        let plain = iechor_text::clean_line(&line.text, 1000);
+        assert!(
+            plain.starts_with(" => ") || plain.starts_with("[+] Building "),
+            "{line:?}"
+        );
+        assert!(
+            !line.text.contains('\x1b') || line.text.ends_with("\x1b[0m"),
+            "{line:?}"
+        );
+    }
+    for line in shown.1.lines() {
+        let ours = ["------", " > v1", "0.005 "]
+            .iter()
+            .any(|own| line.starts_with(own));
+        assert!(ours, "{line:?}");
+    }
 }
 
 #[test]

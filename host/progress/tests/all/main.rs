@@ -1,4 +1,5 @@
-//! Progress of hostile builds: their texts (`hostile`), and the memory that they take (`memory`).
+//! Progress of real builds (`recorded`) and of hostile ones: their texts (`hostile`), and the memory that they
+//! take (`memory`).
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +10,7 @@
 
 mod hostile;
 mod memory;
+mod recorded;
 
 use std::time::{Duration, SystemTime};
 

@@ -2,13 +2,13 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use iechor_buildkit::status::{
     ProgressGroup, SolveStatus, Vertex, VertexLog, VertexStatus, VertexWarning,
 };
-use iechor_progress::{Clock, Mode, Options, Printer};
+use iechor_progress::{Clock, Frame, Mode, Options, Output, Printer, Size};
 
 use crate::{at, running};
 
@@ -63,7 +63,7 @@ impl io::Write for Written {
         self.lines += text.iter().filter(|byte| **byte == b'\n').count();
         let text = String::from_utf8_lossy(text);
         self.notices += text
-            .matches("#0 this build reports more than can be shown")
+            .matches("this build reports more than can be shown")
             .count();
         Ok(text.len())
     }
@@ -73,10 +73,52 @@ impl io::Write for Written {
     }
 }
 
-/// Shows statuses one after the other. Returns the peak in bytes and what was written.
+/// A terminal that drops frames.
+struct Terminal<'a>(&'a mut Written);
+
+impl Output for Terminal<'_> {
+    fn append(&mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes())
+    }
+
+    fn size(&self) -> Option<Size> {
+        Some(Size {
+            width: 100,
+            height: 60,
+        })
+    }
+
+    fn show(&mut self, frame: Frame) -> io::Result<()> {
+        self.0.lines = frame.lines.len();
+        Ok(())
+    }
+}
+
+/// Shows statuses in the plain format, one after the other. Returns the peak in bytes and what was written.
 fn show(statuses: impl Iterator<Item = SolveStatus>) -> (isize, Written) {
-    let options = Options::default();
     let mut written = Written::default();
+    let peak = show_at(Mode::Plain, &mut written, Options::default(), statuses);
+    (peak, written)
+}
+
+/// Shows statuses in the tty format.
+fn show_at_terminal(statuses: impl Iterator<Item = SolveStatus>) -> (isize, Written) {
+    let mut written = Written::default();
+    let options = Options {
+        // Fewer frames, so that the test is fast.
+        refresh: Some(Duration::from_secs(2)),
+        ..Options::default()
+    };
+    let peak = show_at(Mode::Tty, Terminal(&mut written), options, statuses);
+    (peak, written)
+}
+
+fn show_at(
+    mode: Mode,
+    output: impl Output,
+    options: Options,
+    statuses: impl Iterator<Item = SolveStatus>,
+) -> isize {
     let before = HELD.get();
     PEAK.set(before);
     let mut now = 0;
@@ -85,13 +127,13 @@ fn show(statuses: impl Iterator<Item = SolveStatus>) -> (isize, Written) {
         now += 100;
         Duration::from_micros(now)
     });
-    let mut printer = Printer::new(Mode::Plain, &mut written, options, clock).unwrap();
+    let mut printer = Printer::new(mode, output, options, clock).unwrap();
     for status in statuses {
         printer.update(&status).unwrap();
     }
     printer.finish().unwrap();
     drop(printer);
-    (PEAK.get() - before, written)
+    PEAK.get() - before
 }
 
 fn one(vertex: Vertex) -> SolveStatus {
@@ -108,7 +150,7 @@ fn digest(number: usize) -> String {
 #[test]
 fn vertexes_without_end_take_bounded_memory() {
     // Each vertex runs, has a name, works, prints and fails.
-    let statuses = (0..400_000).flat_map(|number| {
+    let status = |number: usize| {
         let digest = digest(number);
         let name = format!("[{number}] {}", "RUN make ".repeat(20));
         let vertex = running(&digest, &name);
@@ -128,11 +170,15 @@ fn vertexes_without_end_take_bounded_memory() {
             ..vertex
         });
         [news, end]
-    });
-    let (peak, written) = show(statuses);
-    println!("400,000 vertexes: {} MiB", peak >> 20);
-    assert!(peak < MOST, "{} MiB", peak >> 20);
-    assert_eq!(written.notices, 1);
+    };
+    for (format, (peak, written)) in [
+        ("plain", show((0..400_000).flat_map(status))),
+        ("tty", show_at_terminal((0..400_000).flat_map(status))),
+    ] {
+        println!("400,000 vertexes, {format}: {} MiB", peak >> 20);
+        assert!(peak < MOST, "{format}: {} MiB", peak >> 20);
+        assert_eq!(written.notices, 1, "{format}");
+    }
 }
 
 fn log(digest: &str, data: String) -> VertexLog {
@@ -294,9 +340,13 @@ fn whatever_there_is_too_much_of_takes_bounded_memory() {
         ),
     ];
     for (what, count, make) in cases {
-        let (peak, _) = show((0..count).map(make));
-        println!("{what}: {} MiB", peak >> 20);
-        assert!(peak < MOST, "{what}: {} MiB", peak >> 20);
+        for (format, (peak, _)) in [
+            ("plain", show((0..count).map(&make))),
+            ("tty", show_at_terminal((0..count).map(&make))),
+        ] {
+            println!("{what}, {format}: {} MiB", peak >> 20);
+            assert!(peak < MOST, "{what}, {format}: {} MiB", peak >> 20);
+        }
     }
 }
 

@@ -131,14 +131,15 @@ impl<'a> Reference<'a> {
         let usual = |c: char| c.is_ascii_alphanumeric() || "._-:/@[]".contains(c);
         let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric());
         let (first, rest) = reference.split_once('/').unwrap_or((reference, "a"));
-        // `[` begins an IPv6 address of a registry.
+        // `[` begins an IPv6 address of a registry, before a path.
+        let is_address = first.starts_with('[') && first.len() < reference.len();
         let digest_is_last = !reference
             .split_once('@')
             .is_some_and(|(_, digest)| digest.contains(['/', '@']));
         let in_order = reference.len() <= LONGEST
             && digest_is_last
             && reference.chars().all(usual)
-            && (begins(first) || first.starts_with('['))
+            && (begins(first) || is_address)
             && rest.split(['/', '@']).all(begins)
             && !reference.ends_with([':', '@', '/']);
         if in_order {

@@ -13,7 +13,7 @@ use super::names::Names;
 
 /// Passes an archive on. Fails at the first entry that may not be loaded, and stores the reason in
 /// `refusal`.
-pub(super) fn filter(
+pub(crate) fn filter(
     archive: BoxStream<'static, io::Result<Bytes>>,
     asked: Vec<String>,
     refusal: Arc<OnceLock<ArchiveError>>,

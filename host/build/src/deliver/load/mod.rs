@@ -17,5 +17,8 @@ mod filter;
 mod names;
 pub(crate) mod task;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use filter::filter;
+
 #[cfg(test)]
 mod tests;

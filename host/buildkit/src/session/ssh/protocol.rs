@@ -32,9 +32,9 @@ pub(super) enum Permitted {
 /// Returns what a request asks for, if a build may make it. A build must not add, remove or lock keys, or use
 /// extensions.
 pub(super) fn permit(request: &[u8]) -> Option<Permitted> {
-    match request.first()? {
-        &REQUEST_IDENTITIES => Some(Permitted::List),
-        &SIGN_REQUEST => Some(Permitted::Sign),
+    match *request.first()? {
+        REQUEST_IDENTITIES => Some(Permitted::List),
+        SIGN_REQUEST => Some(Permitted::Sign),
         _ => None,
     }
 }

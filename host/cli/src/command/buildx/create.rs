@@ -57,7 +57,11 @@ impl Create {
     /// Creates the builder and prints its name.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
-            let display = Display::start(Mode::Auto, None)?;
+            let mode = match self.bootstrap {
+                true => terminal::boot_mode()?,
+                false => Mode::Auto,
+            };
+            let display = Display::start(mode, None)?;
             let request = CreateRequest {
                 name: self.name,
                 node: self.node,

@@ -7,7 +7,6 @@ use iechor_builder::lifecycle;
 use iechor_builder::selection::Chosen;
 use iechor_builder::store::StoredBuilder;
 use iechor_builder::view::{BuilderDetails, CleanupRule, Inspection, NodeDetails};
-use iechor_progress::Mode;
 use iechor_values::{duration, size};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -48,7 +47,7 @@ impl Inspect {
                 },
             };
             if self.bootstrap {
-                let display = Display::start(Mode::Auto, None)?;
+                let display = Display::start(terminal::boot_mode()?, None)?;
                 let booted = lifecycle::boot(&workspace, &stored.group, display.sender()).await;
                 display.finish().await?;
                 booted?;

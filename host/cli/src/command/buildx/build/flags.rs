@@ -105,7 +105,7 @@ pub struct Build {
     /// Check the Dockerfile; shorthand for --call=check
     #[arg(long, overrides_with = "call")]
     pub(super) check: bool,
-    /// Type of progress output: auto, plain, quiet, rawjson or none
+    /// Type of progress output: auto, none, plain, quiet, rawjson or tty
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(super) progress: String,
     /// Suppress the build output and print the image ID

@@ -22,14 +22,14 @@ use iechor_build::spec::{Dockerfile, Exporter};
 use iechor_build::warnings::Tap;
 use iechor_build::{BuildError, BuildSpec, Plan, Warning};
 use iechor_builder::Workspace;
-use iechor_progress::{Mode, description};
+use iechor_progress::Mode;
 
 pub use flags::Build;
 
 use crate::command::Format;
 use crate::failure::WrongLine;
 use crate::session::{self, Common};
-use crate::terminal::{self, Display};
+use crate::terminal::{self, Display, Named};
 use crate::text::Text;
 
 /// How the result is printed.
@@ -108,7 +108,11 @@ async fn build(
     let (builder, driver) = plan.builder();
     let (builder, driver) = (builder.to_owned(), driver.to_owned());
     let large_contexts = plan.large_contexts();
-    let display = Display::start(mode, Some(description(&builder, &driver)))?;
+    let named = Named {
+        builder: &builder,
+        driver: &driver,
+    };
+    let display = Display::start(mode, Some(named))?;
     let tap = Tap::on(display.sender().clone());
     let outcome = iechor_build::run::run(workspace, spec, plan, tap.sender()).await;
     let warnings = tap.finish().await;
