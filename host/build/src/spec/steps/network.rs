@@ -27,9 +27,6 @@ pub struct NetworkError {
 }
 
 impl Network {
-    /// The entitlement that [`Network::Host`] requires.
-    pub const ENTITLEMENT: &'static str = "network.host";
-
     /// Returns the name of a network that replaces the default one.
     pub fn forced(self) -> Option<&'static str> {
         match self {
