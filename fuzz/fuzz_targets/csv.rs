@@ -1,3 +1,7 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| iechor_values::fuzz::csv(data));
+#[allow(dead_code, reason = "each target runs one of them")]
+#[path = "../../host/values/tests/fuzz/bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::csv(data));

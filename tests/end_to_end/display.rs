@@ -300,7 +300,7 @@ fn warnings_are_listed_at_the_end() {
                 .row(" => WARN: Maintainer")
                 .max(left.row("[+] Building "))
     );
-    for mode in ["quiet", "none", "rawjson"] {
+    for mode in ["quiet", "rawjson"] {
         sandbox
             .buildx(&format!("{line} --progress {mode}"))
             .success()

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use crate::context::{Context, files_in_tar};
 use crate::support::{Finished, Sandbox};
+use crate::web::{Page, WebServer};
 
 #[track_caller]
 fn has_files(built: Finished, expected: &[&str]) {
@@ -119,4 +120,50 @@ fn what_is_no_dockerfile_is_reported_before_anything_boots() {
     }
     let in_engine = sandbox.left_in_engine();
     assert!(in_engine.is_empty(), "{in_engine:?}");
+}
+
+#[test]
+fn a_dockerfile_at_a_url() {
+    let sandbox = Sandbox::new();
+    sandbox.booted("url", "--driver-opt network=host");
+    let large = [b"FROM scratch\n".as_slice(), &vec![b'#'; 2 << 20]].concat();
+    let server = WebServer::start([
+        (
+            "/Dockerfile",
+            Page::File(b"FROM scratch\nCOPY a /fetched\n".to_vec()),
+        ),
+        ("/large", Page::File(large)),
+    ]);
+    // The Dockerfile of the context is another one.
+    let context = Context::bare("FROM scratch\nCOPY a /local\n");
+    context.file("a", "a");
+    let build = |path: &str| {
+        sandbox
+            .buildx("build -o - --file")
+            .argument(server.url(path))
+            .argument(context.path())
+    };
+    has_files(build("/Dockerfile").start().finish(), &["fetched"]);
+    let large = server.url("/large");
+    build("/large").failure(1).says(&format!(
+        "Dockerfile {large} bigger than allowed max size (2.097MB)"
+    ));
+    build("/missing").failure(1).says("404");
+
+    // An archive as context, and a Dockerfile apart from it.
+    let archive = sandbox.path("context.tar");
+    let packed = std::process::Command::new("tar")
+        .arg("-cf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(context.path())
+        .arg(".")
+        .status();
+    assert!(packed.expect("tar is installed").success());
+    let built = sandbox
+        .buildx("build -o - --file")
+        .argument(server.url("/Dockerfile"))
+        .argument("-")
+        .input(&archive);
+    has_files(built.start().finish(), &["fetched"]);
 }

@@ -60,7 +60,7 @@ fn a_driver_that_is_used_is_not_removed() {
     sandbox
         .iechor("driver install ./team.wasm --name team")
         .failure(1)
-        .says("is not trusted");
+        .says("were not granted");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn broken_drivers_are_listed_with_the_reason_and_can_be_mended() {
     sandbox
         .iechor("driver update team")
         .failure(1)
-        .says("is not trusted");
+        .says("were not granted");
     sandbox
         .iechor(&format!("driver update team {GRANTS}"))
         .success()

@@ -15,8 +15,6 @@
 
 pub mod csv;
 pub mod duration;
-#[cfg(any(test, fuzzing))]
-pub mod fuzz;
 pub mod hex;
 pub mod image;
 pub mod size;

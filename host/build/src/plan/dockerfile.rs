@@ -11,8 +11,8 @@ use super::error::PlanError;
 /// Maximum size of a Dockerfile that is copied, in bytes. BuildKit reads 16 MiB at most.
 pub(super) const DOCKERFILE_BYTES: u64 = 16 << 20;
 
-/// Name of a Dockerfile that is copied.
-const NAME: &str = "Dockerfile";
+/// Name of a Dockerfile that is copied or fetched.
+pub(crate) const NAME: &str = "Dockerfile";
 
 /// The place of a Dockerfile.
 #[derive(Debug)]
@@ -29,6 +29,13 @@ pub(crate) enum DockerfileSource {
         is_apart: bool,
         /// The directory, if it is temporary.
         temporary: Option<TempDir>,
+    },
+    /// A file at a URL. BuildKit fetches it at the beginning of the build.
+    Remote {
+        /// The URL.
+        url: String,
+        /// The directory that the build writes it to, under [`NAME`].
+        directory: TempDir,
     },
 }
 
@@ -104,6 +111,20 @@ pub(super) fn locate(path: &Path) -> Result<DockerfileSource, PlanError> {
 /// Returns an error if the directory cannot be created.
 pub(super) fn temporary(bytes: &[u8]) -> Result<DockerfileSource, PlanError> {
     Ok(copied(bytes, None)?.apart())
+}
+
+/// Returns the place of a Dockerfile that BuildKit fetches from a URL: a temporary directory, which the build
+/// writes it to.
+///
+/// # Errors
+///
+/// Returns an error if the directory cannot be created.
+pub(super) fn remote(url: &str) -> Result<DockerfileSource, PlanError> {
+    let temporary = tempfile::tempdir().map_err(PlanError::temporary)?;
+    Ok(DockerfileSource::Remote {
+        url: url.to_owned(),
+        directory: temporary,
+    })
 }
 
 fn copied(bytes: &[u8], ignore_file: Option<&Path>) -> Result<DockerfileSource, PlanError> {

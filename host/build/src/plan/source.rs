@@ -92,9 +92,12 @@ impl Source {
             Files::Empty(directory) => directories.push(("context".to_owned(), directory.path())),
             Files::Remote(_) | Files::Archive(_) => {}
         }
-        if let DockerfileSource::Local { directory, .. } = &self.dockerfile {
-            directories.push(("dockerfile".to_owned(), directory.as_path()));
-        }
+        let of_dockerfile = match &self.dockerfile {
+            DockerfileSource::InContext(_) => None,
+            DockerfileSource::Local { directory, .. } => Some(directory.as_path()),
+            DockerfileSource::Remote { directory, .. } => Some(directory.path()),
+        };
+        directories.extend(of_dockerfile.map(|directory| ("dockerfile".to_owned(), directory)));
         for context in &self.named {
             if let NamedSource::Directory(directory) = &context.source {
                 directories.push((local_name(&context.name), directory.as_path()));
@@ -142,12 +145,7 @@ async fn in_other_context(dockerfile: &Dockerfile) -> Result<DockerfileSource, P
             })?;
             DockerfileSource::InContext(Some(name.to_owned()))
         }
-        Dockerfile::Remote(url) => {
-            return Err(PlanError::Dockerfile {
-                path: url.into(),
-                reason: "Dockerfiles at a URL are not supported yet".to_owned(),
-            });
-        }
+        Dockerfile::Remote(url) => dockerfile::remote(url)?,
         Dockerfile::StandardInput => dockerfile::temporary(&stdin::read().await?)?,
     })
 }

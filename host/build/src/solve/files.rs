@@ -7,7 +7,7 @@ use iechor_buildkit::session::upload::Uploads;
 
 use super::shared_key::shared_key;
 use crate::error::BuildError;
-use crate::plan::dockerfile::DockerfileSource;
+use crate::plan::dockerfile::{DockerfileSource, NAME};
 use crate::plan::large::LargeContexts;
 use crate::plan::source::{Files, Source, local_name};
 use crate::spec::{NamedSource, url};
@@ -78,6 +78,10 @@ impl Prepared {
             DockerfileSource::InContext(Some(name)) => self.set("filename", name),
             DockerfileSource::InContext(None) => {
                 self.set("filename", "Dockerfile");
+            }
+            DockerfileSource::Remote { .. } => {
+                self.set("filename", NAME);
+                self.set("dockerfilekey", "dockerfile");
             }
             DockerfileSource::Local { name, is_apart, .. } => {
                 self.set("filename", name);

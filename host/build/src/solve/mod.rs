@@ -8,6 +8,7 @@ mod frontend;
 mod guard;
 mod local_state;
 mod missing;
+mod remote;
 mod several_outputs;
 mod shared_key;
 mod steps;
@@ -97,9 +98,16 @@ pub(crate) async fn solve(
     // The clock of the daemon may be another one.
     let (sender, forwarder) = Sources::new(status).open(None);
     let of_frontend = request.of_frontend();
-    let build = client.build(request, session, sender, cancel.clone(), |gateway| {
-        work::run(gateway, of_frontend)
-    });
+    let build = client.build(
+        request,
+        session,
+        sender,
+        cancel.clone(),
+        |gateway| async move {
+            remote::fetch(&gateway, &plan.source.dockerfile).await?;
+            work::run(gateway, of_frontend).await
+        },
+    );
     let solved = guard::guarded(&client, watch.as_ref(), build).await;
     forwarder.finish().await;
     let solved = match solved {

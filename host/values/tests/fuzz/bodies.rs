@@ -1,8 +1,8 @@
-//! Entry points of the fuzz targets of this crate, see `fuzz/README.md`. They exist only in tests and
-//! with `--cfg fuzzing`.
+//! Bodies of the fuzz targets of this crate, see `fuzz/README.md`. They are not in the crate, because a new
+//! driver has a copy of it.
 
-use crate::image::{Reference, image_reference};
-use crate::{csv, duration, size};
+use iechor_values::image::{Reference, image_reference};
+use iechor_values::{csv, duration, size};
 
 /// Splits a line of comma-separated values.
 pub fn csv(data: &[u8]) {
@@ -33,30 +33,5 @@ pub fn images(data: &[u8]) {
         let canonical = checked.expect("what is valid is safe").canonical();
         let again = Reference::check(&canonical).expect("the canonical form is a reference");
         assert_eq!(again.canonical(), canonical, "{text:?}");
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-#[path = "../../../tests/seeds.rs"]
-mod seeds;
-
-#[cfg(test)]
-mod tests {
-    use super::seeds;
-
-    #[test]
-    fn csv() {
-        seeds::run("csv", 300, super::csv);
-    }
-
-    #[test]
-    fn values() {
-        seeds::run("values", 300, super::values);
-    }
-
-    #[test]
-    fn images() {
-        seeds::run("images", 300, super::images);
     }
 }
