@@ -439,13 +439,7 @@ fn buildkit_receives_the_settings_of_the_steps() {
     let daemon = Daemon::start(&sandbox);
     let socket = sandbox.path("buildkit.sock");
     daemon.on_socket(&socket);
-    let name = sandbox.name("remote");
-    sandbox
-        .buildx(&format!(
-            "create --name {name} --driver remote --use unix://{}",
-            socket.display()
-        ))
-        .success();
+    sandbox.remote("remote", &socket);
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     sandbox
         .buildx("build --resource memory=64m --resource memory-swap=-1 --cpu-period 100000")

@@ -70,11 +70,7 @@ fn recorded() -> (Sandbox, Daemon, Recorder) {
     let (inner, outer) = (sandbox.path("daemon.sock"), sandbox.path("recorded.sock"));
     daemon.on_socket(&inner);
     let recorder = Recorder::start(&outer, inner);
-    let name = sandbox.name("recorded");
-    sandbox
-        .buildx(&format!("create --name {name} --driver remote --use"))
-        .argument(format!("unix://{}", outer.display()))
-        .success();
+    sandbox.remote("recorded", &outer);
     (sandbox, daemon, recorder)
 }
 

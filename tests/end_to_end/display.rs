@@ -58,12 +58,7 @@ const FAILURE: &[&str] = &[
 #[test]
 fn boot_and_build_are_one_screen() {
     let sandbox = Sandbox::new();
-    let name = sandbox.name("screen");
-    sandbox
-        .buildx(&format!(
-            "create --name {name} --driver iechor-container --use"
-        ))
-        .success();
+    let name = sandbox.unbooted("screen");
     let context = Context::on_base("RUN echo 日本語; echo 1; printf '10%%\\r20%%\\n'; sleep 1\n");
     let build = sandbox.buildx(&format!("build {}", context.word()));
     let mut build = start(build, 100, 40);

@@ -112,11 +112,7 @@ fn assert_caught(call: Call, expected: &str) {
     let sandbox = Sandbox::new();
     let socket = sandbox.path("buildkit.sock");
     let _daemon = Hostile::start(&socket, call);
-    let name = sandbox.name("hostile");
-    sandbox
-        .buildx(&format!("create --name {name} --driver remote --use"))
-        .argument(format!("unix://{}", socket.display()))
-        .success();
+    let name = sandbox.remote("hostile", &socket);
     let context = Context::bare("FROM scratch\n");
     let out = sandbox.path("out");
     fs::create_dir(&out).expect("made");

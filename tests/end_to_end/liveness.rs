@@ -147,13 +147,7 @@ fn a_cut_connection_to_a_remote_daemon_ends_the_build() {
     let daemon = Daemon::start(&sandbox);
     let socket = sandbox.path("socket");
     daemon.on_socket(&socket);
-    let name = sandbox.name("remote");
-    sandbox
-        .buildx(&format!(
-            "create --name {name} --driver remote --use unix://{}",
-            socket.display()
-        ))
-        .success();
+    sandbox.remote("remote", &socket);
     let (_context, build) = underway(&sandbox, "");
     let container = daemon.container.clone();
     ends_soon(build, || drop(daemon)).says("lost the connection to BuildKit: ");

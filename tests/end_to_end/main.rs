@@ -3,8 +3,7 @@
 //! - `support` runs the binary in a sandbox, and removes everything that it created. `pty` runs it at a
 //!   terminal.
 //! - `context` creates build contexts, and `components` creates drivers. `registry` runs registries, `authority`
-//!   issues their tokens, `web` is a web server, `git_server` one for Git, `git_login_server` one that requires
-//!   authentication, `daemon` a BuildKit that belongs to no builder, `recorder` records what a client sends to
+//!   issues their tokens, `web` is a web server, `git_server` one for Git, `daemon` a BuildKit that belongs to no builder, `recorder` records what a client sends to
 //!   it, `proxy` is a slow engine. `impostor` contains a hostile engine and a hostile BuildKit, and `meddler` a
 //!   BuildKit that changes the names of its results.
 //!   `control` serves the BuildKit of `impostor` and the fake one in the tests of `host/buildkit`, and
@@ -26,7 +25,6 @@ mod control;
 mod daemon;
 #[path = "../generated.rs"]
 mod generated;
-mod git_login_server;
 mod git_server;
 mod impostor;
 mod meddler;

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use base64::Engine as _;
 
 use crate::context::Context;
-use crate::git_login_server::GitServer;
+use crate::git_server::{GitServer, Repository};
 use crate::support::Sandbox;
 
 /// A context whose build stores the sum of the secrets `one` and `two`.
@@ -97,12 +97,7 @@ fn a_pipe_is_read_for_the_build() {
 #[test]
 fn mistakes_are_reported_before_anything_boots() {
     let sandbox = Sandbox::new();
-    let name = sandbox.name("unbooted");
-    sandbox
-        .buildx(&format!(
-            "create --name {name} --driver iechor-container --use"
-        ))
-        .success();
+    sandbox.unbooted("unbooted");
     let context = context();
     sandbox.write("large", vec![b'x'; (500 << 10) + 1]);
     for (secret, message) in [
@@ -150,20 +145,24 @@ fn header_of(token: &str) -> String {
     format!("basic {text}")
 }
 
-const FILES: &[(&str, &str)] = &[
-    ("Dockerfile", "FROM scratch\nCOPY marker /\n"),
-    ("marker", "from Git\n"),
-];
+fn repository() -> Repository {
+    let repository = Repository::new();
+    repository.file("Dockerfile", "FROM scratch\nCOPY marker /\n");
+    repository.file("marker", "from Git\n");
+    repository.commit();
+    repository
+}
 
 #[test]
 fn a_private_repository_is_fetched_with_a_token() {
     let sandbox = Sandbox::new();
     sandbox.booted("git", "--driver-opt network=host");
-    let server = GitServer::start(FILES, &header_of("s3cret"));
+    let repository = repository();
+    let server = GitServer::guarded(&repository, &header_of("s3cret"));
     let build = |secrets: &str| {
         sandbox
             .buildx(&format!("build --no-cache -o out {secrets}"))
-            .argument(server.url())
+            .argument(server.url(""))
             .variable("GIT_AUTH_TOKEN", "s3cret")
             .variable("OTHER", "wrong")
             .start()
@@ -190,10 +189,11 @@ fn a_private_repository_is_fetched_with_a_token() {
 fn a_private_repository_is_fetched_with_a_header() {
     let sandbox = Sandbox::new();
     sandbox.booted("git", "--driver-opt network=host");
-    let server = GitServer::start(FILES, "Custom s3cret");
+    let repository = repository();
+    let server = GitServer::guarded(&repository, "Custom s3cret");
     sandbox
         .buildx("build -o out --secret id=GIT_AUTH_HEADER,env=HEADER")
-        .argument(server.url())
+        .argument(server.url(""))
         .variable("HEADER", "Custom s3cret")
         .success()
         .does_not_say("s3cret");

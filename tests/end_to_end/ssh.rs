@@ -231,12 +231,7 @@ fn an_agent_that_was_not_offered_is_not_there() {
 #[test]
 fn mistakes_are_reported_before_anything_boots() {
     let sandbox = Sandbox::new();
-    let name = sandbox.name("unbooted");
-    sandbox
-        .buildx(&format!(
-            "create --name {name} --driver iechor-container --use"
-        ))
-        .success();
+    sandbox.unbooted("unbooted");
     let context = Context::bare("FROM scratch\n");
     key(&sandbox, "locked", "-t ed25519 -N passphrase");
     key(&sandbox, "open", "-t ed25519 -N ");

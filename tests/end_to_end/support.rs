@@ -559,6 +559,27 @@ impl Sandbox {
         name
     }
 
+    /// Creates the current builder, and does not boot it. Returns its name.
+    #[track_caller]
+    pub fn unbooted(&self, suffix: &str) -> String {
+        let name = self.name(suffix);
+        self.buildx(&format!(
+            "create --name {name} --driver iechor-container --use"
+        ))
+        .success();
+        name
+    }
+
+    /// Creates the current builder with the BuildKit at a socket. Returns its name.
+    #[track_caller]
+    pub fn remote(&self, suffix: &str, socket: &Path) -> String {
+        let name = self.name(suffix);
+        self.buildx(&format!("create --name {name} --driver remote --use"))
+            .argument(format!("unix://{}", socket.display()))
+            .success();
+        name
+    }
+
     /// Returns the created builders as `ls` lists them.
     #[track_caller]
     pub fn listed(&self) -> Vec<Value> {

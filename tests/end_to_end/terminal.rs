@@ -102,11 +102,7 @@ fn a_failing_build_chooses_no_advice() {
         &socket,
         "unable to apply caps; Privileged mode is incompatible; cannot reach the engine",
     );
-    let name = sandbox.name("advice");
-    sandbox
-        .buildx(&format!("create --name {name} --driver remote --use"))
-        .argument(format!("unix://{}", socket.display()))
-        .success();
+    let name = sandbox.remote("advice", &socket);
     let context = Context::bare("FROM scratch\n");
     sandbox
         .buildx(&format!("build --target fails {}", context.word()))
