@@ -159,6 +159,8 @@ pub(crate) struct ReadContentRequest {
 /// `containerd.services.content.v1.ReadContentResponse`. The data is a slice of the message.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ReadContentResponse {
+    #[prost(int64, tag = "1")]
+    pub(crate) offset: i64,
     #[prost(bytes = "bytes", tag = "2")]
     pub(crate) data: Bytes,
 }

@@ -1,5 +1,6 @@
 //! Messages of `containerd.services.content.v1`, which the protocol crate lacks. Fields that are not used
-//! here (labels, filters of statuses) are left out, so they are skipped.
+//! here (labels, filters of statuses) are left out, so they are skipped. Those of `Read` are in `wire`: the
+//! client makes this call, too.
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bytes::Bytes;
@@ -40,24 +41,6 @@ pub(super) struct ListContentRequest {
 pub(super) struct ListContentResponse {
     #[prost(message, repeated, tag = "1")]
     pub(super) info: Vec<Info>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ReadContentRequest {
-    #[prost(string, tag = "1")]
-    pub(super) digest: String,
-    #[prost(int64, tag = "2")]
-    pub(super) offset: i64,
-    #[prost(int64, tag = "3")]
-    pub(super) size: i64,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ReadContentResponse {
-    #[prost(int64, tag = "1")]
-    pub(super) offset: i64,
-    #[prost(bytes = "bytes", tag = "2")]
-    pub(super) data: Bytes,
 }
 
 /// An unfinished write.

@@ -26,10 +26,11 @@ use tonic::Status;
 use super::SessionBuilder;
 use super::service::{Handler, Method, SMALL_MESSAGE, SessionService, StreamingCall, decode};
 use crate::grpc::framed;
+use crate::wire::{ReadContentRequest, ReadContentResponse};
 use digest::BlobDigest;
 use messages::{
     Empty, Info, InfoRequest, InfoResponse, ListContentRequest, ListContentResponse,
-    ListStatusesResponse, ReadContentRequest, ReadContentResponse, RefRequest, StatusResponse,
+    ListStatusesResponse, RefRequest, StatusResponse,
 };
 use store::{Blob, blocking};
 
