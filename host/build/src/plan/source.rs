@@ -82,6 +82,21 @@ impl Source {
         })
     }
 
+    /// Returns the files of a directory with a Dockerfile, which need not exist.
+    #[cfg(test)]
+    pub(crate) fn of_directory(context: &Path) -> Self {
+        Self {
+            context: Files::Directory(context.to_owned()),
+            dockerfile: DockerfileSource::Local {
+                directory: context.to_owned(),
+                name: "Dockerfile".into(),
+                is_apart: false,
+                temporary: None,
+            },
+            named: vec![],
+        }
+    }
+
     /// Returns the local directories that BuildKit requests files from, by the name that it uses.
     pub(crate) fn directories(&self) -> Vec<(String, &Path)> {
         let mut directories = Vec::new();

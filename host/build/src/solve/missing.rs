@@ -100,7 +100,6 @@ mod tests {
     use iechor_buildkit::{Code, SolveError, SourceError};
 
     use super::*;
-    use crate::plan::source::Files;
 
     fn failure(message: &str, instruction: &str) -> Error {
         let mut place = SourceError::default();
@@ -114,19 +113,6 @@ mod tests {
         Error::Solve(Box::new(error))
     }
 
-    fn source(context: &Path) -> Source {
-        Source {
-            context: Files::Directory(context.to_owned()),
-            dockerfile: DockerfileSource::Local {
-                directory: context.to_owned(),
-                name: "Dockerfile".into(),
-                is_apart: false,
-                temporary: None,
-            },
-            named: vec![],
-        }
-    }
-
     const MESSAGE: &str = "failed to compute cache key: failed to calculate checksum of ref \
                            a::b: \"/logs/a.log\": not found";
 
@@ -136,7 +122,7 @@ mod tests {
         let context = directory.path();
         fs::write(context.join(IGNORE), "# logs\nlogs\n").expect("written");
         let error = failure(MESSAGE, "COPY logs/a.log /");
-        let found = explain(&error, &source(context)).expect("explained");
+        let found = explain(&error, &Source::of_directory(context)).expect("explained");
         assert_eq!(found.path, "logs/a.log");
         assert_eq!(
             found.reason,
@@ -150,7 +136,7 @@ mod tests {
         // The ignore file of the Dockerfile takes precedence.
         let own = context.join("Dockerfile.dockerignore");
         fs::write(&own, "*.md\n").expect("written");
-        let found = explain(&error, &source(context)).expect("explained");
+        let found = explain(&error, &Source::of_directory(context)).expect("explained");
         let not_there = Absence::NotThere {
             context: context.to_owned(),
         };
@@ -162,7 +148,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("directory");
         let context = directory.path();
         let explained = |message: &str, line: &str| {
-            explain(&failure(message, line), &source(context)).is_some()
+            explain(&failure(message, line), &Source::of_directory(context)).is_some()
         };
         assert!(explained(MESSAGE, "COPY logs/a.log /"));
         assert!(explained(

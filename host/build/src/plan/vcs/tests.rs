@@ -6,8 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use tempfile::TempDir;
 
 use super::*;
-use crate::plan::dockerfile::DockerfileSource;
-use crate::plan::source::Files;
 
 /// A repository with one commit, whose context is `app`.
 struct Repository {
@@ -53,20 +51,7 @@ impl Repository {
     }
 
     fn source(&self) -> Source {
-        source(&self.path().join("app"))
-    }
-}
-
-fn source(context: &Path) -> Source {
-    Source {
-        context: Files::Directory(context.to_owned()),
-        dockerfile: DockerfileSource::Local {
-            directory: context.to_owned(),
-            name: "Dockerfile".into(),
-            is_apart: false,
-            temporary: None,
-        },
-        named: vec![],
+        Source::of_directory(&self.path().join("app"))
     }
 }
 
@@ -173,11 +158,11 @@ async fn the_remote_of_the_branch_comes_first() {
 #[tokio::test]
 async fn what_is_no_repository_has_no_information() {
     let directory = tempfile::tempdir().expect("directory");
-    let plain = read(EVERYTHING, &source(directory.path())).await;
+    let plain = read(EVERYTHING, &Source::of_directory(directory.path())).await;
     assert_eq!(plain, Ok(Vcs::default()));
     // A broken one is reported.
     fs::create_dir(directory.path().join(".git")).expect("made");
-    let broken = read(EVERYTHING, &source(directory.path())).await;
+    let broken = read(EVERYTHING, &Source::of_directory(directory.path())).await;
     let reason = broken.expect_err("broken");
     assert!(
         reason.contains("git rev-parse --is-inside-work-tree"),
@@ -192,7 +177,9 @@ async fn what_is_no_repository_has_no_information() {
         .args(git)
         .status();
     assert!(status.expect("runs").success());
-    let vcs = read(EVERYTHING, &source(empty.path())).await.expect("read");
+    let vcs = read(EVERYTHING, &Source::of_directory(empty.path()))
+        .await
+        .expect("read");
     assert_eq!(pairs(&vcs.attributes)[0], ("vcs:localdir:context", "."));
     assert!(!vcs.attributes.contains_key("vcs:revision"));
 }
@@ -209,7 +196,7 @@ async fn a_missing_or_slow_git_does_not_matter_outside_of_a_repository() {
             directory: directory.path(),
             time: Duration::from_millis(200),
         };
-        read_with(&git, EVERYTHING, &source(directory.path())).await
+        read_with(&git, EVERYTHING, &Source::of_directory(directory.path())).await
     };
     let slow = slow.to_str().expect("text");
     for program in ["/nonexistent/git", slow] {

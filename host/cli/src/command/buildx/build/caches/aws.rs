@@ -105,14 +105,7 @@ mod tests {
     use super::*;
 
     fn completed(given: &[(&str, &str)], environment: &[(&str, &str)]) -> Vec<String> {
-        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        let mut attributes: Attributes = given.iter().map(owned).collect();
-        complete(&mut attributes, &|name| {
-            let found = environment.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| (*value).to_owned())
-        });
-        let pairs = attributes.iter();
-        pairs.map(|(key, value)| format!("{key}={value}")).collect()
+        super::super::tests::completed(complete, given, environment)
     }
 
     const ENVIRONMENT: [(&str, &str); 3] = [

@@ -55,3 +55,24 @@ where
     }
     caches
 }
+
+#[cfg(test)]
+mod tests {
+    use iechor_build::spec::Attributes;
+
+    /// Returns the options of a cache after `complete` added those of an environment.
+    pub(super) fn completed(
+        complete: fn(&mut Attributes, &dyn Fn(&str) -> Option<String>),
+        given: &[(&str, &str)],
+        environment: &[(&str, &str)],
+    ) -> Vec<String> {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let mut attributes: Attributes = given.iter().map(owned).collect();
+        complete(&mut attributes, &|name| {
+            let found = environment.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        let pairs = attributes.iter();
+        pairs.map(|(key, value)| format!("{key}={value}")).collect()
+    }
+}
