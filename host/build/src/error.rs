@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use iechor_builder::BuilderError;
 use iechor_builder::node::watch::Incident;
-use iechor_buildkit::FailedStep;
 
 use crate::deliver::load::error::ArchiveError;
 use crate::plan::error::PlanError;
@@ -171,14 +170,6 @@ impl fmt::Display for FileKind {
 }
 
 impl BuildError {
-    /// Returns the step that failed, with the last lines of its output, if BuildKit reported it.
-    pub fn failed_step(&self) -> Option<&FailedStep> {
-        match self {
-            Self::Solve(iechor_buildkit::Error::Solve(error)) => error.step.as_ref(),
-            _ => None,
-        }
-    }
-
     /// Returns whether the user cancelled.
     pub fn is_cancelled(&self) -> bool {
         match self {

@@ -4,7 +4,7 @@
 //!   [`spec::parse`] parses the values that both have in common.
 //! - [`plan`](mod@plan) chooses the nodes and performs all checks that need no daemon.
 //! - `solve` builds on one node: it runs the session, sends the request and receives the status.
-//! - [`checks`] has what the checks of a Dockerfile found, and [`warnings`] what a build warned of.
+//! - [`checks`] has what the checks of a Dockerfile found.
 //! - [`deliver`] delivers the results: files, images to load, images to push, metadata.
 //!
 //! [`run`](run::run) connects them. This crate reads no flags and no environment variables, and its
@@ -20,7 +20,6 @@ pub mod run;
 mod setting;
 mod solve;
 pub mod spec;
-pub mod warnings;
 
 pub use error::{Absence, BuildError, FileKind, MissingFile, Mistake, Mistakes};
 pub use plan::{Plan, Warning, plan};

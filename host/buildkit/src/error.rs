@@ -109,25 +109,10 @@ pub struct SolveError {
     pub vertex: Option<String>,
     /// Places in the Dockerfile.
     pub sources: Vec<SourceError>,
-    /// The step that failed, as the status of the build described it.
-    pub step: Option<FailedStep>,
     /// Name of the request that the frontend does not support, for example `frontend.lint`.
     pub unsupported_request: Option<String>,
     /// The details as the daemon sent them: an encoded `google.rpc.Status`.
     pub(crate) encoded: Bytes,
-}
-
-/// A step of a build that failed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FailedStep {
-    /// Digest of the vertex.
-    pub digest: String,
-    /// Name of the step, for example `[2/3] RUN make`.
-    pub name: String,
-    /// Reason of the failure.
-    pub error: String,
-    /// Last lines of its output, as text. Bytes that are not UTF-8 are replaced.
-    pub log: Vec<String>,
 }
 
 impl SolveError {
@@ -138,7 +123,6 @@ impl SolveError {
             message: message.into(),
             vertex: None,
             sources: Vec::new(),
-            step: None,
             unsupported_request: None,
             encoded: Bytes::new(),
         }

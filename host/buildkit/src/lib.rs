@@ -54,7 +54,7 @@ mod wire;
 
 pub use capabilities::Capabilities;
 pub use client::{Client, Device, GcPolicy, Version, Worker};
-pub use error::{Code, Error, FailedStep, SolveError, SourceError, source_snippet};
+pub use error::{Code, Error, SolveError, SourceError, source_snippet};
 pub use gateway::{Definition, FrontendRequest, FrontendResult, Gateway, Reference};
 pub use history::Provenance;
 pub use iechor_fsutil::ignore;

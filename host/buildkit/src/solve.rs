@@ -1,7 +1,6 @@
-//! One build: its session and its status. `request` has the request, `steps` the step that failed.
+//! One build: its session and its status. `request` has the request.
 
 mod request;
-mod steps;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -26,7 +25,6 @@ use crate::session::Session;
 use crate::status::{LEFT_OUT, Pieces, SolveStatus};
 use crate::wire;
 use request::prepare;
-use steps::Steps;
 
 pub use request::{CacheEntry, ExportTarget, Exporter, SolveRequest};
 
@@ -186,21 +184,13 @@ impl Client {
             drop(open);
             outcome
         };
-        let mut steps = Steps::default();
-        let follow = self.follow(reference.clone(), status, phase, &mut steps);
+        let follow = self.follow(reference.clone(), status, phase);
         let (outcome, status_failure) = tokio::join!(build, follow);
-        match outcome {
-            Ok((exporter_response, result)) => Ok(SolveResponse {
-                exporter_response,
-                result,
-                status_failure: status_failure.err(),
-            }),
-            Err(Error::Solve(mut error)) => {
-                error.step = steps.failed(error.vertex.as_deref());
-                Err(Error::Solve(error))
-            }
-            Err(error) => Err(error),
-        }
+        outcome.map(|(exporter_response, result)| SolveResponse {
+            exporter_response,
+            result,
+            status_failure: status_failure.err(),
+        })
     }
 
     /// Returns what the daemon supports. The first call asks it, with a build that has no result.
@@ -276,7 +266,6 @@ impl Client {
         reference: String,
         status: mpsc::Sender<SolveStatus>,
         mut phase: watch::Receiver<Phase>,
-        steps: &mut Steps,
     ) -> Result<(), String> {
         const PATH: &str = "/moby.buildkit.v1.Control/Status";
         let mut grpc = self.undecoded(STATUS_LIMIT);
@@ -310,7 +299,6 @@ impl Client {
                     let mut pieces = Pieces::new(message);
                     for piece in &mut pieces {
                         let piece = piece.map_err(|error| error.to_string())?;
-                        steps.record(&piece);
                         // The stream is read to its end even without a receiver, because unread
                         // messages would block the daemon.
                         let _ = status.send(piece).await;

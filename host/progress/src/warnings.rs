@@ -61,7 +61,7 @@ impl Warnings {
     }
 
     /// Adds a warning, unless another vertex had the same. buildx combines them, too.
-    pub(crate) fn add(&mut self, warning: &VertexWarning) {
+    pub fn add(&mut self, warning: &VertexWarning) {
         let source = self.source(warning);
         let bytes = WARNING + size(warning, source.is_none());
         if self.list.len() >= MOST || self.bytes + bytes > MOST_BYTES {

@@ -90,8 +90,9 @@ impl Metadata {
             let values = values.map(|(key, value)| (key.clone(), decoded(key, value)));
             metadata.values.extend(values);
         }
-        if has_warnings && !record.warnings.is_empty() {
-            metadata.warnings = Some(record.warnings.clone());
+        let warnings = record.warnings.list();
+        if has_warnings && !warnings.is_empty() {
+            metadata.warnings = Some(warnings.to_vec());
         }
         metadata
     }
@@ -236,7 +237,7 @@ mod tests {
         };
         let result = BuildResult { nodes: vec![node] };
         let mut record = Record::default();
-        record.warnings.push(VertexWarning {
+        record.warnings.add(&VertexWarning {
             level: 1,
             ..VertexWarning::default()
         });

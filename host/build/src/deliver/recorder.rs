@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use iechor_buildkit::status::{SolveStatus, VertexWarning};
+use iechor_buildkit::status::SolveStatus;
+use iechor_progress::Warnings;
 use iechor_progress::vertex::StatusSender;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -17,9 +18,6 @@ const OUTPUT: usize = 32 << 10;
 
 /// Maximum number of steps whose output is kept at the same time. BuildKit runs a few at a time.
 const STEPS: usize = 200;
-
-/// Maximum number of warnings that are kept.
-const WARNINGS: usize = 1000;
 
 /// Maximum time to wait, at the end of a build, until all statuses are recorded.
 const END: Duration = Duration::from_secs(5);
@@ -37,7 +35,7 @@ pub(crate) struct Recorder {
 #[derive(Debug, Default)]
 pub struct Record {
     /// Warnings, each once.
-    pub(super) warnings: Vec<VertexWarning>,
+    pub(super) warnings: Warnings,
     /// Steps that failed, in the order of their failure.
     pub(super) failed: Vec<FailedStep>,
     /// Steps that have not ended, by digest.
@@ -106,9 +104,7 @@ impl Record {
             }
         }
         for warning in &status.warnings {
-            if self.warnings.len() < WARNINGS && !self.warnings.contains(warning) {
-                self.warnings.push(warning.clone());
-            }
+            self.warnings.add(warning);
         }
     }
 
@@ -142,7 +138,7 @@ mod tests {
     use std::time::SystemTime;
 
     use bytes::Bytes;
-    use iechor_buildkit::status::{Vertex, VertexLog};
+    use iechor_buildkit::status::{Vertex, VertexLog, VertexWarning};
 
     use super::*;
 
@@ -206,7 +202,7 @@ mod tests {
             output: "one\ntwo\n".into(),
         };
         assert_eq!(record.failed, [failed]);
-        assert_eq!(record.warnings.len(), 1);
+        assert_eq!(record.warnings.count(), 1);
         assert!(record.running.is_empty());
         let mut passed = 0;
         while shown.recv().await.is_some() {

@@ -208,8 +208,8 @@ fn request(
     node: &NodePlan,
     files: &Prepared,
 ) -> (SolveRequest, Vec<Entitlement>) {
-    let mut request = SolveRequest::dockerfile();
-    request.frontend_attrs = frontend::attributes(
+    let (frontend, of_frontend) = work::frontend(spec);
+    let mut frontend_attrs = frontend::attributes(
         spec,
         files,
         &plan.vcs,
@@ -222,20 +222,22 @@ fn request(
     );
     for (name, layout) in &plan.layouts {
         let name = format!("context:{name}");
-        request.frontend_attrs.insert(name, layout.attribute());
+        frontend_attrs.insert(name, layout.attribute());
     }
-    request.cache_imports = plan.caches.imports.iter().map(cache_entry).collect();
-    request.cache_exports = plan.caches.exports.iter().map(cache_entry).collect();
-    let (frontend, attributes) = work::frontend(spec);
-    request.frontend = frontend.to_owned();
-    request.frontend_attrs.extend(attributes);
+    frontend_attrs.extend(of_frontend);
     if let Some(call) = &spec.call {
-        work::add_call(&mut request.frontend_attrs, call);
-        request.internal = true;
+        work::add_call(&mut frontend_attrs, call);
     }
-    let attribute = |name: &str| request.frontend_attrs.get(name);
-    let entitlements = entitlements::of_build(spec, attribute);
-    request.entitlements = entitlements.iter().map(Entitlement::to_string).collect();
+    let entitlements = entitlements::of_build(spec, |name| frontend_attrs.get(name));
+    let request = SolveRequest {
+        frontend: frontend.to_owned(),
+        frontend_attrs,
+        cache_imports: plan.caches.imports.iter().map(cache_entry).collect(),
+        cache_exports: plan.caches.exports.iter().map(cache_entry).collect(),
+        entitlements: entitlements.iter().map(Entitlement::to_string).collect(),
+        internal: spec.call.is_some(),
+        ..SolveRequest::default()
+    };
     (request, entitlements)
 }
 

@@ -19,7 +19,6 @@ use iechor_build::deliver::result_files;
 use iechor_build::deliver::view::BuildView;
 use iechor_build::run::Outcome;
 use iechor_build::spec::{Dockerfile, Exporter};
-use iechor_build::warnings::Tap;
 use iechor_build::{BuildError, BuildSpec, Plan, Warning};
 use iechor_builder::Workspace;
 use iechor_progress::Mode;
@@ -113,10 +112,8 @@ async fn build(
         driver: &driver,
     };
     let display = Display::start(mode, Some(named))?;
-    let tap = Tap::on(display.sender().clone());
-    let outcome = iechor_build::run::run(workspace, spec, plan, tap.sender()).await;
-    let warnings = tap.finish().await;
-    display.finish().await?;
+    let outcome = iechor_build::run::run(workspace, spec, plan, display.sender()).await;
+    let warnings = display.finish().await?;
     if !matches!(mode, Mode::Quiet | Mode::RawJson) {
         let list = warnings::text(&warnings, printing.debug);
         list.iter().for_each(terminal::show);

@@ -1,6 +1,6 @@
 //! The warnings of a build, listed after it.
 
-use iechor_build::warnings::Warnings;
+use iechor_progress::Warnings;
 
 use crate::text::Text;
 
@@ -20,7 +20,7 @@ pub fn text(warnings: &Warnings, all: bool) -> Option<Text> {
     let mut text = Text::default();
     text.line("");
     text.line(&format!(" {count} warning{plural} found{hint}:"));
-    for warning in warnings.described() {
+    for warning in warnings.texts() {
         text.line(&format!(" - {}", warning.short));
         if !all {
             continue;
