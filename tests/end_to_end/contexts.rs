@@ -288,6 +288,23 @@ fn named_contexts() {
         );
     }
 
+    let of_archive = Context::bare("");
+    of_archive.file("of-archive", "");
+    let archive = compressed("gzip", ".gz", &packed(&sandbox, &of_archive));
+    let server = WebServer::start([
+        ("/files", Page::File(fs::read(archive).expect("readable"))),
+        ("/notes", Page::File(b"a file that is no archive".to_vec())),
+    ]);
+    let url = server.url("/files");
+    let built = build(&format!("--build-context extra={url}"));
+    let built = built.says(&format!("[context extra] {url}"));
+    has_files(built, &["Dockerfile", "of-archive"]);
+    let url = server.url("/notes");
+    has_files(build(&format!("--build-context extra={url}")), &["context"]);
+    build(&format!("--build-context extra={}", server.url("/missing")))
+        .failure(1)
+        .says("404");
+
     let registry = Registry::open();
     let image = format!("{}/named:1", registry.address());
     let of_image = Context::bare("FROM scratch\nCOPY of-image /\n");

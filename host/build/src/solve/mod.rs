@@ -97,7 +97,8 @@ pub(crate) async fn solve(
     let session = deliveries.attach(session).build();
     // The clock of the daemon may be another one.
     let (sender, forwarder) = Sources::new(status).open(None);
-    let of_frontend = request.of_frontend();
+    let mut of_frontend = request.of_frontend();
+    remote::add_contexts(&mut of_frontend, &plan.source.named);
     let build = client.build(
         request,
         session,
