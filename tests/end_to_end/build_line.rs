@@ -99,6 +99,98 @@ fn all_mistakes_of_a_command_line_are_reported_at_once() {
 }
 
 #[test]
+fn all_mistakes_of_one_value_are_reported() {
+    let sandbox = Sandbox::new();
+    let context = Context::bare("FROM scratch\n");
+    for (flags, mistakes) in [
+        (
+            "--output type=image,push=no,dest=x",
+            &[
+                "--output: dest is not supported for image exporter",
+                "--output: invalid value \"no\" of push for image exporter, expecting true or false",
+            ][..],
+        ),
+        (
+            "--iidfile id --output type=local,mode=delete,dest=/etc/passwd",
+            &[
+                "--output: local output mode=delete for destination \"/etc/passwd\" requires \
+                 --allow=buildx.local.delete",
+                "--output: destination directory /etc/passwd is a file",
+                "--iidfile: local and tar exporters are incompatible with image ID file",
+            ],
+        ),
+        (
+            "--cache-from type=local,tag=",
+            &[
+                "--cache-from: local cache importer requires src",
+                "--cache-from: local cache importer requires either explicit digest, \"latest\" tag or \
+                 custom tag on index.json",
+            ],
+        ),
+        (
+            "--cache-to type=local,reset=maybe",
+            &[
+                "--cache-to: local cache exporter requires dest",
+                "--cache-to: failed to parse reset attribute: \"maybe\" is not a boolean",
+            ],
+        ),
+        (
+            "--secret type=vault,path=x",
+            &[
+                "--secret: unsupported secret type \"vault\"",
+                "--secret: unexpected key 'path' in 'path=...'",
+                "--secret: secret missing ID",
+            ],
+        ),
+        (
+            "--ssh default --ssh a=x --ssh a=y",
+            &[
+                "--ssh: invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set",
+                "--ssh: duplicate agent ID \"a\"",
+            ],
+        ),
+        (
+            "--attest disabled=no,x",
+            &[
+                "--attest: invalid value disabled=no",
+                "--attest: invalid value x",
+            ],
+        ),
+        (
+            "--annotation layer,Image:a=b",
+            &[
+                "--annotation: parse annotations: unknown annotation type \"layer\"",
+                "--annotation: parse annotations: invalid annotation type \"Image\", expected type and \
+                 optional platform in square brackets",
+            ],
+        ),
+        (
+            "--call check,a=b,ignorestatus=x",
+            &[
+                "--call: invalid print field: a=b",
+                "--call: invalid ignorestatus print value: x",
+            ],
+        ),
+        (
+            "--build-context Bad=oci-layout://",
+            &[
+                "--build-context: invalid context name Bad: invalid reference format",
+                "--build-context: invalid context value: Bad=oci-layout://, expected \
+                 NAME=oci-layout://DIRECTORY: the directory is missing",
+            ],
+        ),
+    ] {
+        let build = sandbox.buildx(&format!("build {flags} {}", context.word()));
+        let mut failed = build.failure(1);
+        let count = mistakes.len();
+        failed = failed.says(&format!("ERROR: {count} mistakes in the command line:\n"));
+        for mistake in mistakes {
+            failed = failed.says_line(&format!("  {mistake}"));
+        }
+    }
+}
+
+#[test]
 fn switches_have_the_syntax_of_go() {
     let sandbox = Sandbox::new();
     sandbox.booted("switches", "");

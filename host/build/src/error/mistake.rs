@@ -38,16 +38,23 @@ impl Mistakes {
         setting: Setting,
         checked: Result<T, E>,
     ) -> Option<T> {
-        match checked {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.0.push(Mistake {
+        self.note_all(setting, checked.map_err(|error| vec![error]))
+    }
+
+    /// Returns the value of a check that may have several errors, or notes them and returns `None`.
+    pub fn note_all<T, E: Into<BuildError>>(
+        &mut self,
+        setting: Setting,
+        checked: Result<T, Vec<E>>,
+    ) -> Option<T> {
+        checked
+            .map_err(|errors| {
+                self.0.extend(errors.into_iter().map(|error| Mistake {
                     setting,
                     error: error.into(),
-                });
-                None
-            }
-        }
+                }));
+            })
+            .ok()
     }
 
     /// Returns whether a mistake in the setting was found.

@@ -5,6 +5,7 @@ use std::fmt;
 use iechor_platform::Platform;
 
 use super::error::AnnotationProblem;
+use super::faults::Faults;
 
 /// An annotation of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +56,12 @@ impl Annotation {
     ///
     /// # Errors
     ///
-    /// Returns the first fault.
-    pub fn parse(text: &str) -> Result<Vec<Self>, AnnotationProblem> {
-        let (name, value) = text
-            .split_once('=')
-            .ok_or_else(|| AnnotationProblem::NoValue {
-                text: text.to_owned(),
-            })?;
+    /// Returns all faults.
+    pub fn parse(text: &str) -> Result<Vec<Self>, Vec<AnnotationProblem>> {
+        let Some((name, value)) = text.split_once('=') else {
+            let text = text.to_owned();
+            return Err(vec![AnnotationProblem::NoValue { text }]);
+        };
         let (levels, key) = match name.split_once(':') {
             Some((levels, key)) => (Some(levels), key),
             None => (None, name),
@@ -74,10 +74,13 @@ impl Annotation {
         };
         match levels {
             None => Ok(vec![annotation((Level::Default, None))]),
-            Some(levels) => levels
-                .split(',')
-                .map(|text| level(text).map(annotation))
-                .collect(),
+            Some(levels) => {
+                let mut faults = Faults::default();
+                let levels = levels.split(',').map(level);
+                let levels = levels.filter_map(|level| faults.found(level));
+                let annotations = levels.map(annotation).collect();
+                faults.check(annotations)
+            }
         }
     }
 
@@ -201,8 +204,11 @@ mod tests {
             ("layer:a=b", "unknown annotation type \"layer\""),
             ("manifest[a/b/c/d]:a=b", "invalid platform \"a/b/c/d\""),
         ] {
-            let error = Annotation::parse(text).expect_err(text).to_string();
-            assert!(error.starts_with(words), "{error}");
+            let errors = Annotation::parse(text).expect_err(text);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(errors[0].to_string().starts_with(words), "{errors:?}");
         }
+        let errors = Annotation::parse("layer,index,Image:a=b");
+        assert_eq!(errors.expect_err("two").len(), 2);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use iechor_values::csv;
 
 use super::error::AttestationProblem;
+use super::faults::Faults;
 use super::value::{Attributes, boolean};
 
 /// The name of the provenance: a document about the sources and steps of a build.
@@ -27,24 +28,35 @@ impl Attestations {
     ///
     /// # Errors
     ///
-    /// Returns the first fault.
-    pub fn add(&mut self, text: &str) -> Result<(), AttestationProblem> {
+    /// Returns all faults.
+    pub fn add(&mut self, text: &str) -> Result<(), Vec<AttestationProblem>> {
+        let fields = csv::fields(text).map_err(|error| vec![AttestationProblem::Csv(error)])?;
+        let mut faults = Faults::default();
         let mut kind = None;
         let mut is_off = false;
+        let mut is_unread = false;
         let mut attributes = Attributes::new();
-        for field in csv::fields(text).map_err(AttestationProblem::Csv)? {
-            let invalid = || AttestationProblem::Value {
-                field: field.clone(),
+        for field in fields {
+            let Some((key, value)) = field.split_once('=') else {
+                is_unread = true;
+                faults.note(AttestationProblem::Value { field });
+                continue;
             };
-            let (key, value) = field.split_once('=').ok_or_else(invalid)?;
             match key.trim().to_ascii_lowercase() {
                 key if key == "type" => kind = Some(value.to_owned()),
-                key if key == "disabled" => is_off = boolean(value).ok_or_else(invalid)?,
+                key if key == "disabled" => match boolean(value) {
+                    Some(off) => is_off = off,
+                    None => faults.note(AttestationProblem::Value { field }),
+                },
                 key => drop(attributes.insert(key, value.to_owned())),
             }
         }
-        let kind = kind.filter(|kind| !kind.is_empty());
-        let kind = kind.ok_or(AttestationProblem::NoType)?;
+        let kind = kind.unwrap_or_default();
+        // A field that was not read may be the type.
+        if kind.is_empty() && !is_unread {
+            faults.note(AttestationProblem::NoType);
+        }
+        faults.check(())?;
         self.0
             .entry(kind)
             .or_insert_with(|| (!is_off).then_some(attributes));
@@ -55,8 +67,8 @@ impl Attestations {
     ///
     /// # Errors
     ///
-    /// Returns the first fault.
-    pub fn add_short(&mut self, kind: &str, text: &str) -> Result<(), AttestationProblem> {
+    /// Returns all faults.
+    pub fn add_short(&mut self, kind: &str, text: &str) -> Result<(), Vec<AttestationProblem>> {
         match boolean(text) {
             Some(is_on) => self.add(&format!("type={kind},disabled={}", !is_on)),
             None => self.add(&format!("type={kind},{text}")),
@@ -160,8 +172,13 @@ mod tests {
             ("type=", "attestation type not specified"),
             ("type=sbom,\"x", "invalid attestation: "),
         ] {
-            let error = Attestations::default().add(text).expect_err(text);
-            assert!(error.to_string().starts_with(words), "{error}");
+            let errors = Attestations::default().add(text).expect_err(text);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(errors[0].to_string().starts_with(words), "{errors:?}");
+        }
+        for text in ["type=sbom,x,disabled=no", "disabled=no,y=z", "x,y"] {
+            let errors = Attestations::default().add(text);
+            assert_eq!(errors.expect_err(text).len(), 2);
         }
     }
 }

@@ -3,6 +3,7 @@
 use iechor_values::csv;
 
 use super::error::{CallProblem, SpecError};
+use super::faults::Faults;
 use super::value::boolean;
 
 /// The name of the call that is an ordinary build.
@@ -29,12 +30,13 @@ impl Call {
     ///
     /// # Errors
     ///
-    /// Returns the fault of the text.
-    pub fn parse(text: &str) -> Result<Option<Self>, SpecError> {
+    /// Returns all faults of the text.
+    pub fn parse(text: &str) -> Result<Option<Self>, Vec<SpecError>> {
         let fault = |problem| SpecError::Call {
             text: text.to_owned(),
             problem,
         };
+        let mut faults = Faults::default();
         let mut call = Self {
             name: String::new(),
             format: String::new(),
@@ -43,29 +45,29 @@ impl Call {
         if text.is_empty() {
             return Ok(None);
         }
-        let fields = csv::fields(text).map_err(|error| fault(CallProblem::Csv(error)))?;
+        let fields = csv::fields(text).map_err(|error| vec![fault(CallProblem::Csv(error))])?;
         for field in fields {
             match field.split_once('=') {
                 Some(("format", format)) => call.format = format.to_owned(),
-                Some(("ignorestatus", value)) => {
-                    let value = value.to_owned();
-                    call.ignores_status =
-                        boolean(&value).ok_or_else(|| fault(CallProblem::NotBoolean { value }))?;
-                }
-                Some(_) => return Err(fault(CallProblem::Field { field })),
-                None if !call.name.is_empty() => return Err(fault(CallProblem::Names)),
+                Some(("ignorestatus", value)) => match boolean(value) {
+                    Some(ignores) => call.ignores_status = ignores,
+                    None => {
+                        let value = value.to_owned();
+                        faults.note(fault(CallProblem::NotBoolean { value }));
+                    }
+                },
+                Some(_) => faults.note(fault(CallProblem::Field { field })),
+                None if !call.name.is_empty() => faults.note(fault(CallProblem::Names)),
                 None => call.name = field,
             }
         }
-        match call.name.as_str() {
-            "" => Err(fault(CallProblem::NoName)),
-            BUILD => Ok(None),
-            CHECK => Ok(Some(Self {
-                name: LINT.to_owned(),
-                ..call
-            })),
-            _ => Ok(Some(call)),
+        if call.name.is_empty() {
+            faults.note(fault(CallProblem::NoName));
         }
+        if call.name == CHECK {
+            call.name = LINT.to_owned();
+        }
+        faults.check((call.name != BUILD).then_some(call))
     }
 
     /// Returns the call that checks a Dockerfile.
@@ -132,8 +134,11 @@ mod tests {
             ("format=json", "print value: format=json"),
             ("\"", "is not closed"),
         ] {
-            let error = Call::parse(text).expect_err(text).to_string();
-            assert!(error.contains(words), "{text}: {error}");
+            let errors = Call::parse(text).expect_err(text);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(errors[0].to_string().contains(words), "{errors:?}");
         }
+        let errors = Call::parse("a,b,color=no,ignorestatus=x");
+        assert_eq!(errors.expect_err("three").len(), 3);
     }
 }

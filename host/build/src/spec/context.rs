@@ -93,23 +93,23 @@ impl NamedContext {
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no `=`, or if the name is not an image reference.
-    pub fn parse(text: &OsStr) -> Result<Self, SpecError> {
+    /// Returns all faults: there is no `=`, the name is not an image reference, or the OCI layout is not one.
+    pub fn parse(text: &OsStr) -> Result<Self, Vec<SpecError>> {
         let bytes = text.as_bytes();
+        let whole = || text.to_string_lossy().into_owned();
         let Some(at) = bytes.iter().position(|byte| *byte == b'=') else {
-            return Err(SpecError::NamedContext {
-                text: text.to_string_lossy().into_owned(),
-            });
+            return Err(vec![SpecError::NamedContext { text: whole() }]);
         };
-        let name = String::from_utf8_lossy(&bytes[..at]);
-        let source = OsStr::from_bytes(&bytes[at + 1..]);
-        Ok(Self {
-            name: short_name(&name)?,
-            source: NamedSource::parse(source).map_err(|problem| SpecError::OciLayout {
-                text: text.to_string_lossy().into_owned(),
-                problem,
-            })?,
-        })
+        let name = short_name(&String::from_utf8_lossy(&bytes[..at]));
+        let source = NamedSource::parse(OsStr::from_bytes(&bytes[at + 1..]));
+        let source = source.map_err(|problem| SpecError::OciLayout {
+            text: whole(),
+            problem,
+        });
+        match (name, source) {
+            (Ok(name), Ok(source)) => Ok(Self { name, source }),
+            (name, source) => Err(name.err().into_iter().chain(source.err()).collect()),
+        }
     }
 }
 
@@ -247,8 +247,11 @@ mod tests {
                 "invalid context name a b: invalid reference format",
             ),
         ] {
-            let error = NamedContext::parse(OsStr::new(text)).expect_err(text);
-            assert!(error.to_string().starts_with(expected), "{error}");
+            let errors = NamedContext::parse(OsStr::new(text)).expect_err(text);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(errors[0].to_string().starts_with(expected), "{errors:?}");
         }
+        let errors = NamedContext::parse(OsStr::new("Bad=oci-layout://"));
+        assert_eq!(errors.expect_err("two").len(), 2);
     }
 }

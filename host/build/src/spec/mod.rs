@@ -10,6 +10,7 @@ mod context;
 mod entitlement;
 pub mod error;
 pub mod exporter;
+mod faults;
 pub mod metadata;
 pub mod oci_layout;
 pub mod parse;

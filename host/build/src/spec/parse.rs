@@ -15,15 +15,23 @@ use super::{NamedContext, Tag};
 ///
 /// # Errors
 ///
-/// Returns the first text that is not a named context.
-pub fn named_contexts<S: AsRef<OsStr>>(texts: &[S]) -> Result<Vec<NamedContext>, SpecError> {
+/// Returns all faults of the texts.
+pub fn named_contexts<S: AsRef<OsStr>>(texts: &[S]) -> Result<Vec<NamedContext>, Vec<SpecError>> {
+    let mut faults = Vec::new();
     let mut contexts: Vec<NamedContext> = Vec::new();
     for text in texts {
-        let context = NamedContext::parse(text.as_ref())?;
-        contexts.retain(|earlier| earlier.name != context.name);
-        contexts.push(context);
+        match NamedContext::parse(text.as_ref()) {
+            Ok(context) => {
+                contexts.retain(|earlier| earlier.name != context.name);
+                contexts.push(context);
+            }
+            Err(found) => faults.extend(found),
+        }
     }
-    Ok(contexts)
+    match faults.is_empty() {
+        true => Ok(contexts),
+        false => Err(faults),
+    }
 }
 
 /// Parses `KEY=VALUE`, or `KEY` without a value.
@@ -59,9 +67,10 @@ pub fn tag(text: &str) -> Result<Tag, SpecError> {
 ///
 /// # Errors
 ///
-/// Returns the fault of the annotation.
-pub fn annotation(text: &str) -> Result<Vec<Annotation>, SpecError> {
-    Annotation::parse(text).map_err(SpecError::Annotation)
+/// Returns all faults of the annotation.
+pub fn annotation(text: &str) -> Result<Vec<Annotation>, Vec<SpecError>> {
+    let errors = |faults: Vec<_>| faults.into_iter().map(SpecError::Annotation).collect();
+    Annotation::parse(text).map_err(errors)
 }
 
 /// Parses platforms. Each text may contain several, separated by commas. Duplicates are removed.
@@ -85,22 +94,23 @@ pub fn platforms<S: AsRef<str>>(texts: &[S]) -> Result<Vec<Platform>, SpecError>
 ///
 /// # Errors
 ///
-/// Returns the fault of the output.
-pub fn output(text: &str) -> Result<Exporter, SpecError> {
+/// Returns all faults of the output.
+pub fn output(text: &str) -> Result<Exporter, Vec<SpecError>> {
     let read = || {
-        let fields = csv::fields(text).map_err(OutputProblem::Csv)?;
+        let fields = csv::fields(text).map_err(|error| vec![OutputProblem::Csv(error)])?;
         match fields.as_slice() {
             // A path may contain `=`.
             [place] if place == text && !text.starts_with("type=") => {
                 Fields::of_place(place).read()
             }
-            fields => Fields::of_pairs(fields)?.read(),
+            fields => Fields::of_pairs(fields).read(),
         }
     };
-    read().map_err(|problem| SpecError::Output {
+    let error = |problem| SpecError::Output {
         text: text.to_owned(),
         problem,
-    })
+    };
+    read().map_err(|problems| problems.into_iter().map(error).collect())
 }
 
 #[cfg(test)]

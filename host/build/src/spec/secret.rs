@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use iechor_values::csv::{self, CsvError};
 
+use super::faults::Faults;
+
 /// A secret of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
@@ -74,17 +76,19 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// Returns the fault of the text.
+    /// Returns all faults of the text.
     pub fn parse(
         text: &str,
         variable: impl Fn(&str) -> Option<Vec<u8>>,
-    ) -> Result<Self, SecretProblem> {
+    ) -> Result<Self, Vec<SecretProblem>> {
         let (mut id, mut file, mut name, mut is_variable) = ("", "", "", false);
-        let fields = csv::fields(text).map_err(SecretProblem::Csv)?;
+        let fields = csv::fields(text).map_err(|error| vec![SecretProblem::Csv(error)])?;
+        let mut faults = Faults::default();
         for field in &fields {
             let Some((key, value)) = field.split_once('=') else {
                 let field = field.clone();
-                return Err(SecretProblem::NoValue { field });
+                faults.note(SecretProblem::NoValue { field });
+                continue;
             };
             let key = key.to_lowercase();
             match (key.as_str(), value) {
@@ -92,19 +96,21 @@ impl Secret {
                 ("type", "file") => is_variable = false,
                 ("type", _) => {
                     let kind = value.to_owned();
-                    return Err(SecretProblem::UnknownType { kind });
+                    faults.note(SecretProblem::UnknownType { kind });
                 }
                 ("id", _) => id = value,
                 ("src" | "source", _) => file = value,
                 ("env", _) => name = value,
-                _ => return Err(SecretProblem::UnknownKey { key }),
+                _ => faults.note(SecretProblem::UnknownKey { key }),
             }
         }
         if is_variable && name.is_empty() {
             name = std::mem::take(&mut file);
         }
-        if id.is_empty() {
-            return Err(SecretProblem::NoId);
+        // A field that was not read may be the ID.
+        let is_unread = |fault: &SecretProblem| matches!(fault, SecretProblem::NoValue { .. });
+        if id.is_empty() && !faults.has(is_unread) {
+            faults.note(SecretProblem::NoId);
         }
         let source = match (name, file) {
             ("", "") => match variable(id) {
@@ -114,7 +120,7 @@ impl Secret {
             ("", file) => SecretSource::File(file.into()),
             (name, _) => SecretSource::Value(variable(name).unwrap_or_default()),
         };
-        Ok(Self {
+        faults.check(Self {
             id: id.to_owned(),
             source,
         })
@@ -178,10 +184,22 @@ mod tests {
                 "failed to parse csv secret: the \" that opens a field (column 1) is not closed",
             ),
         ] {
-            let error = Secret::parse(text, variable).expect_err(text);
-            assert_eq!(error.to_string(), message);
-            assert!(!format!("{error:?}").contains("hush"), "{error:?}");
+            let errors = Secret::parse(text, variable).expect_err(text);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert_eq!(errors[0].to_string(), message);
+            assert!(!format!("{errors:?}").contains("hush"), "{errors:?}");
         }
+        let text = "type=vault,path=x,mine,src=y";
+        let errors = Secret::parse(text, variable).expect_err(text);
+        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "unsupported secret type \"vault\"",
+                "unexpected key 'path' in 'path=...'",
+                "invalid field 'mine' must be a key=value pair",
+            ]
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use super::faults::Faults;
+
 /// The ID of an agent that a build requests without a name.
 const DEFAULT: &str = "default";
 
@@ -36,23 +38,27 @@ impl SshAgent {
     ///
     /// # Errors
     ///
-    /// Returns the first fault.
+    /// Returns all faults.
     pub fn parse_all<S: AsRef<str>>(
         texts: &[S],
         socket: Option<&str>,
-    ) -> Result<Vec<Self>, SshProblem> {
+    ) -> Result<Vec<Self>, Vec<SshProblem>> {
+        let mut faults = Faults::default();
         let mut agents: Vec<Self> = Vec::new();
         for text in texts.iter().map(AsRef::as_ref) {
             if text.is_empty() {
                 continue;
             }
-            let agent = Self::parse(text, socket)?;
+            let Some(agent) = faults.found(Self::parse(text, socket)) else {
+                continue;
+            };
             if agents.iter().any(|other| other.id == agent.id) {
-                return Err(SshProblem::Duplicate { id: agent.id });
+                faults.note(SshProblem::Duplicate { id: agent.id });
+                continue;
             }
             agents.push(agent);
         }
-        Ok(agents)
+        faults.check(agents)
     }
 
     /// Parses one agent.
@@ -79,7 +85,11 @@ mod tests {
 
     fn parsed(texts: &[&str]) -> Result<Vec<(String, Vec<String>)>, String> {
         let agents = SshAgent::parse_all(texts, Some("/agent"));
-        let agents = agents.map_err(|error| error.to_string())?;
+        let texts = |faults: Vec<SshProblem>| {
+            let texts = faults.iter().map(ToString::to_string);
+            texts.collect::<Vec<_>>().join("; ")
+        };
+        let agents = agents.map_err(texts)?;
         let paths = |agent: &SshAgent| {
             let paths = agent.paths.iter();
             paths.map(|path| path.display().to_string()).collect()
@@ -116,8 +126,11 @@ mod tests {
         for socket in [None, Some("")] {
             let error = SshAgent::parse_all(&["default"], socket).expect_err("no socket");
             let said = "invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set";
-            assert_eq!(error.to_string(), said);
+            assert_eq!(error.len(), 1, "{error:?}");
+            assert_eq!(error[0].to_string(), said);
         }
+        let both = SshAgent::parse_all(&["default", "a=x", "a=y"], None);
+        assert_eq!(both.map_err(|faults| faults.len()), Err(2));
         let named = SshAgent::parse_all(&["default=/a"], None);
         assert_eq!(named.map(|agents| agents.len()), Ok(1));
     }

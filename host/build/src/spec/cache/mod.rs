@@ -6,6 +6,7 @@ use std::fmt;
 
 use iechor_values::csv;
 
+use super::faults::Faults;
 use super::value::{Attributes, boolean};
 
 pub use error::CacheProblem;
@@ -80,26 +81,18 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// Returns the fault of the text.
-    pub fn imports(text: &str) -> Result<Vec<Self>, CacheProblem> {
-        let caches = parse(text)?;
-        for cache in &caches {
-            cache.check_import()?;
-        }
-        Ok(caches)
+    /// Returns all faults of the text.
+    pub fn imports(text: &str) -> Result<Vec<Self>, Vec<CacheProblem>> {
+        parse(text, Self::check_import)
     }
 
     /// Parses caches to export, in the same format as [`imports`](Self::imports).
     ///
     /// # Errors
     ///
-    /// Returns the fault of the text.
-    pub fn exports(text: &str) -> Result<Vec<Self>, CacheProblem> {
-        let caches = parse(text)?;
-        for cache in &caches {
-            cache.check_export()?;
-        }
-        Ok(caches)
+    /// Returns all faults of the text.
+    pub fn exports(text: &str) -> Result<Vec<Self>, Vec<CacheProblem>> {
+        parse(text, Self::check_export)
     }
 
     /// Returns an option that has a value.
@@ -108,35 +101,39 @@ impl Cache {
         value.filter(|value| !value.is_empty())
     }
 
-    fn check_import(&self) -> Result<(), CacheProblem> {
+    fn check_import(&self, faults: &mut Faults<CacheProblem>) {
         match self.kind {
-            CacheKind::Local if self.option("src").is_none() => Err(CacheProblem::NoSource),
-            CacheKind::Local
-                if self.option("digest").is_none()
-                    && self.attributes.get("tag").is_some_and(String::is_empty) =>
-            {
-                Err(CacheProblem::NoTag)
+            CacheKind::Local => {
+                if self.option("src").is_none() {
+                    note_missing(faults, CacheProblem::NoSource);
+                }
+                let has_empty_tag = self.attributes.get("tag").is_some_and(String::is_empty);
+                if has_empty_tag && self.option("digest").is_none() {
+                    note_missing(faults, CacheProblem::NoTag);
+                }
             }
             CacheKind::Registry if self.option("ref").is_none() => {
-                Err(CacheProblem::NoReference { side: "importer" })
+                note_missing(faults, CacheProblem::NoReference { side: "importer" });
             }
-            _ => Ok(()),
+            _ => {}
         }
     }
 
-    fn check_export(&self) -> Result<(), CacheProblem> {
+    fn check_export(&self, faults: &mut Faults<CacheProblem>) {
         match self.kind {
-            CacheKind::Local if self.option("dest").is_none() => Err(CacheProblem::NoDestination),
-            CacheKind::Local => match self.attributes.get("reset") {
-                Some(reset) if boolean(reset).is_none() => Err(CacheProblem::Reset {
-                    value: reset.clone(),
-                }),
-                _ => Ok(()),
-            },
-            CacheKind::Registry if self.option("ref").is_none() => {
-                Err(CacheProblem::NoReference { side: "exporter" })
+            CacheKind::Local => {
+                if self.option("dest").is_none() {
+                    note_missing(faults, CacheProblem::NoDestination);
+                }
+                let reset = self.attributes.get("reset").cloned();
+                if let Some(value) = reset.filter(|value| boolean(value).is_none()) {
+                    faults.note(CacheProblem::Reset { value });
+                }
             }
-            _ => Ok(()),
+            CacheKind::Registry if self.option("ref").is_none() => {
+                note_missing(faults, CacheProblem::NoReference { side: "exporter" });
+            }
+            _ => {}
         }
     }
 }
@@ -165,11 +162,22 @@ fn is_secret(key: &str) -> bool {
     words.iter().any(|word| key.contains(word))
 }
 
-fn parse(text: &str) -> Result<Vec<Cache>, CacheProblem> {
+/// Notes that a field is missing, unless it may be one of those that are not `KEY=VALUE`.
+fn note_missing(faults: &mut Faults<CacheProblem>, fault: CacheProblem) {
+    if !faults.has(|fault| matches!(fault, CacheProblem::NoValue { .. })) {
+        faults.note(fault);
+    }
+}
+
+/// Parses caches, and notes with `check` what is wrong with their options.
+fn parse(
+    text: &str,
+    check: fn(&Cache, &mut Faults<CacheProblem>),
+) -> Result<Vec<Cache>, Vec<CacheProblem>> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let fields = csv::fields(text).map_err(CacheProblem::Csv)?;
+    let fields = csv::fields(text).map_err(|error| vec![CacheProblem::Csv(error)])?;
     if !text.contains('=') {
         let references = fields.into_iter().map(|reference| Cache {
             kind: CacheKind::Registry,
@@ -177,24 +185,30 @@ fn parse(text: &str) -> Result<Vec<Cache>, CacheProblem> {
         });
         return Ok(references.collect());
     }
+    let mut faults = Faults::default();
     let mut kind = None;
     let mut attributes = Attributes::new();
     for field in &fields {
-        let (key, value) = field.split_once('=').ok_or_else(|| CacheProblem::NoValue {
-            field: field.clone(),
-        })?;
+        let Some((key, value)) = field.split_once('=') else {
+            let field = field.clone();
+            faults.note(CacheProblem::NoValue { field });
+            continue;
+        };
         match key.to_lowercase() {
             key if key == "type" => kind = Some(value).filter(|kind| !kind.is_empty()),
             key => drop(attributes.insert(key, value.to_owned())),
         }
     }
-    let kind = kind.ok_or_else(|| CacheProblem::NoType {
-        text: without_secrets(&fields),
-    })?;
-    Ok(vec![Cache {
-        kind: CacheKind::named(kind),
+    if kind.is_none() {
+        let text = without_secrets(&fields);
+        note_missing(&mut faults, CacheProblem::NoType { text });
+    }
+    let cache = Cache {
+        kind: CacheKind::named(kind.unwrap_or_default()),
         attributes,
-    }])
+    };
+    check(&cache, &mut faults);
+    faults.check(vec![cache])
 }
 
 /// Returns fields as a text without credentials.

@@ -72,16 +72,42 @@ fn mistakes_have_the_texts_of_docker_buildx() {
             "failed to parse reset attribute: \"maybe\" is not a boolean",
         ),
     ] {
-        assert_eq!(found.expect_err(text).to_string(), text);
+        let [problem] = found.expect_err(text).try_into().expect("one");
+        assert_eq!(CacheProblem::to_string(&problem), text);
     }
-    let error = import("type=a,\"b=c").expect_err("open quote").to_string();
+    let error = import("type=a,\"b=c").expect_err("open quote")[0].to_string();
     assert!(error.starts_with("invalid cache: "), "{error}");
+}
+
+#[test]
+fn all_mistakes_of_a_text_are_reported() {
+    let texts = |found: Result<Vec<Cache>, Vec<CacheProblem>>| {
+        let problems = found.expect_err("mistakes").into_iter();
+        problems
+            .map(|problem| problem.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts(Cache::exports("type=local,reset=maybe,x,y")),
+        [
+            "invalid value x",
+            "invalid value y",
+            "failed to parse reset attribute: \"maybe\" is not a boolean",
+        ]
+    );
+    assert_eq!(texts(Cache::exports("type=local,reset=maybe")).len(), 2);
+    assert_eq!(texts(Cache::imports("type=local,tag=")).len(), 2);
+    // The type may be the field that is not read.
+    assert_eq!(
+        texts(Cache::imports("ref=a,local")),
+        ["invalid value local"]
+    );
 }
 
 #[test]
 fn credentials_are_not_displayed() {
     let text = "secret_access_key=hunter2,session_token=hunter2,token=hunter2,bucket=b";
-    let error = Cache::exports(text).expect_err("no type");
+    let error = Cache::exports(text).expect_err("no type").remove(0);
     let caches = Cache::exports(&format!("type=s3,{text}")).expect("well-formed");
     for shown in [format!("{error} {error:?}"), format!("{caches:?}")] {
         assert!(

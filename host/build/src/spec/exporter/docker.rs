@@ -2,7 +2,6 @@
 
 use super::Destination;
 use super::fields::Fields;
-use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
 /// An exporter that loads the image into the engine, or writes it into an archive for `docker load`.
@@ -19,15 +18,15 @@ pub struct Docker {
 }
 
 impl Docker {
-    pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
-        Ok(Self {
-            destination: match fields.take_layout("docker")? {
+    pub(super) fn read(fields: &mut Fields) -> Self {
+        Self {
+            destination: match fields.take_layout("docker") {
                 Some(directory) => Some(directory),
                 None => fields.take_docker_archive(),
             },
             context: fields.take("context").filter(|name| !name.is_empty()),
             names: fields.take_names(),
             attributes: fields.rest(),
-        })
+        }
     }
 }

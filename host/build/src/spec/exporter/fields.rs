@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Destination, Exporter, TYPES};
 use crate::spec::error::OutputProblem;
+use crate::spec::faults::Faults;
 use crate::spec::value::{Attributes, boolean};
 
 /// Unparsed options of an exporter.
@@ -12,6 +13,7 @@ pub struct Fields {
     kind: Option<String>,
     destination: Option<String>,
     attributes: Attributes,
+    faults: Faults<OutputProblem>,
 }
 
 impl Fields {
@@ -21,21 +23,20 @@ impl Fields {
         Self {
             kind: Some(if place == "-" { "tar" } else { "local" }.to_owned()),
             destination: Some(place.to_owned()),
-            attributes: Attributes::new(),
+            ..Self::default()
         }
     }
 
-    /// Parses options of the form `KEY=VALUE`.
-    ///
-    /// # Errors
-    ///
-    /// Returns the first field that is not `KEY=VALUE`.
-    pub fn of_pairs(pairs: &[String]) -> Result<Self, OutputProblem> {
+    /// Parses options of the form `KEY=VALUE`. Notes the fields that have another form.
+    pub fn of_pairs(pairs: &[String]) -> Self {
         let mut fields = Self::default();
         for pair in pairs {
-            let (key, value) = pair.split_once('=').ok_or_else(|| OutputProblem::NoValue {
-                field: pair.clone(),
-            })?;
+            let Some((key, value)) = pair.split_once('=') else {
+                fields.note(OutputProblem::NoValue {
+                    field: pair.clone(),
+                });
+                continue;
+            };
             let value = value.to_owned();
             match key.trim().to_ascii_lowercase() {
                 key if key == "type" => fields.kind = Some(value),
@@ -43,29 +44,55 @@ impl Fields {
                 key => drop(fields.attributes.insert(key, value)),
             }
         }
-        Ok(fields)
+        fields
     }
 
     /// Parses the options according to their type.
     ///
     /// # Errors
     ///
-    /// Returns an error if the type is unknown or an option is invalid.
-    pub fn read(mut self) -> Result<Exporter, OutputProblem> {
-        let kind = self.kind.take().ok_or(OutputProblem::NoType)?;
-        match TYPES.iter().find(|(name, _)| *name == kind) {
-            Some((_, read)) => read(self),
-            None => Err(OutputProblem::UnknownType { kind }),
+    /// Returns all faults of the output.
+    pub fn read(mut self) -> Result<Exporter, Vec<OutputProblem>> {
+        let kind = self.kind.take();
+        let known = TYPES
+            .iter()
+            .find(|(name, _)| Some(*name) == kind.as_deref());
+        let exporter = match (known, kind) {
+            (Some((_, read)), _) => read(&mut self),
+            (None, kind) => {
+                match kind {
+                    Some(kind) => self.note(OutputProblem::UnknownType { kind }),
+                    None => self.note_missing(OutputProblem::NoType),
+                }
+                // A placeholder, which the fault replaces.
+                Exporter::CacheOnly
+            }
+        };
+        self.faults.check(exporter)
+    }
+
+    /// Notes a fault.
+    pub(super) fn note(&mut self, fault: OutputProblem) {
+        self.faults.note(fault);
+    }
+
+    /// Notes that a field is missing, unless it may be one of those that are not `KEY=VALUE`.
+    fn note_missing(&mut self, fault: OutputProblem) {
+        let is_unread = |fault: &OutputProblem| matches!(fault, OutputProblem::NoValue { .. });
+        if !self.faults.has(is_unread) {
+            self.note(fault);
         }
     }
 
-    /// Removes and returns the directory that the exporter `kind` requires.
-    pub(super) fn take_directory(&mut self, kind: &'static str) -> Result<PathBuf, OutputProblem> {
+    /// Removes and returns the directory that the exporter `kind` requires. Notes a fault, and returns an
+    /// empty path, if there is none.
+    pub(super) fn take_directory(&mut self, kind: &'static str) -> PathBuf {
         match self.destination.take().as_deref() {
-            None | Some("") => Err(OutputProblem::NoDestination { kind }),
-            Some("-") => Err(OutputProblem::ToStdout { kind }),
-            Some(path) => Ok(path.into()),
+            None | Some("") => self.note_missing(OutputProblem::NoDestination { kind }),
+            Some("-") => self.note(OutputProblem::ToStdout { kind }),
+            Some(path) => return path.into(),
         }
+        PathBuf::new()
     }
 
     /// Removes and returns the destination of an archive: standard output unless there is one.
@@ -91,32 +118,26 @@ impl Fields {
     /// Removes and returns the directory for the content of an archive, if there is to be no archive
     /// (`tar=false`). As in docker buildx, a value that is not a boolean counts as true. The option stays,
     /// because BuildKit needs it.
-    pub(super) fn take_layout(
-        &mut self,
-        kind: &'static str,
-    ) -> Result<Option<Destination>, OutputProblem> {
-        match self.attributes.get("tar").and_then(|tar| boolean(tar)) {
-            Some(false) => {
-                let directory = self.take_directory(kind)?;
-                Ok(Some(Destination::Directory(directory)))
-            }
-            _ => Ok(None),
+    pub(super) fn take_layout(&mut self, kind: &'static str) -> Option<Destination> {
+        self.has_no_archive()
+            .then(|| Destination::Directory(self.take_directory(kind)))
+    }
+
+    /// Notes a fault if a directory is requested instead of an archive.
+    pub(super) fn check_tar(&mut self, kind: &'static str) {
+        if self.has_no_archive() {
+            self.note(OutputProblem::NoTar { kind });
         }
     }
 
-    /// Checks that no directory is requested instead of an archive.
-    pub(super) fn check_tar(&self, kind: &'static str) -> Result<(), OutputProblem> {
-        match self.attributes.get("tar").and_then(|tar| boolean(tar)) {
-            Some(false) => Err(OutputProblem::NoTar { kind }),
-            _ => Ok(()),
-        }
+    fn has_no_archive(&self) -> bool {
+        self.attributes.get("tar").and_then(|tar| boolean(tar)) == Some(false)
     }
 
-    /// Checks that there is no destination.
-    pub(super) fn check_no_destination(&self, kind: &'static str) -> Result<(), OutputProblem> {
-        match self.destination {
-            Some(_) => Err(OutputProblem::Destination { kind }),
-            None => Ok(()),
+    /// Notes a fault if there is a destination.
+    pub(super) fn check_no_destination(&mut self, kind: &'static str) {
+        if self.destination.is_some() {
+            self.note(OutputProblem::Destination { kind });
         }
     }
 
@@ -127,24 +148,22 @@ impl Fields {
         names.map(str::to_owned).collect()
     }
 
-    /// Removes and returns a boolean option. As in BuildKit, an option without a value is true.
-    pub(super) fn take_switch(
-        &mut self,
-        kind: &'static str,
-        key: &'static str,
-    ) -> Result<Option<bool>, OutputProblem> {
-        match self.attributes.remove(key) {
-            None => Ok(None),
-            Some(value) if value.is_empty() => Ok(Some(true)),
-            Some(value) => match boolean(&value) {
-                Some(switch) => Ok(Some(switch)),
-                None => Err(OutputProblem::NotBoolean { kind, key, value }),
-            },
+    /// Removes and returns a boolean option. As in BuildKit, an option without a value is true. Notes a fault
+    /// if the value is not a boolean.
+    pub(super) fn take_switch(&mut self, kind: &'static str, key: &'static str) -> Option<bool> {
+        let value = self.attributes.remove(key)?;
+        let switch = match value.as_str() {
+            "" => Some(true),
+            value => boolean(value),
+        };
+        if switch.is_none() {
+            self.note(OutputProblem::NotBoolean { kind, key, value });
         }
+        switch
     }
 
-    /// Returns the remaining options, which are passed on unchanged.
-    pub(super) fn rest(self) -> Attributes {
-        self.attributes
+    /// Removes and returns the remaining options, which are passed on unchanged.
+    pub(super) fn rest(&mut self) -> Attributes {
+        std::mem::take(&mut self.attributes)
     }
 }

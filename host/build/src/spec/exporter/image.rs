@@ -1,7 +1,6 @@
 //! `type=image` and `type=registry`: the image, in BuildKit's store or in a registry.
 
 use super::fields::Fields;
-use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
 /// An exporter that creates an image in BuildKit's store, or pushes it.
@@ -32,28 +31,28 @@ impl Image {
         unpack.or_insert_with(|| "false".to_owned());
     }
 
-    pub(super) fn read(fields: Fields) -> Result<Self, OutputProblem> {
+    pub(super) fn read(fields: &mut Fields) -> Self {
         Self::read_as("image", fields, false)
     }
 
     /// Parses `type=registry`: an image that is pushed unless `push` is false.
-    pub(super) fn read_registry(fields: Fields) -> Result<Self, OutputProblem> {
+    pub(super) fn read_registry(fields: &mut Fields) -> Self {
         Self::read_as("registry", fields, true)
     }
 
-    fn read_as(kind: &'static str, mut fields: Fields, push: bool) -> Result<Self, OutputProblem> {
-        fields.check_no_destination(kind)?;
+    fn read_as(kind: &'static str, fields: &mut Fields, push: bool) -> Self {
+        fields.check_no_destination(kind);
         let mut image = Self {
             names: fields.take_names(),
-            push: fields.take_switch(kind, "push")?.unwrap_or(push),
+            push: fields.take_switch(kind, "push").unwrap_or(push),
             push_by_digest: fields
-                .take_switch(kind, "push-by-digest")?
+                .take_switch(kind, "push-by-digest")
                 .unwrap_or_default(),
             attributes: fields.rest(),
         };
         if push && image.push {
             image.push();
         }
-        Ok(image)
+        image
     }
 }

@@ -28,17 +28,20 @@ pub enum LocalMode {
 }
 
 impl Local {
-    pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
+    pub(super) fn read(fields: &mut Fields) -> Self {
         let given = fields.take("mode").unwrap_or_default();
         let mode = match given.trim().to_ascii_lowercase().as_str() {
             "" | "copy" => LocalMode::Copy,
             "delete" => LocalMode::Delete,
-            _ => return Err(OutputProblem::LocalMode { mode: given }),
+            _ => {
+                fields.note(OutputProblem::LocalMode { mode: given });
+                LocalMode::Copy
+            }
         };
-        Ok(Self {
-            directory: fields.take_directory("local")?,
+        Self {
+            directory: fields.take_directory("local"),
             mode,
             attributes: fields.rest(),
-        })
+        }
     }
 }

@@ -16,8 +16,6 @@ pub use local::{Local, LocalMode};
 pub use oci::Oci;
 pub use tar::Tar;
 
-use super::error::OutputProblem;
-
 /// An exporter of the result of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exporter {
@@ -47,21 +45,19 @@ pub enum Destination {
 }
 
 /// A function that parses the options of a type.
-pub type Read = fn(Fields) -> Result<Exporter, OutputProblem>;
+pub type Read = fn(&mut Fields) -> Exporter;
 
 /// The types of exporters by name, with the functions that parse their options.
 pub const TYPES: &[(&str, Read)] = &[
-    ("local", |fields| Local::read(fields).map(Exporter::Local)),
-    ("tar", |fields| Tar::read(fields).map(Exporter::Tar)),
-    ("oci", |fields| Oci::read(fields).map(Exporter::Oci)),
-    ("docker", |fields| {
-        Docker::read(fields).map(Exporter::Docker)
-    }),
-    ("image", |fields| Image::read(fields).map(Exporter::Image)),
+    ("local", |fields| Exporter::Local(Local::read(fields))),
+    ("tar", |fields| Exporter::Tar(Tar::read(fields))),
+    ("oci", |fields| Exporter::Oci(Oci::read(fields))),
+    ("docker", |fields| Exporter::Docker(Docker::read(fields))),
+    ("image", |fields| Exporter::Image(Image::read(fields))),
     ("registry", |fields| {
-        Image::read_registry(fields).map(Exporter::Image)
+        Exporter::Image(Image::read_registry(fields))
     }),
-    ("cacheonly", |_| Ok(Exporter::CacheOnly)),
+    ("cacheonly", |_| Exporter::CacheOnly),
 ];
 
 impl Exporter {

@@ -2,7 +2,6 @@
 
 use super::Destination;
 use super::fields::Fields;
-use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
 /// An exporter that writes the image into an archive or a directory with an OCI layout.
@@ -17,14 +16,14 @@ pub struct Oci {
 }
 
 impl Oci {
-    pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
-        Ok(Self {
-            destination: match fields.take_layout("oci")? {
+    pub(super) fn read(fields: &mut Fields) -> Self {
+        Self {
+            destination: match fields.take_layout("oci") {
                 Some(directory) => directory,
                 None => fields.take_archive(),
             },
             names: fields.take_names(),
             attributes: fields.rest(),
-        })
+        }
     }
 }

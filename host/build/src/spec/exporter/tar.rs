@@ -2,7 +2,6 @@
 
 use super::Destination;
 use super::fields::Fields;
-use crate::spec::error::OutputProblem;
 use crate::spec::value::Attributes;
 
 /// An exporter that writes the files of the result into a tar archive.
@@ -15,11 +14,11 @@ pub struct Tar {
 }
 
 impl Tar {
-    pub(super) fn read(mut fields: Fields) -> Result<Self, OutputProblem> {
-        fields.check_tar("tar")?;
-        Ok(Self {
+    pub(super) fn read(fields: &mut Fields) -> Self {
+        fields.check_tar("tar");
+        Self {
             destination: fields.take_archive(),
             attributes: fields.rest(),
-        })
+        }
     }
 }

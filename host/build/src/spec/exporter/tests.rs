@@ -2,18 +2,16 @@
 
 use super::*;
 use crate::spec::parse::output;
-use crate::spec::{Attributes, BuildSpec, Context, SpecError};
+use crate::spec::{Attributes, BuildSpec, Context};
 
 fn attributes(pairs: &[(&str, &str)]) -> Attributes {
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     pairs.iter().map(owned).collect()
 }
 
-fn problem(text: &str) -> OutputProblem {
-    match output(text) {
-        Err(SpecError::Output { problem, .. }) => problem,
-        other => panic!("{text}: {other:?}"),
-    }
+fn problems(text: &str) -> Vec<String> {
+    let problems = output(text).expect_err(text).into_iter();
+    problems.map(|problem| problem.to_string()).collect()
 }
 
 #[test]
@@ -184,8 +182,26 @@ fn mistakes_are_named() {
             "invalid output: the \" that opens a field",
         ),
     ] {
-        let said = problem(text).to_string();
-        assert!(said.starts_with(words), "{said}");
+        let said = problems(text);
+        assert!(said.len() == 1 && said[0].starts_with(words), "{said:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_of_an_output_are_reported() {
+    assert_eq!(
+        problems("type=image,push=no,push-by-digest=maybe,dest=x,y"),
+        [
+            "invalid value y, expecting KEY=VALUE",
+            "dest is not supported for image exporter",
+            "invalid value \"no\" of push for image exporter, expecting true or false",
+            "invalid value \"maybe\" of push-by-digest for image exporter, expecting true or false",
+        ]
+    );
+    assert_eq!(problems("type=local,mode=x,dest=-").len(), 2);
+    // The destination and the type may be the fields that are not read.
+    for text in ["type=local,out", "local,dest=out"] {
+        assert_eq!(problems(text).len(), 1, "{text}");
     }
 }
 

@@ -67,7 +67,7 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     spec.dockerfile = Dockerfile::parse(&flags.file.unwrap_or_default());
     let contexts = flags.build_contexts.iter().filter(|text| {
         let named = parse::named_contexts(std::slice::from_ref(text));
-        mistakes.note(Setting::BuildContext, named).is_some()
+        mistakes.note_all(Setting::BuildContext, named).is_some()
     });
     let contexts: Vec<_> = contexts.collect();
     spec.named_contexts = parse::named_contexts(&contexts).unwrap_or_default();
@@ -115,15 +115,15 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     // As in docker buildx, an empty output is not given.
     for text in flags.outputs.iter().filter(|text| !text.is_empty()) {
         spec.exporters
-            .extend(mistakes.note(Setting::Output, parse::output(text)));
+            .extend(mistakes.note_all(Setting::Output, parse::output(text)));
     }
     for text in flags.annotations.iter().filter(|text| !text.is_empty()) {
-        let annotations = mistakes.note(Setting::Annotation, parse::annotation(text));
+        let annotations = mistakes.note_all(Setting::Annotation, parse::annotation(text));
         spec.annotations.extend(annotations.into_iter().flatten());
     }
     for text in flags.attestations.iter().filter(|text| !text.is_empty()) {
-        let added = spec.attestations.add(text).map_err(SpecError::from);
-        mistakes.note(Setting::Attest, added);
+        let added = spec.attestations.add(text).map_err(errors);
+        mistakes.note_all(Setting::Attest, added);
     }
     for (setting, kind, text) in [
         (Setting::Provenance, PROVENANCE, &flags.provenance),
@@ -131,7 +131,7 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     ] {
         if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
             let added = spec.attestations.add_short(kind, text);
-            mistakes.note(setting, added.map_err(SpecError::from));
+            mistakes.note_all(setting, added.map_err(errors));
         }
     }
     let is_off = mistakes.note(
@@ -143,11 +143,12 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     spec.default_oci_artifact = !is_on(NO_DEFAULT_OCI_ARTIFACT);
     for text in flags.secrets.iter().filter(|text| !text.is_empty()) {
         let variable = |name: &str| environment(name).map(String::into_bytes);
-        let secret = Secret::parse(text, variable).map_err(SpecError::from);
-        spec.secrets.extend(mistakes.note(Setting::Secret, secret));
+        let secret = Secret::parse(text, variable).map_err(errors);
+        let secret = mistakes.note_all(Setting::Secret, secret);
+        spec.secrets.extend(secret);
     }
     let agents = ssh_agents(flags.ssh_agents, &spec.context, &environment);
-    spec.ssh_agents = mistakes.note(Setting::Ssh, agents).unwrap_or_default();
+    spec.ssh_agents = mistakes.note_all(Setting::Ssh, agents).unwrap_or_default();
     let is_left = environment(NO_CLIENT_TOKEN).and_then(|value| parse::boolean(&value));
     spec.fetch_tokens = is_left != Some(true);
     for text in flags.allow.iter().filter(|text| !text.is_empty()) {
@@ -157,7 +158,7 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     spec.call = match flags.check {
         true => Some(Call::check()),
         false => {
-            let call = mistakes.note(Setting::Call, Call::parse(&flags.call));
+            let call = mistakes.note_all(Setting::Call, Call::parse(&flags.call));
             call.flatten()
         }
     };
@@ -179,6 +180,14 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     (spec, mistakes)
 }
 
+/// Returns the faults of a text as those of a setting.
+pub(super) fn errors<E>(faults: Vec<E>) -> Vec<SpecError>
+where
+    SpecError: From<E>,
+{
+    faults.into_iter().map(SpecError::from).collect()
+}
+
 /// Returns the value of a boolean variable; false if it is not set.
 fn switch(
     name: &'static str,
@@ -195,13 +204,13 @@ fn ssh_agents(
     mut texts: Vec<String>,
     context: &Context,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<Vec<SshAgent>, SpecError> {
+) -> Result<Vec<SshAgent>, Vec<SpecError>> {
     let is_over_ssh = matches!(context, Context::Remote(url) if is_git_over_ssh(url));
     if is_over_ssh && texts.iter().all(String::is_empty) {
         texts.push("default".to_owned());
     }
     let socket = environment(SSH_SOCKET);
-    Ok(SshAgent::parse_all(&texts, socket.as_deref())?)
+    SshAgent::parse_all(&texts, socket.as_deref()).map_err(errors)
 }
 
 /// Returns which information about the version of the sources is recorded.

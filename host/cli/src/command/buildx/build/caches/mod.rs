@@ -4,8 +4,10 @@
 mod aws;
 mod github;
 
-use iechor_build::spec::{Cache, CacheKind, SpecError};
+use iechor_build::spec::{Cache, CacheKind, CacheProblem, SpecError};
 use iechor_build::{Mistakes, Setting};
+
+use super::resolve::errors;
 
 /// Returns the caches of `--cache-from`. `environment` returns the value of a variable. Notes
 /// the texts that are not caches.
@@ -14,7 +16,7 @@ pub(super) fn imports(
     environment: &dyn Fn(&str) -> Option<String>,
     mistakes: &mut Mistakes,
 ) -> Vec<Cache> {
-    let mut note = |cache| mistakes.note(Setting::CacheFrom, cache);
+    let mut note = |cache| mistakes.note_all(Setting::CacheFrom, cache);
     complete(texts, Cache::imports, environment, &mut note)
 }
 
@@ -25,22 +27,19 @@ pub(super) fn exports(
     environment: &dyn Fn(&str) -> Option<String>,
     mistakes: &mut Mistakes,
 ) -> Vec<Cache> {
-    let mut note = |cache| mistakes.note(Setting::CacheTo, cache);
+    let mut note = |cache| mistakes.note_all(Setting::CacheTo, cache);
     complete(texts, Cache::exports, environment, &mut note)
 }
 
-fn complete<E>(
+fn complete(
     texts: &[String],
-    parse: fn(&str) -> Result<Vec<Cache>, E>,
+    parse: fn(&str) -> Result<Vec<Cache>, Vec<CacheProblem>>,
     environment: &dyn Fn(&str) -> Option<String>,
-    note: &mut dyn FnMut(Result<Vec<Cache>, SpecError>) -> Option<Vec<Cache>>,
-) -> Vec<Cache>
-where
-    SpecError: From<E>,
-{
+    note: &mut dyn FnMut(Result<Vec<Cache>, Vec<SpecError>>) -> Option<Vec<Cache>>,
+) -> Vec<Cache> {
     let mut caches: Vec<Cache> = Vec::new();
     for text in texts {
-        let parsed = note(parse(text).map_err(SpecError::from));
+        let parsed = note(parse(text).map_err(errors));
         for mut cache in parsed.into_iter().flatten() {
             match cache.kind {
                 CacheKind::Gha => github::complete(&mut cache.attributes, environment),
