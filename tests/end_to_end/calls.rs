@@ -2,11 +2,43 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::context::Context;
+use crate::registry::Registry;
 use crate::support::Sandbox;
 
 /// A Dockerfile with two warnings. It needs no image of a registry.
 const CARELESS: &str = "FROM scratch as base\ncopy Dockerfile /\n";
+
+#[test]
+fn the_metadata_of_a_call_is_its_answer() {
+    let sandbox = Sandbox::new();
+    sandbox.booted("answer", "");
+    let context = Context::bare(CARELESS);
+    sandbox
+        .buildx("build --call outline --metadata-file about.json")
+        .words(context.word())
+        .success();
+    let metadata = || -> Value {
+        let text = fs::read_to_string(sandbox.path("about.json")).expect("written");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let outline = metadata();
+    let keys: Vec<_> = outline.as_object().expect("an object").keys().collect();
+    // As docker buildx: no name in the history, which has no calls.
+    assert_eq!(keys, ["result.json", "result.txt", "version"]);
+    assert_eq!(outline["result.json"]["name"], "base");
+    // A check that fails has an answer as well.
+    sandbox
+        .buildx("build --check --metadata-file about.json")
+        .words(context.word())
+        .failure(1);
+    let checked = metadata();
+    assert_eq!(checked["result.statuscode"], "1");
+    let warnings = checked["result.json"]["warnings"].as_array();
+    assert_eq!(warnings.map(Vec::len), Some(2));
+}
 
 #[test]
 fn a_check_without_warnings_succeeds() {
@@ -183,9 +215,39 @@ fn warnings_are_listed_after_a_build() {
 #[test]
 fn the_frontend_is_an_image_on_request() {
     let sandbox = Sandbox::new();
-    sandbox.booted("syntax", "");
+    sandbox.booted("syntax", "--driver-opt network=host");
+    let registry = Registry::open();
+    let image = format!("{}/frontend:1", registry.address());
+    // A frontend that only ends, with a code that tells what it was called with.
+    let frontend = Context::on_base(
+        "ENTRYPOINT [\"/bin/sh\", \"-c\", \"env | grep -q 'cmdline=.*frontend:1 with options' && exit 42; exit 43\"]\n",
+    );
+    sandbox
+        .buildx(&format!("build --push -t {image} {}", frontend.word()))
+        .success();
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     let line = format!("build {} --build-arg", context.word());
+    for (argument, variable, code) in [
+        (format!("BUILDKIT_SYNTAX={image} with options"), "", 42),
+        (format!("BUILDKIT_SYNTAX={image}"), "", 43),
+        (
+            "BUILDKIT_SYNTAX".to_owned(),
+            &*format!("{image} with options"),
+            42,
+        ),
+    ] {
+        sandbox
+            .buildx(&line)
+            .argument(&argument)
+            .variable("BUILDKIT_SYNTAX", variable)
+            .failure(1)
+            .says(&format!("exit code: {code}"));
+    }
+    // The variable alone has no effect.
+    sandbox
+        .buildx(&format!("build {}", context.word()))
+        .variable("BUILDKIT_SYNTAX", &image)
+        .success();
     // Nothing listens there, so the error names the image of the frontend.
     sandbox
         .buildx(&line)
@@ -201,6 +263,37 @@ fn the_frontend_is_an_image_on_request() {
              without '=' for optional behavior",
         );
     sandbox.buildx(&line).argument("BUILDKIT_SYNTAX").success();
+}
+
+#[test]
+fn entitlements_that_a_node_does_not_declare_are_refused_before_it_boots() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.unbooted("declared");
+    let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
+    sandbox
+        .buildx("build --allow network.host --allow security.insecure")
+        .words(context.word())
+        .failure(1)
+        .says(
+            "ERROR: failed to build: failed to solve: granting entitlement security.insecure is not allowed \
+             by build daemon configuration\n",
+        )
+        .says("--allow-insecure-entitlement security.insecure");
+    assert!(sandbox.left_in_engine().is_empty());
+    // The configuration states it, too.
+    sandbox.buildx(&format!("rm {name}")).success();
+    sandbox.write(
+        "buildkitd.toml",
+        "insecure-entitlements = [\"network.host\", \"security.insecure\"]\n",
+    );
+    sandbox
+        .buildx("create --use --buildkitd-config buildkitd.toml --driver iechor-container")
+        .words(&format!("--name {name}"))
+        .success();
+    sandbox
+        .buildx("build --allow network.host --allow security.insecure")
+        .words(context.word())
+        .success();
 }
 
 #[test]

@@ -297,3 +297,43 @@ fn a_path_with_an_equals_sign_is_a_directory() {
         wait_until("the file is there", || file.is_file());
     }
 }
+
+#[test]
+fn results_with_the_same_destination_are_refused_before_anything_boots() {
+    let sandbox = Sandbox::new();
+    sandbox.unbooted("same");
+    let context = one_file();
+    sandbox.write("x", "old");
+    symlink("x", sandbox.path("link")).expect("linked");
+    for (line, results) in [
+        (
+            "-o type=tar,dest=x -o type=oci,dest=./link",
+            "the tar output and the oci output",
+        ),
+        (
+            "-o new -o type=local,dest=./a/../new",
+            "the local output and the local output",
+        ),
+        (
+            "-o type=tar,dest=x --metadata-file link",
+            "the tar output and the metadata",
+        ),
+        (
+            "-o type=oci,dest=link --iidfile x",
+            "the oci output and the image ID",
+        ),
+        (
+            "--metadata-file x --iidfile ./x",
+            "the image ID and the metadata",
+        ),
+    ] {
+        sandbox
+            .buildx(&format!("build {line} {}", context.word()))
+            .failure(1)
+            .says(&format!("ERROR: {results} have the same destination: "))
+            .says("hint: give each --output, --metadata-file and --iidfile a path of its own");
+        let kept = fs::read_to_string(sandbox.path("x")).expect("there");
+        assert_eq!(kept, "old", "{line}");
+    }
+    assert!(sandbox.left_in_engine().is_empty());
+}

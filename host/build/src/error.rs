@@ -50,7 +50,7 @@ pub enum BuildError {
         entitlement: Entitlement,
         /// The node.
         node: String,
-        /// The answer of BuildKit.
+        /// The answer of BuildKit, or the one that it would give.
         error: Box<iechor_buildkit::SolveError>,
     },
     /// The build failed on the daemon, because a file is not part of the context.

@@ -11,6 +11,7 @@ use crate::deliver::result::{BuildResult, NodeResult};
 use crate::deliver::result_files::{write_image_id, write_metadata};
 use crate::error::BuildError;
 use crate::plan::{NodePlan, Plan};
+use crate::setting::Setting;
 use crate::solve::solve;
 use crate::spec::BuildSpec;
 
@@ -23,11 +24,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the outcome of a build that failed before it began, and writes its metadata.
+    /// Returns the outcome of a build that failed before it began, and writes its metadata, unless the file
+    /// for it is a mistake.
     pub fn of_failure(spec: &BuildSpec, error: BuildError) -> Self {
         let metadata = Metadata::of_failure(&error, None, &Record::default());
-        // The failure of the build is the one to report.
-        let _ = write_metadata(spec, &metadata);
+        let is_file_wrong = matches!(
+            &error,
+            BuildError::Mistakes(mistakes) if mistakes.has(Setting::MetadataFile)
+        );
+        if !is_file_wrong {
+            // The failure of the build is the one to report.
+            let _ = write_metadata(spec, &metadata);
+        }
         Self {
             metadata,
             result: Err(error),

@@ -18,13 +18,14 @@
 //! ```
 //!
 //! - [`pem`] checks files of certificates and keys.
-//! - [`output`] writes results to whatever a path leads to.
+//! - [`output`] writes results to whatever a path leads to; [`place`] compares the places of paths.
 //! - [`replace()`] writes whole files; [`directory`] is a private directory with a lock for writers.
 
 pub mod directory;
 pub mod output;
 mod owner;
 pub mod pem;
+pub mod place;
 mod replace;
 
 pub use directory::{Directory, DirectoryError, Locked};

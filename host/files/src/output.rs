@@ -33,13 +33,11 @@ use rustix::fs::{FallocateFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
+use crate::place::LINKS;
 use crate::{FileError, check, kind};
 
 /// Prefix of the names of temporary files.
 const PREFIX: &str = ".iechor-";
-
-/// Maximum number of symbolic links that lead to each other, as in Linux.
-const LINKS: usize = 40;
 
 /// Maximum size of the names of a file's attributes that are looked at, in bytes.
 const ATTRIBUTES: usize = 4096;

@@ -85,8 +85,10 @@ impl Metadata {
             metadata.values.extend(node.provenance.clone());
         }
         if let Some(node) = result.nodes.first() {
-            metadata.reference = Some(node.reference.clone());
-            let values = node.response.iter();
+            // The history of the daemon has no calls.
+            let is_call = !node.answer.is_empty();
+            metadata.reference = (!is_call).then(|| node.reference.clone());
+            let values = node.response.iter().chain(&node.answer);
             let values = values.map(|(key, value)| (key.clone(), decoded(key, value)));
             metadata.values.extend(values);
         }
@@ -260,6 +262,23 @@ mod tests {
         assert_eq!(
             whole["buildx.build.provenance/linux/amd64"],
             json!({"buildType": "t", "buildConfig": {}, "metadata": {}})
+        );
+    }
+
+    #[test]
+    fn the_metadata_of_a_call_is_its_answer() {
+        let answer = [("result.json", "{\"a\":1}"), ("version", "1.0.0")];
+        let answer = answer.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let node = NodeResult {
+            reference: "b/b0/xyz".into(),
+            answer: answer.into(),
+            ..NodeResult::default()
+        };
+        let result = BuildResult { nodes: vec![node] };
+        let metadata = Metadata::of_result(&result, &Record::default(), false);
+        assert_eq!(
+            json_of(&metadata),
+            json!({"result.json": {"a": 1}, "version": "1.0.0"})
         );
     }
 

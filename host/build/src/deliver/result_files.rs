@@ -4,24 +4,42 @@ use iechor_files::output;
 
 use super::file::{unwritable, write_whole};
 use super::metadata::Metadata;
-use crate::error::{BuildError, FileKind};
+use crate::error::{BuildError, FileKind, Mistakes};
+use crate::setting::Setting;
 use crate::spec::BuildSpec;
 
-/// Checks the files before a build. Removes the ID of an earlier image, which must not be taken for that of
-/// a build that fails.
+/// Notes the files that are not regular files.
+pub(crate) fn check(spec: &BuildSpec, mistakes: &mut Mistakes) {
+    let metadata = spec.metadata_file.as_ref().map(|file| file.path.as_path());
+    let files = [
+        (Setting::MetadataFile, FileKind::Metadata, metadata),
+        (
+            Setting::IidFile,
+            FileKind::ImageId,
+            spec.iid_file.as_deref(),
+        ),
+    ];
+    for (setting, kind, path) in files {
+        if let Some(path) = path {
+            let checked = output::check_regular(path);
+            mistakes.note(
+                setting,
+                checked.map_err(|error| unwritable(kind, path, &error)),
+            );
+        }
+    }
+}
+
+/// Removes the ID of an earlier image, which must not be taken for that of a build that fails.
 ///
 /// # Errors
 ///
-/// Returns the first file that is not a regular file.
-pub fn prepare(spec: &BuildSpec) -> Result<(), BuildError> {
-    if let Some(file) = &spec.metadata_file {
-        output::check_regular(&file.path)
-            .map_err(|error| unwritable(FileKind::Metadata, &file.path, &error))?;
-    }
-    if let Some(path) = &spec.iid_file {
-        output::forget(path).map_err(|error| unwritable(FileKind::ImageId, path, &error))?;
-    }
-    Ok(())
+/// Returns an error if the file can neither be removed nor changed.
+pub(crate) fn forget_image_id(spec: &BuildSpec) -> Result<(), BuildError> {
+    let Some(path) = &spec.iid_file else {
+        return Ok(());
+    };
+    output::forget(path).map_err(|error| unwritable(FileKind::ImageId, path, &error))
 }
 
 /// Writes the metadata of a build, if a file for it is requested.
@@ -29,7 +47,7 @@ pub fn prepare(spec: &BuildSpec) -> Result<(), BuildError> {
 /// # Errors
 ///
 /// Returns an error if the file cannot be written.
-pub fn write_metadata(spec: &BuildSpec, metadata: &Metadata) -> Result<(), BuildError> {
+pub(crate) fn write_metadata(spec: &BuildSpec, metadata: &Metadata) -> Result<(), BuildError> {
     let Some(file) = &spec.metadata_file else {
         return Ok(());
     };

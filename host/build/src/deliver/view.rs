@@ -15,7 +15,7 @@ pub struct BuildView {
     /// Name of the driver of the builder.
     driver: Option<String>,
     /// Name of the build in the history of the builder: `BUILDER/NODE/ID`; `null` if the build did not
-    /// begin.
+    /// begin, or is a call.
     #[serde(rename = "Ref")]
     reference: Option<String>,
     /// The end of the build.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 pub use iechor_buildkit::session::ssh::KeyFault;
 
+pub use super::destinations::Written;
 use crate::setting::Setting;
 
 /// A fault of a build that is found before a request is sent to a daemon.
@@ -167,6 +168,16 @@ pub enum PlanError {
         /// The destination.
         path: PathBuf,
     },
+    /// Two results of the build have the same destination.
+    #[error("{first} and {second} have the same destination: {}", .path.display())]
+    SameDestination {
+        /// The path of the second one.
+        path: PathBuf,
+        /// The result that is written there.
+        first: Written,
+        /// The result that would replace it.
+        second: Written,
+    },
     /// Several outputs write an image with an OCI layout to a directory, which BuildKit supports once.
     // docker buildx prints the same.
     #[error("oci store key \"export\" already exists")]
@@ -237,6 +248,11 @@ impl PlanError {
             Self::NoTag => Setting::Tag,
             Self::IndexAnnotation => Setting::Annotation,
             Self::NoImageId => Setting::IidFile,
+            Self::SameDestination { second, .. } => match second {
+                Written::Output(_) => Setting::Output,
+                Written::Metadata => Setting::MetadataFile,
+                Written::ImageId => Setting::IidFile,
+            },
             Self::SeveralToStdout
             | Self::ToConsole { .. }
             | Self::DirectoryIsFile { .. }

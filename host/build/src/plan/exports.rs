@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::abilities::Abilities;
-use super::check::{check, check_console};
+use super::check::{check_console, faults};
+use super::destinations;
 use super::error::PlanError;
 use crate::spec::exporter::{Destination, Docker, Exporter, Image, Local, LocalMode};
 use crate::spec::{Annotation, Attributes, BuildSpec, Tag};
@@ -62,7 +63,9 @@ pub(super) fn exports(
         exporters.push(Exporter::to_load());
         name(&mut exporters, spec);
     }
-    check(spec, &exporters, platforms)?;
+    if let Some(fault) = faults(spec, &exporters, platforms).into_iter().next() {
+        return Err(fault);
+    }
     abilities.check(&exporters, platforms, spec)?;
     check_console(&exporters)?;
     let mut exports: Vec<Export> = Vec::new();
@@ -93,21 +96,11 @@ pub(super) fn exports(
 /// Returns all faults of the outputs of a build that do not depend on the node, each once.
 pub(super) fn mistakes(spec: &BuildSpec) -> Vec<PlanError> {
     let exporters = named_exporters(spec);
-    let platforms = spec.platforms.len();
-    let each = exporters.iter();
-    let each = each.map(|exporter| check(spec, std::slice::from_ref(exporter), platforms));
-    let together = [
-        check(spec, &exporters, platforms),
-        check_console(&exporters),
-    ];
-    let mut found = Vec::new();
-    for error in each.chain(together).filter_map(Result::err) {
-        // Each of several nodes may build for one platform.
-        let is_of_node = error == PlanError::ManifestListToFile && !spec.attestations.is_any();
-        if !is_of_node && !found.contains(&error) {
-            found.push(error);
-        }
-    }
+    let mut found = faults(spec, &exporters, spec.platforms.len());
+    // Each of several nodes may build for one platform.
+    found.retain(|fault| *fault != PlanError::ManifestListToFile || spec.attestations.is_any());
+    found.extend(check_console(&exporters).err());
+    found.extend(destinations::mistakes(spec));
     found
 }
 

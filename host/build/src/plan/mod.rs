@@ -3,7 +3,9 @@
 mod abilities;
 pub mod caches;
 mod check;
+mod destinations;
 pub(crate) mod dockerfile;
+pub(crate) mod entitlements;
 pub mod error;
 pub mod exports;
 pub mod large;
@@ -35,6 +37,7 @@ pub use layout::FoundLayout;
 pub use source::Source;
 pub(crate) use vcs::Vcs;
 
+use crate::deliver::result_files;
 use crate::error::{BuildError, Mistakes};
 use crate::setting::Setting;
 use crate::spec::{BuildSpec, Context, Dockerfile, SpecError, Tag};
@@ -132,7 +135,8 @@ impl Plan {
     }
 }
 
-/// Plans a build on the selected builder. `mistakes` are those that were found in the settings so far.
+/// Plans a build on the selected builder, and removes the ID of an earlier image. `mistakes` are those that were
+/// found in the settings so far.
 ///
 /// # Errors
 ///
@@ -143,6 +147,7 @@ pub async fn plan(
     mistakes: Mistakes,
 ) -> Result<Plan, BuildError> {
     let checked = check_all(workspace, spec, mistakes, true).await?;
+    result_files::forget_image_id(spec)?;
     let Checked {
         builder,
         source,
@@ -243,6 +248,7 @@ async fn check_all(
             note(&mut further, Err::<(), _>(error));
         }
     }
+    result_files::check(spec, &mut further);
     let builder = further.note(Setting::Builder, workspace.builder(None));
     let found = async {
         let secrets = note(&mut mistakes, secrets::find(&spec.secrets).await);
@@ -308,7 +314,9 @@ async fn plan_node(
     warnings: &mut Vec<Warning>,
 ) -> Result<NodePlan, BuildError> {
     let Share { node, platforms } = share;
-    let node = LiveNode::open(workspace, builder, &builder.nodes[node]).await?;
+    let stored = &builder.nodes[node];
+    let node = LiveNode::open(workspace, builder, stored).await?;
+    entitlements::check(spec, stored, &node).await?;
     let abilities = Abilities::new(&builder.driver, &node.features().await?);
     abilities.check_caches(spec)?;
     let mut loads = false;

@@ -1,6 +1,7 @@
 //! Runs a build on one node: session, request, status.
 
 mod caches;
+mod capabilities;
 mod credentials;
 mod entitlements;
 mod files;
@@ -9,7 +10,6 @@ mod guard;
 mod local_state;
 mod missing;
 mod remote;
-mod several_outputs;
 mod shared_key;
 mod steps;
 mod work;
@@ -29,6 +29,7 @@ use serde_json::Value;
 use crate::deliver::Deliveries;
 use crate::deliver::metadata::provenance_values;
 use crate::error::BuildError;
+use crate::plan::entitlements::of_build;
 use crate::plan::{NodePlan, Plan};
 use crate::spec::{BuildSpec, Cache, Entitlement, ProvenanceMode};
 use credentials::DockerCredentials;
@@ -65,7 +66,7 @@ pub(crate) async fn solve(
     let Connected { client, workers } = node.node.connect(status).await?;
     let watch = node.node.watch().await;
     if node.exports.len() > 1 {
-        let are_supported = several_outputs::are_supported(&client, &workers).await;
+        let are_supported = capabilities::has_several_outputs(&client).await;
         if !are_supported.map_err(BuilderError::BuildKit)? {
             return Err(BuildError::SeveralOutputs);
         }
@@ -81,6 +82,8 @@ pub(crate) async fn solve(
     let cancel = &workspace.cancel;
     let name = &node.node.name;
     entitlements::check(&client, watch.as_ref(), cancel, name, &entitlements).await?;
+    let left_out = capabilities::leave_out_caches(&client, name, &mut request).await;
+    let mut warnings = left_out.map_err(BuilderError::BuildKit)?;
     request.reference = reference.to_owned();
     request.frontend_attrs.extend(attestations);
     let session = session(workspace, spec, plan, files, status);
@@ -124,7 +127,7 @@ pub(crate) async fn solve(
     let mut response = solved.exporter_response;
     deliveries.choose_id(&mut response);
     deliveries.complete(&response).await?;
-    let mut warnings: Vec<_> = solved.status_failure.into_iter().collect();
+    warnings.extend(solved.status_failure);
     warnings.extend(caches::complete(&plan.caches, &response).await?);
     let provenance = match provenance(spec, &client, reference, status).await {
         Ok(provenance) => provenance,
@@ -169,7 +172,7 @@ async fn attestations(
     if !is_any && !may_have_default {
         return Ok(BTreeMap::new());
     }
-    let are_supported = several_outputs::has_attestations(client, workers).await;
+    let are_supported = capabilities::has_attestations(client, workers).await;
     let are_supported = are_supported.map_err(BuilderError::BuildKit)?;
     if is_any && !are_supported {
         return Err(BuildError::Attestations);
@@ -229,7 +232,7 @@ fn request(
     if let Some(call) = &spec.call {
         work::add_call(&mut frontend_attrs, call);
     }
-    let entitlements = entitlements::of_build(spec, |name| frontend_attrs.get(name));
+    let entitlements = of_build(spec);
     let request = SolveRequest {
         frontend: frontend.to_owned(),
         frontend_attrs,

@@ -80,6 +80,18 @@ pub fn load(path: &Path, directory: &Path) -> Result<ConfigFiles, ConfigError> {
     parse(path, directory, data)
 }
 
+/// Returns the entitlements that the configuration among a node's files allows. Returns `None` if there is no
+/// configuration, or it states none.
+pub(crate) fn entitlements_of(files: &BTreeMap<String, Vec<u8>>) -> Option<Vec<String>> {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        #[serde(rename = "insecure-entitlements")]
+        entitlements: Option<Vec<String>>,
+    }
+    let text = std::str::from_utf8(files.get(CONFIG_FILE)?).ok()?;
+    toml::from_str::<Config>(text).ok()?.entitlements
+}
+
 /// Reads the contents of a configuration like [`load`].
 pub(crate) fn parse(
     path: &Path,

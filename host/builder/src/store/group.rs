@@ -7,6 +7,8 @@ use iechor_platform::Platform;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::{buildkitd_config, buildkitd_flags};
+
 /// A builder: a name, a driver and nodes. Contains what the user asked for, and no state.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -72,6 +74,19 @@ pub struct Node {
     /// Unknown fields, which are written back unchanged.
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
+}
+
+impl Node {
+    /// Returns the entitlements that the daemon of the node allows when it is started as the node states.
+    /// Returns `None` if the node does not state it, for example because its daemon runs elsewhere.
+    pub fn declared_entitlements(&self) -> Option<Vec<String>> {
+        let of_flags = buildkitd_flags::entitlements(&self.flags);
+        match of_flags.is_empty() {
+            // They replace those of the configuration.
+            false => Some(of_flags.into_iter().map(str::to_owned).collect()),
+            true => buildkitd_config::entitlements_of(&self.files),
+        }
+    }
 }
 
 /// Omits the contents of files and of environment variables, which may be secret.

@@ -228,6 +228,9 @@ fn plan_hint(error: &PlanError) -> Option<String> {
         PlanError::OciLayout { .. } => {
             "name an image in the layout: oci-layout://DIRECTORY:TAG or oci-layout://DIRECTORY@DIGEST".into()
         }
+        PlanError::SameDestination { .. } => {
+            "give each --output, --metadata-file and --iidfile a path of its own".into()
+        }
         PlanError::NoImageId => "leave --iidfile out, or --output of type local and tar".into(),
         PlanError::Unsupported {
             ability: Ability::PushByDigest,

@@ -7,7 +7,7 @@ mod local;
 mod oci;
 mod tar;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use docker::Docker;
 pub use fields::Fields;
@@ -92,6 +92,27 @@ impl Exporter {
             Self::Docker(docker) => Some(&mut docker.names),
             Self::Image(image) => Some(&mut image.names),
             Self::Local(_) | Self::Tar(_) | Self::CacheOnly => None,
+        }
+    }
+
+    /// Returns the name of the type, for errors. An image that is pushed is an `image` as well.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+            Self::Tar(_) => "tar",
+            Self::Oci(_) => "oci",
+            Self::Docker(_) => "docker",
+            Self::Image(_) => "image",
+            Self::CacheOnly => "cacheonly",
+        }
+    }
+
+    /// Returns the file or the directory that the exporter writes to, if there is one.
+    pub fn path(&self) -> Option<&Path> {
+        match (self, self.archive()) {
+            (Self::Local(local), _) => Some(&local.directory),
+            (_, Some(Destination::File(path) | Destination::Directory(path))) => Some(path),
+            (_, Some(Destination::Stdout) | None) => None,
         }
     }
 

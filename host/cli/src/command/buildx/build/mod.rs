@@ -15,7 +15,6 @@ mod warnings;
 
 use anyhow::anyhow;
 use iechor_build::deliver::result::BuildResult;
-use iechor_build::deliver::result_files;
 use iechor_build::deliver::view::BuildView;
 use iechor_build::run::Outcome;
 use iechor_build::spec::{Dockerfile, Exporter};
@@ -78,7 +77,6 @@ impl Build {
         for warning in warnings {
             terminal::warn(warning);
         }
-        result_files::prepare(&spec)?;
         session::change(common, |workspace| async move {
             match iechor_build::plan(&workspace, &spec, mistakes).await {
                 Ok(plan) => {
