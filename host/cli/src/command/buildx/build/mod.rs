@@ -51,7 +51,7 @@ impl Build {
             debug: common.debug,
         };
         let warnings = self.ignored.warnings();
-        let (spec, mistakes) = resolve::spec(self, environment);
+        let (mut spec, mistakes) = resolve::spec(self, environment);
         // A call has no image.
         printing.id &= spec.call.is_none();
         let is_result_printed = !matches!(printing.format, Format::Table);
@@ -77,6 +77,8 @@ impl Build {
         for warning in warnings {
             terminal::warn(warning);
         }
+        let warning = caches::complete_credentials(&mut spec, &environment);
+        warning.iter().for_each(|warning| terminal::warn(warning));
         session::change(common, |workspace| async move {
             match iechor_build::plan(&workspace, &spec, mistakes).await {
                 Ok(plan) => {

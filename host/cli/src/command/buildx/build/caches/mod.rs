@@ -5,7 +5,7 @@ mod aws;
 mod github;
 
 use iechor_build::spec::{Cache, CacheKind, CacheProblem, SpecError};
-use iechor_build::{Mistakes, Setting};
+use iechor_build::{BuildSpec, Mistakes, Setting};
 
 use super::resolve::errors;
 
@@ -29,6 +29,18 @@ pub(super) fn exports(
 ) -> Vec<Cache> {
     let mut note = |cache| mistakes.note_all(Setting::CacheTo, cache);
     complete(texts, Cache::exports, environment, &mut note)
+}
+
+/// Adds the credentials that take time to find to the caches of a build that starts. Returns a warning about caches
+/// that stay without credentials.
+pub(super) fn complete_credentials(
+    spec: &mut BuildSpec,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let caches = spec.cache_from.iter_mut().chain(&mut spec.cache_to);
+    let in_s3 = caches.filter(|cache| cache.kind == CacheKind::S3);
+    let mut in_s3: Vec<_> = in_s3.map(|cache| &mut cache.attributes).collect();
+    aws::complete_from_process(&mut in_s3, environment)
 }
 
 fn complete(
