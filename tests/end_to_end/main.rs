@@ -72,6 +72,7 @@ mod oci_layouts;
 mod options;
 mod outputs;
 mod pinned;
+mod plugin;
 mod policy;
 mod push;
 mod python;

@@ -28,6 +28,8 @@ pub struct Machine {
     pub registry: PathBuf,
     /// The program `wkg`.
     pub wkg: PathBuf,
+    /// The newest Docker CLI.
+    pub docker_cli: PathBuf,
     /// A directory for each architecture, with a tar archive of busybox.
     pub base: PathBuf,
     arm64: Result<(), String>,
@@ -65,6 +67,7 @@ pub fn machine() -> &'static Machine {
             buildkit_image: setting("IECHOR_TEST_BUILDKIT_IMAGE"),
             registry: setting("IECHOR_TEST_REGISTRY").into(),
             wkg: setting("IECHOR_TEST_WKG").into(),
+            docker_cli: setting("IECHOR_TEST_DOCKER_CLI").into(),
             base: setting("IECHOR_TEST_BASE").into(),
             arm64,
         }
@@ -523,6 +526,28 @@ impl Sandbox {
             command,
             input: None,
         }
+    }
+
+    /// Returns a command that runs another program in the same environment. `BUILDX_CONFIG` is not set.
+    pub fn program(&self, program: impl AsRef<OsStr>, line: &str) -> Invocation {
+        let Invocation {
+            command: binary,
+            input,
+        } = self.iechor("");
+        let mut command = Command::new(program);
+        command
+            .args(line.split_whitespace())
+            .current_dir(binary.get_current_dir().expect("set"))
+            .env_clear();
+        let variables = binary.get_envs();
+        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        command.env_remove("BUILDX_CONFIG");
+        Invocation { command, input }
+    }
+
+    /// Returns the directory of the configuration of the Docker CLI.
+    pub fn docker_directory(&self) -> PathBuf {
+        self.directory.path().join("docker")
     }
 
     /// Returns a command that runs a shell script, in which `$0` is the binary.

@@ -38,5 +38,6 @@ pub mod workspace;
 
 pub use buildkit_link::BuildKitLink;
 pub use error::BuilderError;
+pub use iechor_engine::endpoint::{ClientSettings, TlsFiles};
 pub use iechor_engine::{EngineError, EngineErrorKind};
 pub use workspace::Workspace;

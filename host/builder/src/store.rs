@@ -34,6 +34,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use iechor_engine::config::DockerConfig;
+use iechor_engine::endpoint::Environment;
 use iechor_files::Directory;
 use iechor_files::directory::LOCK_WAIT;
 use iechor_sandbox::check_node_files;
@@ -78,23 +80,41 @@ pub struct Store {
     directory: Directory,
 }
 
+/// The place of the store if `BUILDX_CONFIG` does not name one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    /// `.iechor/buildx` in the home directory.
+    #[default]
+    Own,
+    /// `buildx` in the directory of the Docker CLI's configuration, where docker buildx has it.
+    Docker,
+}
+
 impl Store {
-    /// Returns the path of the store: `BUILDX_CONFIG`, else `.iechor/buildx` in the home directory.
+    /// Returns the path of the store: `BUILDX_CONFIG`, else that of its place.
     pub fn directory_from(
         buildx_config: Option<OsString>,
-        home: Option<OsString>,
+        place: Place,
+        environment: &Environment,
     ) -> Result<PathBuf, StoreError> {
-        let set = |value: Option<OsString>| value.filter(|value| !value.is_empty());
-        set(buildx_config)
-            .map(PathBuf::from)
-            .or_else(|| set(home).map(|home| PathBuf::from(home).join(".iechor").join("buildx")))
-            .ok_or(StoreError::NoDirectory)
+        if let Some(named) = buildx_config.filter(|path| !path.is_empty()) {
+            return Ok(named.into());
+        }
+        let home = environment.home.as_ref();
+        let home = home.filter(|home| !home.as_os_str().is_empty());
+        match place {
+            Place::Docker if home.is_some() || environment.docker_config.is_some() => {
+                Ok(DockerConfig::directory_of(environment).join("buildx"))
+            }
+            Place::Own if let Some(home) = home => Ok(home.join(".iechor").join("buildx")),
+            _ => Err(StoreError::NoDirectory),
+        }
     }
 
     /// Returns the store of this process, see [`Store::directory_from`].
-    pub fn from_environment() -> Result<Self, StoreError> {
-        let directory =
-            Self::directory_from(std::env::var_os("BUILDX_CONFIG"), std::env::var_os("HOME"))?;
+    pub fn of_process(place: Place, environment: &Environment) -> Result<Self, StoreError> {
+        let named = std::env::var_os("BUILDX_CONFIG");
+        let directory = Self::directory_from(named, place, environment)?;
         Ok(Self::open(directory))
     }
 

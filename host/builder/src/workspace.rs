@@ -8,7 +8,7 @@ use iechor_catalog::Catalog;
 use iechor_engine::Engine;
 use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
-use iechor_engine::endpoint::{self, Endpoint, Environment};
+use iechor_engine::endpoint::{self, ClientSettings, Endpoint, Environment};
 use iechor_engine::model::EngineInfo;
 use iechor_sandbox::{Log, LogLevel};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::BuilderError;
 use crate::ledger::Uses;
 use crate::remark::{Advice, Remark};
-use crate::store::Store;
+use crate::store::{Place, Store};
 
 /// Maximum time that an engine has to describe itself.
 const ENGINE_ANSWER: Duration = Duration::from_secs(20);
@@ -47,19 +47,21 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Returns the context of this process, from its environment.
+    /// Returns the context of this process, from its environment and the settings that take precedence over it.
     ///
     /// # Errors
     ///
     /// If a configuration file is broken, or there is no directory for the store.
     pub fn from_process(
+        settings: ClientSettings,
+        place: Place,
         builder_flag: Option<String>,
         log: Arc<dyn Log>,
         advice: Advice,
         cancel: CancellationToken,
     ) -> Result<Self, BuilderError> {
-        let environment = Environment::from_process();
-        let store = Store::from_environment()?;
+        let environment = Environment::from_process().with(settings);
+        let store = Store::of_process(place, &environment)?;
         let config = Arc::new(DockerConfig::load(&environment)?);
         Ok(Self {
             catalog: Catalog::new(

@@ -19,6 +19,7 @@ use iechor_buildkit::{Code, source_snippet};
 use iechor_catalog::CatalogError;
 
 use crate::line::CountError;
+use crate::program;
 use crate::terminal;
 use crate::text::Text;
 
@@ -97,10 +98,13 @@ impl Kind {
 /// Prints an error with its source lines and hints, or help, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(Refused(error)) = error.downcast_ref() {
-        terminal::usage(error);
-        return match error.use_stderr() {
-            true => ExitCode::from(Kind::General.exit_code()),
-            false => ExitCode::SUCCESS,
+        // As for cobra, a group of commands by itself asks for its help.
+        let is_help = !error.use_stderr()
+            || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        terminal::usage(error, is_help);
+        return match is_help {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(Kind::General.exit_code()),
         };
     }
     if let Some(ExitStatus(status)) = error.downcast_ref() {
@@ -146,19 +150,22 @@ fn say_once(hints: impl Iterator<Item = String>) {
 }
 
 /// Returns what to do about a failure of the engine.
-fn engine_hint(failure: EngineErrorKind) -> Option<&'static str> {
+fn engine_hint(failure: EngineErrorKind) -> Option<String> {
     match failure {
-        EngineErrorKind::PrivilegedRefused => Some(
+        EngineErrorKind::PrivilegedRefused => Some(format!(
             "the engine refuses privileged containers, which BuildKit needs: it lacks a capability \
              itself, or maps users. Start the engine with all capabilities, or name another one \
-             with DOCKER_HOST or as the endpoint of `iechor buildx create`",
+             with DOCKER_HOST or as the endpoint of `{}`",
+            program::buildx("create")
+        )),
+        EngineErrorKind::Unreachable => Some(
+            "check that the engine runs, and that DOCKER_HOST or the Docker context names it"
+                .to_owned(),
         ),
-        EngineErrorKind::Unreachable => {
-            Some("check that the engine runs, and that DOCKER_HOST or the Docker context names it")
-        }
-        EngineErrorKind::NoBuildKit => {
-            Some("run `iechor buildx create --use` to create a builder with its own BuildKit")
-        }
+        EngineErrorKind::NoBuildKit => Some(format!(
+            "run `{}` to create a builder with its own BuildKit",
+            program::buildx("create --use")
+        )),
         _ => None,
     }
 }
@@ -195,8 +202,7 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
         return drivers::catalog_hint(error).into_iter().collect();
     }
     let engine = error.downcast_ref().map(EngineError::kind);
-    let hint = engine.and_then(engine_hint).map(str::to_owned);
-    hint.into_iter().collect()
+    engine.and_then(engine_hint).into_iter().collect()
 }
 
 #[cfg(test)]

@@ -2,18 +2,22 @@
 //!
 //! - `command` has one file for each command: its flags, and how it uses the crates below.
 //! - `line` has the syntax of command lines, which is that of docker buildx.
+//! - `program` knows the name that the program was called by; `plugin` is its part as a plugin of the Docker CLI.
 //! - `terminal` owns the terminal: results, messages, progress and questions; `text`, `table` and
 //!   `template` shape results.
 //! - `failure` turns errors into messages, hints and exit codes.
 //! - `scaffold` writes the projects of new drivers.
 //! - `schema` has the JSON Schemas of what commands print with `--format json`.
 //! - `composition` connects the program with the sandbox of drivers.
-//! - `session` is what commands share: the runtime, signals, and the workspace.
+//! - `session` is what commands share: the runtime and the workspace; `interrupt` cancels a command.
 
 mod command;
 mod composition;
 mod failure;
+mod interrupt;
 mod line;
+mod plugin;
+mod program;
 mod scaffold;
 mod schema;
 mod session;
@@ -21,16 +25,28 @@ mod table;
 mod template;
 mod terminal;
 mod text;
+mod version;
 
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
+
+use program::Name;
 
 fn main() -> ExitCode {
     composition::serve_compiler_if_asked();
     std::panic::set_hook(Box::new(terminal::panicked));
-    let ran = command::parse(std::env::args_os());
-    let ran = ran.and_then(|(arguments, line)| command::run(arguments, line));
-    match ran {
+    match run(std::env::args_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }
+}
+
+/// Runs a command line, which begins with the name of the program.
+fn run(words: Vec<OsString>) -> anyhow::Result<()> {
+    program::set_name(Name::of(words.first().map_or(OsStr::new(""), |word| word)));
+    if let Some(answered) = plugin::answer(&words) {
+        return answered;
+    }
+    let (command, line) = command::parse(words)?;
+    command.run(line)
 }

@@ -1,10 +1,14 @@
-//! The environment variables that lead to an engine and to credentials.
+//! The environment variables that lead to an engine and to credentials, and the settings of a command line
+//! that take precedence over them.
 //!
 //! [`crate::endpoint`] and [`crate::config`] read them from here, so that tests can pass their own.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+
+/// Name of the context that is not stored anywhere.
+pub const DEFAULT_CONTEXT: &str = "default";
 
 /// The environment variables that this crate reads, with the meaning that they have for the Docker
 /// CLI. An empty variable counts as not set.
@@ -20,6 +24,8 @@ pub struct Environment {
     pub docker_tls_verify: Option<String>,
     /// `DOCKER_CERT_PATH`: the directory of `ca.pem`, `cert.pem` and `key.pem`.
     pub docker_cert_path: Option<String>,
+    /// Files for TLS that were named one by one. They take precedence over the files in a directory.
+    pub tls_files: TlsFiles,
     /// `DOCKER_CONFIG`: the directory of `config.json`.
     pub docker_config: Option<String>,
     /// `DOCKER_AUTH_CONFIG`: JSON with credentials that take precedence over all others.
@@ -44,6 +50,7 @@ impl Environment {
             docker_tls: text("DOCKER_TLS"),
             docker_tls_verify: text("DOCKER_TLS_VERIFY"),
             docker_cert_path: text("DOCKER_CERT_PATH"),
+            tls_files: TlsFiles::default(),
             docker_config: text("DOCKER_CONFIG"),
             docker_auth_config: text("DOCKER_AUTH_CONFIG"),
             container_host: text("CONTAINER_HOST"),
@@ -51,6 +58,60 @@ impl Environment {
             home: std::env::home_dir(),
             path: std::env::var_os("PATH"),
         }
+    }
+}
+
+/// Files for TLS connections to the engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The only authorities to trust.
+    pub ca: Option<PathBuf>,
+    /// The client certificate.
+    pub cert: Option<PathBuf>,
+    /// The key of the client certificate.
+    pub key: Option<PathBuf>,
+}
+
+/// Settings of the Docker CLI that its command line gave. They take precedence over the variables (docker/cli
+/// `cli/flags/options.go`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// The directory of `config.json`.
+    pub config: Option<String>,
+    /// The name of a context.
+    pub context: Option<String>,
+    /// An endpoint.
+    pub host: Option<String>,
+    /// Use TLS, or do not.
+    pub tls: Option<bool>,
+    /// Use TLS, and verify the certificate or do not.
+    pub tls_verify: Option<bool>,
+    /// Files for TLS.
+    pub tls_files: TlsFiles,
+}
+
+impl Environment {
+    /// Returns the environment with the settings of a command line.
+    pub fn with(mut self, settings: ClientSettings) -> Self {
+        let switch = |on: bool| on.then(|| "1".to_owned());
+        self.docker_config = settings.config.or(self.docker_config);
+        if let Some(context) = settings.context {
+            // The default context stands for DOCKER_HOST.
+            if context != DEFAULT_CONTEXT {
+                self.docker_host = None;
+            }
+            self.docker_context = Some(context);
+        }
+        self.docker_host = settings.host.or(self.docker_host);
+        if let Some(on) = settings.tls {
+            self.docker_tls = switch(on);
+        }
+        if let Some(verify) = settings.tls_verify {
+            self.docker_tls = switch(true);
+            self.docker_tls_verify = switch(verify);
+        }
+        self.tls_files = settings.tls_files;
+        self
     }
 }
 
@@ -62,6 +123,7 @@ impl fmt::Debug for Environment {
             .field("docker_tls", &self.docker_tls)
             .field("docker_tls_verify", &self.docker_tls_verify)
             .field("docker_cert_path", &self.docker_cert_path)
+            .field("tls_files", &self.tls_files)
             .field("docker_config", &self.docker_config)
             .field(
                 "docker_auth_config",
@@ -72,5 +134,80 @@ impl fmt::Debug for Environment {
             .field("home", &self.home)
             .field("path", &self.path)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn a_host_or_a_context_replaces_the_other() {
+        let variables = Environment {
+            docker_host: text("tcp://variable:1"),
+            docker_context: text("variable"),
+            docker_config: text("/variable"),
+            ..Environment::default()
+        };
+        let with = |settings| variables.clone().with(settings);
+        let unchanged = with(ClientSettings::default());
+        assert_eq!(unchanged.docker_host, text("tcp://variable:1"));
+        assert_eq!(unchanged.docker_config, text("/variable"));
+        let host = with(ClientSettings {
+            host: text("tcp://flag:1"),
+            config: text("/flag"),
+            ..ClientSettings::default()
+        });
+        assert_eq!(host.docker_host, text("tcp://flag:1"));
+        assert_eq!(host.docker_config, text("/flag"));
+        let context = |name| ClientSettings {
+            context: text(name),
+            ..ClientSettings::default()
+        };
+        let other = with(context("flag"));
+        assert_eq!(
+            (other.docker_host, other.docker_context),
+            (None, text("flag"))
+        );
+        assert_eq!(
+            with(context("default")).docker_host,
+            text("tcp://variable:1")
+        );
+    }
+
+    #[test]
+    fn switches_for_tls_turn_it_on_and_off() {
+        let variables = |tls, verify| Environment {
+            docker_tls: tls,
+            docker_tls_verify: verify,
+            ..Environment::default()
+        };
+        let with = |variables: Environment, tls, tls_verify| {
+            let settings = ClientSettings {
+                tls,
+                tls_verify,
+                ..ClientSettings::default()
+            };
+            let environment = variables.with(settings);
+            (
+                environment.docker_tls.is_some(),
+                environment.docker_tls_verify.is_some(),
+            )
+        };
+        assert_eq!(with(variables(None, None), Some(true), None), (true, false));
+        assert_eq!(
+            with(variables(text("1"), None), Some(false), None),
+            (false, false)
+        );
+        assert_eq!(with(variables(None, None), None, Some(true)), (true, true));
+        // Whoever turns verification off still means TLS.
+        assert_eq!(
+            with(variables(None, text("1")), None, Some(false)),
+            (true, false)
+        );
     }
 }

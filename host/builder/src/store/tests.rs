@@ -21,17 +21,32 @@ fn store() -> (tempfile::TempDir, Store) {
 
 #[test]
 fn the_directory_comes_from_the_environment() {
-    let from = |config: Option<&str>, home: Option<&str>| {
-        Store::directory_from(config.map(Into::into), home.map(Into::into))
+    let environment = |home: Option<&str>, docker: Option<&str>| Environment {
+        home: home.map(Into::into),
+        docker_config: docker.map(Into::into),
+        ..Environment::default()
     };
-    assert_eq!(from(Some("/c"), Some("/h")).unwrap(), Path::new("/c"));
-    for config in [None, Some("")] {
-        assert_eq!(
-            from(config, Some("/h")).unwrap(),
-            Path::new("/h/.iechor/buildx")
-        );
+    let from = |config: Option<&str>, place, home, docker| {
+        Store::directory_from(config.map(Into::into), place, &environment(home, docker))
+    };
+    for place in [Place::Own, Place::Docker] {
+        let named = from(Some("/c"), place, Some("/h"), Some("/d")).unwrap();
+        assert_eq!(named, Path::new("/c"));
+        assert!(matches!(
+            from(None, place, None, None),
+            Err(StoreError::NoDirectory)
+        ));
     }
-    assert!(matches!(from(None, None), Err(StoreError::NoDirectory)));
+    for config in [None, Some("")] {
+        for (place, docker, expected) in [
+            (Place::Own, Some("/d"), "/h/.iechor/buildx"),
+            (Place::Docker, Some("/d"), "/d/buildx"),
+            (Place::Docker, None, "/h/.docker/buildx"),
+        ] {
+            let found = from(config, place, Some("/h"), docker).unwrap();
+            assert_eq!(found, Path::new(expected));
+        }
+    }
 }
 
 #[test]

@@ -6,33 +6,24 @@ mod format;
 mod inspect;
 mod network;
 mod parse;
+mod root;
 mod schema;
 mod version;
 mod volume;
 
 pub use format::Format;
 pub use parse::parse;
+#[cfg(test)]
+pub use root::Iechor;
 pub use version::VersionView;
 
-use clap::{Parser, Subcommand};
+use clap::Subcommand;
 
 use crate::failure::WrongLine;
 
-/// Build with BuildKit; sandboxed WebAssembly drivers manage the builders
-#[derive(Debug, Parser)]
-#[command(
-    name = "iechor",
-    subcommand_required = true,
-    arg_required_else_help = true
-)]
-#[command(disable_help_subcommand = true)]
-pub struct Iechor {
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// A command, with its flags and arguments.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Build images and manage builders, with the commands of docker buildx
     Buildx(buildx::Buildx),
     /// Manage drivers
@@ -48,20 +39,22 @@ enum Command {
     Version(version::Version),
 }
 
-/// Runs the command. `line` has the words that cannot be read: a build adds its own mistakes, all other
-/// commands do not start.
-pub fn run(arguments: Iechor, line: WrongLine) -> anyhow::Result<()> {
-    if !matches!(arguments.command, Command::Buildx(_)) {
-        line.clone().check()?;
-    }
-    match arguments.command {
-        Command::Buildx(command) => command.run(line),
-        Command::Driver(command) => command.run(),
-        Command::Volume(command) => command.run(),
-        Command::Network(command) => command.run(),
-        Command::Inspect(command) => command.run(),
-        Command::Schema(command) => command.run(),
-        Command::Version(command) => command.run(),
+impl Command {
+    /// Runs the command. `line` has the words that cannot be read: a build adds its own mistakes, all other
+    /// commands do not start.
+    pub fn run(self, line: WrongLine) -> anyhow::Result<()> {
+        if !matches!(self, Self::Buildx(_)) {
+            line.clone().check()?;
+        }
+        match self {
+            Self::Buildx(command) => command.run(line),
+            Self::Driver(command) => command.run(),
+            Self::Volume(command) => command.run(),
+            Self::Network(command) => command.run(),
+            Self::Inspect(command) => command.run(),
+            Self::Schema(command) => command.run(),
+            Self::Version(command) => command.run(),
+        }
     }
 }
 

@@ -4,26 +4,32 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
 
-use super::Iechor;
+use super::Command;
+use super::root::{Root, RootError};
 use crate::failure::{Refused, WrongLine};
 use crate::line::{self, Line, shown};
+use crate::plugin;
+use crate::program::{self, Name};
 
-/// Parses the command line of this process. Returns what cannot be read beside it: a command may have
-/// more to say about the rest.
+/// Parses the command line of this process, and sets the settings that every command has. Returns what cannot be read
+/// beside it: a command may have more to say about the rest.
 ///
 /// # Errors
 ///
 /// All mistakes at once, if the command is not clear without the words that cannot be read.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<(Iechor, WrongLine)> {
-    let mut root = Iechor::command();
-    root.build();
+pub fn parse(words: Vec<OsString>) -> anyhow::Result<(Command, WrongLine)> {
+    let root = match program::name() {
+        Name::Iechor => Root::Iechor,
+        Name::DockerBuildx if plugin::is_line_of_docker(&words) => Root::Docker,
+        name => Root::Buildx(name),
+    };
+    let commands = root.built();
     let Line {
         words,
         mistakes,
         count,
-    } = line::read(&root, words);
+    } = line::read(&commands, without_help_command(&commands, words));
     if let Some(count) = count {
         return Err(count.into());
     }
@@ -31,16 +37,19 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<(Iecho
     for mistake in mistakes {
         wrong.add(mistake.to_string(), mistake.hint());
     }
-    match Iechor::try_parse_from(&words) {
-        Ok(arguments) => Ok((arguments, wrong)),
-        Err(_) if wrong.is_empty() => {
+    let (command, settings) = match root.read(&words) {
+        Ok(read) => read,
+        Err(RootError::Clap(_)) if wrong.is_empty() => {
             // An error repeats arguments, which may come from anywhere in a script: it is made from the
             // same command line without characters that end a line.
-            let words = words.iter().map(|word| one_line(word));
-            let refused = Iechor::try_parse_from(words).map(|arguments| (arguments, wrong));
-            Ok(refused.map_err(Refused)?)
+            let words: Vec<_> = words.iter().map(|word| one_line(word)).collect();
+            match root.read(&words) {
+                Ok(read) => read,
+                Err(RootError::Clap(error)) => return Err(Refused(error).into()),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Err(error) => {
+        Err(RootError::Clap(error)) => {
             // What is missing, or help, is beside the point.
             if matches!(
                 error.kind(),
@@ -51,9 +60,30 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> anyhow::Result<(Iecho
                 let text = text.strip_prefix("error: ").unwrap_or(text);
                 wrong.add(shown(text.as_bytes()), None);
             }
-            Err(wrong.into())
+            return Err(wrong.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    program::set_settings(settings);
+    Ok((command, wrong))
+}
+
+/// Returns the command line with `--help` at its end instead of the command `help`, which cobra has beside the
+/// commands of every group.
+fn without_help_command(root: &clap::Command, mut words: Vec<OsString>) -> Vec<OsString> {
+    let mut group = root;
+    for at in 1..words.len() {
+        if words[at] == "help" {
+            words.remove(at);
+            words.push("--help".into());
+            break;
+        }
+        match group.find_subcommand(&words[at]) {
+            Some(below) if below.has_subcommands() => group = below,
+            _ => break,
         }
     }
+    words
 }
 
 /// Returns a word with spaces instead of control characters.

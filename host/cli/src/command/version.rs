@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Format;
 use crate::text::Text;
+use crate::version;
 
 /// Show the version
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub struct VersionView {
 impl Version {
     /// Prints the program's version.
     pub fn run(self) -> anyhow::Result<()> {
-        let version = env!("CARGO_PKG_VERSION");
+        let version = version::OWN;
         self.format.list(
             || Text::of_line(&format!("iechor v{version}")),
             [VersionView { version }],

@@ -12,6 +12,7 @@ use iechor_build::spec::steps::{ResourceError, Resources};
 use iechor_builder::node::watch::{Incident, IncidentKind};
 
 use super::{Kind, builders, contexts};
+use crate::program;
 
 /// The forms of `--secret` and `--ssh`.
 const SECRET: &str = "--secret takes id=ID,src=FILE or id=ID,env=VARIABLE";
@@ -37,8 +38,8 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
         BuildError::Plan(error) => return plan_hint(error),
         BuildError::Lost { incident } => return incident_hint(incident),
         BuildError::Entitlement { entitlement, .. } => format!(
-            "allow it when the builder is created: `iechor buildx create --buildkitd-flags \
-             '--allow-insecure-entitlement {}'`",
+            "allow it when the builder is created: `{} '--allow-insecure-entitlement {}'`",
+            program::buildx("create --buildkitd-flags"),
             entitlement.name()
         ),
         BuildError::MissingFile { missing, .. } => contexts::missing(missing),
@@ -91,10 +92,10 @@ fn incident_hint(incident: &Incident) -> Option<String> {
         IncidentKind::Ended {
             out_of_memory: true,
             ..
-        } => Some(
-            "create the builder with more memory: `iechor buildx create --driver-opt memory=SIZE`"
-                .into(),
-        ),
+        } => Some(format!(
+            "create the builder with more memory: `{}`",
+            program::buildx("create --driver-opt memory=SIZE")
+        )),
         IncidentKind::Ended { .. } | IncidentKind::Removed => None,
     }
 }
@@ -235,23 +236,27 @@ fn plan_hint(error: &PlanError) -> Option<String> {
         PlanError::Unsupported {
             ability: Ability::PushByDigest,
             ..
-        } => "create a builder with its own BuildKit: `iechor buildx create --use`".into(),
+        } => format!("create a builder with its own BuildKit: `{}`", program::buildx("create --use")),
         PlanError::Unsupported {
             ability: Ability::CacheExport,
             ..
-        } => "create a builder with its own BuildKit (`iechor buildx create --use`), or turn on the \
-              containerd image store of the engine. Learn more at \
-              https://docs.docker.com/go/build-cache-backends/"
-            .into(),
+        } => format!(
+            "create a builder with its own BuildKit (`{}`), or turn on the containerd image store of the \
+             engine. Learn more at https://docs.docker.com/go/build-cache-backends/",
+            program::buildx("create --use")
+        ),
         PlanError::Unsupported {
             builds_into_engine: true,
             ..
-        } => "the driver builds into the images of the engine. Create a builder with its own BuildKit \
-              (`iechor buildx create --use`), or turn on the containerd image store of the engine"
-            .into(),
-        PlanError::Unsupported { .. } => {
-            "create a builder with another driver: `iechor buildx create --driver DRIVER`".into()
-        }
+        } => format!(
+            "the driver builds into the images of the engine. Create a builder with its own BuildKit \
+             (`{}`), or turn on the containerd image store of the engine",
+            program::buildx("create --use")
+        ),
+        PlanError::Unsupported { .. } => format!(
+            "create a builder with another driver: `{}`",
+            program::buildx("create --driver DRIVER")
+        ),
         PlanError::ContextNotFound { .. }
         | PlanError::ContextNotDirectory { .. }
         | PlanError::StdinTwice

@@ -8,6 +8,7 @@ use iechor_builder::store::{EditError, StoreError};
 use iechor_sandbox::DriverError;
 
 use super::{Kind, drivers, engine_hint};
+use crate::program;
 
 /// Returns the kind of an error: the most important one among its causes.
 pub(super) fn kind(error: &BuilderError) -> Kind {
@@ -37,7 +38,8 @@ pub(super) fn hints(error: &BuilderError) -> Vec<String> {
 pub fn remark_hint(remark: &Remark) -> String {
     match remark {
         Remark::DriverChanged { builder, node, .. } => {
-            format!("`iechor buildx create --name {builder} --node {node}` accepts the change")
+            let create = program::buildx("create");
+            format!("`{create} --name {builder} --node {node}` accepts the change")
         }
     }
 }
@@ -49,7 +51,7 @@ fn hint(error: &BuilderError) -> Option<String> {
             let engine = error_of_engine(error);
             return engine.or_else(|| drivers::driver_hint(error));
         }
-        BuilderError::Engine(error) => return engine_hint(error.kind()).map(str::to_owned),
+        BuilderError::Engine(error) => return engine_hint(error.kind()),
         BuilderError::NothingToAppendTo { .. } => "leave --append out to create it".to_owned(),
         BuilderError::NameOfContext { .. } => "choose another name".to_owned(),
         BuilderError::Raced | BuilderError::Changed { .. } => "try again".to_owned(),
@@ -61,21 +63,23 @@ fn hint(error: &BuilderError) -> Option<String> {
             "wait until that process has finished, or end it".to_owned()
         }
         BuilderError::Incomplete { builder, .. } => format!(
-            "`iechor buildx rm {builder}` removes what is left, and so does the next command that \
-             uses {builder}; `iechor buildx ls` shows it until then"
+            "`{} {builder}` removes what is left, and so does the next command that uses {builder}; \
+             `{}` shows it until then",
+            program::buildx("rm"),
+            program::buildx("ls")
         ),
         BuilderError::Selection(SelectionError::UseNotFound { .. }) => {
-            "run `iechor buildx ls` to list the builders".to_owned()
+            format!("run `{}` to list the builders", program::buildx("ls"))
         }
         BuilderError::Store(StoreError::TooLarge { .. }) => {
             "create another builder for some of the nodes".to_owned()
         }
         BuilderError::AppendWithoutName => "name the builder with --name".to_owned(),
-        BuilderError::DriverOfContexts { .. } => {
-            "run `iechor buildx ls` to list these builders; leave --driver out to create a builder \
-             with a BuildKit of its own"
-                .to_owned()
-        }
+        BuilderError::DriverOfContexts { .. } => format!(
+            "run `{}` to list these builders; leave --driver out to create a builder with a BuildKit of \
+             its own",
+            program::buildx("ls")
+        ),
         BuilderError::Kept { .. } => {
             "--force forgets it, whatever is left in the engine".to_owned()
         }
@@ -96,7 +100,7 @@ fn error_of_engine(error: &DriverError) -> Option<String> {
     match error {
         DriverError::Failed {
             engine: Some(kind), ..
-        } => engine_hint(*kind).map(str::to_owned),
+        } => engine_hint(*kind),
         _ => None,
     }
 }

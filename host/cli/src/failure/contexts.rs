@@ -3,6 +3,8 @@
 use iechor_build::plan::PlanError;
 use iechor_build::{Absence, MissingFile};
 
+use crate::program;
+
 /// Returns what to do about a file of a build that cannot be used.
 pub(super) fn hint(error: &PlanError) -> Option<String> {
     Some(match error {
@@ -13,7 +15,8 @@ pub(super) fn hint(error: &PlanError) -> Option<String> {
                 .into()
         }
         PlanError::ContextNotDirectory { path } => format!(
-            "to build from an archive, pass it on standard input: `iechor buildx build - < {}`",
+            "to build from an archive, pass it on standard input: `{} < {}`",
+            program::buildx("build -"),
             path.display()
         ),
         PlanError::StdinTwice => {

@@ -3,6 +3,8 @@
 use iechor_catalog::{AccessFault, CatalogError, GrantsFrom, MissingGrant, RegistryError};
 use iechor_sandbox::{Denial, DenialReason, DriverError, Missing, Remedy};
 
+use crate::program;
+
 /// Returns what to do about a failure, where there is advice.
 pub fn catalog_hint(error: &CatalogError) -> Option<String> {
     let hint = match error {
@@ -109,8 +111,8 @@ fn denied(driver: &str, denial: &Denial) -> Option<String> {
 fn remedied(remedy: &Remedy) -> String {
     match remedy {
         Remedy::Recreate { builder } => format!(
-            "`iechor buildx rm --keep-state {builder}` removes the container; create the builder \
-             again to have a new one"
+            "`{} {builder}` removes the container; create the builder again to have a new one",
+            program::buildx("rm --keep-state")
         ),
     }
 }

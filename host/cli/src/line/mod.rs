@@ -105,6 +105,19 @@ pub fn read(root: &Command, words: impl IntoIterator<Item = OsString>) -> Line {
     line
 }
 
+/// Returns whether a word begins with a flag of the command itself.
+pub fn begins_with_flag_of(command: &Command, word: &OsStr) -> bool {
+    match word.as_bytes() {
+        [b'-', b'-', rest @ ..] => {
+            let (name, _) = split(rest);
+            flag::all(command).any(|flag| flag::is_long(flag, name))
+        }
+        [b'-', rest @ ..] => first_letter(rest)
+            .is_some_and(|(letter, _)| flag::all(command).any(|flag| flag::is_short(flag, letter))),
+        _ => false,
+    }
+}
+
 impl LineError {
     /// Returns what to do about it.
     pub fn hint(&self) -> Option<String> {

@@ -32,13 +32,13 @@ pub fn pretty_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Prints help on standard output, and the error of a wrong command line on standard error. Foreign
 /// text in the error has to be clean.
-pub fn usage(error: &clap::Error) {
+pub fn usage(error: &clap::Error, is_help: bool) {
     let text = error.render().to_string();
-    if error.use_stderr() {
-        messages::usage(&text);
-    } else {
+    if is_help {
         // There is nobody to report the failure to.
         let _ = print(&text);
+    } else {
+        messages::usage(&text);
     }
 }
 

@@ -85,11 +85,15 @@ impl DockerConfig {
     ///
     /// [`ConfigError::Read`] and [`ConfigError::Parse`].
     pub fn load(env: &Environment) -> Result<Self, ConfigError> {
-        let directory = match env.docker_config.as_deref().filter(|d| !d.is_empty()) {
+        Self::load_from(Self::directory_of(env), env)
+    }
+
+    /// Returns the directory of the configuration that an environment names.
+    pub fn directory_of(env: &Environment) -> PathBuf {
+        match env.docker_config.as_deref().filter(|d| !d.is_empty()) {
             Some(directory) => PathBuf::from(directory),
             None => env.home.clone().unwrap_or_default().join(".docker"),
-        };
-        Self::load_from(directory, env)
+        }
     }
 
     /// Reads `config.json` in a directory.

@@ -16,13 +16,10 @@ pub use self::error::{ContextFault, EndpointError, EndpointFault, EndpointSource
 use self::host::{DEFAULT_SOCKET, TLS_PORT, parse_host};
 pub use self::host::{Host, parse};
 use crate::config::DockerConfig;
-pub use crate::environment::Environment;
+pub use crate::environment::{ClientSettings, DEFAULT_CONTEXT, Environment, TlsFiles};
 
 #[cfg(test)]
 pub(crate) use self::context::tests::add_context;
-
-/// Name of the context that is not stored anywhere.
-pub const DEFAULT_CONTEXT: &str = "default";
 
 /// TLS settings for a connection to an engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -142,15 +139,16 @@ fn default_endpoint(env: &Environment, config: &DockerConfig) -> Result<Endpoint
         let existing = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
         // A directory that the user names must contain the authority: if the file is missing,
         // connecting fails. Without such a directory, the system's authorities are an alternative.
+        let named = env.tls_files.clone();
         let ca = if verify && set(&env.docker_cert_path).is_some() {
             Some(directory.join("ca.pem"))
         } else {
             existing("ca.pem")
         };
         Some(Tls {
-            ca,
-            cert: existing("cert.pem"),
-            key: existing("key.pem"),
+            ca: named.ca.or(ca),
+            cert: named.cert.or_else(|| existing("cert.pem")),
+            key: named.key.or_else(|| existing("key.pem")),
             skip_verify: !verify,
         })
     } else {

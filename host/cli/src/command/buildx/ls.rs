@@ -10,7 +10,7 @@ use super::platforms;
 use crate::command::Format;
 use crate::session::{self, Common};
 use crate::text::Text;
-use crate::{failure, table, terminal};
+use crate::{failure, program, table, terminal};
 
 /// List builders
 #[derive(Debug, Args)]
@@ -58,12 +58,13 @@ impl Ls {
 pub(super) fn incomplete(builder: &str, boot: &Incomplete) -> String {
     let left: Vec<_> = boot.left.iter().map(ToString::to_string).collect();
     format!(
-        "{builder} is incomplete: a boot of node {} at {} may have left {} at {}; run `iechor buildx rm \
-         {builder}` to remove it; the next command that uses {builder} removes it as well",
+        "{builder} is incomplete: a boot of node {} at {} may have left {} at {}; run `{} {builder}` to \
+         remove it; the next command that uses {builder} removes it as well",
         boot.node,
         boot.since,
         left.join(", "),
         boot.endpoint,
+        program::buildx("rm"),
     )
 }
 

@@ -22,9 +22,6 @@ pub struct Buildx {
     /// Builder to use instead of the current builder
     #[arg(long, global = true, value_name = "NAME")]
     builder: Option<String>,
-    /// Print debug messages
-    #[arg(short = 'D', long, global = true)]
-    debug: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -58,7 +55,6 @@ impl Buildx {
         }
         let common = Common {
             builder: self.builder,
-            debug: self.debug,
             line,
         };
         match self.command {

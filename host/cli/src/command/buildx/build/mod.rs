@@ -26,6 +26,7 @@ pub use flags::Build;
 
 use crate::command::Format;
 use crate::failure::WrongLine;
+use crate::program;
 use crate::session::{self, Common};
 use crate::terminal::{self, Display, Named};
 use crate::text::Text;
@@ -48,7 +49,7 @@ impl Build {
         let mut printing = Printing {
             format: self.format.clone(),
             id: resolve::prints_id(&self),
-            debug: common.debug,
+            debug: program::settings().debug,
         };
         let warnings = self.ignored.warnings();
         let (mut spec, mistakes) = resolve::spec(self, environment);
