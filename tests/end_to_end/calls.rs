@@ -284,7 +284,7 @@ fn entitlements_that_a_node_does_not_declare_are_refused_before_it_boots() {
     sandbox.buildx(&format!("rm {name}")).success();
     sandbox.write(
         "buildkitd.toml",
-        "insecure-entitlements = [\"network.host\", \"security.insecure\"]\n",
+        "insecure-entitlements = [\"security.insecure\"]\n",
     );
     sandbox
         .buildx("create --use --buildkitd-config buildkitd.toml --driver iechor-container")

@@ -1,12 +1,12 @@
 //! Mistakes in the settings of a build, reported all at once.
 //!
 //! The code that reads the settings (the command line, a definition file) collects [`Mistakes`] with
-//! [`Mistakes::note`] and passes them to [`plan`](crate::plan()), which adds what it finds without a
+//! [`Mistakes::note`] or [`Mistakes::note_all`] and passes them to [`plan`](crate::plan()), which adds what it finds without a
 //! daemon. The build goes on only if there is none: see [`Mistakes::check`].
 //!
 //! To add a check of a setting:
-//! - A check of the text alone is a function in [`spec`](crate::spec) that returns a `SpecError`. Wrap
-//!   its call in [`Mistakes::note`] where the settings are read.
+//! - A check of the text alone is a function in [`spec`](crate::spec) that returns a `SpecError`, or all of
+//!   them. Wrap its call in [`Mistakes::note`] or [`Mistakes::note_all`] where the settings are read.
 //! - A check that needs the machine but no daemon (does a file exist, is there such a builder) is called
 //!   where [`plan::check_settings`](crate::plan::check_settings) does its work, with `note` as well.
 //!

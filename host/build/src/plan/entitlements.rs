@@ -91,18 +91,14 @@ mod tests {
         };
         let both = [Entitlement::NetworkHost, Entitlement::SecurityInsecure];
         let network = "--allow-insecure-entitlement=network.host";
-        let insecure = "insecure-entitlements = [\"network.host\", \"security.insecure\"]";
+        let insecure = "insecure-entitlements = [\"security.insecure\"]";
         for (flags, config, expected) in [
             (&[][..], None, None),
             (&["--debug"], Some("debug = true"), None),
             (&[network], None, Some(Entitlement::SecurityInsecure)),
-            (&[], Some(insecure), None),
-            // Flags replace the list of the configuration.
-            (
-                &[network],
-                Some(insecure),
-                Some(Entitlement::SecurityInsecure),
-            ),
+            (&[], Some(insecure), Some(Entitlement::NetworkHost)),
+            // BuildKit adds the list of the configuration to that of its flags.
+            (&[network], Some(insecure), None),
             (
                 &["--allow-insecure-entitlement", "security.insecure"],
                 None,

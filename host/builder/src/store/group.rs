@@ -80,12 +80,14 @@ impl Node {
     /// Returns the entitlements that the daemon of the node allows when it is started as the node states.
     /// Returns `None` if the node does not state it, for example because its daemon runs elsewhere.
     pub fn declared_entitlements(&self) -> Option<Vec<String>> {
-        let of_flags = buildkitd_flags::entitlements(&self.flags);
-        match of_flags.is_empty() {
-            // They replace those of the configuration.
-            false => Some(of_flags.into_iter().map(str::to_owned).collect()),
-            true => buildkitd_config::entitlements_of(&self.files),
-        }
+        let of_flags = buildkitd_flags::entitlements(&self.flags).into_iter();
+        let of_config = buildkitd_config::entitlements_of(&self.files);
+        let is_stated = of_flags.len() > 0 || of_config.is_some();
+        // BuildKit allows both.
+        let all = of_flags
+            .map(str::to_owned)
+            .chain(of_config.unwrap_or_default());
+        is_stated.then(|| all.collect())
     }
 }
 
