@@ -81,6 +81,10 @@ pub fn wait_for_buildkit(
 
 /// Returns whether another attempt is useless: the operation ended, or the error is permanent.
 fn is_final(error: &Error) -> bool {
+    if let Error::Engine(failure) = error {
+        // This client may not make the request.
+        return matches!(failure.status, 401 | 403 | 405);
+    }
     matches!(
         error,
         Error::Cancelled

@@ -101,6 +101,8 @@ pub enum EngineError {
         command: String,
         /// The engine's message.
         reason: String,
+        /// Whether the container has no such program, so that another attempt is useless.
+        is_missing: bool,
     },
     /// The credentials for a registry are not available.
     #[error("cannot get the credentials for {registry}: {reason}")]

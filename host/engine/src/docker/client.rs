@@ -40,10 +40,13 @@ impl DockerEngine {
             move |request: BollardRequest| {
                 let dialer = dialer.clone();
                 async move {
-                    dialer
-                        .send(request, Bounds::DONE)
-                        .await
-                        .map_err(errors::into_bollard)
+                    let response = dialer.send(request, Bounds::DONE).await;
+                    let response = response.map_err(errors::into_bollard)?;
+                    // Bollard does not tell which request was refused.
+                    if errors::is_forbidden(response.status()) {
+                        return Err(errors::into_bollard(dialer.failure(response).await));
+                    }
+                    Ok(response)
                 }
             }
         };

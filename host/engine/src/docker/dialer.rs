@@ -164,6 +164,7 @@ impl Dialer {
             endpoint: self.endpoint.clone(),
             request: format!("{} {}", request.method(), request.uri().path()),
         };
+        let asked = Asked(subject.request.clone());
         let io = Metered::new(self.connect().await?, subject, bounds);
         let head_is_there = io.head_is_there();
         let (mut parts, body) = request.into_parts();
@@ -187,8 +188,9 @@ impl Dialer {
         // This task ends with the answer's body, or when the upgraded stream is taken out.
         let connection = tokio::spawn(connection.with_upgrades());
         let error = match sender.send_request(request).await {
-            Ok(response) => {
+            Ok(mut response) => {
                 head_is_there();
+                response.extensions_mut().insert(asked);
                 return Ok(response);
             }
             Err(error) => error,
@@ -255,6 +257,7 @@ impl Dialer {
     /// and only for a short time: that the request failed is known already.
     pub(super) async fn failure(&self, response: Response<Incoming>) -> EngineError {
         let status = response.status();
+        let asked = response.extensions().get::<Asked>().cloned();
         let mut body = response.into_body();
         let mut beginning = BytesMut::new();
         let reading = async {
@@ -268,9 +271,14 @@ impl Dialer {
         };
         let _ = tokio::time::timeout(ERROR_LIMIT, reading).await;
         beginning.truncate(ERROR_BYTES);
-        errors::from_answer(status, &beginning)
+        let request = asked.map(|Asked(request)| request).unwrap_or_default();
+        errors::from_answer(status, &beginning, &request)
     }
 }
+
+/// The method and path of the request that an answer belongs to.
+#[derive(Clone)]
+struct Asked(String);
 
 impl fmt::Debug for Dialer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -30,7 +30,7 @@ pub(super) fn from_bollard(
             message,
         } => refine(from_message(status_code, message), about),
         // The dialer passes its own errors through bollard in this wrapper.
-        Error::IOError { err } => broken(&err, endpoint),
+        Error::IOError { err } => refine(broken(&err, endpoint), about),
         Error::HyperResponseError { err } => broken(&err, endpoint),
         Error::JsonDataError { message, column } => {
             EngineError::Protocol(format!("{message} (column {column})"))
@@ -71,18 +71,36 @@ pub(super) fn into_bollard(error: EngineError) -> bollard::errors::Error {
     bollard::errors::Error::from(io::Error::other(error))
 }
 
+/// Returns whether a status means that this client may not make the request at all. Proxies in front of an engine
+/// answer so.
+pub(super) fn is_forbidden(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED
+    )
+}
+
 #[derive(Deserialize)]
 struct Message {
     message: String,
 }
 
-/// Maps an answer that is not a success.
-pub(super) fn from_answer(status: StatusCode, body: &[u8]) -> EngineError {
+/// Maps an answer that is not a success. `request` is named if it is forbidden: its method and path.
+pub(super) fn from_answer(status: StatusCode, body: &[u8], request: &str) -> EngineError {
     let message = match serde_json::from_slice::<Message>(body) {
         Ok(m) => m.message,
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    from_message(status.as_u16(), message)
+    match from_message(status.as_u16(), message) {
+        EngineError::Refused {
+            status: code,
+            message,
+        } if is_forbidden(status) => EngineError::Refused {
+            status: code,
+            message: format!("{message} ({request})"),
+        },
+        error => error,
+    }
 }
 
 fn from_message(status: u16, message: String) -> EngineError {
@@ -112,6 +130,12 @@ fn from_message(status: u16, message: String) -> EngineError {
     } else {
         EngineError::Refused { status, message }
     }
+}
+
+/// Checks whether a message about a command that was not started means that the container has no such program. The exit
+/// code does not tell on all engines: 20.10 reports 126.
+pub(super) fn lacks_program(message: &str) -> bool {
+    message.contains("executable file not found") || message.contains("no such file or directory")
 }
 
 /// Checks whether a message means that the engine does not run privileged containers: runc's message
@@ -362,28 +386,41 @@ mod tests {
         for (status, message) in [(500, runc), (400, docker)] {
             let body = serde_json::json!({ "message": message }).to_string();
             let status = StatusCode::from_u16(status).expect("a status");
-            let error = from_answer(status, body.as_bytes());
+            let error = from_answer(status, body.as_bytes(), "POST /x");
             assert_eq!(error.kind(), EngineErrorKind::PrivilegedRefused, "{error}");
             assert!(error.to_string().contains(message), "{error}");
             let error = refine(error, &[]);
             assert_eq!(error.kind(), EngineErrorKind::PrivilegedRefused, "{error}");
         }
-        let other = from_answer(StatusCode::BAD_REQUEST, b"{\"message\":\"privileged\"}");
+        let other = from_answer(StatusCode::BAD_REQUEST, b"{\"message\":\"privileged\"}", "");
         assert_eq!(other.kind(), EngineErrorKind::Refused);
     }
 
     #[test]
     fn an_answer_without_words_has_its_status() {
-        let e = from_answer(StatusCode::BAD_GATEWAY, b"");
+        let e = from_answer(StatusCode::BAD_GATEWAY, b"", "GET /x");
         assert_eq!(e.to_string(), "the engine answered 502: Bad Gateway");
-        let e = from_answer(StatusCode::BAD_REQUEST, b"{\"message\":\"no\"}\n");
+        let e = from_answer(StatusCode::BAD_REQUEST, b"{\"message\":\"no\"}\n", "GET /x");
         assert_eq!(e.to_string(), "the engine answered 400: no");
         let e = from_answer(
             StatusCode::BAD_REQUEST,
             b"Client sent an HTTP request to an HTTPS server.\n",
+            "GET /x",
         );
         assert!(e.to_string().contains("DOCKER_TLS_VERIFY"), "{e}");
-        let e = from_answer(StatusCode::BAD_REQUEST, b"plain words\n");
+        let e = from_answer(StatusCode::BAD_REQUEST, b"plain words\n", "GET /x");
         assert_eq!(e.to_string(), "the engine answered 400: plain words");
+    }
+
+    #[test]
+    fn a_forbidden_request_is_named() {
+        for status in [401, 403, 405] {
+            let code = StatusCode::from_u16(status).expect("a status");
+            let e = from_answer(code, b"not allowed\n", "POST /containers/c/exec");
+            assert_eq!(
+                e.to_string(),
+                format!("the engine answered {status}: not allowed (POST /containers/c/exec)")
+            );
+        }
     }
 }

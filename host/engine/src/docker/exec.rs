@@ -13,16 +13,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::address::segment;
 use super::answer::Bounds;
 use super::client::DockerEngine;
+use super::container;
 use super::demux::{Demux, Kind, Splitter};
-use super::errors::{WORDS, refine};
+use super::errors::{WORDS, lacks_program, refine};
 use super::stream::Prefixed;
 use crate::error::{EngineError, ObjectKind};
-use crate::model::{ExecOutput, ExecSpec};
+use crate::model::{ContainerStatus, ExecOutput, ExecSpec};
 use crate::stderr;
 use crate::stream::{BoxByteStream, ExecConnection};
 
 /// First and longest pause between two checks of a command that is about to start or to end.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
+
+/// Exit code that engines report for a program that the container does not have, as shells do.
+const MISSING: i64 = 127;
 
 pub(super) async fn run(
     engine: &DockerEngine,
@@ -77,7 +81,13 @@ pub(super) async fn run(
                 return Ok(output);
             }
             State::NotStarted(code) => {
-                return Err(cannot_start(name, spec, code, &words));
+                // Docker writes its message to stdout, Podman to stderr.
+                let words = if words.is_empty() {
+                    &output.stderr
+                } else {
+                    &words
+                };
+                return Err(cannot_start(name, spec, code, words));
             }
             // The streams end shortly before the engine notices that the process has ended, or much
             // earlier if the command closed them.
@@ -159,11 +169,12 @@ fn cannot_start(name: &str, spec: &ExecSpec, code: i64, words: &[u8]) -> EngineE
     EngineError::CannotStart {
         container: name.to_owned(),
         command: spec.command.first().cloned().unwrap_or_default(),
-        reason: if words.is_empty() {
-            format!("the engine reports exit code {code} and no message")
-        } else {
-            words.to_owned()
+        reason: match words {
+            "" if code == MISSING => "the container has no such program".to_owned(),
+            "" => format!("the engine reports exit code {code} and no message"),
+            words => words.to_owned(),
         },
+        is_missing: code == MISSING || lacks_program(words),
     }
 }
 
@@ -191,7 +202,11 @@ async fn attach(
         .docker
         .create_exec(&segment(name), config)
         .await
-        .map_err(engine.failed(about))?;
+        .map_err(engine.failed(about));
+    let created = match created {
+        Ok(created) => created,
+        Err(error) => return Err(by_state(engine, name, error).await),
+    };
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("/exec/{}/start", segment(&created.id)))
@@ -202,12 +217,24 @@ async fn attach(
             br#"{"Detach":false,"Tty":false}"#,
         )))
         .map_err(|e| EngineError::Protocol(format!("ID of a command: {e}")))?;
-    let io = engine
-        .dialer
-        .upgrade(request)
-        .await
-        .map_err(|e| refine(e, about))?;
-    Ok((created.id, io))
+    match engine.dialer.upgrade(request).await {
+        Ok(io) => Ok((created.id, io)),
+        Err(error) => Err(by_state(engine, name, refine(error, about)).await),
+    }
+}
+
+/// Returns [`EngineError::Conflict`] for a refused command if the container does not run. Docker answers 409 in this
+/// case and Podman 500, so the state of the container decides. Other refusals stay as they are.
+async fn by_state(engine: &DockerEngine, name: &str, error: EngineError) -> EngineError {
+    let EngineError::Refused { message, .. } = &error else {
+        return error;
+    };
+    match container::inspect(engine, name).await {
+        Ok(Some(found)) if !matches!(found.status, ContainerStatus::Running) => {
+            EngineError::Conflict(message.clone())
+        }
+        Ok(_) | Err(_) => error,
+    }
 }
 
 /// The state of a command.

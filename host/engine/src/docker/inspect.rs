@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::address::segment;
 use super::answer::Bounds;
 use super::client::DockerEngine;
+use super::errors::is_forbidden;
 use super::{image, run};
 use crate::model::{EngineInfo, Platform};
 use crate::{EngineError, ObjectKind};
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Version {
     version: String,
@@ -34,7 +35,7 @@ struct Component {
 }
 
 /// The part of `/info` that is read, with strings instead of bollard's closed enums.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Info {
     #[serde(default, rename = "ID")]
@@ -56,8 +57,21 @@ struct Info {
 pub(super) async fn info(engine: &DockerEngine) -> Result<EngineInfo, EngineError> {
     let version = engine.json(Method::GET, "/version", &[], None, &[], Bounds::OBJECT);
     let info = engine.json(Method::GET, "/info", &[], None, &[], Bounds::OBJECT);
-    let (version, info) = futures_util::try_join!(version, info)?;
-    Ok(read(version, info))
+    let (version, info) = futures_util::join!(version, info);
+    Ok(read(permitted(version)?, permitted(info)?))
+}
+
+/// Returns an empty answer if this client may not ask: a proxy in front of the engine forbids it, and what is known
+/// from these answers only improves the settings of containers.
+fn permitted<T: Default>(answer: Result<T, EngineError>) -> Result<T, EngineError> {
+    match answer {
+        Err(EngineError::Refused { status, .. })
+            if StatusCode::from_u16(status).is_ok_and(is_forbidden) =>
+        {
+            Ok(T::default())
+        }
+        answer => answer,
+    }
 }
 
 fn read(version: Version, info: Info) -> EngineInfo {

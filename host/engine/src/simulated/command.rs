@@ -106,6 +106,7 @@ impl Command {
             Self::CannotStart(reason) => Err(EngineError::CannotStart {
                 container: name.to_owned(),
                 command: exec.command.first().cloned().unwrap_or_default(),
+                is_missing: reason.contains("executable file not found"),
                 reason,
             }),
             Self::Exits {

@@ -71,6 +71,9 @@ pub(crate) fn engine_answer(error: EngineError) -> Error {
         error @ (EngineError::Unsupported(_) | EngineError::NoBuildKit { .. }) => {
             Error::Unsupported(error.to_string())
         }
+        error @ EngineError::CannotStart {
+            is_missing: true, ..
+        } => Error::Other(error.to_string()),
         EngineError::Invalid(message) => Error::InvalidArgument(message),
         EngineError::LimitExceeded(message) => Error::LimitExceeded(message),
         error @ (EngineError::Unreachable { .. }
