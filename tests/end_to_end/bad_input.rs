@@ -154,8 +154,8 @@ fn an_image_that_does_not_exist() {
 fn a_daemon_that_dies_at_boot() {
     create_fails("--bootstrap --buildkitd-flags=--no-such-flag")
         .says("ended while BuildKit was starting, exit code 1")
-        .says("\n  last lines of its log:\n")
-        .says("no-such-flag");
+        .says("\n  standard error of container ")
+        .says("flag provided but not defined: -no-such-flag");
 }
 
 #[test]

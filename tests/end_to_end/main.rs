@@ -39,6 +39,7 @@ mod annotations;
 mod arguments;
 mod attestations;
 mod bad_input;
+mod boot_failures;
 mod build_flags;
 mod build_line;
 mod builders;

@@ -1,10 +1,10 @@
-//! A slow engine: the real one, behind a socket that delays removals.
+//! A slow or restricted engine: the real one, behind a socket that delays removals and forbids requests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ struct Settings {
     /// Delay of a removal, in milliseconds.
     delay: AtomicU64,
     is_down: AtomicBool,
+    /// Parts of the first lines of forbidden requests.
+    forbidden: Mutex<Vec<String>>,
 }
 
 impl SlowEngine {
@@ -35,6 +37,7 @@ impl SlowEngine {
         let settings = Arc::new(Settings {
             delay: AtomicU64::default(),
             is_down: AtomicBool::default(),
+            forbidden: Mutex::default(),
         });
         let engine = Self {
             path,
@@ -65,6 +68,12 @@ impl SlowEngine {
         self.settings.delay.store(delay, Ordering::Relaxed);
     }
 
+    /// Forbids requests whose first line contains one of these texts, as proxies in front of an engine do.
+    pub fn forbid(&self, requests: &[&str]) {
+        let requests = requests.iter().map(|request| (*request).to_owned());
+        *self.settings.forbidden.lock().expect("unlocked") = requests.collect();
+    }
+
     /// Makes the engine stop answering, or answer again.
     pub fn set_down(&self, is_down: bool) {
         self.settings.is_down.store(is_down, Ordering::Relaxed);
@@ -88,6 +97,14 @@ fn serve(mut client: UnixStream, settings: &Settings) -> std::io::Result<()> {
             return engine.shutdown(std::net::Shutdown::Write);
         }
         // Requests do not overlap, so each request is at the beginning of a buffer.
+        let line = String::from_utf8_lossy(&buffer[..length]);
+        let line = line.lines().next().unwrap_or_default();
+        let forbidden = settings.forbidden.lock().expect("unlocked").clone();
+        if forbidden.iter().any(|request| line.contains(request)) {
+            let answer =
+                "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 9\r\n\r\nForbidden";
+            return client.write_all(answer.as_bytes());
+        }
         if buffer.starts_with(b"DELETE ") && !is_patient(&mut client, settings)? {
             return Ok(());
         }

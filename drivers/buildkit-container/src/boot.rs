@@ -17,7 +17,6 @@ const STATE_DIRECTORY: &str = "/var/lib/buildkit";
 /// Directory of BuildKit's configuration; a `buildkitd.toml` of the user is copied to it.
 const CONFIG_DIRECTORY: &str = "/etc/buildkit";
 const CONFIG_FILE: &str = "buildkitd.toml";
-const LOG_LINES: u32 = 10;
 
 /// Maximum time from the start of the container to BuildKit's first answer.
 const READY_WITHIN: Duration = Duration::from_secs(90);
@@ -262,14 +261,13 @@ fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
     wait_for_buildkit(READY_WITHIN, || dial(container), is_alive).map_err(|unready| match unready {
         Unready::Over(error) => error,
         Unready::Late(error) => Error::Unavailable(format!(
-            "BuildKit in container {name} does not answer: {}{}",
+            "BuildKit in container {name} does not answer: {}",
             describe_error(&error),
-            log_lines(container),
         )),
     })
 }
 
-/// Returns why the container does not run any more, as far as the engine knows.
+/// Returns why the container does not run any more, as far as the engine knows. The host adds its log.
 fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
     let now = ended(container, seen);
     let mut text = format!("container {name} ended while BuildKit was starting");
@@ -282,7 +280,7 @@ fn death(container: &Container, name: &str, seen: container::Summary) -> Error {
     if let Some(reason) = &now.error {
         text += &format!(": {reason}");
     }
-    Error::Unavailable(text + &log_lines(container))
+    Error::Unavailable(text)
 }
 
 /// Returns the state of the container after it exited. If the engine has already restarted it, the exit code is
@@ -298,13 +296,4 @@ fn ended(container: &Container, mut seen: container::Summary) -> container::Summ
         }
     }
     seen
-}
-
-fn log_lines(container: &Container) -> String {
-    match container.last_logs(LOG_LINES) {
-        Ok(lines) if !lines.is_empty() => {
-            format!("\nlast lines of its log:\n  {}", lines.join("\n  "))
-        }
-        _ => String::new(),
-    }
 }

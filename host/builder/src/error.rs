@@ -9,6 +9,7 @@ use iechor_engine::{EngineError, EngineErrorKind, ObjectKind};
 use iechor_files::DirectoryError;
 use iechor_sandbox::DriverError;
 
+use crate::boot_log::BootLog;
 use crate::buildkitd_config;
 use crate::buildkitd_flags::FlagsError;
 use crate::driver_options::DriverOptionErrors;
@@ -181,6 +182,14 @@ pub enum BuilderError {
     /// Several failures, in the order in which they occurred or of the nodes.
     #[error("{}", failure_list(.0))]
     Several(Vec<Self>),
+    /// BuildKit did not start in its container, with the container's log.
+    #[error("{error}\n{log}")]
+    Boot {
+        /// The failure of the boot.
+        error: Box<Self>,
+        /// The log.
+        log: BootLog,
+    },
     /// Objects of a boot that failed or was interrupted are left in an engine. The builder stays in
     /// the store until they are removed.
     #[error(
@@ -302,6 +311,7 @@ impl BuilderError {
             Self::Several(failures) => failures,
             Self::Node { error, .. }
             | Self::Kept { error }
+            | Self::Boot { error, .. }
             | Self::Incomplete {
                 error: Some(error), ..
             } => std::slice::from_ref(error),

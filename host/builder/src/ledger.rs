@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use iechor_engine::Engine;
 use iechor_sandbox::removal::Object;
 use iechor_sandbox::{End, Ledger, Log, LogLevel};
 use tokio_util::sync::CancellationToken;
 
+use crate::boot_log::{self, BootLog};
 use crate::error::BuilderError;
 use crate::store::{NodeLock, Purpose, Record, Remnant, Store, StoreError};
 
@@ -78,6 +80,8 @@ pub(crate) struct NodeLedger {
     purpose: Purpose,
     lock: Arc<NodeLock>,
     log: Arc<dyn Log>,
+    engine: Option<Arc<dyn Engine>>,
+    boot_log: Mutex<Option<BootLog>>,
     records: Mutex<HashMap<String, Record>>,
     left: Mutex<Vec<Remnant>>,
 }
@@ -88,12 +92,15 @@ impl NodeLedger {
         purpose: Purpose,
         lock: Arc<NodeLock>,
         log: Arc<dyn Log>,
+        engine: Option<Arc<dyn Engine>>,
     ) -> Self {
         Self {
             store,
             purpose,
             lock,
             log,
+            engine,
+            boot_log: Mutex::default(),
             records: Mutex::default(),
             left: Mutex::default(),
         }
@@ -105,6 +112,14 @@ impl NodeLedger {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Returns the log of the container that was removed after a boot that failed.
+    pub(crate) fn boot_log(&self) -> Option<BootLog> {
+        self.boot_log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     fn leave(&self, remnants: impl IntoIterator<Item = Remnant>) {
@@ -165,6 +180,11 @@ impl Ledger for NodeLedger {
     }
 
     async fn may_undo(&self, _: &str) -> bool {
+        if let Some(engine) = &self.engine {
+            let Purpose { builder, node, .. } = &self.purpose;
+            let read = boot_log::read(engine.as_ref(), &self.store, builder, node).await;
+            *self.boot_log.lock().unwrap_or_else(PoisonError::into_inner) = read;
+        }
         // If the lock cannot be tested, it protects nothing.
         self.lock.try_alone().unwrap_or(true)
     }

@@ -12,6 +12,7 @@
 //! Errors carry data and name no flag and no command; see [`BuilderError`]. The command line adds
 //! hints and chooses the exit code.
 
+pub mod boot_log;
 pub mod boot_progress;
 mod buildkit_link;
 pub mod buildkitd_config;

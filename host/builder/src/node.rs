@@ -1,5 +1,6 @@
 //! A node in use: its driver, its engine, its BuildKit.
 
+pub(crate) mod container;
 mod usage;
 pub mod watch;
 
@@ -20,6 +21,7 @@ use iechor_sandbox::{
     ValidConfig, limits,
 };
 
+use crate::boot_log::{self, BootLog};
 use crate::boot_progress::{DriverProgress, StatusSender};
 use crate::buildkit_link::BuildKitLink;
 use crate::buildkitd_config;
@@ -237,6 +239,7 @@ impl LiveNode {
             },
             self.lock()?,
             Arc::clone(&self.workspace_log),
+            self.engine.clone(),
         ));
         let (vertex, forwarder) =
             DriverProgress::begin("[internal] booting buildkit", status.clone());
@@ -259,16 +262,48 @@ impl LiveNode {
         let Err(error) = result else {
             return Ok(());
         };
+        let error = self.with_log(error, ledger.boot_log()).await;
         let remnants = ledger.left();
         if remnants.is_empty() {
-            return Err(error.into());
+            return Err(error);
         }
         Err(BuilderError::Incomplete {
             builder: self.builder.clone(),
             endpoint: self.endpoint.clone(),
             remnants,
-            error: Some(Box::new(error.into())),
+            error: Some(Box::new(error)),
         })
+    }
+
+    /// Adds the log of the container to the failure of a boot, if BuildKit did not start in it. `read` is the log of a
+    /// container that was removed.
+    async fn with_log(&self, error: DriverError, read: Option<BootLog>) -> BuilderError {
+        let is_about_buildkit = matches!(
+            error,
+            DriverError::TimedOut { .. }
+                | DriverError::Failed {
+                    error: Error::Unavailable(_),
+                    engine: None,
+                    ..
+                }
+        );
+        if !is_about_buildkit {
+            return error.into();
+        }
+        let log = match (read, &self.engine) {
+            (Some(log), _) => Some(log),
+            (None, Some(engine)) => {
+                boot_log::read(engine.as_ref(), &self.store, &self.builder, &self.name).await
+            }
+            (None, None) => None,
+        };
+        match log {
+            Some(log) => BuilderError::Boot {
+                error: Box::new(error.into()),
+                log,
+            },
+            None => error.into(),
+        }
     }
 
     /// Connects to BuildKit if it runs; `None` otherwise.

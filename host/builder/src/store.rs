@@ -11,6 +11,7 @@
 //! | `defaults/<hash of the endpoint>` | name of the default builder of that endpoint |
 //! | `activity/<name>` | when the builder was last used |
 //! | `refs/<name>/` | local records of builds, removed with the builder |
+//! | `boot-logs/<node>.log` | the log of a container whose boot failed; not in docker buildx |
 //! | `unfinished/<operation>` | objects of a boot that has not succeeded, see [`Unfinished`]; not in docker buildx |
 //! | `locks/<hash of a node>` | `flock(2)`, shared by the processes that use the node; not in docker buildx |
 //! | `drivers/` | installed drivers, see `iechor_catalog::lock`; not in docker buildx |
@@ -61,6 +62,7 @@ const INSTANCES: &str = "instances";
 const DEFAULTS: &str = "defaults";
 const ACTIVITY: &str = "activity";
 const REFERENCES: &str = "refs";
+const BOOT_LOGS: &str = "boot-logs";
 
 /// Maximum size of a builder's file, in bytes: ten nodes, each with as many files as allowed, in
 /// base64.
@@ -133,6 +135,29 @@ impl Store {
     /// Returns the store's directory, for other files that are kept in it.
     pub fn files(&self) -> &Directory {
         &self.directory
+    }
+
+    /// Keeps the log of a boot of a node that failed, in place of an earlier one. Takes no lock. Returns the path of the
+    /// file, which stays if the builder is dropped from the store because of this failure; `None` if it cannot be written.
+    pub fn keep_boot_log(&self, node: &str, log: &[u8]) -> Option<PathBuf> {
+        let path = self.boot_log(node)?;
+        self.directory.make(BOOT_LOGS).ok()?;
+        iechor_files::replace(&path, log, iechor_files::Replacement::default()).ok()?;
+        Some(path)
+    }
+
+    /// Removes what [`Self::keep_boot_log`] kept, if it can be removed.
+    pub fn remove_boot_log(&self, node: &str) {
+        if let Some(path) = self.boot_log(node) {
+            let _ = iechor_files::directory::remove(&path);
+        }
+    }
+
+    /// Returns the path of the log of a node. The names of nodes in a modified store must not lead elsewhere.
+    fn boot_log(&self, node: &str) -> Option<PathBuf> {
+        let name = Name::parse(node).ok()?;
+        let file_name = format!("{}.log", name.file_name());
+        Some(self.directory().join(BOOT_LOGS).join(file_name))
     }
 
     /// Returns everything that is stored. Takes no lock and creates nothing.

@@ -64,6 +64,7 @@ pub async fn remove(
     remove_entry(&workspace.store, group, request.force)?;
     let uses = workspace.uses();
     for node in &group.nodes {
+        workspace.store.remove_boot_log(&node.name);
         // A lock that remains is an empty file and does no harm.
         let _ = uses
             .lock(&workspace.store, &group.name, &node.name, &node.endpoint)

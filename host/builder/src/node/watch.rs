@@ -7,9 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use iechor_engine::model::{Container, ContainerEvent, ContainerStatus};
 use iechor_engine::{Engine, EngineError};
-use iechor_sandbox::ownership::{BUILDER_LABEL, NODE_LABEL};
 
-use super::LiveNode;
+use super::{LiveNode, container};
 
 /// Maximum time of a look at the container.
 const LOOK: Duration = Duration::from_secs(2);
@@ -106,28 +105,17 @@ impl LiveNode {
     /// the engine does not say.
     pub async fn watch(&self) -> Option<Watch> {
         let engine = Arc::clone(self.engine.as_ref()?);
-        let container = within(LOOK, self.container(engine.as_ref())).await??;
+        let container = within(
+            LOOK,
+            container::of_node(engine.as_ref(), &self.builder, &self.name),
+        )
+        .await??;
         Some(Watch {
             engine,
             id: container.id,
             name: container.name,
             started_at: container.started_at,
         })
-    }
-
-    /// Finds the container of the node: by its labels, or by the name that docker buildx gives it.
-    async fn container(&self, engine: &dyn Engine) -> Result<Option<Container>, EngineError> {
-        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let labels = [
-            label(BUILDER_LABEL, &self.builder),
-            label(NODE_LABEL, &self.name),
-        ];
-        let usual = format!("buildx_buildkit_{}", self.name);
-        let labelled = engine.list_containers(&labels).await?;
-        let is_usual = |container: &&Container| container.name == usual;
-        let found = labelled.iter().find(is_usual).or(labelled.first());
-        let name = found.map_or(usual.as_str(), |container| &container.id);
-        engine.inspect_container(name).await
     }
 }
 

@@ -68,6 +68,10 @@ fn hint(error: &BuilderError) -> Option<String> {
             program::buildx("rm"),
             program::buildx("ls")
         ),
+        BuilderError::Boot { log, .. } => {
+            let file = log.file.as_ref()?;
+            format!("the whole log is in {}", file.display())
+        }
         BuilderError::Selection(SelectionError::UseNotFound { .. }) => {
             format!("run `{}` to list the builders", program::buildx("ls"))
         }

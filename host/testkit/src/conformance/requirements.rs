@@ -317,9 +317,9 @@ pub(crate) const REQUIREMENTS: &[Requirement] = &[
     },
     Requirement {
         name: "a-container-that-dies-ends-the-boot",
-        text: "Where the container of BuildKit ends during a boot, the boot ends soon after with an error that has the exit code and \
-               the last lines of its log, and leaves what was there before, whatever its restart policy. It is the most common failure there \
-               is, and waiting for it to pass helps nobody. Source: wit/container.wit, `summary.exit-code`, `last-logs`.",
+        text: "Where the container of BuildKit ends during a boot, the boot ends soon after with an error that has the exit code, \
+               and leaves what was there before, whatever its restart policy. The host adds the log of the container. This is the most \
+               common failure. Source: wit/container.wit, `summary.exit-code`.",
         needs: &[Simulation, Container],
         check: check!(time::dying_container),
     },
