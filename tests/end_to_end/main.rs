@@ -13,6 +13,7 @@
 //! `tests/machine/prepare` starts the engine and writes its address to `target/machine/env`.
 
 mod authority;
+mod cable;
 #[allow(dead_code, reason = "it serves two test programs")]
 #[path = "../../host/buildkit/tests/it/caller.rs"]
 mod caller;

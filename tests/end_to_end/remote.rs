@@ -13,7 +13,7 @@ use crate::proxy::SlowEngine;
 use crate::support::{Sandbox, docker, machine};
 
 /// The flags that a client of the daemon needs, with names of files in the working directory.
-const MUTUAL: &str = "--driver-opt cacert=good.pem,cert=client.pem,key=client.key";
+pub const MUTUAL: &str = "--driver-opt cacert=good.pem,cert=client.pem,key=client.key";
 
 fn context() -> Context {
     let context = Context::on_base("RUN echo made > /made\nCMD [\"cat\", \"/made\"]\n");
@@ -22,7 +22,7 @@ fn context() -> Context {
 }
 
 /// Creates a sandbox with certificates in its working directory.
-fn with_certificates() -> Sandbox {
+pub fn with_certificates() -> Sandbox {
     let sandbox = Sandbox::new();
     certificates(sandbox.path("x").parent().expect("above"));
     sandbox

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use crate::capabilities::Capabilities;
 use crate::error::{Code, Error, SolveError};
 use crate::grpc::MESSAGE_LIMIT;
-use crate::link::{Link, SILENCE_LIMIT};
+use crate::link::{Link, OPENING_LIMIT, SILENCE_LIMIT};
 
 /// Maximum time to wait, after a failed call, for the reason why the connection broke.
 const REASON_LIMIT: Duration = Duration::from_millis(500);
@@ -48,16 +48,17 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::ConnectionLost`] if the stream ends or if anything other than HTTP/2 arrives, with
-    /// the text that arrived; [`Error::Silent`] if nothing arrives for 45 s.
+    /// the text that arrived; [`Error::Silent`] if nothing arrives for 45 s. Later calls wait less: see
+    /// [`Error::Silent`].
     pub async fn connect<S>(stream: S) -> Result<Self, Error>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Self::connect_within(stream, SILENCE_LIMIT).await
+        Self::open(stream, OPENING_LIMIT, SILENCE_LIMIT).await
     }
 
     /// Connects like [`connect`](Self::connect), with another limit for how long BuildKit may be
-    /// silent, now and during every later call. A healthy daemon answers every second during a build.
+    /// silent, now and during every later call.
     ///
     /// # Errors
     ///
@@ -66,8 +67,19 @@ impl Client {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        Self::open(stream, silence_limit, silence_limit).await
+    }
+
+    async fn open<S>(
+        stream: S,
+        opening_limit: Duration,
+        silence_limit: Duration,
+    ) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         Ok(Self {
-            link: Link::open(stream, silence_limit).await?,
+            link: Link::open(stream, opening_limit).await?,
             silence_limit,
             capabilities: OnceCell::new(),
         })
@@ -133,22 +145,8 @@ impl Client {
             .max_decoding_message_size(limit)
     }
 
-    /// Waits for a response while the connection is alive and not silent.
+    /// Waits for a response while the daemon is alive, however long it takes.
     pub(crate) async fn call<T>(
-        &self,
-        name: &'static str,
-        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
-    ) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            answer = self.unhurried(name, call) => answer,
-            error = self.link.state.silent(self.silence_limit) => Err(error),
-        }
-    }
-
-    /// Waits for a response while the connection is alive. The daemon may be busy, and outside of a
-    /// session it sends nothing meanwhile.
-    pub(crate) async fn unhurried<T>(
         &self,
         name: &'static str,
         call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
@@ -160,7 +158,18 @@ impl Client {
                 Err(status) => Err(self.call_error(name, &status).await),
             },
             error = self.link.state.lost() => Err(error),
+            error = self.unresponsive() => Err(error),
         }
+    }
+
+    /// Returns the next message of a response that is a stream.
+    pub(crate) async fn next<T>(
+        &self,
+        name: &'static str,
+        stream: &mut tonic::Streaming<T>,
+    ) -> Result<Option<T>, Error> {
+        let next = async { stream.message().await.map(tonic::Response::new) };
+        self.call(name, next).await
     }
 
     /// Returns the error of a failed call: the loss of the connection if that is the reason,

@@ -24,8 +24,8 @@ pub enum Error {
         /// Reason, for example the text that arrived instead of HTTP/2.
         reason: String,
     },
-    /// BuildKit sent nothing for longer than the client waits. A healthy daemon calls the session
-    /// every few seconds.
+    /// BuildKit sent nothing for longer than the client waits, although it was asked: 4 s of the time in
+    /// which this process ran. A build that is quiet is not silent in this sense.
     #[error("BuildKit did not answer for {} seconds", .limit.as_secs_f32())]
     Silent {
         /// Time that the client waited.
@@ -109,6 +109,8 @@ pub struct SolveError {
     pub vertex: Option<String>,
     /// Places in the Dockerfile.
     pub sources: Vec<SourceError>,
+    /// Time for which this process was stopped, if the daemon ended the session of the build meanwhile.
+    pub stopped: Option<Duration>,
     /// Name of the request that the frontend does not support, for example `frontend.lint`.
     pub unsupported_request: Option<String>,
     /// The details as the daemon sent them: an encoded `google.rpc.Status`.
@@ -123,6 +125,7 @@ impl SolveError {
             message: message.into(),
             vertex: None,
             sources: Vec::new(),
+            stopped: None,
             unsupported_request: None,
             encoded: Bytes::new(),
         }

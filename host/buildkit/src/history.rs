@@ -155,16 +155,6 @@ impl Client {
         };
         self.call(call, opened).await
     }
-
-    /// Returns the next message of a stream.
-    async fn next(
-        &self,
-        call: &'static str,
-        stream: &mut tonic::Streaming<Bytes>,
-    ) -> Result<Option<Bytes>, Error> {
-        let next = async { stream.message().await.map(tonic::Response::new) };
-        self.call(call, next).await
-    }
 }
 
 /// Returns the descriptor of the provenance, if there is one.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
@@ -29,9 +29,13 @@ const CONNECTION_WINDOW: u32 = 64 << 20;
 /// default is 16 KiB.
 const HEADER_LIMIT: u32 = 16 << 20;
 
-/// Maximum time without data before the client gives up. While a build runs, the client asks every
-/// second, see `liveness`.
-pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(45);
+/// Maximum time until the first data arrives. It has to suffice for an engine that starts a command in
+/// a container on a busy machine.
+pub(crate) const OPENING_LIMIT: Duration = Duration::from_secs(45);
+
+/// Maximum time without a response after which the daemon, or the network to it, counts as dead. With
+/// the time between two questions (see `liveness`), a build ends within five seconds.
+pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
@@ -48,6 +52,15 @@ pub(crate) struct LinkState {
     phase: watch::Sender<Phase>,
     /// How often bytes arrived.
     heard: AtomicU64,
+    /// The last time that this process was stopped.
+    stop: watch::Sender<Option<Stop>>,
+}
+
+/// A time in which this process did not run.
+#[derive(Clone, Copy, Debug)]
+struct Stop {
+    lasted: Duration,
+    ended: Instant,
 }
 
 impl LinkState {
@@ -55,7 +68,21 @@ impl LinkState {
         Self {
             phase: watch::Sender::new(Phase::Opening),
             heard: AtomicU64::new(0),
+            stop: watch::Sender::new(None),
         }
+    }
+
+    /// Notes that this process was stopped until now.
+    fn resume(&self, lasted: Duration) {
+        let ended = Instant::now();
+        self.stop.send_replace(Some(Stop { lasted, ended }));
+    }
+
+    /// Returns how long the last stop of this process lasted, if it ended after `since`.
+    pub(crate) fn stopped(&self, since: Instant) -> Option<Duration> {
+        let stop = *self.stop.borrow();
+        stop.filter(|stop| stop.ended >= since)
+            .map(|stop| stop.lasted)
     }
 
     /// Marks the stream as lost. Keeps the first reason, because later ones are consequences.
@@ -114,11 +141,13 @@ impl LinkState {
     }
 }
 
-/// The time since something arrived. Time in which this process did not run (because it was stopped,
-/// or its machine was overloaded) does not count: what arrived meanwhile is still to be read.
+/// The time since something arrived. Time in which this process did not run (because it or its machine
+/// was stopped or overloaded) does not count: what arrived meanwhile is still to be read.
 pub(crate) struct Quiet {
     heard: u64,
     looked: Instant,
+    /// The same time on the clock of the wall, which goes on while the machine sleeps.
+    looked_at: SystemTime,
     total: Duration,
 }
 
@@ -126,22 +155,36 @@ impl Quiet {
     /// Maximum time between two calls of [`since`](Self::since) while the process runs.
     pub(crate) const TICK: Duration = Duration::from_millis(250);
 
+    /// Minimum time between two calls that counts as a stop of this process.
+    const STOP: Duration = Duration::from_secs(2);
+
     pub(crate) fn begin(state: &LinkState) -> Self {
         Self {
             heard: state.heard.load(Ordering::Relaxed),
             looked: Instant::now(),
+            looked_at: SystemTime::now(),
             total: Duration::ZERO,
         }
     }
 
+    /// Begins anew: silence until now does not count.
+    pub(crate) fn restart(&mut self, state: &LinkState) {
+        self.since(state);
+        self.total = Duration::ZERO;
+    }
+
     /// Returns the time since something arrived, or since the beginning.
     pub(crate) fn since(&mut self, state: &LinkState) -> Duration {
-        let now = Instant::now();
-        let passed = now.duration_since(self.looked).min(2 * Self::TICK);
-        self.looked = now;
+        let (now, now_at) = (Instant::now(), SystemTime::now());
+        let at_wall = now_at.duration_since(self.looked_at).unwrap_or_default();
+        let passed = now.duration_since(self.looked).max(at_wall);
+        (self.looked, self.looked_at) = (now, now_at);
         let heard = state.heard.load(Ordering::Relaxed);
-        if heard == self.heard {
-            self.total += passed;
+        if passed >= Self::STOP {
+            state.resume(passed);
+            self.total = Duration::ZERO;
+        } else if heard == self.heard {
+            self.total += passed.min(2 * Self::TICK);
         } else {
             self.heard = heard;
             self.total = Duration::ZERO;

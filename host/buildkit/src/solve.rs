@@ -121,6 +121,7 @@ impl Client {
         let (message, exports) = prepare(request, session.id())?;
         let reference = message.r#ref.clone();
         let cache_imports = message.frontend_attrs.get(CACHE_IMPORTS).cloned();
+        let began = Instant::now();
         let open = tokio::select! {
             open = self.open_session(session, exports) => open?,
             () = cancel.cancelled() => return Err(Error::Cancelled),
@@ -181,16 +182,25 @@ impl Client {
                 }
                 (outcome, ..) => outcome.map(|facts| (facts, None)),
             };
+            let stopped = self.link.state.stopped(began);
+            let stopped = stopped.filter(|_| open.was_ended());
             drop(open);
-            outcome
+            (outcome, stopped)
         };
         let follow = self.follow(reference.clone(), status, phase);
-        let (outcome, status_failure) = tokio::join!(build, follow);
-        outcome.map(|(exporter_response, result)| SolveResponse {
-            exporter_response,
-            result,
-            status_failure: status_failure.err(),
-        })
+        let ((outcome, stopped), status_failure) = tokio::join!(build, follow);
+        match outcome {
+            Ok((exporter_response, result)) => Ok(SolveResponse {
+                exporter_response,
+                result,
+                status_failure: status_failure.err(),
+            }),
+            Err(Error::Solve(mut error)) => {
+                error.stopped = stopped;
+                Err(Error::Solve(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns what the daemon supports. The first call asks it, with a build that has no result.

@@ -96,7 +96,7 @@ impl Client {
             age_limit: 0,
         };
         let answer = self
-            .unhurried("Control.DiskUsage", control.disk_usage(request))
+            .call("Control.DiskUsage", control.disk_usage(request))
             .await?;
         Ok(answer.record.into_iter().map(Into::into).collect())
     }
@@ -123,14 +123,11 @@ impl Client {
             max_used_space: request.max_used_space,
             min_free_space: request.min_free_space,
         };
-        let mut records = self.unhurried(CALL, control.prune(request)).await?;
-        loop {
-            match records.message().await {
-                // The removal continues without a receiver.
-                Ok(Some(record)) => drop(removed.send(record.into()).await),
-                Ok(None) => return Ok(()),
-                Err(status) => return Err(self.call_error(CALL, &status).await),
-            }
+        let mut records = self.call(CALL, control.prune(request)).await?;
+        while let Some(record) = self.next(CALL, &mut records).await? {
+            // The removal continues without a receiver.
+            let _ = removed.send(record.into()).await;
         }
+        Ok(())
     }
 }

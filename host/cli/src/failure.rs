@@ -73,7 +73,11 @@ impl Kind {
     }
 
     fn of_buildkit(error: &iechor_buildkit::Error) -> Self {
-        Self::of_code(error.code())
+        match error {
+            // The call was cancelled because the session of the build was gone.
+            iechor_buildkit::Error::Solve(error) if error.stopped.is_some() => Self::General,
+            error => Self::of_code(error.code()),
+        }
     }
 
     const fn of_code(code: Option<Code>) -> Self {

@@ -52,17 +52,14 @@ pub(super) async fn guarded<T>(
     };
     match ended {
         Ok(value) => Ok(value),
-        Err(error @ (Error::ConnectionLost { .. } | Error::Silent { .. })) => {
-            let incident = match watch {
-                Some(watch) => watch.reason_of_loss().await,
-                None => None,
+        Err(error) => {
+            let incident = match (watch, &error) {
+                (Some(watch), Error::ConnectionLost { .. }) => watch.reason_of_loss().await,
+                (Some(watch), Error::Silent { limit }) => watch.reason_of_silence(*limit).await,
+                _ => None,
             };
             Err(Failure { error, incident })
         }
-        Err(error) => Err(Failure {
-            error,
-            incident: None,
-        }),
     }
 }
 

@@ -55,6 +55,11 @@ pub struct Incident {
 pub enum IncidentKind {
     /// The container is paused.
     Paused,
+    /// The container runs, but BuildKit in it does not respond.
+    Unresponsive {
+        /// Time that BuildKit had to respond.
+        limit: Duration,
+    },
     /// The container was removed.
     Removed,
     /// The container ended.
@@ -73,6 +78,11 @@ impl fmt::Display for Incident {
         write!(formatter, "container {} ", self.container)?;
         match &self.kind {
             IncidentKind::Paused => formatter.write_str("is paused"),
+            IncidentKind::Unresponsive { limit } => write!(
+                formatter,
+                "runs, but BuildKit in it did not answer for {} seconds",
+                limit.as_secs_f32()
+            ),
             IncidentKind::Removed => formatter.write_str("was removed"),
             IncidentKind::Ended {
                 exit_code,
@@ -123,20 +133,43 @@ impl Watch {
     /// Returns what happened to the container; `None` if it runs as before, or the engine does not
     /// say.
     pub async fn incident(&self) -> Option<Incident> {
-        let look = self.engine.inspect_container(&self.id);
-        let kind = match within(LOOK, look).await? {
+        let kind = match self.look().await? {
             None => IncidentKind::Removed,
             Some(container) => self.judge(&container).await?,
         };
+        Some(self.tell(kind).await)
+    }
+
+    /// Returns the reason why BuildKit did not respond for `limit`; `None` if the engine does not say.
+    pub async fn reason_of_silence(&self, limit: Duration) -> Option<Incident> {
+        let kind = match self.look().await? {
+            None => IncidentKind::Removed,
+            Some(container) => match self.judge(&container).await {
+                Some(kind) => kind,
+                None if container.status == ContainerStatus::Running => {
+                    IncidentKind::Unresponsive { limit }
+                }
+                None => return None,
+            },
+        };
+        Some(self.tell(kind).await)
+    }
+
+    async fn look(&self) -> Option<Option<Container>> {
+        within(LOOK, self.engine.inspect_container(&self.id)).await
+    }
+
+    /// Adds the log of the container, where it may tell more.
+    async fn tell(&self, kind: IncidentKind) -> Incident {
         let log = match kind {
-            IncidentKind::Ended { .. } => self.log().await,
+            IncidentKind::Ended { .. } | IncidentKind::Unresponsive { .. } => self.log().await,
             IncidentKind::Paused | IncidentKind::Removed => Vec::new(),
         };
-        Some(Incident {
+        Incident {
             container: self.name.clone(),
             kind,
             log,
-        })
+        }
     }
 
     /// Returns what happened to the container after a connection to it was lost. Waits some seconds
@@ -223,6 +256,14 @@ mod tests {
     #[test]
     fn incidents_in_words() {
         assert_eq!(incident(IncidentKind::Paused, &[]), "container c is paused");
+        let frozen = IncidentKind::Unresponsive {
+            limit: Duration::from_secs(4),
+        };
+        assert_eq!(
+            incident(frozen, &["a"]),
+            "container c runs, but BuildKit in it did not answer for 4 seconds\n\
+             last lines of its log:\n  a"
+        );
         let killed = IncidentKind::Ended {
             exit_code: Some(137),
             out_of_memory: true,

@@ -16,14 +16,21 @@ pub mod upload;
 mod violation;
 
 use std::fmt;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rand::Rng as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use tower_service::Service as _;
@@ -57,6 +64,13 @@ const CONNECTION_WINDOW: u32 = 64 << 20;
 /// Maximum number of calls that are open at the same time. The daemon's HTTP/2 client waits with
 /// further ones. A build for many platforms has a call for the result of each.
 const MOST_CALLS: u32 = 128;
+
+/// How often a session is opened again that the daemon ended. It ends one that does not answer for some
+/// ten seconds, because this process was stopped or a transfer fills a slow connection.
+const MOST_REOPENED: usize = 5;
+
+/// Maximum time from the end of a session until the daemon has forgotten it.
+const FORGOTTEN: Duration = Duration::from_secs(5);
 
 /// Returns a new random identifier in BuildKit's format: 25 characters of base 36.
 pub fn new_id() -> String {
@@ -152,10 +166,55 @@ impl SessionBuilder {
 pub(crate) struct OpenSession {
     pub(crate) exports: Arc<Exports>,
     violation: Arc<Violation>,
+    was_ended: Arc<AtomicBool>,
     _server: AbortOnDropHandle<()>,
 }
 
+/// What the daemon is told about a session when it opens.
+struct Announcement {
+    id: HeaderValue,
+    shared_key: HeaderValue,
+    methods: MethodTable,
+}
+
+/// The data of a session from the daemon. Goes back to its owner when the HTTP/2 connection ends.
+struct Lent {
+    messages: Option<Messages<Incoming>>,
+    owner: Option<oneshot::Sender<Messages<Incoming>>>,
+}
+
+impl Stream for Lent {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut self.get_mut().messages {
+            Some(messages) => Pin::new(messages).poll_next(context),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(messages), Some(owner)) = (self.messages.take(), self.owner.take()) {
+            // Nobody waits for it at the end of a build.
+            let _ = owner.send(messages);
+        }
+    }
+}
+
+/// The byte stream of a session, and what remains of it.
+struct Tunnel {
+    io: SessionIo<Lent>,
+    rest: oneshot::Receiver<Messages<Incoming>>,
+}
+
 impl OpenSession {
+    /// Returns whether the daemon ended the session at some time. It was opened again, if possible.
+    pub(crate) fn was_ended(&self) -> bool {
+        self.was_ended.load(Ordering::Relaxed)
+    }
+
     /// Waits until the daemon violates the protocol of a service, and returns the error.
     pub(crate) async fn violated(&self) -> Error {
         let what = tokio::select! {
@@ -173,7 +232,8 @@ impl Drop for OpenSession {
 }
 
 impl Client {
-    /// Opens the session's byte stream and serves the session on it.
+    /// Opens the session's byte stream and serves the session on it. Opens it again when the daemon ends
+    /// it: the daemon finds a session by its identifier whenever the build needs it.
     pub(crate) async fn open_session(
         &self,
         session: Session,
@@ -185,6 +245,36 @@ impl Client {
             methods.attach(&exports);
         }
 
+        let announcement = Announcement {
+            id: header_value(&session.id),
+            shared_key: header_value(&session.shared_key),
+            methods,
+        };
+        let tunnel = self.open_tunnel(&announcement).await?;
+        let client = self.share();
+        let was_ended = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&was_ended);
+        let server = tokio::spawn(async move {
+            let announcement = Arc::new(announcement);
+            serve(tunnel, &announcement).await;
+            for _ in 0..MOST_REOPENED {
+                ended.store(true, Ordering::Relaxed);
+                let Ok(tunnel) = client.open_tunnel(&announcement).await else {
+                    return;
+                };
+                serve(tunnel, &announcement).await;
+            }
+        });
+        Ok(OpenSession {
+            exports,
+            violation: session.violation,
+            was_ended,
+            _server: AbortOnDropHandle::new(server),
+        })
+    }
+
+    /// Opens the byte stream of a session.
+    async fn open_tunnel(&self, announcement: &Announcement) -> Result<Tunnel, Error> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let mut request = Request::post(format!("{}moby.buildkit.v1.Control/Session", origin()))
             .body(tonic::body::Body::new(Outgoing(receiver)))
@@ -192,12 +282,12 @@ impl Client {
         let headers = request.headers_mut();
         headers.insert("te", HeaderValue::from_static("trailers"));
         headers.insert("content-type", HeaderValue::from_static("application/grpc"));
-        headers.insert("x-docker-expose-session-uuid", header_value(&session.id));
+        headers.insert("x-docker-expose-session-uuid", announcement.id.clone());
         headers.insert(
             "x-docker-expose-session-sharedkey",
-            header_value(&session.shared_key),
+            announcement.shared_key.clone(),
         );
-        for path in methods.paths() {
+        for path in announcement.methods.paths() {
             headers.append("x-docker-expose-session-grpc-method", header_value(path));
         }
 
@@ -212,31 +302,45 @@ impl Client {
         };
         let body = self.call("Control.Session", opening).await?;
 
-        let io = SessionIo::new(Messages::new(body), sender);
-        let methods = Arc::new(methods);
-        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .max_header_list_size(HEADER_LIMIT)
-            .max_concurrent_streams(MOST_CALLS)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .serve_connection(
-                TokioIo::new(io),
-                service_fn(move |request| {
-                    let methods = Arc::clone(&methods);
-                    async move { Ok::<_, std::convert::Infallible>(methods.serve(request).await) }
-                }),
-            );
-        let server = tokio::spawn(async {
-            // The result of Solve already reports how the connection ended: the daemon fails every
-            // call on a session that is gone.
-            let _ = connection.await;
-        });
-        Ok(OpenSession {
-            exports,
-            violation: session.violation,
-            _server: AbortOnDropHandle::new(server),
-        })
+        let (owner, rest) = oneshot::channel();
+        let lent = Lent {
+            messages: Some(Messages::new(body)),
+            owner: Some(owner),
+        };
+        let io = SessionIo::new(lent, sender);
+        Ok(Tunnel { io, rest })
     }
+}
+
+/// Serves a session until the daemon has ended it, and forgotten it.
+async fn serve(tunnel: Tunnel, announcement: &Arc<Announcement>) {
+    let announcement = Arc::clone(announcement);
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .max_header_list_size(HEADER_LIMIT)
+        .max_concurrent_streams(MOST_CALLS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .serve_connection(
+            TokioIo::new(tunnel.io),
+            service_fn(move |request| {
+                let announcement = Arc::clone(&announcement);
+                async move {
+                    let reply = announcement.methods.serve(request).await;
+                    Ok::<_, std::convert::Infallible>(reply)
+                }
+            }),
+        );
+    // The result of Solve already reports how the connection ended: the daemon fails every call on a
+    // session that is gone.
+    let _ = connection.await;
+    // The daemon waits for the end of what this side sends, which came with the end of the connection, and
+    // then forgets the session. Until then, a new one would have the same name.
+    let forgotten = async {
+        if let Ok(mut rest) = tunnel.rest.await {
+            while let Some(Ok(_)) = rest.next().await {}
+        }
+    };
+    let _ = tokio::time::timeout(FORGOTTEN, forgotten).await;
 }
 
 /// Checks that the daemon opened the stream, and did not answer with an HTTP error or a status in the

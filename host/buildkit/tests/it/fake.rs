@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bollard_buildkit_proto::google::{protobuf::Any, rpc};
+use bollard_buildkit_proto::health::HealthCheckRequest;
 use bollard_buildkit_proto::moby::buildkit::v1 as proto;
 use bollard_buildkit_proto::moby::buildkit::v1::types::WorkerRecord;
 use futures_util::{StreamExt as _, stream};
@@ -22,6 +23,7 @@ use tonic::{Request, Status, Streaming};
 
 use crate::caller::Caller;
 use crate::control::{Daemon, Statuses, Tunnel, serve, until_closed};
+use crate::session::HEALTH;
 use crate::{solve, solve_until};
 
 /// Actions of the fake daemon for each call.
@@ -31,6 +33,8 @@ pub struct Script {
     pub session: Result<(), Status>,
     /// Receives the daemon's end of each session. `None`: the daemon makes no calls.
     pub callers: Option<mpsc::UnboundedSender<Caller>>,
+    /// Counts the sessions that the daemon has forgotten: some time after their end.
+    pub forgotten: Option<Arc<AtomicUsize>>,
     pub workers: usize,
     /// Response of Solve. `None`: no response.
     pub solve: Option<Result<proto::SolveResponse, Status>>,
@@ -46,6 +50,7 @@ impl Default for Script {
             info: Err(Status::unimplemented("unknown method Info")),
             session: Ok(()),
             callers: None,
+            forgotten: None,
             workers: 0,
             solve: Some(Ok(proto::SolveResponse::default())),
             status: Arc::new(|| stream::empty().boxed()),
@@ -89,10 +94,19 @@ impl Daemon for Script {
         self.session.clone()?;
         let id = request.metadata().get("x-docker-expose-session-uuid");
         assert_eq!(id.unwrap().len(), 25);
-        match &self.callers {
-            Some(callers) => Ok(Caller::open(request, callers.clone())),
-            None => Ok(until_closed(request)),
-        }
+        let tunnel = match &self.callers {
+            Some(callers) => Caller::open(request, callers.clone()),
+            None => until_closed(request),
+        };
+        let Some(forgotten) = self.forgotten.clone() else {
+            return Ok(tunnel);
+        };
+        let end = stream::once(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            forgotten.fetch_add(1, Ordering::Relaxed);
+            Ok(proto::BytesMessage::default())
+        });
+        Ok(tunnel.chain(end).boxed())
     }
 }
 
@@ -338,6 +352,41 @@ async fn a_pause_of_this_side_is_no_silence_of_the_daemon() {
     };
     let ((result, _), ()) = tokio::join!(build, pausing);
     assert!(matches!(result.unwrap_err(), Error::Cancelled));
+}
+
+#[tokio::test]
+async fn a_session_that_the_daemon_ended_is_opened_again() {
+    let (callers, mut sessions) = mpsc::unbounded_channel();
+    let forgotten = Arc::<AtomicUsize>::default();
+    let script = Script {
+        callers: Some(callers),
+        forgotten: Some(Arc::clone(&forgotten)),
+        ..building()
+    };
+    let (client, _daemon) = daemon(script).await;
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    let ending = async {
+        let mut opened = 0;
+        let wait = Duration::from_secs(1);
+        while let Ok(Some(caller)) = tokio::time::timeout(wait, sessions.recv()).await {
+            let health = caller.unary(HEALTH, &HealthCheckRequest::default()).await;
+            health.expect("it is served");
+            assert_eq!(caller.announced, [HEALTH]);
+            // Not before: the daemon would forget the new one with the old one.
+            assert_eq!(forgotten.load(Ordering::Relaxed), opened);
+            opened += 1;
+            // The last handle: the daemon ends the session.
+            drop(caller);
+        }
+        stop.cancel();
+        opened
+    };
+    let build = solve_until(&client, SolveRequest::dockerfile(), session(), cancel);
+    let ((result, _), opened) = tokio::join!(build, ending);
+    assert!(matches!(result.unwrap_err(), Error::Cancelled));
+    // Not for ever.
+    assert_eq!(opened, 6);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ use crate::caller::{body, endless, once, open};
 use crate::calling::calling;
 use crate::content::{ABORT, INFO, LIST, LIST_STATUSES, READ, STATUS, STORE, UPDATE, WRITE};
 
-const HEALTH: &str = "/grpc.health.v1.Health/Check";
+pub const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const CREDENTIALS: &str = "/moby.filesync.v1.Auth/Credentials";
 const FETCH_TOKEN: &str = "/moby.filesync.v1.Auth/FetchToken";
 const GET_TOKEN_AUTHORITY: &str = "/moby.filesync.v1.Auth/GetTokenAuthority";

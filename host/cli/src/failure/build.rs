@@ -1,5 +1,7 @@
 //! Kinds of and hints for errors of builds.
 
+use std::time::Duration;
+
 use iechor_build::BuildError;
 use iechor_build::deliver::load::error::ArchiveError;
 use iechor_build::plan::PlanError;
@@ -10,6 +12,7 @@ use iechor_build::spec::exporter::TYPES;
 use iechor_build::spec::ssh::SshProblem;
 use iechor_build::spec::steps::{ResourceError, Resources};
 use iechor_builder::node::watch::{Incident, IncidentKind};
+use iechor_buildkit::Error;
 
 use super::{Kind, builders, contexts};
 use crate::program;
@@ -60,6 +63,7 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
             [] => "no name is given with --tag".into(),
             asked => format!("the names given with --tag are {}", asked.join(", ")),
         },
+        BuildError::Solve(Error::Solve(error)) => return error.stopped.map(after_stop),
         BuildError::LocalCache { .. }
         | BuildError::Archive(ArchiveError::Malformed(_))
         | BuildError::Mistakes(_)
@@ -83,6 +87,14 @@ pub(super) fn value_of_flag(error: &BuildError) -> Option<&str> {
     }
 }
 
+fn after_stop(stopped: Duration) -> String {
+    format!(
+        "this program was stopped for {} seconds, and BuildKit ended the session of the build \
+         meanwhile. Build again: finished steps are cached",
+        stopped.as_secs()
+    )
+}
+
 fn incident_hint(incident: &Incident) -> Option<String> {
     match incident.kind {
         IncidentKind::Paused => Some(format!(
@@ -95,6 +107,10 @@ fn incident_hint(incident: &Incident) -> Option<String> {
         } => Some(format!(
             "create the builder with more memory: `{}`",
             program::buildx("create --driver-opt memory=SIZE")
+        )),
+        IncidentKind::Unresponsive { .. } => Some(format!(
+            "if it stays like this, run `docker restart {}`, and build again",
+            incident.container
         )),
         IncidentKind::Ended { .. } | IncidentKind::Removed => None,
     }
