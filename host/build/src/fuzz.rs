@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use crate::deliver::load;
-use crate::spec::parse;
+use crate::spec::{Attestations, Cache, Call, Entitlement, Secret, SshAgent, parse};
 
 /// Reads the values of flags of a build.
 pub fn flags(data: &[u8]) {
@@ -20,6 +20,40 @@ pub fn flags(data: &[u8]) {
     let _ = parse::annotation(text);
     let _ = parse::named_contexts(&[text]);
     let _ = parse::platforms(&[text]);
+    let _ = Call::parse(text);
+    let _ = Entitlement::parse(text);
+    let mut attestations = Attestations::default();
+    let _ = attestations.add(text);
+    let _ = attestations.add_short("provenance", text);
+}
+
+/// Reads secrets and SSH agents. The variable `SET` is set.
+pub fn secrets(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let variable = |name: &str| (name == "SET").then(|| b"value".to_vec());
+    if let Ok(secret) = Secret::parse(text, variable) {
+        assert!(!secret.id.is_empty(), "{text:?}");
+    }
+    let _ = SshAgent::parse_all(&[text], Some("/agent"));
+}
+
+/// Reads caches to import and to export. Neither the text of a cache nor that of an error has a value that
+/// can be secret.
+pub fn caches(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    for caches in [Cache::imports(text), Cache::exports(text)] {
+        for cache in caches.unwrap_or_default() {
+            let secret = cache.option("secret_access_key").unwrap_or_default();
+            // A short value may be a part of something else.
+            let is_told = secret.len() > 8 && format!("{cache:?}").contains(secret);
+            let is_elsewhere = text.matches(secret).count() > 1;
+            assert!(!is_told || is_elsewhere, "{text:?}");
+        }
+    }
 }
 
 /// Checks an archive for an engine, in pieces whose length is the first byte. The names that it may have
@@ -50,6 +84,16 @@ mod tests {
     #[test]
     fn flags() {
         seeds::run("flags", 300, super::flags);
+    }
+
+    #[test]
+    fn secrets() {
+        seeds::run("secrets", 300, super::secrets);
+    }
+
+    #[test]
+    fn caches() {
+        seeds::run("caches", 300, super::caches);
     }
 
     #[test]

@@ -14,6 +14,8 @@
 mod command;
 mod composition;
 mod failure;
+#[cfg(test)]
+mod fuzz;
 mod interrupt;
 mod line;
 mod plugin;
