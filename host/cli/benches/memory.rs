@@ -17,9 +17,6 @@ const LARGE: u64 = 4 << 30;
 /// Maximum memory of the program, in KiB.
 const LIMIT: i64 = 64 << 10;
 
-/// Whether contexts on standard input are measured.
-const HAS_STANDARD_INPUT: bool = false;
-
 const BUILDER: &str = "bench-memory";
 
 /// The context is mounted, because a copy of it would only take time.
@@ -43,12 +40,10 @@ fn main() -> ExitCode {
     large_file(&context.join("data"));
     rows.push(("context", measure(&mut build(&context, &[]))));
 
-    if HAS_STANDARD_INPUT {
-        let archive = directory.path().join("context.tar");
-        let input = archive_of(&context, &archive);
-        let figures = measure_with(&mut build(Path::new("-"), &[]), input);
-        rows.push(("context on standard input", figures));
-    }
+    let archive = directory.path().join("context.tar");
+    let input = archive_of(&context, &archive);
+    let figures = measure_with(&mut build(Path::new("-"), &[]), input);
+    rows.push(("context on standard input", figures));
 
     let context = self::context(directory.path(), "write", WRITE);
     rows.push((
