@@ -45,7 +45,7 @@ pub enum ConfigError {
         /// Message of the parser.
         message: String,
     },
-    /// A value has the wrong type.
+    /// A value has the wrong type, or the wrong form.
     #[error(
         "invalid buildkit configuration file: {location}: {key} is {found}, but has to be {expected}"
     )]
@@ -54,8 +54,8 @@ pub enum ConfigError {
         location: Location,
         /// The full key, such as `registry."docker.io".ca`.
         key: String,
-        /// Type of the value.
-        found: &'static str,
+        /// The value, or its type.
+        found: String,
         /// Required type.
         expected: &'static str,
     },

@@ -9,6 +9,7 @@
 
 mod error;
 mod reading;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

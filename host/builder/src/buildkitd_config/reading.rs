@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Location};
-use super::{CONFIG_FILE, DAEMON_DIRECTORY};
+use super::{CONFIG_FILE, DAEMON_DIRECTORY, types};
 
 /// Returns the line of a position in a text, from 1.
 pub(super) fn line_of(text: &[u8], offset: usize) -> usize {
@@ -28,7 +28,7 @@ pub(super) struct Reading<'a> {
     replacements: Vec<(Range<usize>, String)>,
 }
 
-type Value<'a> = Spanned<DeValue<'a>>;
+pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
 impl<'a> Reading<'a> {
     pub(super) fn new(path: &'a Path, directory: &'a Path, text: &'a str) -> Self {
@@ -62,7 +62,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn wrong_type(&self, value: &Value<'_>, key: &str, expected: &'static str) -> ConfigError {
+    pub(super) fn wrong_type(
+        &self,
+        value: &Value<'_>,
+        key: &str,
+        expected: &'static str,
+    ) -> ConfigError {
         let found = match value.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -75,20 +80,30 @@ impl<'a> Reading<'a> {
         ConfigError::Type {
             location: self.location(value),
             key: key.to_owned(),
-            found,
+            found: found.to_owned(),
             expected,
         }
     }
 
-    /// Checks what can be checked without knowing every key of the daemon, reads certificates, and
-    /// returns the entitlements.
+    /// Returns the error for a text that has the wrong form.
+    pub(super) fn wrong_text(
+        &self,
+        value: &Value<'_>,
+        text: &str,
+        key: &str,
+        expected: &'static str,
+    ) -> ConfigError {
+        ConfigError::Type {
+            location: self.location(value),
+            key: key.to_owned(),
+            found: format!("{text:?}"),
+            expected,
+        }
+    }
+
+    /// Checks the values, reads certificates, and returns the entitlements.
     pub(super) fn root(&mut self, root: &DeTable<'_>) -> Result<Vec<String>, ConfigError> {
-        for key in ["debug", "trace"] {
-            self.boolean(root, key, "")?;
-        }
-        if let Some(value) = root.get("root") {
-            self.string(value, "root")?;
-        }
+        types::check(self, root)?;
         let entitlements = match root.get("insecure-entitlements") {
             Some(value) => self
                 .strings(value, "insecure-entitlements")?
@@ -99,7 +114,7 @@ impl<'a> Reading<'a> {
         };
         if let Some(value) = root.get("registry") {
             let Some(registries) = value.get_ref().as_table() else {
-                return Err(self.wrong_type(value, "registry", "a table of registries"));
+                return Err(self.wrong_type(value, "registry", "a table"));
             };
             for (host, registry) in registries {
                 self.registry(host.get_ref(), registry)?;
@@ -113,12 +128,6 @@ impl<'a> Reading<'a> {
         let Some(registry) = value.get_ref().as_table() else {
             return Err(self.wrong_type(value, &prefix, "a table"));
         };
-        for key in ["http", "insecure"] {
-            self.boolean(registry, key, &format!("{prefix}."))?;
-        }
-        if let Some(value) = registry.get("mirrors") {
-            self.strings(value, &format!("{prefix}.mirrors"))?;
-        }
         if let Some(value) = registry.get("ca") {
             let key = format!("{prefix}.ca");
             for (place, path) in self.strings(value, &key)? {
@@ -153,15 +162,6 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn boolean(&self, table: &DeTable<'_>, key: &str, prefix: &str) -> Result<(), ConfigError> {
-        match table.get(key) {
-            Some(value) if value.get_ref().as_bool().is_none() => {
-                Err(self.wrong_type(value, &format!("{prefix}{key}"), "true or false"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn string<'v>(&self, value: &'v Value<'_>, key: &str) -> Result<&'v str, ConfigError> {
         value
             .get_ref()
@@ -169,7 +169,7 @@ impl<'a> Reading<'a> {
             .ok_or_else(|| self.wrong_type(value, key, "a string"))
     }
 
-    fn strings<'v, 't>(
+    pub(super) fn strings<'v, 't>(
         &self,
         value: &'v Value<'t>,
         key: &str,

@@ -325,8 +325,32 @@ fn errors_name_file_key_and_line() {
             "invalid buildkit configuration file: config.toml:2: insecure-entitlements is an integer, but has to be an array of strings",
         ),
         (
+            "[[worker.oci.gcpolicy]]\nkeepDuration = \"7d\"\n",
+            "invalid buildkit configuration file: config.toml:2: worker.oci.gcpolicy.keepDuration is \"7d\", but has to be a duration such as \"48h\"",
+        ),
+        (
+            "worker.containerd.gckeepstorage = \"lots\"\n",
+            "invalid buildkit configuration file: config.toml:1: worker.containerd.gckeepstorage is \"lots\", but has to be a size",
+        ),
+        (
+            "[worker.oci]\nmax-parallelism = \"4\"\n",
+            "invalid buildkit configuration file: config.toml:2: worker.oci.max-parallelism is a string, but has to be an integer",
+        ),
+        (
+            "[worker.oci.gcpolicy]\nall = true\n",
+            "invalid buildkit configuration file: config.toml:1: worker.oci.gcpolicy is a table, but has to be an array of tables",
+        ),
+        (
+            "worker = 1",
+            "invalid buildkit configuration file: config.toml:1: worker is an integer, but has to be a table",
+        ),
+        (
+            "[worker.oci.labels]\na = 1\n",
+            "invalid buildkit configuration file: config.toml:1: worker.oci.labels is a table, but has to be a table of strings",
+        ),
+        (
             "registry = []",
-            "invalid buildkit configuration file: config.toml:1: registry is an array, but has to be a table of registries",
+            "invalid buildkit configuration file: config.toml:1: registry is an array, but has to be a table",
         ),
         (
             "[registry.\"docker.io\"]\nmirrors = \"x\"\n",
@@ -368,6 +392,41 @@ fn errors_name_file_key_and_line() {
         fixture.error(),
         "failed to parse buildkit configuration file: config.toml:2: the text is not UTF-8"
     );
+}
+
+#[test]
+fn values_of_the_right_types_and_unknown_keys_are_accepted() {
+    let fixture = Fixture::new(
+        r#"
+trace = false
+later = { unknown = 1 }
+[grpc]
+address = ["unix:///run/x.sock"]
+uid = 0
+[worker.oci]
+enabled = true
+max-parallelism = 4
+gckeepstorage = 9000
+reservedSpace = "10%"
+later = "unknown"
+[worker.oci.labels]
+"a.b" = "c"
+[[worker.oci.gcpolicy]]
+keepDuration = 172800
+keepBytes = "512MB"
+filters = ["type==source.local"]
+[[worker.oci.gcpolicy]]
+all = true
+keepDuration = "1h30m"
+maxUsedSpace = 1024000000
+[frontend."dockerfile.v0"]
+enabled = true
+[history]
+maxAge = "48h"
+maxEntries = 50
+"#,
+    );
+    fixture.load().unwrap();
 }
 
 #[test]
