@@ -16,6 +16,7 @@ const CRATES: &[&str] = &[
     "drivers/iechor-container",
     "drivers/remote",
     "drivers/sdk",
+    "host/bake",
     "host/build",
     "host/builder",
     "host/buildkit",

@@ -6,6 +6,7 @@ use crate::source::{collect, root, without_tests};
 
 /// The crates whose texts name no flag and no command: only the command line has words for these.
 const LIBRARIES: &[&str] = &[
+    "host/bake",
     "host/build",
     "host/builder",
     "host/buildkit",

@@ -1,0 +1,4 @@
+target "app" {
+  args = { FROM_HCL = "1" }
+}
+group "default" { targets = ["app"] }

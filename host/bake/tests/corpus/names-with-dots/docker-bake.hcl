@@ -1,0 +1,1 @@
+target "web_v1" { tags = ["example/web:1"] }

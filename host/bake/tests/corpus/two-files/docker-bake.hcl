@@ -1,0 +1,5 @@
+variable "ENV" { default = "dev" }
+target "default" {
+  args = { ENV = ENV }
+  tags = ["example/app:dev"]
+}
