@@ -25,6 +25,7 @@ const CRATES: &[&str] = &[
     "host/engine",
     "host/files",
     "host/fsutil",
+    "host/images",
     "host/platform",
     "host/progress",
     "host/registry",

@@ -27,7 +27,7 @@ pub use authority::{IssuedToken, Login, TokenRequest, fetch_token};
 pub use digest::Digest;
 pub use error::{AccessFault, RegistryError};
 pub use layout::{Layout, LayoutError};
-pub use oci::{Access, Client, Received};
+pub use oci::{Access, Client, Received, Transport};
 pub use web::{download, normal_address};
 
 /// User name and password, or token, for a registry.
@@ -43,6 +43,8 @@ pub enum Credential {
         /// The password.
         password: String,
     },
+    /// An identity token, a refresh token of OAuth 2: the registry's authority issues a token for it.
+    Identity(String),
     /// A token that is sent to the registry unchanged.
     Token(String),
 }

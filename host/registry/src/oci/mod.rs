@@ -33,6 +33,15 @@ pub struct Client {
     token: Option<String>,
 }
 
+/// The protocol of the connections to a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP over TLS.
+    Tls,
+    /// HTTP without TLS.
+    PlainHttp,
+}
+
 /// Content from a registry, and its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
@@ -54,7 +63,28 @@ impl Client {
         credential: &Credential,
         access: Access,
     ) -> Result<Self, RegistryError> {
-        let scheme = if artifact.is_local() { "http" } else { "https" };
+        let transport = match artifact.is_local() {
+            true => Transport::PlainHttp,
+            false => Transport::Tls,
+        };
+        Self::connect_by(artifact, credential, access, transport).await
+    }
+
+    /// Does what [`Self::connect`] does, with a transport that the caller determines.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`].
+    pub async fn connect_by(
+        artifact: &Artifact,
+        credential: &Credential,
+        access: Access,
+        transport: Transport,
+    ) -> Result<Self, RegistryError> {
+        let scheme = match transport {
+            Transport::Tls => "https",
+            Transport::PlainHttp => "http",
+        };
         let address = match artifact.registry.as_str() {
             name if name == DOCKER.0 => DOCKER.1,
             name => name,
@@ -195,8 +225,23 @@ impl Client {
         manifest: Vec<u8>,
         media_type: &str,
     ) -> Result<Digest, RegistryError> {
+        self.push_version(manifest, media_type, Some(self.artifact.tag_or_latest()))
+            .await
+    }
+
+    /// Uploads a manifest to the repository under a tag, or without one. Returns its digest.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the registry refuses it or cannot be reached.
+    pub async fn push_version(
+        &self,
+        manifest: Vec<u8>,
+        media_type: &str,
+        tag: Option<&str>,
+    ) -> Result<Digest, RegistryError> {
         let digest = Digest::of(&manifest);
-        let url = self.url(&format!("manifests/{}", self.artifact.tag_or_latest()));
+        let url = self.url(&format!("manifests/{}", tag.unwrap_or(digest.as_str())));
         let length = manifest.len() as u64;
         let request = self
             .request(Method::PUT, &url)?
@@ -224,7 +269,8 @@ impl Client {
                 request.basic_auth(username, Some(password))
             }
             (None, Credential::Token(token)) => request.bearer_auth(token),
-            (None, Credential::Anonymous) => request,
+            // Only an authority accepts an identity token.
+            (None, Credential::Anonymous | Credential::Identity(_)) => request,
         }
     }
 
@@ -289,7 +335,9 @@ fn unauthorized(host: &str, credential: &Credential) -> RegistryError {
         host: host.to_owned(),
         fault: match credential {
             Credential::Anonymous => AccessFault::NoCredentials,
-            Credential::Password { .. } | Credential::Token(_) => AccessFault::WrongCredentials,
+            Credential::Password { .. } | Credential::Identity(_) | Credential::Token(_) => {
+                AccessFault::WrongCredentials
+            }
         },
     }
 }

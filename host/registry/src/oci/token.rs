@@ -10,6 +10,7 @@ use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
 use crate::artifact::is_loopback;
+use crate::authority::{Login, TokenRequest, fetch_token};
 use crate::error::RegistryError;
 use crate::{Artifact, Credential, web};
 
@@ -92,6 +93,16 @@ pub(super) async fn obtain(
         )));
     }
     let scope = format!("repository:{}:{}", artifact.repository, access.actions());
+    if let Credential::Identity(token) = credential {
+        let request = TokenRequest {
+            host: &artifact.registry,
+            realm,
+            service: challenge.service.as_deref().unwrap_or_default(),
+            scopes: &[scope],
+        };
+        let issued = fetch_token(request, Login::Identity(token)).await?;
+        return Ok(Some(issued.token));
+    }
     {
         let mut query = asked.query_pairs_mut();
         query.append_pair("scope", &scope);
