@@ -83,6 +83,7 @@ mod removal;
 mod result_files;
 mod schemas;
 mod secrets;
+mod several_nodes;
 mod snapshots;
 mod ssh;
 mod store;

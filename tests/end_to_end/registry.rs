@@ -134,6 +134,12 @@ impl Registry {
             .unwrap_or_else(|answer| panic!("no manifest of {repository}:{tag}: {answer}"))
     }
 
+    /// Returns whether there is an image.
+    pub fn has(&self, repository: &str, tag: &str) -> bool {
+        let path = format!("/v2/{repository}/manifests/{tag}");
+        self.get(&path).is_ok()
+    }
+
     /// Returns a JSON blob.
     #[track_caller]
     pub fn blob(&self, repository: &str, digest: &str) -> Value {

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use iechor_builder::BuilderError;
 use iechor_builder::node::watch::Incident;
+use iechor_images::ImageError;
+use iechor_registry::ArtifactError;
 
 use crate::deliver::load::error::ArchiveError;
 use crate::plan::error::PlanError;
@@ -42,6 +44,24 @@ pub enum BuildError {
     Lost {
         /// What happened.
         incident: Incident,
+    },
+    /// The build failed on one of several nodes.
+    #[error("{error}")]
+    Node {
+        /// The node.
+        node: String,
+        /// The nodes whose parts were cancelled.
+        cancelled: Vec<String>,
+        /// The failure.
+        error: Box<Self>,
+    },
+    /// The index of an image from several nodes cannot be created or pushed.
+    #[error("cannot push the index of {name}: {reason}")]
+    Index {
+        /// The name of the image.
+        name: String,
+        /// The cause.
+        reason: Box<IndexProblem>,
     },
     /// BuildKit does not allow an entitlement of the build.
     #[error("failed to build: failed to solve: {error}")]
@@ -114,6 +134,26 @@ pub enum BuildError {
     },
 }
 
+/// The reason why the index of an image cannot be created or pushed.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexProblem {
+    /// The registry failed, or a part cannot be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The name cannot be used.
+    #[error(transparent)]
+    Name(#[from] ArtifactError),
+    /// The credentials of the registry cannot be read.
+    #[error("{0}")]
+    Credentials(String),
+    /// BuildKit did not state the digest of a part.
+    #[error("BuildKit of node {node} did not state the digest of its part")]
+    NoDigest {
+        /// The node.
+        node: String,
+    },
+}
+
 impl From<BuilderError> for BuildError {
     fn from(error: BuilderError) -> Self {
         Self::Builder(Box::new(error))
@@ -170,11 +210,20 @@ impl fmt::Display for FileKind {
 }
 
 impl BuildError {
+    /// Returns the failure of the node, if it is one of several.
+    pub fn of_node(&self) -> &Self {
+        match self {
+            Self::Node { error, .. } => error,
+            other => other,
+        }
+    }
+
     /// Returns whether the user cancelled.
     pub fn is_cancelled(&self) -> bool {
         match self {
             Self::Builder(error) | Self::HostGateway(error) => error.is_cancelled(),
             Self::Solve(error) => matches!(error, iechor_buildkit::Error::Cancelled),
+            Self::Node { error, .. } => error.is_cancelled(),
             _ => false,
         }
     }

@@ -24,7 +24,7 @@ pub fn announce_compilations() {
 
 /// Returns where a driver crashed, if that is the error.
 pub fn backtrace(error: &anyhow::Error) -> Option<&str> {
-    let error = match error.downcast_ref() {
+    let error = match error.downcast_ref().map(BuildError::of_node) {
         Some(BuildError::HostGateway(error)) => Some(&**error),
         _ => error.downcast_ref(),
     };

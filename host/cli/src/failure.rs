@@ -176,9 +176,8 @@ fn engine_hint(failure: EngineErrorKind) -> Option<String> {
 
 /// Returns the error of BuildKit, if the error is one.
 fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
-    if let Some(BuildError::Solve(error) | BuildError::MissingFile { error, .. }) =
-        error.downcast_ref()
-    {
+    let build = error.downcast_ref().map(BuildError::of_node);
+    if let Some(BuildError::Solve(error) | BuildError::MissingFile { error, .. }) = build {
         return Some(error);
     }
     match error.downcast_ref() {

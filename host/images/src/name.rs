@@ -21,10 +21,12 @@ pub fn artifact(text: &str) -> Result<Artifact, ArtifactError> {
         Err(_) => text,
     };
     match name.split_once('/') {
-        Some((first, path)) if first == HUB || first == "index.docker.io" => match path.contains('/') {
-            true => format!("{HUB}/{path}").parse(),
-            false => format!("{HUB}/{LIBRARY}/{path}").parse(),
-        },
+        Some((first, path)) if first == HUB || first == "index.docker.io" => {
+            match path.contains('/') {
+                true => format!("{HUB}/{path}").parse(),
+                false => format!("{HUB}/{LIBRARY}/{path}").parse(),
+            }
+        }
         Some((first, _)) if is_host(first) => name.parse(),
         Some(_) => format!("{HUB}/{name}").parse(),
         None => format!("{HUB}/{LIBRARY}/{name}").parse(),

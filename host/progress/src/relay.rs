@@ -53,6 +53,16 @@ impl Sources {
     /// The source ends when the sender and its copies are dropped; [`Forwarder::finish`] waits until all of
     /// it was passed on.
     pub fn open(&self, prefix: Option<&str>) -> (StatusSender, Forwarder) {
+        self.start(prefix, None)
+    }
+
+    /// Returns the sender of a new source of this computer, whose times are not moved. The names of its vertexes
+    /// begin with `prefix`. It ends like one of [`open`](Self::open).
+    pub fn open_own(&self, prefix: &str) -> (StatusSender, Forwarder) {
+        self.start(Some(prefix), Some(Shift::Forward(Duration::ZERO)))
+    }
+
+    fn start(&self, prefix: Option<&str>, shift: Option<Shift>) -> (StatusSender, Forwarder) {
         let (sender, mut receiver) = mpsc::channel(WAITING);
         let display = self.display.clone();
         let shared = Arc::clone(&self.shared);
@@ -60,7 +70,7 @@ impl Sources {
             number: shared.lock().add(),
             prefix: prefix.map(str::to_owned),
             opened: SystemTime::now(),
-            shift: None,
+            shift,
         };
         let task = tokio::spawn(async move {
             while let Some(mut status) = receiver.recv().await {

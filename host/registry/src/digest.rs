@@ -1,6 +1,7 @@
 //! SHA-256 digests, written as `sha256:` and 64 hexadecimal digits.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use iechor_values::hex;
@@ -16,6 +17,35 @@ const SHORT: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
+
+/// A reader that computes the digest of what is read.
+pub struct Digesting<R> {
+    reader: R,
+    hash: Sha256,
+}
+
+impl<R> Digesting<R> {
+    /// Returns a reader of the same content.
+    pub fn new(reader: R) -> Self {
+        Self {
+            reader,
+            hash: Sha256::new(),
+        }
+    }
+
+    /// Returns the digest of what was read.
+    pub fn digest(self) -> Digest {
+        Digest(format!("{ALGORITHM}{}", hex::encode(&self.hash.finalize())))
+    }
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        Ok(count)
+    }
+}
 
 /// A text that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +136,9 @@ mod tests {
         assert_eq!(Digest::of(b"").as_str(), EMPTY);
         assert_eq!(Digest::of(b"").short(), "sha256:e3b0c44298fc");
         assert_eq!(Digest::of(b"").digits(), &EMPTY[7..]);
+        let mut reader = Digesting::new(&b"content"[..]);
+        io::copy(&mut reader, &mut io::sink()).expect("read");
+        assert_eq!(reader.digest(), Digest::of(b"content"));
     }
 
     #[test]

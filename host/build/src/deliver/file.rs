@@ -56,6 +56,11 @@ impl ToFile {
         Ok((file, stream))
     }
 
+    /// Returns the path of the file.
+    pub(super) fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
     /// Gives a regular file its new content.
     pub(super) async fn complete(self) -> Result<(), BuildError> {
         let Self {

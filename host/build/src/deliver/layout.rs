@@ -14,10 +14,10 @@ use iechor_registry::layout::{Entry, Name};
 use crate::error::{BuildError, FileKind};
 
 /// The value of the exporters' response that describes the image, as JSON in base64.
-const DESCRIPTOR: &str = "containerimage.descriptor";
+pub(super) const DESCRIPTOR: &str = "containerimage.descriptor";
 
 /// The value of the exporters' response with the names of the image, separated by commas.
-const NAMES: &str = "image.name";
+pub(super) const NAMES: &str = "image.name";
 
 /// A directory to which an image is added. Dropping it removes the directories that it created, if they are
 /// still empty.
@@ -38,6 +38,11 @@ impl ToLayout {
             store,
             is_new,
         })
+    }
+
+    /// Returns the directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Offers the store to the daemon.

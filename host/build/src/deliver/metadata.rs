@@ -88,8 +88,11 @@ impl Metadata {
             // The history of the daemon has no calls.
             let is_call = !node.answer.is_empty();
             metadata.reference = (!is_call).then(|| node.reference.clone());
-            let values = node.response.iter().chain(&node.answer);
-            let values = values.map(|(key, value)| (key.clone(), decoded(key, value)));
+            let values = result.values().into_iter().chain(node.answer.clone());
+            let values = values.map(|(key, value)| {
+                let value = decoded(&key, &value);
+                (key, value)
+            });
             metadata.values.extend(values);
         }
         let warnings = record.warnings.list();
@@ -102,7 +105,7 @@ impl Metadata {
     /// Returns the metadata of a build that failed. `reference` is its name in the history, if it has
     /// begun.
     pub fn of_failure(error: &BuildError, reference: Option<String>, record: &Record) -> Self {
-        let buildkit = match error {
+        let buildkit = match error.of_node() {
             BuildError::Solve(error) | BuildError::MissingFile { error, .. } => Some(error),
             _ => None,
         };
@@ -237,7 +240,10 @@ mod tests {
             warnings: vec![],
             ..NodeResult::default()
         };
-        let result = BuildResult { nodes: vec![node] };
+        let result = BuildResult {
+            nodes: vec![node],
+            merged: None,
+        };
         let mut record = Record::default();
         record.warnings.add(&VertexWarning {
             level: 1,

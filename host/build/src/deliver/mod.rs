@@ -3,6 +3,7 @@
 mod file;
 mod layout;
 pub mod load;
+pub(crate) mod merge;
 pub mod metadata;
 mod pipe;
 pub(crate) mod push;

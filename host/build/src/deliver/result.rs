@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// The beginning of the names of values that describe an image, and the value with its names.
+const IMAGE: &str = "containerimage.";
+const NAMES: &str = "image.name";
+
 /// The result of a build.
 #[derive(Debug, Clone, Default)]
 pub struct BuildResult {
     /// The results of the nodes, in the order of the plan.
     pub nodes: Vec<NodeResult>,
+    /// The values that describe the merged result of several nodes, if there is one.
+    pub merged: Option<BTreeMap<String, String>>,
 }
 
 /// The result of one node.
@@ -25,6 +31,13 @@ pub struct NodeResult {
     pub provenance: BTreeMap<String, Value>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
+}
+
+impl NodeResult {
+    /// Returns the name of the node.
+    pub(crate) fn node(&self) -> &str {
+        self.reference.split('/').nth(1).unwrap_or_default()
+    }
 }
 
 impl BuildResult {
@@ -59,13 +72,26 @@ impl BuildResult {
 
     /// Returns the names of the image.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let names = self.value("image.name").unwrap_or_default();
+        let names = self.value(NAMES).unwrap_or_default();
         names.split(',').filter(|name| !name.is_empty())
     }
 
+    /// Returns the values that the exporters reported; those of the merged result, if several nodes made one.
+    pub(crate) fn values(&self) -> BTreeMap<String, String> {
+        let first = self.nodes.first();
+        let mut values = first.map(|node| node.response.clone()).unwrap_or_default();
+        if let Some(merged) = &self.merged {
+            // These describe the part of a node.
+            values.retain(|key, _| !key.starts_with(IMAGE) && key != NAMES);
+            values.extend(merged.clone());
+        }
+        values
+    }
+
     fn value(&self, key: &str) -> Option<&str> {
-        let response = &self.nodes.first()?.response;
-        response.get(key).map(String::as_str)
+        let of_node = || self.nodes.first().map(|node| &node.response);
+        let values = self.merged.as_ref().or_else(of_node)?;
+        values.get(key).map(String::as_str)
     }
 }
 
@@ -84,6 +110,7 @@ mod tests {
                     response: pairs.collect(),
                     ..NodeResult::default()
                 }],
+                merged: None,
             }
         };
         let index = result(&[("containerimage.digest", "sha256:1"), ("image.name", "a,b")]);
@@ -97,5 +124,11 @@ mod tests {
         assert_eq!(image.digest(), Some("sha256:1"));
         assert_eq!(image.names().count(), 0);
         assert_eq!(BuildResult::default().image_id(), None);
+        let merged = BuildResult {
+            merged: index.nodes.first().map(|node| node.response.clone()),
+            ..image
+        };
+        assert_eq!(merged.image_id(), Some("sha256:1"));
+        assert_eq!(merged.values(), index.values());
     }
 }

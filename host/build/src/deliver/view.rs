@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::metadata::Metadata;
+use super::result::BuildResult;
 use crate::run::Outcome;
 
 /// The result of a build, or its failure.
@@ -51,7 +52,11 @@ enum Status {
 impl BuildView {
     /// Returns the data of an outcome. `builder` has the names of the builder and of its driver.
     pub fn new(outcome: &Outcome, builder: Option<(&str, &str)>) -> Self {
-        let Outcome { metadata, result } = outcome;
+        let Outcome {
+            metadata,
+            result,
+            remarks,
+        } = outcome;
         let status = match result {
             Ok(_) => Status::Completed,
             Err(error) if error.is_cancelled() => Status::Canceled,
@@ -60,6 +65,13 @@ impl BuildView {
         let error = result.as_ref().err().map(ToString::to_string);
         let result = result.as_ref().ok();
         let owned = |text: &str| text.to_owned();
+        let mut warnings: Vec<_> = remarks.iter().map(ToString::to_string).collect();
+        warnings.extend(
+            result
+                .into_iter()
+                .flat_map(BuildResult::warnings)
+                .map(owned),
+        );
         Self {
             builder: builder.map(|(builder, _)| builder.to_owned()),
             driver: builder.map(|(_, driver)| driver.to_owned()),
@@ -69,7 +81,7 @@ impl BuildView {
             digest: result.and_then(|result| result.digest()).map(owned),
             names: result.map_or(Vec::new(), |result| result.names().map(owned).collect()),
             error,
-            warnings: result.map_or(Vec::new(), |result| result.warnings().map(owned).collect()),
+            warnings,
             metadata: metadata.clone(),
         }
     }
@@ -81,8 +93,9 @@ mod tests {
 
     use super::*;
     use crate::deliver::recorder::Record;
-    use crate::deliver::result::{BuildResult, NodeResult};
+    use crate::deliver::result::NodeResult;
     use crate::error::BuildError;
+    use crate::remark::Remark;
 
     #[test]
     fn every_field_is_there() {
@@ -96,10 +109,17 @@ mod tests {
             warnings: vec!["careful".into()],
             ..NodeResult::default()
         };
-        let result = BuildResult { nodes: vec![node] };
+        let result = BuildResult {
+            nodes: vec![node],
+            merged: None,
+        };
         let outcome = Outcome {
             metadata: Metadata::of_result(&result, &Record::default(), false),
             result: Ok(result),
+            remarks: vec![Remark::Skipped {
+                node: "b1".into(),
+                reason: "no".into(),
+            }],
         };
         let view = serde_json::to_value(BuildView::new(&outcome, Some(("b", "d")))).expect("JSON");
         assert_eq!(
@@ -113,7 +133,10 @@ mod tests {
                 "Digest": "sha256:1",
                 "Names": ["a", "b"],
                 "Error": null,
-                "Warnings": ["careful"],
+                "Warnings": [
+                    "node b1 is skipped, because it cannot be used: no",
+                    "careful",
+                ],
                 "Metadata": {
                     "buildx.build.ref": "b/b0/x",
                     "containerimage.digest": "sha256:1",
@@ -126,6 +149,7 @@ mod tests {
         let outcome = Outcome {
             metadata: Metadata::of_failure(&cancelled(), None, &Record::default()),
             result: Err(cancelled()),
+            remarks: Vec::new(),
         };
         let view = serde_json::to_value(BuildView::new(&outcome, None)).expect("JSON");
         assert_eq!(view["Status"], "canceled");

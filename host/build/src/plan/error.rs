@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use iechor_buildkit::session::ssh::KeyFault;
+use iechor_platform::Platform;
 
 pub use super::destinations::Written;
 use crate::setting::Setting;
@@ -109,6 +110,35 @@ pub enum PlanError {
         /// The builder.
         builder: String,
     },
+    /// No node builds for some platforms.
+    #[error("no node of builder {builder} builds for {}: {}", list(.platforms), offers(.nodes))]
+    Unmatched {
+        /// The builder.
+        builder: String,
+        /// The platforms; at least one.
+        platforms: Vec<Platform>,
+        /// The nodes, and what each of them offers.
+        nodes: Vec<(String, Vec<Platform>)>,
+    },
+    /// Several nodes build into the image stores of their engines, and cannot push one image.
+    // docker buildx prints the same.
+    #[error(
+        "multi-node push can't currently be performed with the docker driver, please switch to a different driver"
+    )]
+    SeveralEnginesPush,
+    /// Several nodes push differently configured images under one name or several.
+    #[error(
+        "several nodes can push only one image, but the outputs push several with different options"
+    )]
+    SeveralPushes,
+    /// The nodes of a builder produce different outputs, so that they cannot be merged.
+    #[error("nodes {first} and {other} do not produce the same outputs, which cannot be merged")]
+    UnequalNodes {
+        /// A node.
+        first: String,
+        /// A node with other outputs.
+        other: String,
+    },
     /// The driver of the node does not support an ability.
     #[error("{ability} is not supported for the {driver} driver")]
     Unsupported {
@@ -188,6 +218,23 @@ pub enum PlanError {
     NoImageId,
 }
 
+/// Returns platforms in a line.
+fn list(platforms: &[Platform]) -> String {
+    let names: Vec<_> = platforms.iter().map(Platform::to_string).collect();
+    names.join(", ")
+}
+
+/// Returns what nodes offer in a line.
+fn offers(nodes: &[(String, Vec<Platform>)]) -> String {
+    let each = nodes
+        .iter()
+        .map(|(node, platforms)| match platforms.is_empty() {
+            true => format!("node {node} offers no platforms"),
+            false => format!("node {node} offers {}", list(platforms)),
+        });
+    each.collect::<Vec<_>>().join("; ")
+}
+
 /// The reason why the socket or the keys of an SSH agent cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SshFileProblem {
@@ -239,6 +286,7 @@ impl PlanError {
             Self::SecretFile { .. } | Self::LargeSecret { .. } => Setting::Secret,
             Self::Ssh { .. } => Setting::Ssh,
             Self::NoNodes { .. } => Setting::Builder,
+            Self::Unmatched { .. } => Setting::Platform,
             Self::Unsupported { ability, .. } => match ability {
                 Ability::MultiPlatform => Setting::Platform,
                 Ability::Attestation => Setting::Attest,
@@ -258,13 +306,16 @@ impl PlanError {
             | Self::DirectoryIsFile { .. }
             | Self::FileIsDirectory { .. }
             | Self::ManifestListToFile
+            | Self::SeveralEnginesPush
+            | Self::SeveralPushes
+            | Self::UnequalNodes { .. }
             | Self::DeleteOutside { .. }
             | Self::SeveralLayouts => Setting::Output,
         }
     }
 
     /// Returns the error of a temporary directory that cannot be used.
-    pub(super) fn temporary(error: io::Error) -> Self {
+    pub(crate) fn temporary(error: io::Error) -> Self {
         Self::Temporary {
             directory: std::env::temp_dir(),
             reason: error.to_string(),

@@ -63,7 +63,9 @@ pub(super) fn exports(
         exporters.push(Exporter::to_load());
         name(&mut exporters, spec);
     }
-    if let Some(fault) = faults(spec, &exporters, platforms).into_iter().next() {
+    // The result of several nodes has all platforms.
+    let total = platforms.max(spec.platforms.len());
+    if let Some(fault) = faults(spec, &exporters, total).into_iter().next() {
         return Err(fault);
     }
     abilities.check(&exporters, platforms, spec)?;
@@ -97,8 +99,6 @@ pub(super) fn exports(
 pub(super) fn mistakes(spec: &BuildSpec) -> Vec<PlanError> {
     let exporters = named_exporters(spec);
     let mut found = faults(spec, &exporters, spec.platforms.len());
-    // Each of several nodes may build for one platform.
-    found.retain(|fault| *fault != PlanError::ManifestListToFile || spec.attestations.is_any());
     found.extend(check_console(&exporters).err());
     found.extend(destinations::mistakes(spec));
     found

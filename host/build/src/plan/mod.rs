@@ -10,7 +10,8 @@ pub mod error;
 pub mod exports;
 pub mod large;
 pub mod layout;
-mod nodes;
+pub(crate) mod nodes;
+mod open;
 mod pieces;
 mod secrets;
 pub mod source;
@@ -34,16 +35,15 @@ pub use caches::{Caches, LocalCacheProblem};
 pub use error::PlanError;
 pub use exports::{Delivery, Export};
 pub use layout::FoundLayout;
+pub(crate) use open::OpenNode;
 pub use source::Source;
 pub(crate) use vcs::Vcs;
 
 use crate::deliver::result_files;
 use crate::error::{BuildError, Mistakes};
 use crate::setting::Setting;
-use crate::spec::{BuildSpec, Context, Dockerfile, SpecError, Tag};
+use crate::spec::{BuildSpec, Context, Dockerfile, SpecError};
 use large::LargeContexts;
-use nodes::Share;
-use source::Files;
 
 /// A checked build that is assigned to the nodes of a builder.
 pub struct Plan {
@@ -63,8 +63,8 @@ pub struct Plan {
     pub(crate) layouts: BTreeMap<String, FoundLayout>,
     /// The caches of the build.
     pub(crate) caches: Caches,
-    /// The parts of the nodes; at least one.
-    pub(crate) nodes: Vec<NodePlan>,
+    /// The nodes of the builder, or the reasons why they cannot be used; at least one.
+    pub(crate) nodes: Vec<Result<OpenNode, BuilderError>>,
     /// Warnings to display before the build.
     pub warnings: Vec<Warning>,
 }
@@ -83,6 +83,10 @@ pub(crate) struct NodePlan {
     pub(crate) host_gateway: Option<IpAddr>,
     /// Whether the driver supports attestations.
     pub(crate) has_attestations: bool,
+    /// Whether the node builds into the image store of its engine.
+    pub(crate) builds_into_engine: bool,
+    /// Whether other nodes build other parts.
+    pub(crate) is_one_of_several: bool,
     /// The exports of BuildKit.
     pub(crate) exports: Vec<Export>,
 }
@@ -156,15 +160,11 @@ pub async fn plan(
         ssh_agents,
         layouts,
     } = checked;
-    let shares = nodes::share(&builder.nodes, &spec.platforms);
-    if shares.is_empty() {
+    if builder.nodes.is_empty() {
         return Err(PlanError::NoNodes {
             builder: builder.name,
         }
         .into());
-    }
-    if let Files::Archive(archive) = &source.context {
-        archive.share(shares.len());
     }
     let mut warnings = Vec::new();
     let vcs = vcs.unwrap_or_else(|reason| {
@@ -172,11 +172,15 @@ pub async fn plan(
         Vcs::default()
     });
     let caches = Caches::find(spec, &mut warnings);
-    let mut nodes = Vec::new();
-    for share in shares {
-        nodes.push(plan_node(workspace, spec, &builder, share, &mut warnings).await?);
+    let nodes = open_nodes(workspace, spec, &builder, &mut warnings).await?;
+    let mut is_exported = false;
+    for node in nodes.iter().flatten() {
+        // Which of several nodes builds for which platforms is not known yet.
+        let most = if nodes.len() == 1 { usize::MAX } else { 1 };
+        is_exported |= !node
+            .exports(spec, spec.platforms.len().min(most))?
+            .is_empty();
     }
-    let is_exported = nodes.iter().any(|node| !node.exports.is_empty());
     if spec.call.is_none() && !is_exported && spec.exporters.is_empty() && spec.default_load {
         warnings.push(Warning::NoOutput {
             driver: builder.driver.clone(),
@@ -306,64 +310,32 @@ async fn files(spec: &BuildSpec) -> Result<(Source, Result<Vcs, String>), PlanEr
     Ok((source, vcs))
 }
 
-async fn plan_node(
+/// Opens the nodes of a builder. One of several nodes need not be usable, as long as no part of the build depends on it.
+async fn open_nodes(
     workspace: &Workspace,
     spec: &BuildSpec,
     builder: &NodeGroup,
-    share: Share,
     warnings: &mut Vec<Warning>,
-) -> Result<NodePlan, BuildError> {
-    let Share { node, platforms } = share;
-    let stored = &builder.nodes[node];
-    let node = LiveNode::open(workspace, builder, stored).await?;
-    entitlements::check(spec, stored, &node).await?;
-    let abilities = Abilities::new(&builder.driver, &node.features().await?);
-    abilities.check_caches(spec)?;
-    let mut loads = false;
-    let may_load = spec.default_load && spec.call.is_none();
-    if abilities.default_load && may_load && spec.exporters.is_empty() {
-        let names: Vec<String> = spec.tags.iter().map(Tag::to_string).collect();
-        match node.may_load(&names) {
-            Ok(()) => loads = true,
-            Err(denial) => warnings.push(Warning::LoadDenied {
-                driver: builder.driver.clone(),
-                reason: denial.detail(),
-            }),
-        }
+) -> Result<Vec<Result<OpenNode, BuilderError>>, BuildError> {
+    let is_only = builder.nodes.len() == 1;
+    let mut nodes = Vec::new();
+    for node in &builder.nodes {
+        let opened = OpenNode::open(workspace, spec, builder, node, warnings).await;
+        nodes.push(match opened {
+            Ok(open) => {
+                // Another node may be the one that allows them. BuildKit is asked before the build in any case.
+                if is_only {
+                    entitlements::check(spec, node, &open.node).await?;
+                }
+                Ok(open)
+            }
+            Err(BuildError::Builder(error) | BuildError::HostGateway(error))
+                if !is_only && !error.is_cancelled() =>
+            {
+                Err(*error)
+            }
+            Err(error) => return Err(error),
+        });
     }
-    let host_gateway = match spec.steps.need_host_gateway() {
-        true => Some(host_gateway(&node).await?),
-        false => None,
-    };
-    let mut exports = exports::exports(spec, platforms.len(), &abilities, loads)?;
-    if spec.call.is_some() {
-        // A call has no result.
-        exports.clear();
-    }
-    Ok(NodePlan {
-        host_gateway,
-        exports,
-        proxies: proxies(workspace, &node)?,
-        // Images that were built into the engine take precedence, as users expect.
-        prefers_local_images: abilities.moby_exporter,
-        // An image with attestations has several manifests.
-        has_attestations: abilities.multi_platform,
-        platforms,
-        node,
-    })
-}
-
-async fn host_gateway(node: &LiveNode) -> Result<IpAddr, BuildError> {
-    let address = node.host_gateway().await;
-    address.map_err(|error| BuildError::HostGateway(Box::new(error)))
-}
-
-/// Returns the proxies that the user has configured for the engine of a node. A node without an engine
-/// uses the proxies of the current engine.
-fn proxies(workspace: &Workspace, node: &LiveNode) -> Result<Vec<(String, String)>, BuildError> {
-    let endpoint = match node.engine() {
-        Some(engine) => engine.endpoint().to_owned(),
-        None => workspace.current_endpoint()?.host.to_string(),
-    };
-    Ok(workspace.config.proxies(&endpoint))
+    Ok(nodes)
 }

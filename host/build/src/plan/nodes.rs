@@ -112,7 +112,11 @@ pub(crate) fn distribute(nodes: &[Candidate], platforms: &[Platform]) -> Step {
             None => Step::Unmatched(unmatched),
         };
     }
-    let pending: Vec<_> = shares.iter().map(|share| share.node).filter(unknown).collect();
+    let pending: Vec<_> = shares
+        .iter()
+        .map(|share| share.node)
+        .filter(unknown)
+        .collect();
     match pending.is_empty() {
         true => Step::Done(shares),
         false => Step::Connect(pending),

@@ -47,6 +47,13 @@ impl Files {
 }
 
 impl Source {
+    /// Makes an archive with the context readable by several nodes.
+    pub(crate) fn share(&self, nodes: usize) {
+        if let Files::Archive(archive) = &self.context {
+            archive.share(nodes);
+        }
+    }
+
     /// Finds the context, the Dockerfile and the named contexts. Reads standard input if one of them is
     /// there: all of a Dockerfile, and the beginning of an archive.
     ///

@@ -55,7 +55,7 @@ impl Archive {
 
     /// Makes the archive readable by several nodes. The slowest node determines the speed. A node that
     /// ends early does not matter.
-    pub(super) fn share(&self, nodes: usize) {
+    pub(crate) fn share(&self, nodes: usize) {
         if nodes < 2 {
             return;
         }

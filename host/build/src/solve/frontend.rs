@@ -20,6 +20,8 @@ pub(super) struct OfNode<'a> {
     pub(super) prefers_local_images: bool,
     /// The address of the host machine, if the build needs it.
     pub(super) host_gateway: Option<IpAddr>,
+    /// Whether other nodes build for other platforms, so that the result has to be one for several platforms.
+    pub(super) is_one_of_several: bool,
 }
 
 /// Returns the attributes of the frontend, by name.
@@ -64,6 +66,9 @@ pub(super) fn attributes(
     if !node.platforms.is_empty() {
         let names: Vec<_> = node.platforms.iter().map(Platform::to_string).collect();
         set("platform".into(), names.join(","));
+    }
+    if node.is_one_of_several {
+        set("multi-platform".into(), "true".into());
     }
     for (name, value) in vcs
         .attributes
@@ -131,6 +136,7 @@ mod tests {
             proxies: &proxies,
             prefers_local_images: true,
             host_gateway: None,
+            is_one_of_several: true,
         };
         let files = prepared(&[("filename", "Dockerfile")], &["one", "two"]);
         let vcs = Vcs {
@@ -147,6 +153,7 @@ mod tests {
             ("label:bare", ""),
             ("label:l", "v"),
             ("label:revision", "abc"),
+            ("multi-platform", "true"),
             ("no-cache", ""),
             ("platform", "linux/amd64,windows(10.0.1)/amd64"),
             ("target", "stage"),
@@ -163,6 +170,7 @@ mod tests {
             proxies: &[],
             prefers_local_images: false,
             host_gateway: None,
+            is_one_of_several: false,
         };
         let files = prepared(&[("context", "https://example.com/a.git")], &[]);
         let mut expected = pairs(&[("context", "https://example.com/a.git")]);

@@ -2,7 +2,6 @@
 
 mod caches;
 mod capabilities;
-mod credentials;
 mod entitlements;
 mod files;
 mod frontend;
@@ -22,17 +21,19 @@ use iechor_builder::{BuilderError, Workspace, lifecycle};
 use iechor_buildkit::{
     CacheEntry, Client, FrontendResult, Session, SessionBuilder, SolveRequest, Worker,
 };
-use iechor_progress::relay::Sources;
+use iechor_platform::Platform;
 use iechor_progress::vertex::{StatusSender, Vertex};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
+use crate::credentials::DockerCredentials;
 use crate::deliver::Deliveries;
 use crate::deliver::metadata::provenance_values;
 use crate::error::BuildError;
 use crate::plan::entitlements::of_build;
 use crate::plan::{NodePlan, Plan};
+use crate::shown::Shown;
 use crate::spec::{BuildSpec, Cache, Entitlement, ProvenanceMode};
-use credentials::DockerCredentials;
 use files::Prepared;
 use frontend::OfNode;
 use guard::Failure;
@@ -49,8 +50,17 @@ pub(crate) struct Solved {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Builds on one node, and waits until the results for the client are delivered. `reference` is the name of
-/// the build on the daemon.
+/// The part of a build on one node.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) node: &'a NodePlan,
+    /// The name of the build on the daemon.
+    pub(crate) reference: &'a str,
+    pub(crate) shown: &'a Shown<'a>,
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+/// Builds on one node, and waits until the results for the client are delivered.
 ///
 /// # Errors
 ///
@@ -59,11 +69,17 @@ pub(crate) async fn solve(
     workspace: &Workspace,
     spec: &BuildSpec,
     plan: &Plan,
-    node: &NodePlan,
-    reference: &str,
-    status: &StatusSender,
+    job: Job<'_>,
+    connected: Connected,
 ) -> Result<Solved, BuildError> {
-    let Connected { client, workers } = node.node.connect(status).await?;
+    let Job {
+        node,
+        reference,
+        shown,
+        cancel,
+    } = job;
+    let status = shown.status();
+    let Connected { client, workers } = connected;
     let watch = node.node.watch().await;
     if node.exports.len() > 1 {
         let are_supported = capabilities::has_several_outputs(&client).await;
@@ -79,7 +95,6 @@ pub(crate) async fn solve(
 
     let files = files::prepare(&plan.source, workspace.store.directory())?;
     let (mut request, entitlements) = request(spec, plan, node, &files);
-    let cancel = &workspace.cancel;
     let name = &node.node.name;
     entitlements::check(&client, watch.as_ref(), cancel, name, &entitlements).await?;
     let left_out = capabilities::leave_out_caches(&client, name, &mut request).await;
@@ -98,8 +113,7 @@ pub(crate) async fn solve(
         request.exporters.push(deliveries.open(export).await?);
     }
     let session = deliveries.attach(session).build();
-    // The clock of the daemon may be another one.
-    let (sender, forwarder) = Sources::new(status).open(None);
+    let (sender, forwarder) = shown.open();
     let mut of_frontend = request.of_frontend();
     remote::add_contexts(&mut of_frontend, &plan.source.named);
     let build = client.build(
@@ -136,6 +150,10 @@ pub(crate) async fn solve(
             warnings.push(format!("cannot read the provenance of the result: {error}"));
             BTreeMap::new()
         }
+    };
+    let provenance = match node.platforms.as_slice() {
+        [platform] if node.is_one_of_several => of_platform(provenance, platform),
+        _ => provenance,
     };
     Ok(Solved {
         answer: answer(spec, solved.result.as_ref()),
@@ -205,6 +223,18 @@ async fn provenance(
     Ok(provenance_values(documents?, mode))
 }
 
+/// Names the platform of a document in its key, as for a build for several platforms.
+fn of_platform(documents: BTreeMap<String, Value>, platform: &Platform) -> BTreeMap<String, Value> {
+    let documents = documents.into_iter().map(|(key, document)| {
+        let key = match key.contains('/') {
+            true => key,
+            false => format!("{key}/{platform}"),
+        };
+        (key, document)
+    });
+    documents.collect()
+}
+
 /// Returns the request, without exporters, and its entitlements.
 fn request(
     spec: &BuildSpec,
@@ -222,6 +252,7 @@ fn request(
             proxies: &node.proxies,
             prefers_local_images: node.prefers_local_images,
             host_gateway: node.host_gateway,
+            is_one_of_several: node.is_one_of_several,
         },
     );
     for (name, layout) in &plan.layouts {

@@ -9,6 +9,7 @@
 
 mod error;
 mod reading;
+mod registries;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use toml::de::DeTable;
 
 pub use self::error::{ConfigError, Location};
 use self::reading::{Reading, line_of};
+pub use self::registries::uses_plain_http;
 
 /// Name of the configuration file among the node's files.
 pub const CONFIG_FILE: &str = "buildkitd.toml";

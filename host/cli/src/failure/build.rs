@@ -30,6 +30,7 @@ pub(super) fn kind(error: &BuildError) -> Kind {
             Kind::of_buildkit(error)
         }
         BuildError::Entitlement { error, .. } => Kind::of_code(Some(error.code)),
+        BuildError::Node { error, .. } => kind(error),
         _ => Kind::General,
     }
 }
@@ -64,7 +65,25 @@ pub(super) fn hint(error: &BuildError) -> Option<String> {
             asked => format!("the names given with --tag are {}", asked.join(", ")),
         },
         BuildError::Solve(Error::Solve(error)) => return error.stopped.map(after_stop),
-        BuildError::LocalCache { .. }
+        BuildError::Node {
+            node,
+            cancelled,
+            error,
+        } => {
+            let place = match cancelled.as_slice() {
+                [] => format!("the build failed on node {node}"),
+                others => format!(
+                    "the build failed on node {node}; it was cancelled on {}",
+                    others.join(", ")
+                ),
+            };
+            return Some(match hint(error) {
+                Some(hint) => format!("{place}\n{hint}"),
+                None => place,
+            });
+        }
+        BuildError::Index { .. }
+        | BuildError::LocalCache { .. }
         | BuildError::Archive(ArchiveError::Malformed(_))
         | BuildError::Mistakes(_)
         | BuildError::Builder(_)
@@ -281,7 +300,23 @@ fn plan_hint(error: &PlanError) -> Option<String> {
         | PlanError::Stdin { .. }
         | PlanError::NamedContext { .. }
         | PlanError::Temporary { .. } => return contexts::hint(error),
+        PlanError::Unmatched {
+            builder, platforms, ..
+        } => {
+            let platforms: Vec<_> = platforms.iter().map(ToString::to_string).collect();
+            format!(
+                "add a node for it: `iechor buildx create --append --name {builder} --platform {}`",
+                platforms.join(",")
+            )
+        }
+        PlanError::SeveralEnginesPush => {
+            "create a builder with its own BuildKit: `iechor buildx create --use`".into()
+        }
+        PlanError::SeveralPushes => {
+            "push with one --output that has all names, or build once for each --output".into()
+        }
         PlanError::NoNodes { .. }
+        | PlanError::UnequalNodes { .. }
         | PlanError::DirectoryIsFile { .. }
         | PlanError::FileIsDirectory { .. } => return None,
     })

@@ -37,7 +37,11 @@ fn platforms_go_to_nodes_that_have_them() {
     let cases: &[(Nodes<'_>, &str, Step)] = &[
         // One node gets everything, whatever it offers.
         (&[("", "?")], BOTH, Connect(vec![0])),
-        (&[(ARM, AMD)], "linux/s390x", Done(vec![share(0, "linux/s390x")])),
+        (
+            &[(ARM, AMD)],
+            "linux/s390x",
+            Done(vec![share(0, "linux/s390x")]),
+        ),
         (&[("", AMD)], "", Done(vec![share(0, "")])),
         (&[("", "down")], AMD, Unmatched(platforms(AMD))),
         // Without platforms, the first node that can be used.
@@ -47,19 +51,39 @@ fn platforms_go_to_nodes_that_have_them() {
         (&[("", "down"), ("", "down")], "", Unmatched(vec![])),
         // Declared platforms decide, and only nodes with a share are connected to.
         (&[("", "?"), (AMD, "?"), (ARM, "?")], ARM, Connect(vec![2])),
-        (&[("", "?"), (AMD, "?"), (ARM, "?")], BOTH, Connect(vec![1, 2])),
+        (
+            &[("", "?"), (AMD, "?"), (ARM, "?")],
+            BOTH,
+            Connect(vec![1, 2]),
+        ),
         (&[(AMD, AMD), (ARM, "?")], BOTH, Connect(vec![1])),
-        (&[(AMD, AMD), (ARM, AMD)], BOTH, Done(vec![share(0, AMD), share(1, ARM)])),
-        (&[(BOTH, BOTH), (ARM, ARM)], BOTH, Done(vec![share(0, BOTH)])),
+        (
+            &[(AMD, AMD), (ARM, AMD)],
+            BOTH,
+            Done(vec![share(0, AMD), share(1, ARM)]),
+        ),
+        (
+            &[(BOTH, BOTH), (ARM, ARM)],
+            BOTH,
+            Done(vec![share(0, BOTH)]),
+        ),
         // A node that declares a platform precedes those that only offer it.
         (&[("", BOTH), (ARM, AMD)], ARM, Done(vec![share(1, ARM)])),
         // Shares have the order of the platforms.
-        (&[(ARM, ARM), (AMD, AMD)], BOTH, Done(vec![share(1, AMD), share(0, ARM)])),
+        (
+            &[(ARM, ARM), (AMD, AMD)],
+            BOTH,
+            Done(vec![share(1, AMD), share(0, ARM)]),
+        ),
         // Nodes are asked one after the other, until all platforms are assigned.
         (&[("", "?"), ("", "?")], BOTH, Connect(vec![0])),
         (&[("", AMD), ("", "?")], AMD, Done(vec![share(0, AMD)])),
         (&[("", AMD), ("", "?")], BOTH, Connect(vec![1])),
-        (&[("", AMD), ("", ARM)], BOTH, Done(vec![share(0, AMD), share(1, ARM)])),
+        (
+            &[("", AMD), ("", ARM)],
+            BOTH,
+            Done(vec![share(0, AMD), share(1, ARM)]),
+        ),
         (&[(AMD, "?"), ("", "?")], BOTH, Connect(vec![0])),
         (&[(AMD, BOTH), ("", "?")], BOTH, Done(vec![share(0, BOTH)])),
         // Nodes that are down are passed over.
@@ -68,11 +92,27 @@ fn platforms_go_to_nodes_that_have_them() {
         (&[(AMD, "down"), ("", ARM)], BOTH, Unmatched(platforms(AMD))),
         // Nothing is emulated.
         (&[("", AMD), ("", AMD)], BOTH, Unmatched(platforms(ARM))),
-        (&[("", "linux/amd64/v3"), ("", AMD)], AMD, Done(vec![share(1, AMD)])),
-        (&[("", "linux/arm/v7"), ("", "linux/arm/v6")], "linux/arm/v5", Unmatched(platforms("linux/arm/v5"))),
+        (
+            &[("", "linux/amd64/v3"), ("", AMD)],
+            AMD,
+            Done(vec![share(1, AMD)]),
+        ),
+        (
+            &[("", "linux/arm/v7"), ("", "linux/arm/v6")],
+            "linux/arm/v5",
+            Unmatched(platforms("linux/arm/v5")),
+        ),
         // A version of the system is one only if it is requested.
-        (&[("", AMD), ("", "windows(10.0.1)/amd64")], "windows/amd64", Done(vec![share(1, "windows/amd64")])),
-        (&[("", AMD), ("", "windows(10.0.1)/amd64")], "windows(10.0.2)/amd64", Unmatched(platforms("windows(10.0.2)/amd64"))),
+        (
+            &[("", AMD), ("", "windows(10.0.1)/amd64")],
+            "windows/amd64",
+            Done(vec![share(1, "windows/amd64")]),
+        ),
+        (
+            &[("", AMD), ("", "windows(10.0.1)/amd64")],
+            "windows(10.0.2)/amd64",
+            Unmatched(platforms("windows(10.0.2)/amd64")),
+        ),
         (&[], "", Unmatched(vec![])),
     ];
     for (nodes, requested, expected) in cases {
@@ -115,13 +155,18 @@ fn every_distribution_is_whole_or_impossible() {
                 let (end, asked) = run(nodes.clone(), &actual, &requested);
                 let serves = |n: usize, platform: &Platform| {
                     let declares = nodes[n].declared.contains(platform);
-                    let known = Candidate { declared: vec![], state: actual[n].clone() };
+                    let known = Candidate {
+                        declared: vec![],
+                        state: actual[n].clone(),
+                    };
                     actual[n] != State::Down && (declares || known.offers(platform))
                 };
                 match end {
                     Step::Done(shares) => {
-                        let mut built: Vec<_> =
-                            shares.iter().flat_map(|share| share.platforms.clone()).collect();
+                        let mut built: Vec<_> = shares
+                            .iter()
+                            .flat_map(|share| share.platforms.clone())
+                            .collect();
                         for share in &shares {
                             assert!(asked.contains(&share.node), "{described:?}");
                             assert!(share.platforms.iter().all(|p| serves(share.node, p)));

@@ -124,6 +124,9 @@ async fn build(
             terminal::show(&context::described(&context));
         }
     }
+    for remark in &outcome.remarks {
+        terminal::warn(&remark.to_string());
+    }
     if let Ok(result) = &outcome.result {
         for warning in result.warnings() {
             terminal::warn(warning);

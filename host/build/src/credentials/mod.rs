@@ -1,5 +1,5 @@
-//! Access to registries for the daemon: credentials from the configuration of the Docker CLI, and tokens that are
-//! fetched with them.
+//! Access to registries: credentials from the configuration of the Docker CLI, and tokens that are fetched with them.
+//! They are for the daemon, and for this program if it pushes itself.
 
 mod scoped;
 
@@ -27,7 +27,7 @@ const HUB_REGISTRIES: [&str; 2] = ["dhi.io", "registry.scout.docker.com"];
 const HUB: &str = "registry-1.docker.io";
 
 /// Answers requests of the daemon from the configuration of the Docker CLI.
-pub(super) struct DockerCredentials {
+pub(crate) struct DockerCredentials {
     config: Arc<DockerConfig>,
     scoped: ScopedLogins,
     /// Whether this side fetches tokens.
@@ -40,7 +40,7 @@ pub(super) struct DockerCredentials {
 }
 
 impl DockerCredentials {
-    pub(super) fn new(workspace: &Workspace, fetches_tokens: bool, status: &StatusSender) -> Self {
+    pub(crate) fn new(workspace: &Workspace, fetches_tokens: bool, status: &StatusSender) -> Self {
         let directory = workspace.store.directory();
         Self {
             config: Arc::clone(&workspace.config),
@@ -87,6 +87,32 @@ impl DockerCredentials {
         let credential = credential.map_err(|error| error.to_string())?;
         found.insert(key, (Instant::now(), credential.clone()));
         Ok(credential)
+    }
+
+    /// Returns the credentials with which this program pushes to a repository.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason why the credentials cannot be read.
+    pub(crate) async fn to_push(
+        &self,
+        host: &str,
+        repository: &str,
+    ) -> Result<iechor_registry::Credential, String> {
+        use iechor_registry::Credential;
+        let scopes = Scopes::parse(&[format!("repository:{repository}:pull,push")]);
+        let Some(found) = self.find(host, &scopes).await? else {
+            return Ok(Credential::Anonymous);
+        };
+        Ok(match found.registry_token {
+            Some(token) => Credential::Token(token),
+            None if found.secret.is_empty() => Credential::Anonymous,
+            None if found.is_identity_token => Credential::Identity(found.secret),
+            None => Credential::Password {
+                username: found.username,
+                password: found.secret,
+            },
+        })
     }
 
     /// Reports a step of the build, once, as docker buildx does.
