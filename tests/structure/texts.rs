@@ -14,6 +14,7 @@ const LIBRARIES: &[&str] = &[
     "host/engine",
     "host/files",
     "host/fsutil",
+    "host/images",
     "host/platform",
     "host/progress",
     "host/registry",

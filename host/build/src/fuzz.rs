@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
-use crate::deliver::load;
+use crate::deliver::{load, merge};
 use crate::spec::{Attestations, Cache, Call, Entitlement, Secret, SshAgent, parse};
 
 /// Reads the values of flags of a build.
@@ -72,6 +72,18 @@ pub fn archives(data: &[u8]) {
     let _ = passed.collect::<Vec<_>>().now_or_never();
 }
 
+/// Merges an archive of a node with itself: as an image, and as files.
+pub fn parts(data: &[u8]) {
+    let Ok(file) = tempfile::NamedTempFile::new() else {
+        return;
+    };
+    if std::fs::write(file.path(), data).is_err() {
+        return;
+    }
+    let parts = [file.path().to_owned(), file.path().to_owned()];
+    merge::try_parts(&parts, &mut std::io::sink());
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 #[path = "../../../tests/seeds.rs"]
@@ -99,5 +111,10 @@ mod tests {
     #[test]
     fn archives() {
         seeds::run("archives", 300, super::archives);
+    }
+
+    #[test]
+    fn parts() {
+        seeds::run("parts", 100, super::parts);
     }
 }

@@ -1,7 +1,12 @@
 //! The display of a build on one node.
 
+use std::time::Duration;
+
 use iechor_progress::relay::Sources;
 use iechor_progress::vertex::{Forwarder, StatusSender};
+
+/// Maximum time to wait until everything was passed on.
+const END: Duration = Duration::from_secs(5);
 
 /// Where the status of a build on a node is sent to.
 pub(crate) struct Shown<'a> {
@@ -49,12 +54,13 @@ impl<'a> Shown<'a> {
         self.sources.open(self.prefix)
     }
 
-    /// Waits until everything was passed on. Copies of the sender must have been dropped.
+    /// Waits until everything was passed on, after the copies of the sender were dropped.
     pub(crate) async fn finish(self) {
         let Self { own, forwarder, .. } = self;
         drop(own);
         if let Some(forwarder) = forwarder {
-            forwarder.finish().await;
+            // A service of a session that has not ended yet may have a copy.
+            let _ = tokio::time::timeout(END, forwarder.finish()).await;
         }
     }
 }

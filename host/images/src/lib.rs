@@ -10,6 +10,8 @@
 
 mod content;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod index;
 mod merge;
 mod name;

@@ -136,7 +136,7 @@ impl Push {
         let pushing = self.push(&registries, results, platforms, &vertex);
         let pushed = tokio::select! {
             pushed = pushing => pushed,
-            () = workspace.cancel.cancelled() => Err(BuildError::Solve(iechor_buildkit::Error::Cancelled)),
+            () = workspace.cancel.cancelled() => Err(super::cancelled()),
         };
         vertex.end(pushed.as_ref().map(|_| ()).map_err(ToString::to_string));
         drop(vertex);

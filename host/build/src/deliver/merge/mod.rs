@@ -115,7 +115,7 @@ impl Merge {
             return Ok(None);
         };
         let (kind, delivery) = (first.kind, first.delivery.clone());
-        let place = match delivery {
+        let destination = match delivery {
             Delivery::None => return Ok(None),
             Delivery::Directory(path) | Delivery::Mirror(path) => {
                 let is_mirror = matches!(first.delivery, Delivery::Mirror(_));
@@ -132,8 +132,8 @@ impl Merge {
                     parts: self.parts(place, exports),
                 }));
             }
-            Delivery::Stdout | Delivery::File(_) => (place, Place::Archive(Sink::open(&delivery)?)),
-            Delivery::Layout(path) => (place, Place::Layout(ToLayout::open(&path)?)),
+            Delivery::Stdout | Delivery::File(_) => Place::Archive(Sink::open(&delivery)?),
+            Delivery::Layout(path) => Place::Layout(ToLayout::open(&path)?),
             Delivery::Load { names, context } => {
                 let engine = match context {
                     Some(context) => workspace.engine(&context)?,
@@ -143,18 +143,17 @@ impl Merge {
                 if !info.containerd_image_store {
                     return Err(BuildError::ManifestList);
                 }
-                (place, Place::Engine { engine, names })
+                Place::Engine { engine, names }
             }
         };
-        let (number, place) = place;
         for export in exports.iter_mut() {
             export.kind = "oci";
             // The part is an archive, also if the result is a directory.
             export.attributes.remove("tar");
         }
         Ok(Some(Output::Image {
-            parts: self.parts(number, exports),
-            place,
+            parts: self.parts(place, exports),
+            place: destination,
         }))
     }
 
@@ -185,7 +184,10 @@ impl Merge {
         if !self.outputs.is_empty() {
             let (vertex, forwarder) =
                 Vertex::begin("merging the results of the nodes", status.clone());
-            let merged = merge(self.outputs, &self.platforms, status, &mut values).await;
+            let merged = tokio::select! {
+                merged = merge(self.outputs, &self.platforms, status, &mut values) => merged,
+                () = workspace.cancel.cancelled() => Err(cancelled()),
+            };
             vertex.end(merged.as_ref().map(|()| ()).map_err(ToString::to_string));
             drop(vertex);
             forwarder.finish().await;
@@ -197,6 +199,10 @@ impl Merge {
         }
         Ok(values)
     }
+}
+
+fn cancelled() -> BuildError {
+    BuildError::Solve(iechor_buildkit::Error::Cancelled)
 }
 
 async fn merge(
@@ -318,4 +324,11 @@ impl Place {
             }
         }
     }
+}
+
+/// Merges the archives of nodes as images and as files. Their content may be anything.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn try_parts(parts: &[PathBuf], output: &mut dyn std::io::Write) {
+    let _ = image::to_archive(parts, &[], output);
+    let _ = files::merge(parts, output);
 }
