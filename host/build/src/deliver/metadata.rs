@@ -280,7 +280,10 @@ mod tests {
             answer: answer.into(),
             ..NodeResult::default()
         };
-        let result = BuildResult { nodes: vec![node] };
+        let result = BuildResult {
+            nodes: vec![node],
+            merged: None,
+        };
         let metadata = Metadata::of_result(&result, &Record::default(), false);
         assert_eq!(
             json_of(&metadata),
