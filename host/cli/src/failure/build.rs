@@ -304,14 +304,16 @@ fn plan_hint(error: &PlanError) -> Option<String> {
             builder, platforms, ..
         } => {
             let platforms: Vec<_> = platforms.iter().map(ToString::to_string).collect();
-            format!(
-                "add a node for it: `iechor buildx create --append --name {builder} --platform {}`",
+            let create = format!(
+                "create --append --name {builder} --platform {}",
                 platforms.join(",")
-            )
+            );
+            format!("add a node for it: `{}`", program::buildx(&create))
         }
-        PlanError::SeveralEnginesPush => {
-            "create a builder with its own BuildKit: `iechor buildx create --use`".into()
-        }
+        PlanError::SeveralEnginesPush => format!(
+            "create a builder with its own BuildKit: `{}`",
+            program::buildx("create --use")
+        ),
         PlanError::SeveralPushes => {
             "push with one --output that has all names, or build once for each --output".into()
         }
