@@ -12,7 +12,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::context::{Context, files_in_tar};
-use crate::support::Sandbox;
+use crate::support::{Sandbox, machine};
 
 /// The parts of the API that loading an image needs.
 struct StoreEngine {
@@ -114,6 +114,23 @@ fn in_tar(bytes: &[u8], name: &str) -> Value {
 fn several_platforms_with_attestations_are_loaded() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted("store", "");
+    two_platforms_are_loaded(&sandbox, &name);
+}
+
+#[test]
+fn an_image_of_two_nodes_is_loaded() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.booted("stores", "--platform linux/amd64");
+    sandbox.docker_context("second", &machine().docker_host);
+    let second = sandbox.name("second");
+    sandbox
+        .buildx(&format!("create --append --name {name} --node {second}"))
+        .words("--platform linux/arm64 second")
+        .success();
+    two_platforms_are_loaded(&sandbox, &name);
+}
+
+fn two_platforms_are_loaded(sandbox: &Sandbox, name: &str) {
     let engine = StoreEngine::start(&sandbox.path(""));
     let context = Context::bare("FROM scratch\nCOPY Dockerfile /\n");
     let tag = sandbox.name("store:1");

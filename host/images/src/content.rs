@@ -26,7 +26,7 @@ pub enum Content {
     /// An index.
     Index(Part),
     /// The manifest of one image. Its configuration states its platform.
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
 }
 
 /// The manifest of one image.
@@ -80,7 +80,7 @@ impl Content {
             let default = if is_docker { DOCKER_MANIFEST } else { MANIFEST };
             default.to_owned()
         });
-        Ok(Self::Manifest(Manifest {
+        Ok(Self::Manifest(Box::new(Manifest {
             descriptor: Descriptor {
                 media_type,
                 digest: Digest::of(bytes),
@@ -90,7 +90,7 @@ impl Content {
                 unknown: serde_json::Map::new(),
             },
             config: config.digest,
-        }))
+        })))
     }
 }
 

@@ -16,8 +16,8 @@ use super::image::Merged;
 use crate::credentials::DockerCredentials;
 use crate::deliver::result::NodeResult;
 use crate::error::{BuildError, IndexProblem};
+use crate::plan::PlanError;
 use crate::plan::exports::Export;
-use crate::plan::{NodePlan, PlanError};
 use crate::spec::parse::boolean;
 
 /// The options of the exporter that concern names.
@@ -26,6 +26,7 @@ const PUSH: &str = "push";
 const BY_DIGEST: &str = "push-by-digest";
 
 /// An image to push.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Push {
     /// The names of the image.
     names: Vec<String>,
@@ -33,51 +34,45 @@ pub(super) struct Push {
     is_by_digest: bool,
 }
 
-/// Finds the image that the nodes push, and lets them push their parts without tags.
+/// Finds the image that a node pushes, and lets the node push its part without tags.
 ///
 /// # Errors
 ///
-/// Returns an error if the nodes push several images that differ in more than their names.
-pub(super) fn plan(nodes: &mut [NodePlan]) -> Result<Option<Push>, PlanError> {
-    let mut found: Option<Push> = None;
-    for node in nodes {
-        let mut push: Option<(Push, Export)> = None;
-        let (pushed, mut kept): (Vec<_>, Vec<_>) = std::mem::take(&mut node.exports)
-            .into_iter()
-            .partition(is_pushed);
-        for export in pushed {
-            let (names, is_by_digest, options) = taken(export);
-            match &mut push {
-                None => {
-                    push = Some((
-                        Push {
-                            names,
-                            is_by_digest,
-                        },
-                        options,
-                    ))
-                }
-                Some((first, same)) if *same == options && first.is_by_digest == is_by_digest => {
-                    first.names.extend(names);
-                }
-                Some(_) => return Err(PlanError::SeveralPushes),
+/// Returns an error if the node pushes several images that differ in more than their names.
+pub(super) fn plan(exports: &mut Vec<Export>) -> Result<Option<Push>, PlanError> {
+    let mut push: Option<(Push, Export)> = None;
+    let (pushed, kept) = std::mem::take(exports).into_iter().partition(is_pushed);
+    *exports = kept;
+    let pushed: Vec<Export> = pushed;
+    for export in pushed {
+        let (names, is_by_digest, options) = taken(export);
+        match &mut push {
+            None => {
+                let first = Push {
+                    names,
+                    is_by_digest,
+                };
+                push = Some((first, options));
             }
+            Some((first, same)) if *same == options && first.is_by_digest == is_by_digest => {
+                first.names.extend(names);
+            }
+            Some(_) => return Err(PlanError::SeveralPushes),
         }
-        if let Some((push, mut export)) = push {
-            let set = [
-                (NAME, repositories(&push.names).join(",")),
-                (PUSH, "true".to_owned()),
-                (BY_DIGEST, "true".to_owned()),
-            ];
-            let set = set.map(|(key, value)| (key.to_owned(), value));
-            export.attributes.extend(set);
-            // The daemon reports the digest of the last image.
-            kept.push(export);
-            found = Some(push);
-        }
-        node.exports = kept;
     }
-    Ok(found)
+    let Some((push, mut export)) = push else {
+        return Ok(None);
+    };
+    let set = [
+        (NAME, repositories(&push.names).join(",")),
+        (PUSH, "true".to_owned()),
+        (BY_DIGEST, "true".to_owned()),
+    ];
+    let set = set.map(|(key, value)| (key.to_owned(), value));
+    export.attributes.extend(set);
+    // The daemon reports the digest of the last image.
+    exports.push(export);
+    Ok(Some(push))
 }
 
 fn is_pushed(export: &Export) -> bool {
@@ -244,6 +239,61 @@ impl Registries<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::exports::Delivery;
+
+    fn image(attributes: &[(&str, &str)]) -> Export {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        Export {
+            kind: "image",
+            attributes: attributes.iter().map(owned).collect(),
+            delivery: Delivery::None,
+            engine_pushes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn parts_are_pushed_without_tags_and_last() {
+        let pushed = image(&[
+            ("name", "demo:1,demo:2,ghcr.io/a"),
+            ("push", "1"),
+            ("x", "y"),
+        ]);
+        let stays = image(&[("name", "other")]);
+        let mut exports = vec![pushed, stays.clone()];
+        let push = plan(&mut exports).expect("one image");
+        let names = ["demo:1", "demo:2", "ghcr.io/a"]
+            .map(str::to_owned)
+            .to_vec();
+        let expected = Push {
+            names,
+            is_by_digest: false,
+        };
+        assert_eq!(push, Some(expected));
+        let part = image(&[
+            ("name", "demo,ghcr.io/a"),
+            ("push", "true"),
+            ("push-by-digest", "true"),
+            ("x", "y"),
+        ]);
+        assert_eq!(exports, [stays.clone(), part]);
+        let mut exports = vec![stays.clone()];
+        assert_eq!(plan(&mut exports), Ok(None));
+        assert_eq!(exports, [stays]);
+    }
+
+    #[test]
+    fn several_images_are_pushed_only_if_they_are_equal() {
+        let names = |pairs: &[(&str, &str)]| image(&[pairs, &[("push", "true")]].concat());
+        let mut equal = vec![names(&[("name", "a:1")]), names(&[("name", "b:1")])];
+        let push = plan(&mut equal).expect("equal").expect("pushed");
+        assert_eq!(push.names, ["a:1", "b:1"]);
+        assert_eq!(equal.len(), 1);
+        for other in [("compression", "zstd"), ("push-by-digest", "true")] {
+            let other = names(&[("name", "b"), other]);
+            let mut exports = vec![names(&[("name", "a")]), other];
+            assert_eq!(plan(&mut exports), Err(PlanError::SeveralPushes));
+        }
+    }
 
     #[test]
     fn repositories_have_no_tags() {

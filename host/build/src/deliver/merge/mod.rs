@@ -4,10 +4,12 @@
 //! all nodes succeeded, [`Merge::complete`] makes one result of the parts. Nothing is visible at the destinations
 //! before, apart from a temporary directory within the destination of `type=local`.
 //!
+//! - [`check`] refuses outputs that cannot be merged.
 //! - [`tree`] has files in a directory, [`files`] those in a tar archive.
 //! - [`image`] has an image in an archive or a layout, [`index`] one in a registry.
 //! - [`writer`] connects code that blocks with a destination.
 
+mod check;
 mod files;
 mod image;
 mod index;
@@ -32,6 +34,7 @@ use super::result::NodeResult;
 use crate::error::{BuildError, FileKind};
 use crate::plan::exports::{Delivery, Export};
 use crate::plan::{NodePlan, PlanError};
+use check::Exporting;
 use image::Merged;
 use index::Push;
 use tree::Tree;
@@ -81,13 +84,18 @@ impl Merge {
         nodes: &mut [NodePlan],
         platforms: &[Platform],
     ) -> Result<Self, BuildError> {
-        check(nodes)?;
+        let parts: Vec<_> = nodes.iter().map(Exporting::of).collect();
+        check::check(&parts)?;
         let directory = tempfile::Builder::new()
             .prefix("iechor-parts-")
             .tempdir()
             .map_err(PlanError::temporary)?;
+        let mut push = None;
+        for node in nodes.iter_mut() {
+            push = index::plan(&mut node.exports)?;
+        }
         let mut merge = Self {
-            push: index::plan(nodes)?,
+            push,
             directory,
             outputs: Vec::new(),
             platforms: platforms.to_vec(),
@@ -226,32 +234,6 @@ async fn merge(
         }
     }
     Ok(())
-}
-
-/// Checks that the outputs of the nodes can be merged.
-fn check(nodes: &[NodePlan]) -> Result<(), PlanError> {
-    let Some((first, others)) = nodes.split_first() else {
-        return Ok(());
-    };
-    let shape = |node: &NodePlan| -> Vec<_> {
-        let exports = node.exports.iter();
-        let shape = exports.map(|export| (export.kind, export.delivery.clone()));
-        shape.collect()
-    };
-    let is_pushed = |export: &Export| {
-        !export.engine_pushes.is_empty() || export.attributes.contains_key("push")
-    };
-    let builds_into_engine = nodes.iter().any(|node| node.builds_into_engine);
-    if builds_into_engine && first.exports.iter().any(is_pushed) {
-        return Err(PlanError::SeveralEnginesPush);
-    }
-    match others.iter().find(|other| shape(other) != shape(first)) {
-        Some(other) => Err(PlanError::UnequalNodes {
-            first: first.node.name.clone(),
-            other: other.node.name.clone(),
-        }),
-        None => Ok(()),
-    }
 }
 
 impl Sink {
