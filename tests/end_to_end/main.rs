@@ -40,6 +40,7 @@ mod annotations;
 mod arguments;
 mod attestations;
 mod bad_input;
+mod bake;
 mod boot_failures;
 mod build_flags;
 mod build_line;

@@ -1,9 +1,10 @@
 //! Errors in words, hints, and exit codes.
 //!
 //! The crates below return errors that carry data: a kind, a cause, and what a hint needs. Flags and
-//! commands are named here only: [`builders`], [`build`] and [`drivers`] have the hints of one crate
-//! each, [`contexts`] those for the files of a build; [`mistakes`] lists those of a command line. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
+//! commands are named here only: [`builders`], [`bake`], [`build`] and [`drivers`] have the hints of
+//! one crate each, [`contexts`] those for the files of a build; [`mistakes`] lists those of a command line. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
 
+mod bake;
 mod build;
 mod builders;
 mod contexts;
@@ -23,6 +24,7 @@ use crate::program;
 use crate::terminal;
 use crate::text::Text;
 
+pub use bake::NotBuilt;
 pub use builders::remark_hint;
 pub use mistakes::WrongLine;
 
@@ -114,6 +116,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(ExitStatus(status)) = error.downcast_ref() {
         return ExitCode::from(*status);
     }
+    if let Some(snippet) = error.downcast_ref().and_then(bake::snippet) {
+        terminal::show(&snippet);
+    }
     if let Some(error) = of_daemon(error) {
         for source in error.sources() {
             let mut snippet = Text::default();
@@ -191,6 +196,12 @@ fn of_daemon(error: &anyhow::Error) -> Option<&iechor_buildkit::Error> {
 fn hints(error: &anyhow::Error) -> Vec<String> {
     if let Some(line) = error.downcast_ref::<WrongLine>() {
         return line.hints();
+    }
+    if let Some(error) = error.downcast_ref() {
+        return bake::hint(error).into_iter().collect();
+    }
+    if let Some(NotBuilt) = error.downcast_ref() {
+        return vec![bake::instead()];
     }
     if let Some(BuildError::Builder(error)) = error.downcast_ref() {
         return builders::hints(error);

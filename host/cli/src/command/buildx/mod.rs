@@ -1,5 +1,6 @@
 //! `iechor buildx`: the commands of docker buildx.
 
+mod bake;
 mod build;
 mod create;
 mod inspect;
@@ -28,6 +29,8 @@ pub struct Buildx {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print the builds of a definition file (building them is not supported yet)
+    Bake(Box<bake::Bake>),
     /// Start a build
     #[command(visible_alias = "b")]
     Build(Box<build::Build>),
@@ -58,6 +61,7 @@ impl Buildx {
             line,
         };
         match self.command {
+            Command::Bake(command) => command.run(&common),
             Command::Build(command) => command.run(&common),
             Command::Create(command) => command.run(&common),
             Command::Inspect(command) => command.run(&common),
