@@ -289,6 +289,16 @@ fn the_outputs_of_two_nodes_are_merged() {
         files_in_tar(&printed.bytes),
         ["linux_amd64/machine", "linux_arm64/machine"]
     );
+    // Both nodes read the archive on standard input.
+    let script = format!(
+        "tar -C {} -c . | \"$0\" buildx build {BOTH} -o piped -",
+        context.word()
+    );
+    sandbox.shell(&script).success();
+    machines(&sandbox.path("piped"));
+    build("-o cached --cache-to type=local,dest=cache")
+        .success()
+        .says("export their caches to the same place of type local");
     build("-o type=docker,dest=image.tar")
         .failure(1)
         .says("docker exporter does not support exporting manifest lists");
