@@ -1,4 +1,4 @@
-//! `buildx bake`: definitions are found, printed and listed, and their faults are shown with their place.
+//! `buildx bake`: definitions are found, printed, listed and built, and their faults are shown with their place.
 
 use std::fs;
 use std::io::Write as _;
@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::context::Context;
+use crate::support::Sandbox;
 
 /// A directory with definitions.
 struct Project(TempDir);
@@ -233,10 +236,6 @@ fn wrong_requests_are_explained() {
             &["--print", "https://example.com/a.git"],
             "ERROR: definitions at a URL are not supported: https://example.com/a.git\n",
         ),
-        (
-            &["web"],
-            "ERROR: building the targets of a definition is not supported yet\n",
-        ),
     ] {
         let (_, messages, ok) = project.run(arguments);
         assert!(
@@ -251,4 +250,235 @@ fn wrong_requests_are_explained() {
             .starts_with("ERROR: couldn't find a bake definition\nhint: create docker-bake.hcl"),
         "{messages}"
     );
+}
+
+/// Writes a definition, and a Dockerfile that writes the argument `TEXT` to `made`.
+fn write(sandbox: &Sandbox, definition: &str) {
+    sandbox.write("docker-bake.hcl", definition);
+    sandbox.write(
+        "Dockerfile",
+        "FROM scratch\nARG TEXT\nCOPY <<EOF /made\n$TEXT\nEOF\n",
+    );
+}
+
+#[test]
+fn all_targets_are_built_at_once_and_have_metadata() {
+    let sandbox = Sandbox::new();
+    let builder = sandbox.booted("bake", "");
+    write(
+        &sandbox,
+        "target \"app\" {\n  name = \"app-${v}\"\n  matrix = { v = [\"one\", \"two\"] }\n  args = { TEXT = v }\n  output = [\"out/${v}\"]\n}\n",
+    );
+    sandbox
+        .buildx("bake app --metadata-file about.json --progress plain")
+        .success()
+        .says("[app-one internal] load build definition from Dockerfile")
+        .says("[app-two internal] load build definition from Dockerfile");
+    for name in ["one", "two"] {
+        let made = fs::read_to_string(sandbox.path(&format!("out/{name}/made"))).expect("made");
+        assert_eq!(made, format!("{name}\n"));
+    }
+    let text = fs::read_to_string(sandbox.path("about.json")).expect("metadata");
+    let metadata: Value = serde_json::from_str(&text).expect("JSON");
+    for name in ["app-one", "app-two"] {
+        let reference = metadata[name]["buildx.build.ref"]
+            .as_str()
+            .expect("a reference");
+        assert!(reference.starts_with(&format!("{builder}/")), "{reference}");
+    }
+    // A single target has no prefix.
+    sandbox
+        .buildx("bake app-one --progress plain --set *.args.TEXT=new")
+        .success()
+        .says("[internal] load build definition from Dockerfile")
+        .does_not_say("[app-one");
+    // A check answers for each target.
+    sandbox
+        .buildx("bake app --check --progress none")
+        .success()
+        .shows("app-one\n")
+        .shows("app-two\n");
+    assert_eq!(
+        fs::read_to_string(sandbox.path("out/one/made")).expect("made"),
+        "new\n"
+    );
+}
+
+#[test]
+fn a_target_that_fails_is_named_with_those_that_it_cancels() {
+    let sandbox = Sandbox::new();
+    sandbox.booted("bake-fails", "");
+    let slow = Context::on_base("RUN sleep 300\n");
+    fs::create_dir(sandbox.path("bad")).expect("made");
+    sandbox.write("bad/Dockerfile", "FROM scratch\nCOPY missing /\n");
+    sandbox.write(
+        "docker-bake.hcl",
+        format!(
+            "group \"default\" {{ targets = [\"bad\", \"slow\"] }}\n\
+             target \"bad\" {{ context = \"bad\" }}\n\
+             target \"slow\" {{ context = {:?} }}\n",
+            slow.word()
+        ),
+    );
+    sandbox
+        .buildx("bake --progress plain --allow fs.read=*")
+        .failure(1)
+        .says_line(
+            "WARNING: No output specified for bad, slow target(s) with iechor-container driver. Build result \
+             will only remain in the build cache. To push result image into registry use --push or to load \
+             image into docker use --load",
+        )
+        .says_line("WARNING: cancelled because target bad failed: slow")
+        .says("ERROR: target bad: failed to build: failed to solve: ");
+}
+
+#[test]
+fn what_a_definition_demands_needs_consent() {
+    let sandbox = Sandbox::new();
+    let outside = tempfile::tempdir().expect("a directory");
+    fs::write(outside.path().join("secret"), "hush").expect("written");
+    let place = outside.path().canonicalize().expect("real");
+    let place = place.display();
+    std::os::unix::fs::symlink(outside.path(), sandbox.path("link")).expect("linked");
+    sandbox.write("Dockerfile", "FROM scratch\n");
+    for (setting, asked) in [
+        (format!("context = \"{place}\""), format!("fs.read={place}")),
+        ("context = \"link\"".to_owned(), format!("fs.read={place}")),
+        (
+            format!("dockerfile = \"{place}/secret\""),
+            format!("fs.read={place}/secret"),
+        ),
+        (
+            format!("contexts = {{ x = \"{place}\" }}"),
+            format!("fs.read={place}"),
+        ),
+        (
+            format!("contexts = {{ x = \"oci-layout://{place}\" }}"),
+            format!("fs.read={place}"),
+        ),
+        (
+            format!("secret = [\"id=s,src={place}/secret\"]"),
+            format!("fs.read={place}/secret"),
+        ),
+        (
+            format!("ssh = [\"default={place}/secret\"]"),
+            format!("fs.read={place}/secret"),
+        ),
+        (
+            format!("cache-from = [\"type=local,src={place}\"]"),
+            format!("fs.read={place}"),
+        ),
+        (
+            format!("cache-to = [\"type=local,dest={place}\"]"),
+            format!("fs.write={place}"),
+        ),
+        (
+            format!("output = [\"{place}/new\"]"),
+            format!("fs.write={place}/new"),
+        ),
+        (
+            "output = [\"link/new\"]".to_owned(),
+            format!("fs.write={place}/new"),
+        ),
+        (
+            format!("output = [\"type=tar,dest={place}/x.tar\"]"),
+            format!("fs.write={place}/x.tar"),
+        ),
+        (
+            format!("output = [\"type=oci,dest={place}/x.tar\"]"),
+            format!("fs.write={place}/x.tar"),
+        ),
+        (
+            format!("output = [\"type=docker,dest={place}/x.tar\"]"),
+            format!("fs.write={place}/x.tar"),
+        ),
+        (
+            "output = [\"type=local,dest=out,mode=delete\"]".to_owned(),
+            "buildx.local.delete".to_owned(),
+        ),
+        ("network = \"host\"".to_owned(), "network.host".to_owned()),
+        (
+            "entitlements = [\"security.insecure\"]".to_owned(),
+            "security.insecure".to_owned(),
+        ),
+        (
+            "entitlements = [\"device=gpu\"]".to_owned(),
+            "device=gpu".to_owned(),
+        ),
+    ] {
+        sandbox.write(
+            "docker-bake.hcl",
+            format!("group \"all\" {{ targets = [\"plain\", \"greedy\"] }}\ntarget \"plain\" {{}}\ntarget \"greedy\" {{\n  {setting}\n}}\n"),
+        );
+        for targets in ["greedy", "all"] {
+            for mode in ["auto", "plain", "rawjson", "quiet", "none"] {
+                sandbox
+                    .buildx(&format!("bake {targets} --progress {mode}"))
+                    .failure(1)
+                    .says(&format!(
+                        "Pass \"--allow={asked}\" to grant requested privileges."
+                    ))
+                    .says_line("ERROR: additional privileges requested");
+            }
+        }
+    }
+    assert_eq!(
+        fs::read_dir(outside.path()).expect("read").count(),
+        1,
+        "nothing is written"
+    );
+}
+
+#[test]
+fn what_the_user_allows_or_requests_needs_no_further_consent() {
+    let sandbox = Sandbox::new();
+    sandbox.booted("bake-allowed", "");
+    let outside = tempfile::tempdir().expect("a directory");
+    let place = outside.path().canonicalize().expect("real");
+    let place = place.display();
+    write(
+        &sandbox,
+        &format!(
+            "target \"default\" {{\n  args = {{ TEXT = \"x\" }}\n  output = [\"{place}/one\"]\n}}\n"
+        ),
+    );
+    sandbox
+        .buildx(&format!("bake --allow fs.write={place}"))
+        .success();
+    assert!(outside.path().join("one/made").is_file());
+    sandbox
+        .buildx(&format!("bake --set *.output={place}/two"))
+        .success();
+    assert!(outside.path().join("two/made").is_file());
+    sandbox
+        .buildx(&format!("bake --set *.context={place}"))
+        .failure(1)
+        .says_line("ERROR: additional privileges requested");
+}
+
+#[test]
+fn what_is_not_supported_is_said_before_anything_is_built() {
+    let sandbox = Sandbox::new();
+    for (setting, problem) in [
+        (
+            "contexts = { x = \"target:b\" }",
+            "a target as a context of another one is not supported",
+        ),
+        (
+            "dockerfile-inline = \"FROM scratch\"",
+            "a Dockerfile in the definition is not supported",
+        ),
+        ("policy = [\"filename=x\"]", "a policy is not supported"),
+        ("platforms = [\"banana\"]", "banana"),
+    ] {
+        sandbox.write(
+            "docker-bake.hcl",
+            format!("target \"a\" {{\n  {setting}\n}}\ntarget \"b\" {{}}\n"),
+        );
+        sandbox
+            .buildx("bake a")
+            .failure(1)
+            .says("ERROR: target a: ")
+            .says(problem);
+    }
 }

@@ -6,11 +6,13 @@
 //! - `syntax` reads files, `value` has the values of expressions, `eval` evaluates them, and `functions` are the
 //!   functions that they call.
 //! - [`definition`] has variables, targets and groups, and selects the targets to build.
+//! - [`spec`] makes typed builds of targets, and [`demands`] says what these demand of this computer.
 //! - [`print`] writes definitions as text.
 //!
 //! A definition comes from outside: all work and memory are bounded (`eval/budget.rs`).
 
 pub mod definition;
+pub mod demands;
 mod diagnostic;
 mod environment;
 mod eval;
@@ -20,6 +22,7 @@ pub mod fuzz;
 mod glob;
 mod path;
 pub mod print;
+pub mod spec;
 mod syntax;
 mod value;
 

@@ -24,7 +24,6 @@ use crate::program;
 use crate::terminal;
 use crate::text::Text;
 
-pub use bake::NotBuilt;
 pub use builders::remark_hint;
 pub use mistakes::WrongLine;
 
@@ -200,8 +199,8 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
     if let Some(error) = error.downcast_ref() {
         return bake::hint(error).into_iter().collect();
     }
-    if let Some(NotBuilt) = error.downcast_ref() {
-        return vec![bake::instead()];
+    if let Some(error) = error.downcast_ref() {
+        return bake::target_hint(error).into_iter().collect();
     }
     if let Some(BuildError::Builder(error)) = error.downcast_ref() {
         return builders::hints(error);

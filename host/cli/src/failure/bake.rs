@@ -1,17 +1,13 @@
 //! Source lines of and hints for errors of definitions.
 
 use iechor_bake::BakeError;
+use iechor_bake::spec::{TargetError, TargetProblem};
 
 use crate::program;
 use crate::text::Text;
 
 /// The line above and below source lines.
 const RULE: &str = "--------------------";
-
-/// The builds of a definition were requested, which is not supported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("building the targets of a definition is not supported yet")]
-pub struct NotBuilt;
 
 /// Returns the lines around the place of an error, with a mark at the place, as docker buildx prints them.
 pub(super) fn snippet(error: &BakeError) -> Option<Text> {
@@ -51,10 +47,17 @@ pub(super) fn hint(error: &BakeError) -> Option<String> {
     }
 }
 
-/// Returns what to do instead of building a definition.
-pub(super) fn instead() -> String {
-    format!(
-        "print the settings with --print, and build each target with `{}`, or build with docker buildx",
-        program::buildx("build")
-    )
+/// Returns what to do about a target that cannot be built.
+pub(super) fn target_hint(error: &TargetError) -> Option<String> {
+    let TargetError {
+        target,
+        attribute,
+        problem,
+    } = error;
+    Some(match problem {
+        TargetProblem::Value(_) => format!("change {attribute:?} of target {target:?}"),
+        TargetProblem::Unsupported(_) => {
+            format!("leave {attribute:?} of target {target:?} out, or build it with docker buildx")
+        }
+    })
 }

@@ -29,7 +29,8 @@ pub struct Buildx {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print the builds of a definition file (building them is not supported yet)
+    /// Build the targets of a definition file
+    #[command(alias = "f")]
     Bake(Box<bake::Bake>),
     /// Start a build
     #[command(visible_alias = "b")]

@@ -1,7 +1,7 @@
 //! Finds and reads the files of a definition.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use iechor_bake::definition::{DEFAULT_NAMES, File};
@@ -21,7 +21,7 @@ const WORKING_DIRECTORY: &str = "cwd://";
 
 /// Reads the named files, else those of the environment, else those with the usual names.
 pub(super) fn read(
-    names: &[String],
+    names: &[PathBuf],
     environment: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Vec<File>> {
     let mut names = names.to_vec();
@@ -33,7 +33,7 @@ pub(super) fn read(
         let listed = list.split(separator).map(str::trim);
         names = listed
             .filter(|name| !name.is_empty())
-            .map(str::to_owned)
+            .map(PathBuf::from)
             .collect();
     }
     if names.is_empty() {
@@ -48,7 +48,7 @@ fn usual() -> anyhow::Result<Vec<File>> {
         if !Path::new(name).exists() {
             continue;
         }
-        let file = named(name)?;
+        let file = named(Path::new(name))?;
         match file.is_compose() {
             true => terminal::warn(&format!(
                 "{name} is not read: compose files are not supported yet"
@@ -59,9 +59,9 @@ fn usual() -> anyhow::Result<Vec<File>> {
     Ok(files)
 }
 
-fn named(name: &str) -> anyhow::Result<File> {
-    let text = match name {
-        "-" => {
+fn named(path: &Path) -> anyhow::Result<File> {
+    let text = match path.to_str() {
+        Some("-") => {
             let mut text = String::new();
             let mut input = std::io::stdin().lock().take(LARGEST + 1);
             input
@@ -73,23 +73,24 @@ fn named(name: &str) -> anyhow::Result<File> {
             text
         }
         name => {
-            let path = name.strip_prefix(WORKING_DIRECTORY).unwrap_or(name);
-            match iechor_files::read_to_string(Path::new(path), LARGEST) {
+            let in_directory = name.and_then(|name| name.strip_prefix(WORKING_DIRECTORY));
+            let path = in_directory.map_or(path, Path::new);
+            match iechor_files::read_to_string(path, LARGEST) {
                 Ok(text) => text,
                 // docker buildx prints the same.
                 Err(error) if error.is_not_found() => {
-                    bail!("open {path}: no such file or directory")
+                    bail!("open {}: no such file or directory", path.display())
                 }
                 Err(error) => return Err(failed(path, error)),
             }
         }
     };
     Ok(File {
-        name: name.to_owned(),
+        name: path.to_string_lossy().into_owned(),
         text,
     })
 }
 
-fn failed(path: &str, error: FileError) -> anyhow::Error {
-    anyhow::Error::new(error).context(format!("cannot read {path}"))
+fn failed(path: &Path, error: FileError) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!("cannot read {}", path.display()))
 }

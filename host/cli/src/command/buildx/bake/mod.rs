@@ -1,21 +1,25 @@
 //! `iechor buildx bake`
 //!
-//! `files` finds and reads the definition, `list` prints lists. The hints for errors of definitions are in
+//! `files` finds and reads the definition, `list` prints lists, `build` builds and `permission` checks what the
+//! builds demand. The hints for errors of definitions are in
 //! `failure`.
 
+mod build;
 mod files;
 mod list;
+mod permission;
 mod surroundings;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 use clap::Args;
 use iechor_bake::definition::Input;
 use iechor_bake::{Definition, print};
+use iechor_progress::Mode;
 
-use crate::failure::NotBuilt;
-use crate::session::Common;
+use crate::session::{self, Common};
 use crate::terminal;
 use crate::text::Text;
 use list::List;
@@ -24,7 +28,7 @@ use surroundings::Surroundings;
 /// The variable that keeps definitions from using variables of the environment.
 const NO_ENVIRONMENT: &str = "BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP";
 
-/// Print the builds of a definition file (building them is not supported yet)
+/// Build the targets of a definition file
 #[derive(Debug, Args)]
 pub struct Bake {
     /// Targets and groups, also as patterns (default: default)
@@ -32,7 +36,7 @@ pub struct Bake {
     targets: Vec<String>,
     /// Definition file, or - for standard input
     #[arg(short, long = "file", value_name = "FILE")]
-    files: Vec<String>,
+    files: Vec<PathBuf>,
     /// Override a setting of targets, as PATTERN.KEY=VALUE, or PATTERN.KEY+=VALUE to add a value
     #[arg(long = "set", value_name = "OVERRIDE")]
     overrides: Vec<String>,
@@ -69,11 +73,21 @@ pub struct Bake {
     /// Bill of materials of the images: a boolean, or KEY=VALUE,...; shorthand for --set=*.attest=type=sbom
     #[arg(long, value_name = "SBOM")]
     sbom: Option<String>,
+    /// Permission of the builds: network.host, security.insecure, device[=NAME], ssh, buildx.local.delete, or
+    /// fs[.read|.write]=PATH for files outside the working directory
+    #[arg(long = "allow", value_name = "ENTITLEMENT")]
+    allow: Vec<String>,
+    /// Type of progress output: auto, none, plain, quiet, rawjson or tty
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    progress: String,
+    /// Write metadata of the results to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
 }
 
 impl Bake {
-    /// Reads the definition, and prints what is requested of it.
-    pub fn run(self, _: &Common) -> anyhow::Result<()> {
+    /// Reads the definition, and builds or prints what is requested of it.
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
         // docker buildx prints the same.
         if self.print && self.list.is_some() {
             bail!("--print and --list are mutually exclusive");
@@ -107,11 +121,20 @@ impl Bake {
         };
         let variable = |name: &str| std::env::var(name).ok();
         let selection = definition.select(&requested, &self.overrides(), &variable)?;
-        if !self.print {
-            return Err(NotBuilt.into());
+        if self.print {
+            let json = print::selection(&selection);
+            return terminal::result(&Text::prepared(iechor_text::json(&json).into_owned()));
         }
-        let json = print::selection(&selection);
-        terminal::result(&Text::prepared(iechor_text::json(&json).into_owned()))
+        let mode = Mode::resolve(
+            self.progress.parse()?,
+            variable("BUILDKIT_PROGRESS").as_deref(),
+        )?;
+        let builds = build::of_selection(&selection)?;
+        let demanded = build::demanded(&definition, &requested, &selection, &builds);
+        session::change(common, |workspace| async move {
+            build::ask(&demanded, &self.allow, &workspace).await?;
+            build::run(&workspace, builds, mode, self.metadata_file).await
+        })
     }
 
     /// Returns the overrides: those of flags follow the others.

@@ -22,7 +22,9 @@ use iechor_build::{BuildError, BuildSpec, Plan, Warning};
 use iechor_builder::Workspace;
 use iechor_progress::Mode;
 
+pub(super) use caches::complete as complete_caches;
 pub use flags::Build;
+pub(super) use resolve::surroundings;
 
 use crate::command::Format;
 use crate::failure::WrongLine;
@@ -141,7 +143,7 @@ async fn build(
 }
 
 /// Prints what the frontend answered to a call, or says about its result.
-fn print_answer(spec: &BuildSpec, result: &BuildResult) -> anyhow::Result<()> {
+pub(super) fn print_answer(spec: &BuildSpec, result: &BuildResult) -> anyhow::Result<()> {
     if let (Some(call), Some(answer)) = (&spec.call, result.answer()) {
         let dockerfile = match &spec.dockerfile {
             Dockerfile::File(path) => Some(path.to_string_lossy()),
@@ -185,7 +187,7 @@ impl Printing {
 
 /// Returns an error as the one that is reported: a builder that fails is reported the same way in
 /// every command.
-fn lifted(error: BuildError) -> anyhow::Error {
+pub(super) fn lifted(error: BuildError) -> anyhow::Error {
     match error {
         BuildError::Builder(error) => (*error).into(),
         BuildError::Mistakes(mistakes) => WrongLine::default().with_settings(mistakes),
@@ -193,8 +195,21 @@ fn lifted(error: BuildError) -> anyhow::Error {
     }
 }
 
+/// Returns the warning that results stay in the build cache, of targets if any are named.
+pub(super) fn no_output(driver: &str, targets: &[&str]) -> String {
+    let of_targets = match targets {
+        [] => String::new(),
+        targets => format!(" for {} target(s)", targets.join(", ")),
+    };
+    format!(
+        "No output specified{of_targets} with {driver} driver. Build result will only remain in the \
+         build cache. To push result image into registry use --push or to load image into docker use \
+         --load"
+    )
+}
+
 /// Returns the text of a warning.
-fn text_of(warning: &Warning) -> String {
+pub(super) fn text_of(warning: &Warning) -> String {
     match warning {
         Warning::LoadDenied { driver, reason } => format!(
             "Driver {driver} may not load results into the engine by itself: {reason}. Use --load to \
@@ -216,11 +231,7 @@ fn text_of(warning: &Warning) -> String {
             )
         }
         // docker buildx prints the same.
-        Warning::NoOutput { driver } => format!(
-            "No output specified with {driver} driver. Build result will only remain in the build \
-             cache. To push result image into registry use --push or to load image into docker use \
-             --load"
-        ),
+        Warning::NoOutput { driver } => no_output(driver, &[]),
         // docker buildx prints the same.
         Warning::NoVcs { reason } => {
             format!("current commit information was not captured by the build: {reason}")

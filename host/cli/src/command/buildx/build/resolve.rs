@@ -71,7 +71,6 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     });
     let contexts: Vec<_> = contexts.collect();
     spec.named_contexts = parse::named_contexts(&contexts).unwrap_or_default();
-    spec.vcs = vcs(&environment);
     spec.target = flags.target.filter(|target| !target.is_empty());
     // A text without any platform is not given, as the empty value of a variable.
     let texts = flags.platforms.iter().filter(|text| !text.is_empty());
@@ -134,13 +133,7 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
             mistakes.note_all(setting, added.map_err(errors));
         }
     }
-    let is_off = mistakes.note(
-        Setting::Attest,
-        switch(NO_DEFAULT_ATTESTATIONS, &environment),
-    );
-    spec.default_attestations = is_off != Some(true);
-    let is_on = |name| environment(name).and_then(|value| parse::boolean(&value)) == Some(true);
-    spec.default_oci_artifact = !is_on(NO_DEFAULT_OCI_ARTIFACT);
+    mistakes.note(Setting::Attest, surroundings(&mut spec, &environment));
     for text in flags.secrets.iter().filter(|text| !text.is_empty()) {
         let variable = |name: &str| environment(name).map(String::into_bytes);
         let secret = Secret::parse(text, variable).map_err(errors);
@@ -149,8 +142,6 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     }
     let agents = ssh_agents(flags.ssh_agents, &spec.context, &environment);
     spec.ssh_agents = mistakes.note_all(Setting::Ssh, agents).unwrap_or_default();
-    let is_left = environment(NO_CLIENT_TOKEN).and_then(|value| parse::boolean(&value));
-    spec.fetch_tokens = is_left != Some(true);
     for text in flags.allow.iter().filter(|text| !text.is_empty()) {
         spec.entitlements
             .extend(mistakes.note(Setting::Allow, Entitlement::parse(text)));
@@ -168,16 +159,36 @@ pub fn spec(flags: Build, environment: impl Fn(&str) -> Option<String>) -> (Buil
     if flags.load {
         spec.load();
     }
-    let is_off = environment(NO_DEFAULT_LOAD).and_then(|value| parse::boolean(&value));
-    spec.default_load = is_off != Some(true);
     let provenance = environment(METADATA_PROVENANCE).unwrap_or_default();
     spec.metadata_file = flags.metadata_file.map(|path| MetadataFile {
         path,
         provenance: ProvenanceMode::named(&provenance),
-        warnings: is_on(METADATA_WARNINGS),
+        warnings: is_on(METADATA_WARNINGS, &environment),
     });
     spec.iid_file = flags.iid_file;
     (spec, mistakes)
+}
+
+/// Sets what variables of the environment decide for every build.
+///
+/// # Errors
+///
+/// Returns an error if a variable has a value that means nothing. The other variables count all the same.
+pub fn surroundings(
+    spec: &mut BuildSpec,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), SpecError> {
+    spec.vcs = vcs(environment);
+    spec.default_oci_artifact = !is_on(NO_DEFAULT_OCI_ARTIFACT, environment);
+    spec.fetch_tokens = !is_on(NO_CLIENT_TOKEN, environment);
+    spec.default_load = !is_on(NO_DEFAULT_LOAD, environment);
+    spec.default_attestations = !switch(NO_DEFAULT_ATTESTATIONS, environment)?;
+    Ok(())
+}
+
+/// Returns whether a variable is true. Other values do not count.
+fn is_on(name: &str, environment: &dyn Fn(&str) -> Option<String>) -> bool {
+    environment(name).and_then(|value| parse::boolean(&value)) == Some(true)
 }
 
 /// Returns the faults of a text as those of a setting.

@@ -17,7 +17,7 @@ pub(super) fn imports(
     mistakes: &mut Mistakes,
 ) -> Vec<Cache> {
     let mut note = |cache| mistakes.note_all(Setting::CacheFrom, cache);
-    complete(texts, Cache::imports, environment, &mut note)
+    read(texts, Cache::imports, environment, &mut note)
 }
 
 /// Returns the caches of `--cache-to`. `environment` returns the value of a variable. Notes
@@ -28,7 +28,21 @@ pub(super) fn exports(
     mistakes: &mut Mistakes,
 ) -> Vec<Cache> {
     let mut note = |cache| mistakes.note_all(Setting::CacheTo, cache);
-    complete(texts, Cache::exports, environment, &mut note)
+    read(texts, Cache::exports, environment, &mut note)
+}
+
+/// Replaces the caches of a build by those of texts that were checked, with all their credentials. Returns a warning
+/// about caches that stay without credentials.
+pub fn complete(
+    spec: &mut BuildSpec,
+    from: &[String],
+    to: &[String],
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let mut checked = Mistakes::default();
+    spec.cache_from = imports(from, environment, &mut checked);
+    spec.cache_to = exports(to, environment, &mut checked);
+    complete_credentials(spec, environment)
 }
 
 /// Adds the credentials that take time to find to the caches of a build that starts. Returns a warning about caches
@@ -43,7 +57,7 @@ pub(super) fn complete_credentials(
     aws::complete_from_process(&mut in_s3, environment)
 }
 
-fn complete(
+fn read(
     texts: &[String],
     parse: fn(&str) -> Result<Vec<Cache>, Vec<CacheProblem>>,
     environment: &dyn Fn(&str) -> Option<String>,
