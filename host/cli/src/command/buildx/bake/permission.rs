@@ -84,6 +84,12 @@ impl Allowed {
                 missing.insert(demand);
             }
         }
+        // Consent to a directory includes what is below it.
+        let all = missing.clone();
+        missing.retain(|demand| {
+            !all.iter()
+                .any(|other| other != demand && includes(other, demand))
+        });
         missing
     }
 
@@ -92,6 +98,15 @@ impl Allowed {
         let is_device = matches!(entitlement, Entitlement::Device(_));
         self.entitlements.contains(entitlement)
             || is_device && self.entitlements.contains(&Entitlement::Device(None))
+    }
+}
+
+/// Returns whether consent to a demand includes another one.
+fn includes(demand: &Demand, other: &Demand) -> bool {
+    match (demand, other) {
+        (Demand::Read(directory), Demand::Read(path))
+        | (Demand::Write(directory), Demand::Write(path)) => path.starts_with(directory),
+        _ => demand == other,
     }
 }
 
@@ -220,6 +235,15 @@ mod tests {
             let found = missing(&working, &[], &[write(path)]);
             assert_eq!(found, [format!("--allow=fs.write={asked}")], "{path}");
         }
+        let nested = [
+            read("../other"),
+            read("../other/sub"),
+            write("../other/sub"),
+        ];
+        assert_eq!(
+            missing(&working, &[], &nested),
+            ["--allow=fs.read=../other", "--allow=fs.write=../other/sub"]
+        );
         assert_eq!(
             missing(&working, &[], &[read("/etc/passwd")]),
             ["--allow=fs.read=/etc/passwd"]
