@@ -11,12 +11,14 @@ use crate::context::Context;
 use crate::support::{Invocation, Sandbox, docker as engine, machine, wait_until};
 
 /// The Docker CLI with the program as its plugin, and with Compose.
-struct Docker {
-    sandbox: Sandbox,
+pub struct Docker {
+    /// Its configuration and names.
+    pub sandbox: Sandbox,
 }
 
 impl Docker {
-    fn new() -> Self {
+    /// Creates a configuration with both plugins.
+    pub fn new() -> Self {
         let sandbox = Sandbox::new();
         let plugins = sandbox.docker_directory().join("cli-plugins");
         fs::create_dir(&plugins).expect("a directory");
@@ -32,12 +34,12 @@ impl Docker {
     }
 
     /// Returns a command of the Docker CLI.
-    fn run(&self, line: &str) -> Invocation {
+    pub fn run(&self, line: &str) -> Invocation {
         self.sandbox.program(&machine().docker_cli, line)
     }
 
     /// Returns a command of the plugin itself, as another program calls it.
-    fn call(&self, line: &str) -> Invocation {
+    pub fn call(&self, line: &str) -> Invocation {
         let plugin = self
             .sandbox
             .docker_directory()
@@ -400,13 +402,65 @@ fn docker_compose_build() {
     let context = Context::on_base("ARG WHAT\nRUN echo $WHAT > /made\n");
     let prefix = docker.sandbox.name("composed-");
     project(Path::new(context.word()), &prefix);
-    // Compose has a BuildKit client of its own, which asks the plugin for nothing.
-    docker
-        .run("compose build")
-        .variable("COMPOSE_BAKE", "false")
-        .directory(Path::new(context.word()))
-        .success();
-    for service in ["one", "two"] {
-        engine(&format!("image inspect {prefix}{service}")).success();
+    // Compose calls `docker-buildx bake`, or uses a BuildKit client of its own.
+    for bake in ["true", "false"] {
+        docker
+            .run("compose build")
+            .variable("COMPOSE_BAKE", bake)
+            .directory(Path::new(context.word()))
+            .success();
+        for service in ["one", "two"] {
+            let image = format!("{prefix}{service}");
+            engine(&format!("image inspect {image}")).success();
+            engine(&format!("image rm {image}")).success();
+        }
     }
+}
+
+#[test]
+fn the_plugin_is_installed_as_a_link() {
+    let docker = Docker::new();
+    let sandbox = &docker.sandbox;
+    let link = sandbox.docker_directory().join("cli-plugins/docker-buildx");
+    fs::remove_file(&link).expect("removed");
+    docker.run("buildx version").failure(1);
+    sandbox
+        .iechor("plugin install")
+        .success()
+        .prints("")
+        .says("docker-buildx now leads to");
+    docker
+        .run("buildx version")
+        .success()
+        .shows("github.com/docker/buildx v");
+    sandbox.iechor("plugin install").success().says("leads to");
+    sandbox
+        .iechor("plugin uninstall")
+        .success()
+        .says("removed ");
+    sandbox
+        .iechor("plugin rm")
+        .failure(1)
+        .says("docker-buildx does not exist");
+    assert!(!link.exists());
+    // Another program stays.
+    fs::write(&link, "theirs").expect("written");
+    sandbox
+        .iechor("plugin install")
+        .failure(1)
+        .says("docker-buildx is another program")
+        .says("--force");
+    sandbox
+        .iechor("plugin uninstall")
+        .failure(1)
+        .says("docker-buildx is another program");
+    assert_eq!(fs::read_to_string(&link).expect("readable"), "theirs");
+    sandbox
+        .iechor("plugin install --force")
+        .success()
+        .says("was another program");
+    docker
+        .run("buildx version")
+        .success()
+        .shows("github.com/docker/buildx v");
 }

@@ -250,6 +250,7 @@ impl tower_service::Service<http::Request<Body>> for Link {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        tracing::debug!("call {}", request.uri().path());
         Box::pin(self.sender.send_request(request))
     }
 }

@@ -10,6 +10,7 @@ mod builders;
 mod contexts;
 mod drivers;
 mod mistakes;
+mod plugins;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use iechor_buildkit::{Code, source_snippet};
 use iechor_catalog::CatalogError;
 
 use crate::line::CountError;
+use crate::plugin::link::LinkError;
 use crate::program;
 use crate::terminal;
 use crate::text::Text;
@@ -32,8 +34,14 @@ pub const CANCELLED: u8 = 130;
 
 /// What clap refuses, or the help that the user asked for, which clap has as an error.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct Refused(pub clap::Error);
+pub enum Refused {
+    /// A wrong command line.
+    #[error(transparent)]
+    Wrong(clap::Error),
+    /// The help.
+    #[error("help is no error")]
+    Help(String),
+}
 
 /// An exit code without a message: what a command found is its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,15 +110,16 @@ impl Kind {
 
 /// Prints an error with its source lines and hints, or help, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    if let Some(Refused(error)) = error.downcast_ref() {
-        // As for cobra, a group of commands by itself asks for its help.
-        let is_help = !error.use_stderr()
-            || error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-        terminal::usage(error, is_help);
-        return match is_help {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::from(Kind::General.exit_code()),
-        };
+    match error.downcast_ref() {
+        Some(Refused::Help(help)) => {
+            terminal::help(help);
+            return ExitCode::SUCCESS;
+        }
+        Some(Refused::Wrong(error)) => {
+            terminal::usage(error);
+            return ExitCode::from(Kind::General.exit_code());
+        }
+        None => {}
     }
     if let Some(ExitStatus(status)) = error.downcast_ref() {
         return ExitCode::from(*status);
@@ -128,6 +137,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         }
     }
     terminal::error(&format!("{error:#}"));
+    if program::settings().debug {
+        for (number, cause) in error.chain().skip(1).enumerate() {
+            terminal::log("DEBUG", &format!("cause {}: {cause}", number + 1));
+        }
+    }
     if let Some(count) = error.downcast_ref::<CountError>() {
         terminal::show(&Text::prepared(count.usage()));
     }
@@ -201,6 +215,9 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
     }
     if let Some(error) = error.downcast_ref() {
         return bake::target_hint(error).into_iter().collect();
+    }
+    if let Some(error) = error.downcast_ref::<LinkError>() {
+        return plugins::hint(error).into_iter().collect();
     }
     if let Some(BuildError::Builder(error)) = error.downcast_ref() {
         return builders::hints(error);

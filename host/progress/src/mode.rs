@@ -49,6 +49,11 @@ pub enum ModeError {
 }
 
 impl Mode {
+    /// Returns the names of all modes.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        MODES.iter().map(|(name, _)| *name)
+    }
+
     /// Returns the mode to use: that of `--progress`, or if that is `auto`, that of
     /// `BUILDKIT_PROGRESS` (an empty value counts as not set).
     pub fn resolve(flag: Mode, environment: Option<&str>) -> Result<Mode, ModeError> {

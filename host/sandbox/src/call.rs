@@ -91,7 +91,7 @@ pub(crate) async fn run<T>(
         .await
     })
     .await;
-    match outcome {
+    let outcome = match outcome {
         Ok(Ok(value)) => {
             store.data_mut().count_kept();
             Ok(value)
@@ -102,7 +102,14 @@ pub(crate) async fn run<T>(
             operation: name,
             limit,
         }),
-    }
+    };
+    let result = if outcome.is_ok() { "done" } else { "failed" };
+    tracing::debug!(
+        "driver {}: {name} {result} in {} ms",
+        driver.name(),
+        operation.started.elapsed().as_millis()
+    );
+    outcome
 }
 
 /// Returns why a call did not come back.

@@ -1,11 +1,14 @@
 //! The commands: one file for each, with its flags.
 
 mod buildx;
+mod completion;
 mod driver;
 mod format;
 mod inspect;
+mod manual;
 mod network;
 mod parse;
+mod plugin;
 mod root;
 mod schema;
 mod version;
@@ -15,6 +18,7 @@ pub use format::Format;
 pub use parse::parse;
 #[cfg(test)]
 pub use root::Iechor;
+pub use root::Root;
 pub use version::VersionView;
 
 use clap::Subcommand;
@@ -34,6 +38,9 @@ pub enum Command {
     Network(network::Network),
     /// Show details of a container, image, network or volume of the engine
     Inspect(inspect::Inspect),
+    Plugin(plugin::Plugin),
+    Completion(completion::Completion),
+    Manual(manual::Manual),
     Schema(schema::Schema),
     /// Show the version
     Version(version::Version),
@@ -52,6 +59,9 @@ impl Command {
             Self::Volume(command) => command.run(),
             Self::Network(command) => command.run(),
             Self::Inspect(command) => command.run(),
+            Self::Plugin(command) => command.run(),
+            Self::Completion(command) => command.run(),
+            Self::Manual(command) => command.run(),
             Self::Schema(command) => command.run(),
             Self::Version(command) => command.run(),
         }

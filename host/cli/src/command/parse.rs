@@ -11,6 +11,7 @@ use crate::failure::{Refused, WrongLine};
 use crate::line::{self, Line, shown};
 use crate::plugin;
 use crate::program::{self, Name};
+use crate::terminal;
 
 /// Parses the command line of this process, and sets the settings that every command has. Returns what cannot be read
 /// beside it: a command may have more to say about the rest.
@@ -45,7 +46,7 @@ pub fn parse(words: Vec<OsString>) -> anyhow::Result<(Command, WrongLine)> {
             let words: Vec<_> = words.iter().map(|word| one_line(word)).collect();
             match root.read(&words) {
                 Ok(read) => read,
-                Err(RootError::Clap(error)) => return Err(Refused(error).into()),
+                Err(RootError::Clap(error)) => return Err(refused(root, &words, error).into()),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -66,6 +67,18 @@ pub fn parse(words: Vec<OsString>) -> anyhow::Result<(Command, WrongLine)> {
     };
     program::set_settings(settings);
     Ok((command, wrong))
+}
+
+/// Returns what clap refuses. As for cobra, a group of commands by itself asks for its help.
+fn refused(root: Root, words: &[OsString], error: clap::Error) -> Refused {
+    let is_help =
+        !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !is_help {
+        return Refused::Wrong(error);
+    }
+    let width = terminal::help_width();
+    let help = root.help(words, width, terminal::is_coloured());
+    Refused::Help(help.unwrap_or_else(|| error.render().to_string()))
 }
 
 /// Returns the command line with `--help` at its end instead of the command `help`, which cobra has beside the

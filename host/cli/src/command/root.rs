@@ -1,5 +1,8 @@
 //! The command lines by the names of the program: which commands and which flags stand at the root.
+//!
+//! Lines are wrapped (`term_width`) only in help for a terminal, see [`Root::help`].
 
+use clap::builder::styling::{AnsiColor, Effects, Styles};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{Command, buildx};
@@ -20,7 +23,8 @@ struct General {
     name = "iechor",
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    term_width = 0
 )]
 pub struct Iechor {
     #[command(flatten)]
@@ -31,7 +35,7 @@ pub struct Iechor {
 
 /// The commands of docker buildx alone.
 #[derive(Debug, Parser)]
-#[command(name = "buildx", disable_help_subcommand = true)]
+#[command(name = "buildx", disable_help_subcommand = true, term_width = 0)]
 struct Standalone {
     #[command(flatten)]
     general: General,
@@ -45,7 +49,8 @@ struct Standalone {
     name = "docker",
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    term_width = 0
 )]
 struct Docker {
     #[command(flatten)]
@@ -80,12 +85,35 @@ impl Root {
         root
     }
 
-    fn command(self) -> clap::Command {
+    /// Returns the commands and flags.
+    pub fn command(self) -> clap::Command {
         match self {
             Self::Iechor => Iechor::command(),
             Self::Buildx(name) => Standalone::command().bin_name(name.buildx()),
             Self::Docker => Docker::command().bin_name("docker"),
         }
+    }
+
+    /// Returns the help that a command line asks for, for a terminal. `None` if it asks for no help.
+    pub fn help(
+        self,
+        words: &[std::ffi::OsString],
+        width: usize,
+        coloured: bool,
+    ) -> Option<String> {
+        let heading = AnsiColor::Green.on_default().effects(Effects::BOLD);
+        let name = AnsiColor::Cyan.on_default().effects(Effects::BOLD);
+        let styles = Styles::plain()
+            .header(heading)
+            .usage(heading)
+            .literal(name)
+            .placeholder(AnsiColor::Cyan.on_default());
+        let root = self.command().term_width(width).styles(styles);
+        let help = root.try_get_matches_from(words).err()?.render();
+        Some(match coloured {
+            true => help.ansi().to_string(),
+            false => help.to_string(),
+        })
     }
 
     /// Reads a command line that clap understands.

@@ -5,10 +5,12 @@
 //! `docker-buildx buildx build .`. Compose calls the program without the word `buildx`, as a user can.
 //!
 //! - `flags` has the global flags.
+//! - `link` is the file that the Docker CLI finds.
 //! - `protocol` answers what the Docker CLI asks about the plugin itself.
 //! - `socket` shows that the Docker CLI has ended, or wants the plugin to end.
 
 mod flags;
+pub mod link;
 mod protocol;
 mod socket;
 

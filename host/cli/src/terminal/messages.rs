@@ -111,8 +111,10 @@ pub fn is_terminal() -> bool {
 
 /// Prints a message of a driver, after the name of its level.
 pub fn driver(level: &'static str, driver: &str, message: &str) {
-    print(&line_of(
-        &format!("{level}: "),
-        &format!("driver {driver}: {message}"),
-    ));
+    log(level, &format!("driver {driver}: {message}"));
+}
+
+/// Prints a message after the name of its level.
+pub fn log(level: &'static str, message: &str) {
+    print(&line_of(&format!("{level}: "), message));
 }

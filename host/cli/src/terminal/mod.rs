@@ -20,11 +20,27 @@ mod results;
 mod screen;
 
 pub use messages::{
-    driver, error, error_at_once, hint, is_terminal, panicked, say, say_at_once, show, warn,
+    driver, error, error_at_once, hint, is_terminal, log, panicked, say, say_at_once, show, warn,
 };
 pub use progress::{Display, Named, boot_mode, end_transient, transient};
 pub use prompt::{can_ask, confirm};
-pub use results::{json, line, pretty_json, result, usage};
+pub use results::{help, json, line, pretty_json, result, usage};
+
+/// Width of help on a wide terminal, in columns: longer lines are hard to read.
+const HELP: usize = 110;
+
+/// Returns the width of help, in columns; 0 if standard output is no terminal, where lines are not wrapped.
+pub fn help_width() -> usize {
+    owner::output_width().map_or(0, |width| width.min(HELP))
+}
+
+/// Returns whether standard output is a terminal on which colours are wanted.
+pub fn is_coloured() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    owner::output_width().is_some()
+        && set("NO_COLOR").is_none()
+        && set("TERM").is_some_and(|terminal| terminal != "dumb")
+}
 
 /// Returns whether a question to the user is open.
 pub fn is_asking() -> bool {

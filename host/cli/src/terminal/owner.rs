@@ -102,6 +102,18 @@ pub fn size() -> Option<Size> {
     }))
 }
 
+/// Returns the width of the terminal that results go to, in columns, or `None` if they go elsewhere.
+#[expect(clippy::disallowed_methods, reason = "this is the owner")]
+pub fn output_width() -> Option<usize> {
+    let output = io::stdout();
+    if !output.is_terminal() {
+        return None;
+    }
+    let known = rustix::termios::tcgetwinsize(&output).ok();
+    let known = known.filter(|size| size.ws_col > 0);
+    Some(known.map_or_else(|| Size::default().width, |size| size.ws_col.into()))
+}
+
 /// Returns the owner of the standard streams. Do not hold it across an `await`.
 pub fn lock() -> MutexGuard<'static, Standard> {
     OWNER.lock().unwrap_or_else(PoisonError::into_inner)
@@ -144,6 +156,15 @@ impl<O: Write, E: Write> Owner<O, E> {
 
     /// Writes whole lines.
     pub fn lines(&mut self, stream: Stream, text: &str) -> io::Result<()> {
+        self.whole(stream, text, false)
+    }
+
+    /// Writes whole lines, whose colours stay.
+    pub fn coloured_lines(&mut self, stream: Stream, text: &str) -> io::Result<()> {
+        self.whole(stream, text, true)
+    }
+
+    fn whole(&mut self, stream: Stream, text: &str, colours: bool) -> io::Result<()> {
         if text.is_empty() {
             return Ok(());
         }
@@ -151,7 +172,7 @@ impl<O: Write, E: Write> Owner<O, E> {
         if moves {
             self.clear_foot();
         }
-        let mut written = self.put(stream, text, false);
+        let mut written = self.put(stream, text, colours);
         if !text.ends_with('\n') {
             written = written.and_then(|()| self.put(stream, "\n", false));
         }

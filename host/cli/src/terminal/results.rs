@@ -30,16 +30,15 @@ pub fn pretty_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&(iechor_text::json(&json).into_owned() + "\n"))
 }
 
-/// Prints help on standard output, and the error of a wrong command line on standard error. Foreign
-/// text in the error has to be clean.
-pub fn usage(error: &clap::Error, is_help: bool) {
-    let text = error.render().to_string();
-    if is_help {
-        // There is nobody to report the failure to.
-        let _ = print(&text);
-    } else {
-        messages::usage(&text);
-    }
+/// Prints help. Its colours stay.
+pub fn help(text: &str) {
+    // There is nobody to report the failure to.
+    let _ = owner::lock().coloured_lines(Stream::Output, text);
+}
+
+/// Prints the error of a wrong command line on standard error. Foreign text in the error has to be clean.
+pub fn usage(error: &clap::Error) {
+    messages::usage(&error.render().to_string());
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

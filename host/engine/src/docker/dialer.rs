@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -160,11 +160,14 @@ impl Dialer {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let line = format!("{} {}", request.method(), request.uri().path());
         let subject = Subject {
             endpoint: self.endpoint.clone(),
-            request: format!("{} {}", request.method(), request.uri().path()),
+            request: line.clone(),
         };
         let asked = Asked(subject.request.clone());
+        let start = Instant::now();
+        tracing::trace!("{line}: to {}", self.endpoint);
         let io = Metered::new(self.connect().await?, subject, bounds);
         let head_is_there = io.head_is_there();
         let (mut parts, body) = request.into_parts();
@@ -191,10 +194,13 @@ impl Dialer {
             Ok(mut response) => {
                 head_is_there();
                 response.extensions_mut().insert(asked);
+                let status = response.status().as_u16();
+                tracing::debug!("{line}: {status} in {} ms", start.elapsed().as_millis());
                 return Ok(response);
             }
             Err(error) => error,
         };
+        tracing::debug!("{line}: failed after {} ms", start.elapsed().as_millis());
         // If the connection broke before the request was sent, only the connection has the reason:
         // with TLS 1.3, for example, that a client certificate is required.
         if error.is_canceled()
