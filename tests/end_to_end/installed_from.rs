@@ -321,10 +321,10 @@ fn what_is_pushed_lies_as_the_tools_of_webassembly_expect_it() {
     assert_eq!(config["layerDigests"], json!([digest]));
     assert_eq!(
         config["component"]["exports"],
-        json!(["iechor:driver/driver@0.2.0"])
+        json!(["iechor:driver/driver@0.2.1"])
     );
     let imports = config["component"]["imports"].as_array().expect("a list");
-    assert!(imports.contains(&json!("iechor:driver/container@0.2.0")));
+    assert!(imports.contains(&json!("iechor:driver/container@0.2.1")));
     let created = config["created"].as_str().expect("a time");
     assert!(created.ends_with('Z') && created.contains('T'), "{created}");
 

@@ -29,7 +29,7 @@ fn formatted(sandbox: &Sandbox, container: &str, template: &str) -> String {
 #[test]
 fn defaults() {
     let sandbox = Sandbox::new();
-    let name = sandbox.booted("defaults", "");
+    let name = sandbox.booted("defaults", "--driver-opt transport=exec");
     let container = inspect(&container_of(&name));
     let host = &container["HostConfig"];
     assert_eq!(
@@ -224,7 +224,8 @@ fn own_entitlements_replace_the_default_one() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted(
         "flags",
-        "--buildkitd-flags=--allow-insecure-entitlement=security.insecure",
+        "--driver-opt transport=exec \
+         --buildkitd-flags=--allow-insecure-entitlement=security.insecure",
     );
     assert_eq!(
         inspect(&container_of(&name))["Config"]["Cmd"],

@@ -1,25 +1,21 @@
 //! The boot of BuildKit in a container.
 
-use std::time::Duration;
-
-use iechor_driver::container::{self, Container, ExecSpec, Limits, MountSource, Mounted, Spec};
-use iechor_driver::image::{self, Pull};
+use iechor_driver::container::{self, Container, Limits, MountSource, Mounted, Spec};
 use iechor_driver::progress::Task;
-use iechor_driver::transport::Connection;
 use iechor_driver::types::File;
 use iechor_driver::volume::{self, Volume};
 use iechor_driver::{Error, Node, Unready, clock, describe_error, engine, step, wait_for_buildkit};
 
+use crate::image::obtain;
 use crate::policy::Policy;
 use crate::settings::Settings;
+use crate::transport::{self, dial};
 
 const STATE_DIRECTORY: &str = "/var/lib/buildkit";
 /// Directory of BuildKit's configuration; a `buildkitd.toml` of the user is copied to it.
 const CONFIG_DIRECTORY: &str = "/etc/buildkit";
 const CONFIG_FILE: &str = "buildkitd.toml";
 
-/// Maximum time from the start of the container to BuildKit's first answer.
-const READY_WITHIN: Duration = Duration::from_secs(90);
 /// In nanoseconds, as the clock counts: how long another process may take from creating the
 /// container to starting it.
 const JOIN_WITHIN: u64 = 10_000_000_000;
@@ -28,22 +24,21 @@ const LOOK_AGAIN: u64 = 20_000_000;
 /// Looks at a container that restarts, [`LOOK_AGAIN`] apart, for the exit code: two seconds.
 const MOST_LOOKS: u32 = 100;
 
-/// Connects to the BuildKit that runs in `container`.
-pub fn dial(container: &Container) -> Result<Connection, Error> {
-    match container.dial(&ExecSpec::new(["buildctl", "dial-stdio"]), None) {
-        Err(Error::Conflict(_) | Error::NotFound(_)) => Err(Error::NotRunning),
-        other => other,
-    }
+/// Creates and starts what is missing. Returns the container once BuildKit answers in it and is watched, if it is to
+/// stop when nobody builds.
+pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Container, Error> {
+    let container = running(node, settings, policy)?;
+    stop_when_idle(&container, settings)?;
+    Ok(container)
 }
 
-/// Creates and starts what is missing. Returns the container once BuildKit answers in it.
-pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Container, Error> {
+fn running(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Container, Error> {
     let name = node.container_name();
     let container = match Container::find(&name)? {
         Some(container) => {
             let mut status = container.inspect()?.status;
             if status == container::Status::Running {
-                let ready = wait_until_ready(&container, &name);
+                let ready = wait_until_ready(&container, &name, settings);
                 let Err(Error::Unavailable(_)) = ready else {
                     return ready.map(|()| container);
                 };
@@ -57,7 +52,7 @@ pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Co
             container
         }
         None => {
-            let image = obtain_image(&settings.image)?;
+            let image = obtain(&settings.image, settings.pull)?;
             let created = step(&format!("creating container {name}"), |task| {
                 create(node, settings, policy, &image, task)
             });
@@ -68,7 +63,7 @@ pub fn boot(node: &Node, settings: &Settings, policy: &impl Policy) -> Result<Co
             }
         }
     };
-    wait_until_ready(&container, &name)?;
+    wait_until_ready(&container, &name, settings)?;
     Ok(container)
 }
 
@@ -85,25 +80,6 @@ fn paused(name: &str) -> Error {
     Error::Conflict(format!(
         "container {name} is paused; wake it up with `docker unpause {name}`"
     ))
-}
-
-/// Pulls the image. If that fails and the engine has an image of that name, logs this and uses it.
-fn obtain_image(reference: &str) -> Result<String, Error> {
-    let pulled = step(&format!("pulling image {reference}"), |task| {
-        image::resolve(reference, None, Pull::Always, Some(task))
-    });
-    let pull_error = match pulled {
-        Ok(resolved) => return Ok(resolved.reference),
-        Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => return Err(error),
-        Err(error) => error,
-    };
-    match image::resolve(reference, None, Pull::Never, None) {
-        Ok(resolved) => step(&format!("using local image {reference}"), |_| {
-            Ok(resolved.reference)
-        }),
-        Err(Error::NotFound(_)) => Err(pull_error),
-        Err(error) => Err(error),
-    }
 }
 
 fn create(
@@ -123,18 +99,18 @@ fn create(
     spec.name = node.container_name();
     // If the user did not request the parent and it is not granted, the engine's default is used.
     let is_own = !settings.is_cgroup_parent_given && spec.limits.cgroup_parent == parent;
-    let container = match Container::create(&spec) {
+    let container = match transport::create(&spec, settings) {
         Err(Error::Denied(denial)) if denial.capability == "container.cgroup-parent" && is_own => {
             task.child(&format!(
                 "using the engine's own parent cgroup: {} is not granted",
                 denial.capability
             ));
             spec.limits.cgroup_parent = None;
-            Container::create(&spec)?
+            transport::create(&spec, settings)?
         }
         created => created?,
     };
-    copy_configuration(&container, &node.files)?;
+    copy_configuration(&container, node, settings)?;
     container.start()?;
     Ok(container)
 }
@@ -167,7 +143,7 @@ fn cgroup_parent(settings: &Settings, engine: &engine::Info, task: &Task) -> Opt
 
 fn spec(node: &Node, settings: &Settings, image: &str, engine: &engine::Info) -> Spec {
     let mut command = Vec::new();
-    if node.files.iter().any(|file| file.path == CONFIG_FILE) {
+    if has_config_file(node) || !settings.registries.is_empty() {
         // Before the user's flags, so that a --config among them takes precedence.
         command.extend([
             "--config".to_owned(),
@@ -175,14 +151,21 @@ fn spec(node: &Node, settings: &Settings, image: &str, engine: &engine::Info) ->
         ]);
     }
     command.extend(node.buildkitd_flags.iter().cloned());
+    let state = Mounted {
+        target: STATE_DIRECTORY.into(),
+        source: MountSource::Volume(node.state_volume_name()),
+        read_only: false,
+    };
     Spec {
         command,
         env: settings.env.clone(),
-        mounts: vec![Mounted {
-            target: STATE_DIRECTORY.into(),
-            source: MountSource::Volume(node.state_volume_name()),
-            read_only: false,
-        }],
+        labels: settings.labels.clone(),
+        mounts: [state]
+            .into_iter()
+            .chain(settings.mounts.iter().cloned())
+            .collect(),
+        gpus: settings.gpus.clone(),
+        extra: settings.extra.clone(),
         network: settings.network.clone(),
         privileged: true,
         // Reaps processes that BuildKit's containers leave behind.
@@ -204,22 +187,54 @@ fn spec(node: &Node, settings: &Settings, image: &str, engine: &engine::Info) ->
     }
 }
 
-/// Copies `buildkitd.toml` and the files that it names into BuildKit's directory. The host has their contents and
-/// fills them in.
-fn copy_configuration(container: &Container, files: &[File]) -> Result<(), Error> {
-    if files.is_empty() {
-        return Ok(());
-    }
+fn has_config_file(node: &Node) -> bool {
+    node.files.iter().any(|file| file.path == CONFIG_FILE)
+}
+
+/// Copies `buildkitd.toml` and the files that it names into BuildKit's directory. The host has their contents, fills
+/// them in, and adds the registries of the settings.
+fn copy_configuration(
+    container: &Container,
+    node: &Node,
+    settings: &Settings,
+) -> Result<(), Error> {
+    let is_configured = !settings.registries.is_empty();
     // Below /etc, which every image has; the copy creates the rest.
     let (parent, directory) = CONFIG_DIRECTORY.rsplit_once('/').unwrap_or(("/", ""));
-    let files: Vec<_> = files
+    let files: Vec<_> = node
+        .files
         .iter()
+        .filter(|file| !(is_configured && file.path == CONFIG_FILE))
         .map(|file| File {
             path: format!("{directory}/{}", file.path),
             ..file.clone()
         })
         .collect();
-    container.copy_in(parent, &files)
+    if !files.is_empty() {
+        container.copy_in(parent, &files)?;
+    }
+    if is_configured {
+        container.configure(&settings.registries)?;
+    }
+    if let Some(authorities) = &settings.ca_certs {
+        container.trust(authorities)?;
+    }
+    Ok(())
+}
+
+/// Lets the host end BuildKit when nobody builds. A builder that cannot be watched builds all the same.
+fn stop_when_idle(container: &Container, settings: &Settings) -> Result<(), Error> {
+    let Some(after) = settings.idle_stop else {
+        return Ok(());
+    };
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    let words = format!("stopping BuildKit after {seconds} s without a build");
+    let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+    match step(&words, |_| container.stop_when_idle(after)) {
+        Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => Err(error),
+        // The step has shown it.
+        _ => Ok(()),
+    }
 }
 
 /// Waits until the process that creates the container has started it, and starts it if that does not happen. An
@@ -248,7 +263,7 @@ fn is_running(container: &Container) -> Result<bool, Error> {
 
 /// Waits until BuildKit answers on a connection like those of builds. If the container exits meanwhile, the wait
 /// ends immediately.
-fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
+fn wait_until_ready(container: &Container, name: &str, settings: &Settings) -> Result<(), Error> {
     let restarts_before = container.inspect()?.restart_count;
     let is_alive = || {
         let now = container.inspect()?;
@@ -258,10 +273,12 @@ fn wait_until_ready(container: &Container, name: &str) -> Result<(), Error> {
             _ => Err(death(container, name, now)),
         }
     };
-    wait_for_buildkit(READY_WITHIN, || dial(container), is_alive).map_err(|unready| match unready {
+    let dial = || dial(container, settings.transport);
+    wait_for_buildkit(settings.boot_timeout, dial, is_alive).map_err(|unready| match unready {
         Unready::Over(error) => error,
         Unready::Late(error) => Error::Unavailable(format!(
-            "BuildKit in container {name} does not answer: {}",
+            "BuildKit in container {name} does not answer within {} s (option boot-timeout): {}",
+            settings.boot_timeout.as_secs(),
             describe_error(&error),
         )),
     })

@@ -8,9 +8,10 @@ use iechor_driver::{
     Status, StopOptions,
 };
 
-use crate::boot::{boot, dial};
+use crate::boot::boot;
 use crate::policy::Policy;
 use crate::settings::Settings;
+use crate::transport::dial;
 
 /// A driver that runs BuildKit in a container, with a policy.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ impl<P: Policy> Driver for ContainerDriver<P> {
     fn dial(&self) -> Result<Connection, Error> {
         match Container::find(&self.node.container_name())? {
             None => Err(Error::NotRunning),
-            Some(container) => dial(&container),
+            Some(container) => dial(&container, self.settings.transport),
         }
     }
 

@@ -82,9 +82,11 @@
 
 mod boot;
 mod driver;
+mod image;
 mod policy;
 mod settings;
+mod transport;
 
 pub use driver::ContainerDriver;
 pub use policy::{HOST_NETWORK, Policy};
-pub use settings::{DEFAULT_IMAGE, Settings};
+pub use settings::{DEFAULT_IMAGE, Pull, Settings, Transport};

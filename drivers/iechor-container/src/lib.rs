@@ -7,8 +7,7 @@
 //! What docker buildx does without an option, and this does not:
 //!
 //! * It hands the container every GPU where a container that it starts to find out can have them.
-//!   Here a driver gets devices only where it asks for `container.devices`, which gives away the
-//!   machine; a policy that needs them says so, in `Policy::container`.
+//!   Here the user says so, with the option `gpus`.
 //! * On WSL it mounts `/usr/lib/wsl`, for those GPUs.
 //! * In GitHub Actions it copies what is known of the run, the whole event included, to where
 //!   BuildKit makes provenance of it (`provenance-add-gha`). A driver sees no environment.
@@ -43,6 +42,18 @@ impl Policy for AsConfigured {
         .capability(capability::optional(
             "container.network",
             "the option network may name any network, the host's own too",
+        ))
+        .capability(capability::optional(
+            "container.bind",
+            "the option mount may name any directory and volume",
+        ))
+        .capability(capability::optional(
+            "container.devices",
+            "the option gpus gives BuildKit GPUs",
+        ))
+        .capability(capability::optional(
+            "direct.connect",
+            "builds are faster past the engine; see the option transport",
         ))
         .capability(capability::optional(
             "container.cgroup-parent",

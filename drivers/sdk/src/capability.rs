@@ -29,6 +29,8 @@ pub const NAMES: &[&str] = &[
     "container.network",
     // The parent cgroup.
     "container.cgroup-parent",
+    // The container's image.
+    "direct.connect",
     // The image reference.
     "image.pull",
     // `control` or `session`.

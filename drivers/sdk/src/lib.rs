@@ -93,7 +93,7 @@
 //!   value. [`values`] has the parsers.
 //! * [`Description`] and [`capability`]: the name of the driver and the capabilities it requests.
 //! * The capabilities, with one module each, as `wit/` documents them: [`container`],
-//!   [`image`], [`volume`], [`network`], [`engine`], [`transport`], [`buildkit_session`],
+//!   [`direct`], [`image`], [`volume`], [`network`], [`engine`], [`transport`], [`buildkit_session`],
 //!   [`progress`], [`clock`], [`log`]. A component imports only those that it calls.
 //! * [`step`], [`wait_for_buildkit`] and [`describe_error`]: helpers that most drivers need.
 //! * [`testing`]: tests that need no host. `iechor driver test DRIVER.wasm` tests a driver with
@@ -147,8 +147,8 @@ pub use bindings::exports::iechor::driver::driver::{
     RemoveOptions, Severity, Status, StopOptions,
 };
 pub use bindings::iechor::driver::{
-    buildkit_session, clock, container, engine, image, log, network, progress, transport, types,
-    volume,
+    buildkit_session, clock, container, direct, engine, image, log, network, progress, transport,
+    types, volume,
 };
 pub use description::Description;
 pub use driver::{BUILDKIT_FEATURES, Driver, Node};

@@ -34,6 +34,9 @@ use crate::workspace::Workspace;
 /// Maximum time that BuildKit has to answer on a new connection.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// Directory of the store with the directories that are shared with containers.
+const DIRECT: &str = "direct";
+
 /// A node with its loaded driver and its engine.
 pub struct LiveNode {
     /// Its name.
@@ -148,6 +151,7 @@ impl LiveNode {
                 ledger,
                 cancel: self.cancel.clone(),
                 boot_limit: limits::BOOT,
+                direct: std::path::absolute(self.store.directory().join(DIRECT)).ok(),
             },
         )
     }

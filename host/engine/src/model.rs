@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 pub use iechor_platform::Platform;
+pub use iechor_values::ulimit::Ulimit;
 
 /// The engine's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,10 +225,28 @@ pub struct ContainerSpec {
     pub host_user_namespace: bool,
     /// GPUs, in the syntax of `docker run --gpus`.
     pub gpus: Option<String>,
+    /// Additional hosts in its `/etc/hosts`, as `NAME:ADDRESS`.
+    pub extra_hosts: Vec<String>,
+    /// DNS servers; empty is the engine's default.
+    pub dns: Vec<String>,
+    /// Domains in which DNS looks for names; empty is the engine's default.
+    pub dns_search: Vec<String>,
+    /// Options of the DNS resolver; empty is the engine's default.
+    pub dns_options: Vec<String>,
+    /// Limits of its processes.
+    pub ulimits: Vec<Ulimit>,
+    /// Security options, in the syntax of `docker run --security-opt`.
+    pub security_options: Vec<String>,
     /// Restart policy.
     pub restart: RestartPolicy,
     /// Limits and placement.
     pub limits: Limits,
+}
+
+/// Returns whether a security option of a container takes away isolation. `no-new-privileges` is the only one that
+/// adds a restriction.
+pub fn weakens_isolation(security_option: &str) -> bool {
+    !security_option.starts_with("no-new-privileges")
 }
 
 /// A command to run in a container.

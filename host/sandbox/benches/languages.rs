@@ -137,6 +137,7 @@ async fn node(driver: &Arc<Driver>) -> Node {
             ledger: Arc::new(iechor_sandbox::NoLedger),
             cancel: Default::default(),
             boot_limit: limits::BOOT,
+            direct: None,
         },
     )
 }

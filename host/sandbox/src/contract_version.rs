@@ -8,7 +8,7 @@ use crate::limits;
 use crate::text::clean_line;
 
 /// The version of `wit/` that this host was built with.
-const HOST: &str = "0.2.0";
+const HOST: &str = "0.2.1";
 /// What every driver exports, without its version.
 const INTERFACE: &str = "iechor:driver/driver@";
 
@@ -83,7 +83,7 @@ mod tests {
             assert!(error.contains("understands 0.2"), "{error}");
         }
         let error = super::of("d", &[]).expect_err("no driver").to_string();
-        assert!(error.contains("iechor:driver/driver@0.2.0"), "{error}");
+        assert!(error.contains("iechor:driver/driver@0.2.1"), "{error}");
     }
 
     #[test]

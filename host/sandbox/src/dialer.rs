@@ -81,7 +81,7 @@ impl Found {
     }
 }
 
-fn by_descriptor(file: &OwnedFd) -> PathBuf {
+pub(crate) fn by_descriptor(file: &OwnedFd) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 

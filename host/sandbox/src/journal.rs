@@ -41,6 +41,15 @@ impl Journal {
         self.intents().len()
     }
 
+    /// Returns the names of the containers that were created, or may have been.
+    pub(crate) fn containers(&self) -> Vec<String> {
+        let intents = self.intents();
+        let containers = intents
+            .iter()
+            .filter(|(object, _)| object.kind == ObjectKind::Container);
+        containers.map(|(object, _)| object.name.clone()).collect()
+    }
+
     /// Notes an object in the ledger, before anything creates it.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod declaration;
 pub mod denial;
 pub mod description;
 mod dialer;
+mod direct;
 pub mod driver;
 mod embedded;
 mod engine_config;

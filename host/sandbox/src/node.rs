@@ -10,6 +10,7 @@ use wasmtime::component::ResourceAny;
 use crate::bindings::contract::{Error, Feature, Info, RemoveOptions, StopOptions};
 use crate::call::{Call, run};
 use crate::capability;
+use crate::direct::Directory;
 use crate::driver::{Driver, ValidConfig};
 use crate::error::{DriverError, cleaned};
 use crate::handle::Handles;
@@ -250,7 +251,16 @@ impl Node {
             warn("what it created stays: another process uses it");
             return ledger.end(&operation.id, End::InUse);
         }
+        let containers = operation.journal.containers();
         let left = operation.journal.undo(engine, limits::UNDO).await;
+        for name in containers {
+            let is_left = left.iter().any(|left| left.object.name == name);
+            if let Some(root) = &self.context.direct
+                && !is_left
+            {
+                Directory::of(root, &self.context.builder, &name).remove();
+            }
+        }
         for object in &left {
             warn(&object.to_string());
         }

@@ -1,5 +1,6 @@
 //! What the operations of a node may use.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub struct NodeContext {
     pub cancel: CancellationToken,
     /// Wall time of boot, normally [`limits::BOOT`].
     pub boot_limit: Duration,
+    /// The directory of the directories that are shared with containers, for direct connections. It is made
+    /// when it is needed. `None` shares nothing.
+    pub direct: Option<PathBuf>,
 }
 
 /// Refuses connections of pure functions.
@@ -60,6 +64,7 @@ impl NodeContext {
             ledger: Arc::new(NoLedger),
             cancel: CancellationToken::new(),
             boot_limit: limits::BOOT,
+            direct: None,
         }
     }
 }

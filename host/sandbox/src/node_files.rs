@@ -102,6 +102,12 @@ impl NodeFiles {
         Ok(Self(Arc::new(stored)))
     }
 
+    /// Returns permissions and contents of the file of that path.
+    pub(crate) fn get(&self, path: &str) -> Option<(u32, &[u8])> {
+        let stored = self.0.get(path)?;
+        Some((stored.mode, &stored.contents))
+    }
+
     /// Begins a copy of files to `target`, an absolute path in a container.
     pub(crate) fn copy_to(&self, target: &str) -> Copying<'_> {
         Copying {

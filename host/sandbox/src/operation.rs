@@ -151,6 +151,11 @@ impl Operation {
         Ok(())
     }
 
+    /// Returns whether the node is being removed.
+    pub(crate) fn is_removal(&self) -> bool {
+        self.name == "remove"
+    }
+
     /// Puts the driver's name before a line of progress, unless the driver is built in: the line appears among
     /// the steps of a build and the lines of the program, and must not be mistaken for one of them.
     pub(crate) fn signed(&self, line: &str) -> String {

@@ -1,6 +1,8 @@
 //! The user's own settings of a node. A driver that passes them on chooses nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use iechor_values::list;
 
 use crate::bindings::contract::Config;
 
@@ -12,6 +14,8 @@ pub(crate) struct UserWords {
     files: BTreeSet<String>,
     /// `env.NAME=VALUE`, without the part before the first point.
     variables: BTreeSet<(String, String)>,
+    /// The values of each option: those between `;`.
+    settings: BTreeMap<String, Vec<String>>,
 }
 
 impl UserWords {
@@ -28,6 +32,17 @@ impl UserWords {
                     Some((name.to_owned(), value.clone()))
                 })
                 .collect(),
+            settings: config
+                .options
+                .iter()
+                .map(|(name, value)| {
+                    let values = list::split(value).unwrap_or_default();
+                    (
+                        name.clone(),
+                        values.into_iter().map(str::to_owned).collect(),
+                    )
+                })
+                .collect(),
         }
     }
 
@@ -40,6 +55,17 @@ impl UserWords {
     pub(crate) fn has_variable(&self, name: &str, value: &str) -> bool {
         self.variables
             .contains(&(name.to_owned(), value.to_owned()))
+    }
+
+    /// Returns whether the user gave this value in an option of that name, alone or among others.
+    pub(crate) fn has_setting(&self, name: &str, value: &str) -> bool {
+        self.settings_of(name).any(|given| given == value)
+    }
+
+    /// Returns the values that the user gave in an option of that name.
+    pub(crate) fn settings_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.settings.get(name).into_iter().flatten();
+        values.map(String::as_str)
     }
 
     /// Returns whether a driver hands on the user's file of that path: it was not shown what is in the

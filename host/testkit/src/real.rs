@@ -74,6 +74,7 @@ impl RealWorld {
             ledger: Arc::new(NoLedger),
             cancel: self.cancel.clone(),
             boot_limit: limits::BOOT,
+            direct: None,
         }
     }
 

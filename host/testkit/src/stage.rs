@@ -122,6 +122,7 @@ impl Stage {
             ledger: Arc::clone(&self.ledger),
             cancel: self.cancel.clone(),
             boot_limit: self.boot_limit,
+            direct: None,
         }
     }
 

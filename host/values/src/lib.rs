@@ -6,7 +6,11 @@
 //! | [`duration`] | `--timeout`, options of drivers, scenarios | Go's `time.ParseDuration` |
 //! | [`hex`] | digests, identifiers | |
 //! | [`image`] | image references | `distribution/reference` |
+//! | [`list`] | options of drivers with several values | |
+//! | [`mount`] | `mount` of drivers | `docker run --mount` and `--volume` |
+//! | [`registry`] | `insecure-registry` and `registry-mirror` of drivers | `buildkitd.toml` |
 //! | [`size`] | options of drivers, limits of a policy, progress | Docker's `go-units` |
+//! | [`ulimit`] | `ulimit` of drivers | Docker's `go-units` |
 //!
 //! Platforms are in `host/platform`. Text of others that is displayed goes through `host/text`.
 //!
@@ -17,4 +21,8 @@ pub mod csv;
 pub mod duration;
 pub mod hex;
 pub mod image;
+pub mod list;
+pub mod mount;
+pub mod registry;
 pub mod size;
+pub mod ulimit;

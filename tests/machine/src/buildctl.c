@@ -4,6 +4,7 @@
  *
  *   buildctl [--addr unix://SOCKET] dial-stdio      joins standard input and output to the daemon
  *   buildctl [--addr unix://SOCKET] debug workers   succeeds when the daemon answers
+ *   buildctl listen unix://SOCKET [GROUP]           joins each connection to SOCKET to the daemon, for buildkitd's --addr
  *   buildctl --version
  */
 #define _GNU_SOURCE
@@ -15,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -92,18 +95,20 @@ static bool move(struct way *way) {
     return !(way->ended && way->start == way->end);
 }
 
-static void join(int s) {
-    static struct way up = {.from = STDIN_FILENO}, down = {.to = STDOUT_FILENO};
+static void join(int in, int out, int s) {
+    static struct way up, down;
+    up.from = in;
+    down.to = out;
     up.to = down.from = s;
-    int all[] = {STDIN_FILENO, STDOUT_FILENO, s};
+    int all[] = {in, out, s};
     for (int i = 0; i < 3; i++) fcntl(all[i], F_SETFL, fcntl(all[i], F_GETFL) | O_NONBLOCK);
     bool sending = true;
     for (;;) {
         bool up_full = up.start < up.end, down_full = down.start < down.end;
         struct pollfd p[3] = {
-            {.fd = sending && !up_full ? STDIN_FILENO : -1, .events = POLLIN},
+            {.fd = sending && !up_full ? in : -1, .events = POLLIN},
             {.fd = s, .events = (down_full ? 0 : POLLIN) | (up_full ? POLLOUT : 0)},
-            {.fd = down_full ? STDOUT_FILENO : -1, .events = POLLOUT},
+            {.fd = down_full ? out : -1, .events = POLLOUT},
         };
         /* A socket with nothing to wait for would wake poll for ever once the daemon has hung up. */
         if (!p[1].events) p[1].fd = -1;
@@ -113,6 +118,48 @@ static void join(int s) {
             shutdown(s, SHUT_WR);
         }
         if (!move(&down)) return;
+    }
+}
+
+/* Connects to the daemon and has the connection upgraded to BuildKit's gRPC. */
+static int upgraded(const char *path) {
+    char head[4096];
+    int s = dial(path);
+    ask(s,
+        "POST /grpc HTTP/1.1\r\nHost: buildkit\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n",
+        head, sizeof head);
+    expect(head, "101");
+    return s;
+}
+
+/* Joins each connection to a socket to the daemon, in a process of its own. */
+static int serve(const char *socket_path, const char *group, const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(socket_path) >= sizeof address.sun_path) {
+        fprintf(stderr, "buildctl: the socket's path is too long: %s\n", socket_path);
+        return 1;
+    }
+    strcpy(address.sun_path, socket_path);
+    unlink(socket_path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    umask(0117);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 64) ||
+        chown(socket_path, 0, group ? atoi(group) : 0)) {
+        fprintf(stderr, "buildctl: listen unix %s: %s\n", socket_path, strerror(errno));
+        return 1;
+    }
+    /* BuildKit has no such process: whoever looks for a client must not find one in it. */
+    prctl(PR_SET_NAME, "buildkitd-listen");
+    signal(SIGCHLD, SIG_IGN);
+    for (;;) {
+        int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (client < 0) continue;
+        if (!fork()) {
+            close(listener);
+            join(client, client, upgraded(path));
+            _exit(0);
+        }
+        close(client);
     }
 }
 
@@ -135,14 +182,10 @@ int main(int count, char **arguments) {
     const char *command = *words ? words[0] : "", *second = *words && words[1] ? words[1] : "";
     char head[4096];
     if (!strcmp(command, "dial-stdio")) {
-        int s = dial(path);
-        ask(s,
-            "POST /grpc HTTP/1.1\r\nHost: buildkit\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n",
-            head, sizeof head);
-        expect(head, "101");
-        join(s);
+        join(STDIN_FILENO, STDOUT_FILENO, upgraded(path));
         return 0;
     }
+    if (!strcmp(command, "listen") && !strncmp(second, "unix://", 7)) return serve(second + 7, words[2], path);
     if (!strcmp(command, "debug") && !strcmp(second, "workers")) {
         ask(dial(path), "GET /_ping HTTP/1.1\r\nHost: buildkit\r\nConnection: close\r\n\r\n", head, sizeof head);
         expect(head, "200");
@@ -154,6 +197,6 @@ int main(int count, char **arguments) {
         printf("ID\tPLATFORMS\ndefault\tlinux/%s\n", architecture);
         return 0;
     }
-    fprintf(stderr, "buildctl: no such command here: %s %s (known: dial-stdio, debug workers)\n", command, second);
+    fprintf(stderr, "buildctl: no such command here: %s %s (known: dial-stdio, debug workers, listen)\n", command, second);
     return 1;
 }

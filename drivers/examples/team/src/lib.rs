@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use iechor_buildkit_container::{ContainerDriver, HOST_NETWORK, Policy, Settings};
-use iechor_driver::container::{Container, Spec};
+use iechor_driver::container::Spec;
 use iechor_driver::values::RestartPolicy;
-use iechor_driver::{Description, Error, Node, Options, capability, step};
+use iechor_driver::{Description, Error, Node, Options, capability};
 
 /// The images that are approved, by the names that the option `release` has for them. What a tag
 /// stands for changes with whoever may push it; what a digest stands for, nobody can change.
@@ -32,10 +32,7 @@ const MOST_PROCESSORS: i64 = 4;
 /// Microseconds; the kernel's own default.
 const CPU_PERIOD: i64 = 100_000;
 
-struct Team {
-    /// How long BuildKit stays up without a build; zero is for ever.
-    idle_stop: Duration,
-}
+struct Team;
 
 iechor_driver::register!(ContainerDriver<Team>);
 
@@ -112,9 +109,10 @@ impl Policy for Team {
             default_load,
             // Whoever ends it, the next build starts it; the engine would undo the idle stop.
             restart_policy: RestartPolicy::No,
+            idle_stop: Some(idle_stop).filter(|span| !span.is_zero()),
             ..Settings::default()
         };
-        (Self { idle_stop }, settings)
+        (Self, settings)
     }
 
     fn container(&self, spec: &mut Spec) -> Result<(), Error> {
@@ -123,21 +121,6 @@ impl Policy for Team {
             .map(|(name, value)| ((*name).into(), (*value).into()));
         spec.labels.extend(labels);
         Ok(())
-    }
-
-    fn booted(&self, container: &Container) -> Result<(), Error> {
-        if self.idle_stop.is_zero() {
-            return Ok(());
-        }
-        let seconds = self.idle_stop.as_secs() + u64::from(self.idle_stop.subsec_nanos() > 0);
-        let words = format!("stopping BuildKit after {seconds} s without a build");
-        let after = self.idle_stop.as_nanos() as u64;
-        let watched = step(&words, |_| container.stop_when_idle(after));
-        match watched {
-            Err(error @ (Error::Cancelled | Error::Timeout | Error::Denied(_))) => Err(error),
-            // The step has said it. A daemon that does not stop by itself can build all the same.
-            _ => Ok(()),
-        }
     }
 }
 
@@ -192,7 +175,7 @@ mod tests {
         assert_eq!(settings.memory_swap, Some(4 << 30));
         assert_eq!(settings.cpu_quota, Some(2 * CPU_PERIOD));
         assert_eq!(settings.restart_policy, RestartPolicy::No);
-        assert_eq!(driver.policy().idle_stop, Duration::from_secs(1800));
+        assert_eq!(driver.settings().idle_stop, Some(Duration::from_secs(1800)));
     }
 
     #[test]
@@ -225,7 +208,7 @@ mod tests {
         let driver = testing::open::<Driver>(&most).expect("it is right");
         assert_eq!(driver.settings().image, IMAGES[1].1);
         assert_eq!(driver.settings().memory, Some(MOST_MEMORY));
-        assert!(driver.policy().idle_stop.is_zero());
+        assert!(driver.settings().idle_stop.is_none());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::model::Reach;
+use crate::model::{Reach, weakens_isolation};
 
 /// The part of `HostConfig` that weakens a container's isolation. Every field may be missing or null:
 /// Podman and older engines omit what they do not support.
@@ -12,6 +12,7 @@ pub(super) struct InspectedReach {
     privileged: Option<bool>,
     cap_add: Option<Vec<String>>,
     security_opt: Option<Vec<String>>,
+    masked_paths: Option<Vec<String>>,
     userns_mode: Option<String>,
     pid_mode: Option<String>,
     ipc_mode: Option<String>,
@@ -49,14 +50,16 @@ impl InspectedReach {
         }
         let added = self.cap_add.into_iter().flatten();
         privileges.extend(added.map(|name| format!("capability {name}")));
-        // The only option that adds a restriction.
-        let tightening = |option: &String| option.starts_with("no-new-privileges");
         let options = self.security_opt.into_iter().flatten();
         privileges.extend(
             options
-                .filter(|option| !tightening(option))
+                .filter(|option| weakens_isolation(option))
                 .map(|option| format!("security option {option}")),
         );
+        // A privileged container, and an engine that does not say, have no list at all.
+        if self.masked_paths.is_some_and(|paths| paths.is_empty()) {
+            privileges.push("all of /proc and /sys".to_owned());
+        }
         for (namespace, mode) in [
             ("user", self.userns_mode),
             ("process", self.pid_mode),
@@ -110,7 +113,8 @@ mod tests {
         let reach = read(
             r#"{"Privileged":false,"CapAdd":null,"SecurityOpt":["no-new-privileges:true"],
                 "UsernsMode":"","PidMode":"","IpcMode":"private","UTSMode":"","NetworkMode":"default",
-                "Devices":[],"DeviceRequests":null,"DeviceCgroupRules":null}"#,
+                "Devices":[],"DeviceRequests":null,"DeviceCgroupRules":null,
+                "MaskedPaths":["/proc/acpi"]}"#,
         );
         assert_eq!(
             reach,
@@ -128,7 +132,7 @@ mod tests {
                 "UsernsMode":"host","PidMode":"host","IpcMode":"container:a","UTSMode":"host",
                 "NetworkMode":"container:b","CgroupParent":"/a","Devices":[{"PathOnHost":"/dev/fuse"}],
                 "DeviceRequests":[{"Count":-1},{"Count":0,"DeviceIDs":["0","2"]},{"Count":1}],
-                "DeviceCgroupRules":["c 1:3 rwm"]}"#,
+                "DeviceCgroupRules":["c 1:3 rwm"],"MaskedPaths":[]}"#,
         );
         assert_eq!(
             reach.privileges,
@@ -136,6 +140,7 @@ mod tests {
                 "privileged",
                 "capability SYS_ADMIN",
                 "security option seccomp=unconfined",
+                "all of /proc and /sys",
                 "user namespace of host",
                 "process namespace of host",
                 "IPC namespace of container:a",

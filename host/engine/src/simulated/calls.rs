@@ -134,6 +134,17 @@ pub(super) fn describe(spec: &ContainerSpec) -> String {
     text.push_str(&flag("init", spec.init));
     text.push_str(&flag("host-user-namespace", spec.host_user_namespace));
     text.push_str(&list("gpus", spec.gpus.as_deref().into_iter()));
+    for (name, values) in [
+        ("extra-hosts", &spec.extra_hosts),
+        ("dns", &spec.dns),
+        ("dns-search", &spec.dns_search),
+        ("dns-options", &spec.dns_options),
+        ("security-options", &spec.security_options),
+    ] {
+        text.push_str(&list(name, values.iter().map(String::as_str)));
+    }
+    let ulimits: Vec<_> = spec.ulimits.iter().map(ToString::to_string).collect();
+    text.push_str(&list("ulimits", ulimits.iter().map(String::as_str)));
     if spec.restart != Default::default() {
         let _ = write!(text, " restart={:?}", spec.restart);
     }

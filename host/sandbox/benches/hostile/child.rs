@@ -93,6 +93,7 @@ pub async fn run(behaviour: &Behaviour, file: &str) {
         progress: Arc::clone(&sink) as Arc<dyn Progress>,
         log: Arc::clone(&sink) as Arc<dyn Log>,
         boot_limit: BOOT,
+        direct: None,
         ..stage.context()
     };
     let start = Instant::now();

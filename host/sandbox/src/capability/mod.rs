@@ -12,6 +12,7 @@
 mod buildkit_session;
 mod clock;
 mod container;
+mod direct;
 mod engine;
 mod image;
 mod log;
@@ -59,6 +60,7 @@ pub(crate) const TABLE: &[Interface] = &[
     container::INTERFACE,
     volume::INTERFACE,
     network::INTERFACE,
+    direct::INTERFACE,
     image::INTERFACE,
     engine::INTERFACE,
     transport::INTERFACE,

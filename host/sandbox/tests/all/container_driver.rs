@@ -343,7 +343,7 @@ async fn a_container_that_was_about_to_end_is_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn buildkit_that_never_answers_ends_the_boot_with_its_log() {
+async fn buildkit_that_never_answers_ends_the_boot() {
     for answers in [Answers::Never, Answers::WithoutWorkers] {
         let (bench, node) = node(answers).await;
         bench.engine.set_behavior(
@@ -359,7 +359,6 @@ async fn buildkit_that_never_answers_ends_the_boot_with_its_log() {
             panic!("{error:?}")
         };
         assert!(words.contains("does not answer"), "{words}");
-        assert!(words.contains("could not use snapshotter"), "{words}");
         assert_eq!(bench.objects().await, nothing());
     }
     let (bench, node) = node(Answers::Hangs).await;
@@ -369,7 +368,6 @@ async fn buildkit_that_never_answers_ends_the_boot_with_its_log() {
 
 #[tokio::test(start_paused = true)]
 async fn a_container_that_ends_during_boot_says_why() {
-    let line = "buildkitd: invalid argument";
     for (policy, behavior, expected) in [
         ("no", Behavior::exits(3), "exit code 3"),
         ("no", Behavior::exits(3).after_calls(4), "exit code 3"),
@@ -387,9 +385,7 @@ async fn a_container_that_ends_during_boot_says_why() {
         ),
     ] {
         let (bench, driver) = bench(Answers::Never).await;
-        bench
-            .engine
-            .set_behavior(IMAGE, behavior.with_log(LogStream::Stderr, line));
+        bench.engine.set_behavior(IMAGE, behavior);
         let node = bench
             .with_options(&driver, &[("restart-policy", policy)])
             .await;
@@ -405,7 +401,7 @@ async fn a_container_that_ends_during_boot_says_why() {
             words.contains("ended while BuildKit was starting"),
             "{words}"
         );
-        assert!(words.contains(expected) && words.contains(line), "{words}");
+        assert!(words.contains(expected), "{words}");
         assert_eq!(bench.objects().await, nothing());
     }
 }

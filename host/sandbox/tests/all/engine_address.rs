@@ -34,6 +34,7 @@ async fn remote(endpoint: &str, engines: KnownEngines, dialer: Arc<dyn Dialer>) 
         progress: Arc::new(NoProgress),
         log: Arc::new(NoLog),
         boot_limit: limits::BOOT,
+        direct: None,
         ..Stage::new(Answers::AtOnce).context()
     };
     driver.node(config, context)

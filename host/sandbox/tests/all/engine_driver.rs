@@ -87,6 +87,7 @@ async fn node_with(engine: &SimulatedEngine, inside: Inside, grants: Option<Gran
             ledger: Arc::new(iechor_sandbox::NoLedger),
             cancel: Default::default(),
             boot_limit: limits::BOOT,
+            direct: None,
         },
     )
 }

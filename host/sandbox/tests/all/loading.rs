@@ -181,7 +181,7 @@ async fn an_import_that_no_host_offers_is_named() {
     let DriverError::UnknownImports { imports, .. } = &error else {
         panic!("{error:?}")
     };
-    assert_eq!(*imports, ["iechor:driver/lag@0.2.0"]);
+    assert_eq!(*imports, ["iechor:driver/lag@0.2.1"]);
     assert!(error.to_string().contains("patched.wasm"), "{error}");
 }
 
@@ -190,7 +190,7 @@ async fn a_driver_of_another_contract_is_told_what_it_needs() {
     let directory = tempfile::tempdir().unwrap();
     let path = patched_guest(
         directory.path(),
-        "iechor:driver/driver@0.2.0",
+        "iechor:driver/driver@0.2.1",
         "iechor:driver/driver@0.9.0",
     );
     let error = refusal(&path).await;
@@ -207,7 +207,7 @@ async fn the_version_of_a_contract_moves_no_cursor() {
     let directory = tempfile::tempdir().unwrap();
     let path = patched_guest(
         directory.path(),
-        "iechor:driver/driver@0.2.0",
+        "iechor:driver/driver@0.2.1",
         "iechor:driver/driver@\x1b[2J.",
     );
     let error = refusal(&path).await;
@@ -221,19 +221,22 @@ async fn the_version_of_a_contract_moves_no_cursor() {
 #[tokio::test(start_paused = true)]
 async fn a_driver_of_another_contract_of_the_same_line_loads_and_may_do_no_more() {
     let directory = tempfile::tempdir().unwrap();
-    let path = patched_guest(directory.path(), "@0.2.0", "@0.2.9");
-    let driver = load(&path).await;
-    assert_eq!(driver.contract(), "0.2.9");
-    for (behaviour, value, allowed) in [
-        ("run", "buildkitd --version", true),
-        ("run", "sh -c x", false),
-        ("read a connection", "", false),
-    ] {
-        let bench = granting(&driver, &[]).await;
-        let options = [("behave", behaviour), ("value", value)];
-        let result = bench.with_options(&driver, &options).await.boot().await;
-        let denied = matches!(result, Err(DriverError::Denied { .. }));
-        assert_eq!(denied, !allowed, "{behaviour} {value}: {result:?}");
+    // An older one, and one that this host does not know yet.
+    for version in ["0.2.0", "0.2.9"] {
+        let path = patched_guest(directory.path(), "@0.2.1", &format!("@{version}"));
+        let driver = load(&path).await;
+        assert_eq!(driver.contract(), version);
+        for (behaviour, value, allowed) in [
+            ("run", "buildkitd --version", true),
+            ("run", "sh -c x", false),
+            ("read a connection", "", false),
+        ] {
+            let bench = granting(&driver, &[]).await;
+            let options = [("behave", behaviour), ("value", value)];
+            let result = bench.with_options(&driver, &options).await.boot().await;
+            let denied = matches!(result, Err(DriverError::Denied { .. }));
+            assert_eq!(denied, !allowed, "{behaviour} {value}: {result:?}");
+        }
     }
 }
 

@@ -69,7 +69,15 @@ const THINGS: &[Thing] = &[
         subject: "volume postgres",
         covering: "volume post*",
         other: "/srv/*",
-        made: None,
+        made: Some(("mount volume", "postgres")),
+    },
+    Thing {
+        what: "security option",
+        capability: "container.privileged",
+        subject: "image",
+        covering: "image",
+        other: "moby/*",
+        made: Some(("setting", "security-opt=seccomp=unconfined")),
     },
     Thing {
         what: "own volume with options",
@@ -152,6 +160,9 @@ const USES: &[(&str, &str)] = &[
     ("container.dial", "connect to what is there"),
     ("container.copy-in", "copy into what is there"),
     ("container.stop-when-idle", "stop what is there when idle"),
+    ("container.configure", "configure what is there"),
+    ("container.trust", "trust in what is there"),
+    ("direct.dial", "connect directly to what is there"),
     ("network.connect", "join what is there"),
 ];
 
@@ -216,6 +227,12 @@ const GRANTED: &[(&str, &str, [&str; 3], &str)] = &[
         "pull",
     ),
     (
+        "direct.create",
+        "direct.connect",
+        ["image", "library/*", "image:5000/x"],
+        "create directly",
+    ),
+    (
         "transport.dial-local",
         "transport.local",
         ["/nonexistent/socket", "/nonexistent/*", "/run/*"],
@@ -235,6 +252,9 @@ const BYTES: &[(&str, &str)] = &[
     ("connection.write", "write to a connection"),
     ("connection.finish", "finish a connection"),
 ];
+
+/// The functions that connect past the engine to what is there, and the behaviours.
+const DIRECT: &[(&str, &str)] = &[("direct.dial", "connect directly to what is there")];
 
 /// The functions of the contract that a driver can import, as a trace names them.
 fn contract() -> BTreeSet<String> {
@@ -288,7 +308,9 @@ fn the_table_has_every_function_of_the_contract_and_this_file_tries_every_row() 
                 let in_granted = GRANTED
                     .iter()
                     .any(|row| (row.0, row.1) == (function, capability));
-                in_granted || (capability == "transport.bytes" && in_pairs(BYTES))
+                in_granted
+                    || (capability == "transport.bytes" && in_pairs(BYTES))
+                    || (capability == "direct.connect" && in_pairs(DIRECT))
             }
         }
     };
@@ -457,6 +479,7 @@ async fn present(bench: &Stage, what: &str) {
         }
         "foreign volume" => spec.mounts = mounted(MountSource::Volume("postgres".into())),
         "own volume with options" => spec.mounts = mounted(MountSource::Volume(VOLUME.into())),
+        "security option" => spec.security_options = vec!["seccomp=unconfined".into()],
         "devices" => spec.gpus = Some("all".into()),
         "network of the machine" => spec.network = Some("host".into()),
         "network of a container" => spec.network = Some("container:other".into()),
@@ -544,6 +567,11 @@ async fn what_is_new_takes_the_grant_and_is_not_used_once_that_is_taken_back() {
                 ..NetworkSpec::default()
             };
             engine.create_network(&spec).await.unwrap();
+            let spec = VolumeSpec {
+                name: "postgres".into(),
+                ..VolumeSpec::default()
+            };
+            engine.create_volume(&spec).await.unwrap();
             if value == NETWORK {
                 let spec = NetworkSpec {
                     name: NETWORK.into(),
@@ -596,6 +624,20 @@ async fn what_takes_one_capability_is_had_with_it_alone() {
                 let journal = bench.engine.journal();
                 assert!(journal.is_empty(), "{what}: {journal:?}");
             }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_connection_takes_its_grant() {
+    let patterns = ["image", "library/*", "image:5000/x"];
+    for (function, behaviour) in DIRECT {
+        for (cell, grants, suffices) in cells("direct.connect", patterns).await {
+            let bench = stage(grants);
+            present(&bench, "image").await;
+            let result = boot(&bench, behaviour, "").await;
+            let expected = (!suffices).then_some("direct.connect");
+            assert_eq!(denied(&result), expected, "{function}, {cell}: {result:?}");
         }
     }
 }

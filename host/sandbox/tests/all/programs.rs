@@ -54,6 +54,11 @@ const CHOICES: &[(&str, &str)] = &[
     ),
     ("environment", "XDG_CONFIG_HOME=/var/lib/buildkit"),
     ("label", "io.containers.autoupdate"),
+    ("setting", "add-host=registry-1.docker.io:6.6.6.6"),
+    ("setting", "dns=6.6.6.6"),
+    ("setting", "ulimit=nofile=1"),
+    ("set registries", "registry-mirror=evil.example"),
+    ("set registries", "insecure-registry=registry-1.docker.io"),
     ("mount at", "/usr/bin"),
     ("mount at", "/etc/buildkit"),
     ("mount at", "/run/buildkit"),
@@ -80,6 +85,45 @@ const CHOICES: &[(&str, &str)] = &[
 ];
 
 #[tokio::test(start_paused = true)]
+async fn what_the_user_gave_as_an_option_is_handed_on() {
+    let driver = load(guest()).await;
+    for (behaviour, value, option, given, call) in [
+        (
+            "setting",
+            "add-host=a:10.0.0.1",
+            "add-host",
+            "b:10.0.0.2; a:10.0.0.1",
+            "extra-hosts=a:10.0.0.1",
+        ),
+        (
+            "set registries",
+            "registry-mirror=m.example",
+            "registry-mirror",
+            "m.example",
+            "copy_into",
+        ),
+        (
+            "mount at",
+            "/mnt /usr/share/x",
+            "mount",
+            "type=tmpfs,target=/usr/share/x",
+            "tmpfs:0:/usr/share/x",
+        ),
+    ] {
+        for (given, is_handed_on) in [(given, true), ("other.example", false)] {
+            let bench = bench(&[]).await;
+            let options = [("behave", behaviour), ("value", value), (option, given)];
+            let result = bench.with_options(&driver, &options).await.boot().await;
+            let what = format!("{behaviour} {value} of {given}: {result:?}");
+            let journal = bench.engine.journal();
+            let happened = journal.iter().any(|line| line.contains(call));
+            assert_eq!(result.is_ok(), is_handed_on, "{what}");
+            assert_eq!(happened, is_handed_on, "{what}: {journal:#?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_driver_chooses_to_run_is_denied_and_does_not_happen() {
     for (behaviour, value) in CHOICES {
         let bench = bench(&[]).await;
@@ -98,6 +142,7 @@ async fn what_a_driver_chooses_to_run_is_denied_and_does_not_happen() {
                         "command",
                         "environment",
                         "label",
+                        "setting",
                         "mount at",
                         "chain volumes",
                     ]

@@ -184,6 +184,7 @@ async fn node(endpoint: &str, options: Vec<(String, String)>, boot_limit: Durati
         ledger: Arc::new(iechor_sandbox::NoLedger),
         cancel: Default::default(),
         boot_limit,
+        direct: None,
     };
     driver.node(config, context)
 }

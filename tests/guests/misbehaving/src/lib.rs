@@ -120,6 +120,9 @@ impl Guest for Misbehaving {
                     kind: OptionKind::File,
                     ..option("pem", "A file that it never sees")
                 },
+                option("add-host", "Hosts that it hands on"),
+                option("registry-mirror", "Mirrors that it hands on"),
+                option("mount", "Mounts that it hands on"),
                 OptionSpec {
                     kind: OptionKind::Table,
                     ..option("env", "Environment that it does not set")
@@ -146,6 +149,7 @@ impl Guest for Misbehaving {
                 request("engine.open", false),
                 request("container.command", false),
                 request("transport.bytes", false),
+                request("direct.connect", false),
             ]
             .into_iter()
             .chain(again)

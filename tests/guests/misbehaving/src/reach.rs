@@ -5,11 +5,17 @@ use iechor_driver::progress::Task;
 use iechor_driver::transport::{Connection, dial_local, dial_tcp};
 use iechor_driver::types::{Denial, File};
 use iechor_driver::volume::{self, Volume};
-use iechor_driver::{Error, clock, engine, image, network};
+use iechor_driver::{Error, clock, direct, engine, image, network};
 
 use crate::exhaust::spin;
 use crate::objects::{create, create_both, create_volume, found, limits, mount, no_limits, plain};
 use crate::programs::{self, exec};
+
+/// Splits `NAME=VALUE`.
+fn pair(text: &str) -> (String, String) {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    (name.to_owned(), value.to_owned())
+}
 
 /// Boots a node with the container name `base`.
 pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
@@ -84,6 +90,22 @@ pub fn boot(behaviour: &str, value: &str, base: &str) -> Result<(), Error> {
                 contents: Vec::new(),
             }],
         ),
+        "configure what is there" => {
+            found(base)?.configure(&[("insecure-registry".into(), "a".into())])
+        }
+        "trust in what is there" => found(base)?.trust("pem"),
+        "connect directly to what is there" => direct::dial(&found(base)?).map(drop),
+        "create directly" => direct::create(&Spec {
+            privileged: true,
+            ..plain(base)
+        })
+        .map(drop),
+        "setting" => create(Spec {
+            extra: vec![pair(value)],
+            ..plain(base)
+        })
+        .map(drop),
+        "set registries" => create(plain(base))?.configure(&[pair(value)]),
         "look at what is there" => {
             let container = found(base)?;
             container.inspect()?;

@@ -21,7 +21,12 @@ pub(super) fn device_request(gpus: &str) -> Result<DeviceRequest, EngineError> {
         options: None,
     };
     let mut capabilities = vec!["gpu".to_owned()];
-    for field in fields(gpus) {
+    // Devices alone need no quotes, unlike with the Docker CLI.
+    let quoted = match gpus.strip_prefix("device=") {
+        Some(ids) if !ids.contains(['=', '"']) => format!("\"{gpus}\""),
+        _ => gpus.to_owned(),
+    };
+    for field in fields(&quoted) {
         let (key, value) = field.split_once('=').unwrap_or(("count", &field));
         match key {
             "driver" => request.driver = Some(value.to_owned()),
@@ -97,6 +102,8 @@ mod tests {
         );
         assert_eq!(request.driver.as_deref(), Some("nvidia"));
         assert_eq!(read("driver=x").count, Some(1));
+        let ids = read("device=0,GPU-1").device_ids;
+        assert_eq!(ids, Some(vec!["0".to_owned(), "GPU-1".to_owned()]));
         for bad in ["many", "colour=red"] {
             let error = device_request(bad).expect_err("bad");
             assert!(error.to_string().contains(bad), "{error}");

@@ -2,12 +2,15 @@
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, Mount as BollardMount, MountTmpfsOptions, MountType,
-    RestartPolicy as BollardRestartPolicy, RestartPolicyNameEnum,
+    ResourcesUlimits, RestartPolicy as BollardRestartPolicy, RestartPolicyNameEnum,
 };
 
 use super::gpus::device_request;
 use crate::error::EngineError;
-use crate::model::{ContainerSpec, Mount, MountSource, RestartPolicy};
+use crate::model::{ContainerSpec, Mount, MountSource, RestartPolicy, Ulimit};
+
+/// Security option that leaves no path of `/proc` and `/sys` hidden or read-only.
+const UNMASKED: &str = "systempaths=unconfined";
 
 /// Returns the body of the request for a container.
 pub(super) fn request(spec: &ContainerSpec) -> Result<ContainerCreateBody, EngineError> {
@@ -16,6 +19,13 @@ pub(super) fn request(spec: &ContainerSpec) -> Result<ContainerCreateBody, Engin
         Some(gpus) => Some(vec![device_request(gpus)?]),
         None => None,
     };
+    // The engine's API has no such option: the command line of docker makes two lists of it.
+    let (unmasked, security_options): (Vec<_>, Vec<_>) = spec
+        .security_options
+        .iter()
+        .cloned()
+        .partition(|option| option == UNMASKED);
+    let is_unmasked = !unmasked.is_empty();
     let host_config = HostConfig {
         privileged: Some(spec.privileged),
         init: Some(spec.init),
@@ -24,6 +34,14 @@ pub(super) fn request(spec: &ContainerSpec) -> Result<ContainerCreateBody, Engin
         userns_mode: spec.host_user_namespace.then(|| "host".to_owned()),
         restart_policy: Some(restart_request(spec.restart)),
         device_requests,
+        extra_hosts: given(&spec.extra_hosts),
+        dns: given(&spec.dns),
+        dns_search: given(&spec.dns_search),
+        dns_options: given(&spec.dns_options),
+        ulimits: given(&spec.ulimits).map(|limits| limits.into_iter().map(ulimit).collect()),
+        security_opt: given(&security_options),
+        masked_paths: is_unmasked.then(Vec::new),
+        readonly_paths: is_unmasked.then(Vec::new),
         memory: limits.memory.map(saturate),
         memory_swap: limits.memory_swap,
         cpu_shares: limits.cpu_shares,
@@ -43,6 +61,19 @@ pub(super) fn request(spec: &ContainerSpec) -> Result<ContainerCreateBody, Engin
         host_config: Some(host_config),
         ..Default::default()
     })
+}
+
+/// Returns a list, unless it is empty: then the engine has a default.
+fn given<T: Clone>(values: &[T]) -> Option<Vec<T>> {
+    (!values.is_empty()).then(|| values.to_vec())
+}
+
+fn ulimit(limit: Ulimit) -> ResourcesUlimits {
+    ResourcesUlimits {
+        name: Some(limit.name),
+        soft: Some(limit.soft),
+        hard: Some(limit.hard),
+    }
 }
 
 fn saturate(n: u64) -> i64 {

@@ -13,6 +13,7 @@ use super::{State, not_found};
 use crate::error::{EngineError, ObjectKind};
 use crate::model::{
     Container, ContainerSpec, ContainerStatus, MountSource, Reach, Startup, Volume,
+    weakens_isolation,
 };
 
 /// Directories of every image.
@@ -31,6 +32,12 @@ fn reach(spec: &ContainerSpec) -> Reach {
         // The engine adds this option itself.
         privileges.push("security option label=disable".to_owned());
     }
+    let options = spec.security_options.iter();
+    privileges.extend(
+        options
+            .filter(|option| weakens_isolation(option))
+            .map(|option| format!("security option {option}")),
+    );
     if spec.host_user_namespace {
         privileges.push("user namespace of host".to_owned());
     }

@@ -1,14 +1,14 @@
 //! Checks what a driver may create, and which existing containers it may use, by the same rules.
 
-use iechor_engine::model::{self, ContainerSpec, MountSource};
+use iechor_engine::model::{self, ContainerSpec, MountSource, weakens_isolation};
 use iechor_engine::{EngineError, ObjectKind};
 
 use super::super::{check_image, check_path, check_texts};
 use super::binds::{self, Bind};
+use super::extra;
 use super::programs::targets::{is_anonymous, normalised};
 use super::programs::{self, Runs};
 use crate::bindings::HostError;
-use crate::bindings::contract::Error;
 use crate::bindings::iechor::driver::container;
 use crate::limits;
 use crate::operation::Operation;
@@ -34,7 +34,9 @@ impl Claims {
     fn of_new(spec: &ContainerSpec) -> Self {
         Self {
             image: spec.image.clone(),
-            privileged: spec.privileged || spec.host_user_namespace,
+            privileged: spec.privileged
+                || spec.host_user_namespace
+                || spec.security_options.iter().any(|o| weakens_isolation(o)),
             devices: spec.gpus.iter().cloned().collect(),
             networks: spec.network.iter().cloned().collect(),
             cgroup_parent: spec.limits.cgroup_parent.clone(),
@@ -118,12 +120,11 @@ pub(super) async fn admit(
         .owner
         .check_new_name(ObjectKind::Container, &spec.name)
         .map_err(HostError::invalid)?;
-    if let Some((name, _)) = spec.extra.first() {
-        return Err(HostError::Answer(Error::Unsupported(format!(
-            "container setting {name:?}"
-        ))));
-    }
-    check_texts("container", &[&spec.labels, &spec.env], &spec.command)?;
+    check_texts(
+        "container",
+        &[&spec.labels, &spec.env, &spec.extra],
+        &spec.command,
+    )?;
     if spec.mounts.len() > limits::MOUNTS {
         return Err(HostError::limit(format!(
             "{} mounts for a container; there may be {}",
@@ -135,14 +136,20 @@ pub(super) async fn admit(
     for mount in &spec.mounts {
         match &mount.source {
             container::MountSource::Bind(path) => check_path(path)?,
-            container::MountSource::Volume(name) => operation
-                .owner
-                .check_name(name)
-                .map_err(HostError::invalid)?,
+            container::MountSource::Volume(name) => {
+                if let Err(what) = operation.owner.check_name(name) {
+                    if !is_volume_name(name) {
+                        return Err(HostError::invalid(what));
+                    }
+                    check_foreign_volume(operation, name)?;
+                }
+            }
             container::MountSource::Tmpfs(_) => {}
         }
     }
+    let settings = spec.extra.clone();
     let mut spec = translated(operation, spec);
+    extra::apply(&mut spec, &settings)?;
     for mount in &mut spec.mounts {
         mount.target = normalised(&mount.target).map_err(HostError::invalid)?;
     }
@@ -154,7 +161,7 @@ pub(super) async fn admit(
         return Err(HostError::invalid(format!("{parent:?} has a '..'")));
     }
     claims.check_grants(operation)?;
-    let runs = programs::admit(operation, &mut spec)?;
+    let runs = programs::admit(operation, &mut spec, &settings)?;
     operation.grants.policy().force(&mut spec.limits)?;
     for name in &claims.volumes {
         check_volume(operation, name).await?;
@@ -217,6 +224,12 @@ fn translated(operation: &Operation, spec: container::Spec) -> ContainerSpec {
         init: spec.init,
         host_user_namespace: spec.host_user_namespace,
         gpus: spec.gpus,
+        extra_hosts: Vec::new(),
+        dns: Vec::new(),
+        dns_search: Vec::new(),
+        dns_options: Vec::new(),
+        ulimits: Vec::new(),
+        security_options: Vec::new(),
         restart: match spec.restart {
             container::RestartPolicy::No => model::RestartPolicy::No,
             container::RestartPolicy::Always => model::RestartPolicy::Always,
@@ -251,8 +264,8 @@ fn mount(mount: container::Mounted) -> model::Mount {
     }
 }
 
-/// Checks a volume to mount. It must exist and belong to the node: the name alone could be another node's, and the
-/// engine would make what is missing without labels, for nobody to remove.
+/// Checks a volume to mount. It must exist: the engine would make what is missing without labels, for nobody to
+/// remove. If it does not belong to the node, whatever its name is, it needs a grant.
 async fn check_volume(operation: &Operation, name: &str) -> Result<(), HostError> {
     let found = operation.engine()?.inspect_volume(name).await?;
     let found = found.ok_or_else(|| {
@@ -261,15 +274,25 @@ async fn check_volume(operation: &Operation, name: &str) -> Result<(), HostError
             name: name.to_owned(),
         })
     })?;
-    if let Verdict::Foreign(whose) = operation
+    let verdict = operation
         .owner
-        .judge(ObjectKind::Volume, name, &found.labels)
-    {
-        return Err(HostError::Answer(Error::Conflict(format!(
-            "volume {name}: {whose}"
-        ))));
+        .judge(ObjectKind::Volume, name, &found.labels);
+    match verdict {
+        Verdict::Own => check_volume_options(operation, &found),
+        Verdict::Foreign(_) => check_foreign_volume(operation, name),
     }
-    check_volume_options(operation, &found)
+}
+
+/// Returns whether an engine could have a volume of that name.
+fn is_volume_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(is_part)
+}
+
+/// Checks a volume that does not belong to the node.
+fn check_foreign_volume(operation: &Operation, name: &str) -> Result<(), HostError> {
+    let subject = format!("volume {name}");
+    Ok(operation.grants.check("container.bind", &subject)?)
 }
 
 /// As [`check_volume`], of a volume that is mounted already.
@@ -286,9 +309,7 @@ async fn check_present_volume(operation: &Operation, name: &str) -> Result<(), H
         }
         // It has been removed by force: there is nothing to see.
         None => Ok(()),
-        Some(_) => Ok(operation
-            .grants
-            .check("container.bind", &format!("volume {name}"))?),
+        Some(_) => check_foreign_volume(operation, name),
     }
 }
 

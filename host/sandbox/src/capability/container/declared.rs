@@ -92,6 +92,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("container.last-logs", Needs::Own),
     Function::new("container.start", Needs::Use(CONTAINER)),
     Function::new("container.copy-in", Needs::Use(CONTAINER)),
+    Function::new("container.configure", Needs::Use(CONTAINER)),
+    Function::new("container.trust", Needs::Use(CONTAINER)),
     Function::new("container.run", Needs::Use(CONTAINER)),
     Function::new("container.dial", Needs::Use(CONTAINER)),
     Function::new("container.stop-when-idle", Needs::Use(CONTAINER)),

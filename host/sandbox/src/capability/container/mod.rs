@@ -4,14 +4,19 @@ mod binds;
 pub(super) mod checks;
 mod convert;
 mod declared;
+mod extra;
 mod idle_stop;
 mod programs;
-mod words;
+mod registries;
+mod shared;
+pub(super) mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use iechor_engine::ObjectKind;
+use iechor_engine::model::File;
+use iechor_files::pem::{self, Purpose};
 use wasmtime::component::{Resource, ResourceTable};
 
 use self::checks::{Claims, admit, check_use};
@@ -19,6 +24,7 @@ use self::convert::{check_file_path, exec, exit_code, missing, not_started, summ
 pub(super) use self::declared::CONTAINER;
 use self::declared::{FUNCTIONS, GRANTS};
 use self::programs::{Runs, check_choice, commands, configuration, targets};
+use self::shared::{no_directory, share, unshared, without_shared};
 use self::words::{describe, exec_line, state};
 use super::Interface;
 use super::progress::forward;
@@ -27,6 +33,8 @@ use super::{check_texts, has_labels, is_of_node};
 use crate::bindings::HostError;
 use crate::bindings::contract::{self, Error};
 use crate::bindings::iechor::driver::{container, progress, transport};
+use crate::direct::Directory;
+use crate::files::OptionFiles;
 use crate::handle::{Handle, Handles};
 use crate::limits;
 use crate::node_files::NodeFiles;
@@ -48,12 +56,17 @@ pub(super) const INTERFACE: Interface = Interface {
     link: container::add_to_linker::<Host, HasSelf<Host>>,
 };
 
+/// BuildKit's configuration, among the user's files.
+const CONFIGURATION: &str = "buildkitd.toml";
+
 /// What containers needs of an operation.
 struct Context {
     /// What the user said of the node.
     user_words: Arc<UserWords>,
     /// The user's files for BuildKit.
     files: NodeFiles,
+    /// The files that options name.
+    option_files: OptionFiles,
 }
 
 impl Context {
@@ -61,6 +74,7 @@ impl Context {
         Self {
             user_words: Arc::clone(setup.user_words),
             files: setup.files.of_node.clone(),
+            option_files: setup.files.of_options.clone(),
         }
     }
 }
@@ -68,8 +82,10 @@ impl Context {
 /// One of the node's own containers.
 pub struct OwnContainer {
     name: String,
-    image: String,
+    pub(super) image: String,
     runs: Runs,
+    /// The directory in which BuildKit has a socket for direct connections.
+    pub(super) direct: Option<Directory>,
     /// What it has; `None` for one of this operation's own, which was checked when it was created.
     present: Option<Claims>,
 }
@@ -95,7 +111,7 @@ impl container::Host for Host {
             .filter(|found| is_of_node(&operation, &found.name, &found.labels))
             .filter(|container| has_labels(&container.labels, &labels))
             .take(limits::LISTED)
-            .map(summary)
+            .map(|found| summary(without_shared(&operation, found).0))
             .collect();
         self.answered(|| found.len().to_string());
         Ok(found)
@@ -108,44 +124,7 @@ impl container::HostContainer for Host {
         spec: container::Spec,
     ) -> Result<Resource<container::Container>, HostError> {
         let operation = self.called_with("container.create", |line, _| describe(line, &spec));
-        let engine = operation.engine()?;
-        operation.check_creations()?;
-        let (spec, runs) = admit(&operation, spec).await?;
-        let (name, image) = (spec.name.clone(), spec.image.clone());
-        let noted = operation.note_creation(ObjectKind::Container, &name)?;
-        let created = operation
-            .journal
-            .create(noted, {
-                let engine = engine.clone();
-                async move { engine.create_container(&spec).await }
-            })
-            .await;
-        match created {
-            Ok(_) => Ok(self.table.keep(OwnContainer {
-                name,
-                image,
-                runs,
-                present: None,
-            })?),
-            Err(iechor_engine::EngineError::AlreadyExists { .. }) => {
-                // Ours, made by another process meanwhile, or somebody else's?
-                let owner = engine.inspect_container(&name).await?.map(|found| {
-                    operation
-                        .owner
-                        .judge(ObjectKind::Container, &found.name, &found.labels)
-                });
-                Err(HostError::Answer(match owner {
-                    Some(Verdict::Foreign(whose)) => {
-                        Error::Conflict(format!("container {name} exists: {whose}"))
-                    }
-                    _ => Error::AlreadyExists(contract::ObjectRef {
-                        kind: contract::ObjectKind::Container,
-                        name,
-                    }),
-                }))
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.create_container(&operation, spec, None).await
     }
 
     async fn find(
@@ -167,14 +146,23 @@ impl container::HostContainer for Host {
                         .judge(ObjectKind::Container, &name, &found.labels)
                         == Verdict::Own =>
             {
+                let (found, direct) = without_shared(&operation, found);
                 Ok(Some(self.table.keep(OwnContainer {
                     name,
                     runs: Runs::of_present(&found),
+                    direct,
                     present: Some(Claims::of_present(&found)),
                     image: found.image,
                 })?))
             }
-            _ => {
+            found => {
+                // Somebody else removed the container.
+                if found.is_none()
+                    && operation.is_removal()
+                    && let Some(directory) = operation.shared_directory(&name)
+                {
+                    directory.remove();
+                }
                 self.answered(|| "none".into());
                 Ok(None)
             }
@@ -198,7 +186,7 @@ impl container::HostContainer for Host {
                     == Verdict::Own =>
             {
                 self.answered(|| state(&found));
-                Ok(summary(found))
+                Ok(summary(without_shared(&operation, found).0))
             }
             _ => Err(missing(name)),
         }
@@ -209,6 +197,9 @@ impl container::HostContainer for Host {
             line.word(named(table, &container));
         });
         let name = self.usable(&operation, &container).await?;
+        if let Some(directory) = &self.table.state(&container)?.direct {
+            directory.make().map_err(|error| no_directory(&error))?;
+        }
         Ok(operation.engine()?.start_container(&name).await?)
     }
 
@@ -235,7 +226,11 @@ impl container::HostContainer for Host {
             line.word(named(table, &container)).flag("force", force);
         });
         let name = self.container_name(&container)?;
-        Ok(operation.engine()?.remove_container(&name, force).await?)
+        operation.engine()?.remove_container(&name, force).await?;
+        if let Some(directory) = &self.table.state(&container)?.direct {
+            directory.remove();
+        }
+        Ok(())
     }
 
     async fn copy_in(
@@ -252,6 +247,7 @@ impl container::HostContainer for Host {
         let Context {
             user_words,
             files: of_user,
+            ..
         } = operation.context();
         let target = targets::normalised(&target).map_err(HostError::invalid)?;
         for file in &files {
@@ -269,6 +265,62 @@ impl container::HostContainer for Host {
         Ok(operation
             .engine()?
             .copy_into_container(&name, &target, &files)
+            .await?)
+    }
+
+    async fn configure(
+        &mut self,
+        container: Resource<container::Container>,
+        settings: Vec<(String, String)>,
+    ) -> Result<(), HostError> {
+        let operation = self.called_with("container.configure", |line, table| {
+            line.word(named(table, &container))
+                .pairs("settings", &settings);
+        });
+        check_texts("configuration", &[&settings], &[])?;
+        let Context {
+            user_words, files, ..
+        } = operation.context();
+        let name = self.usable(&operation, &container).await?;
+        self.check_choice(&operation, &container, extra::chosen(&settings, user_words))?;
+        let (mode, contents) = match files.get(CONFIGURATION) {
+            Some((mode, contents)) => (mode, Some(contents)),
+            None => (0o644, None),
+        };
+        let file = File {
+            path: format!("buildkit/{CONFIGURATION}"),
+            mode,
+            contents: registries::added(contents, &settings).map_err(HostError::invalid)?,
+        };
+        Ok(operation
+            .engine()?
+            .copy_into_container(&name, "/etc", &[file])
+            .await?)
+    }
+
+    async fn trust(
+        &mut self,
+        container: Resource<container::Container>,
+        file: String,
+    ) -> Result<(), HostError> {
+        let operation = self.called_with("container.trust", |line, table| {
+            line.word(named(table, &container)).word(&file);
+        });
+        let Context { option_files, .. } = operation.context();
+        let name = self.usable(&operation, &container).await?;
+        let contents = option_files.get(&file).ok_or_else(|| {
+            HostError::invalid(format!("the user gave no file in option {file:?}"))
+        })?;
+        pem::check(contents, Purpose::Authorities)
+            .map_err(|error| HostError::invalid(format!("option {file}: {error}")))?;
+        let file = File {
+            path: format!("ssl/certs/iechor-{file}.pem"),
+            mode: 0o644,
+            contents: contents.to_vec(),
+        };
+        Ok(operation
+            .engine()?
+            .copy_into_container(&name, "/etc", &[file])
             .await?)
     }
 
@@ -410,6 +462,60 @@ impl container::HostContainer for Host {
 }
 
 impl Host {
+    /// Creates a container, which shares `direct` with this host.
+    pub(super) async fn create_container(
+        &mut self,
+        operation: &Operation,
+        spec: container::Spec,
+        direct: Option<Directory>,
+    ) -> Result<Resource<container::Container>, HostError> {
+        let engine = operation.engine()?;
+        operation.check_creations()?;
+        let (mut spec, runs) = admit(operation, spec).await?;
+        let (name, image) = (spec.name.clone(), spec.image.clone());
+        if let Some(directory) = &direct {
+            share(operation, &mut spec, directory).await?;
+        }
+        let noted = operation.note_creation(ObjectKind::Container, &name)?;
+        let created = operation
+            .journal
+            .create(noted, {
+                let engine = engine.clone();
+                async move { engine.create_container(&spec).await }
+            })
+            .await;
+        match created {
+            Ok(_) => Ok(self.table.keep(OwnContainer {
+                name,
+                image,
+                runs,
+                direct,
+                present: None,
+            })?),
+            Err(iechor_engine::EngineError::AlreadyExists { .. }) => {
+                // Ours, made by another process meanwhile, or somebody else's?
+                let owner = engine.inspect_container(&name).await?.map(|found| {
+                    operation
+                        .owner
+                        .judge(ObjectKind::Container, &found.name, &found.labels)
+                });
+                Err(HostError::Answer(match owner {
+                    Some(Verdict::Foreign(whose)) => {
+                        Error::Conflict(format!("container {name} exists: {whose}"))
+                    }
+                    _ => Error::AlreadyExists(contract::ObjectRef {
+                        kind: contract::ObjectKind::Container,
+                        name,
+                    }),
+                }))
+            }
+            Err(error) => Err(match &direct {
+                Some(directory) => unshared(directory, error),
+                None => error.into(),
+            }),
+        }
+    }
+
     pub(super) fn container_name(
         &self,
         container: &Resource<container::Container>,

@@ -6,7 +6,7 @@ use crate::bindings::iechor::driver::container;
 use crate::observer::Line;
 
 /// Describes a container to create in one line, without what has its default.
-pub(super) fn describe(line: &mut Line, spec: &container::Spec) {
+pub(in crate::capability) fn describe(line: &mut Line, spec: &container::Spec) {
     use container::{MountSource, RestartPolicy};
     let mount = |mount: &container::Mounted| {
         let source = match &mount.source {

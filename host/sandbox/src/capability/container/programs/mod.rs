@@ -19,7 +19,7 @@ pub(super) mod targets;
 
 use iechor_engine::model::{self, ContainerSpec, Startup};
 
-use super::{Context, OwnContainer};
+use super::{Context, OwnContainer, extra};
 use crate::bindings::HostError;
 use crate::bindings::contract::Error;
 use crate::denial::Remedy;
@@ -88,13 +88,17 @@ impl Runs {
 /// # Errors
 ///
 /// What of it the driver would have to be allowed to choose.
-pub(super) fn admit(operation: &Operation, spec: &mut ContainerSpec) -> Result<Runs, HostError> {
+pub(super) fn admit(
+    operation: &Operation,
+    spec: &mut ContainerSpec,
+    settings: &[(String, String)],
+) -> Result<Runs, HostError> {
     let words = &operation.context::<Context>().user_words;
     let granted = operation.grants.check(CAPABILITY, &spec.image);
     let runs = match granted {
         // What it will copy into the container is not known yet.
         Ok(()) => Runs::Command("this operation made it".into()),
-        Err(denial) => match chosen(spec, words) {
+        Err(denial) => match chosen(spec, settings, words) {
             Some(what) => return Err(denial.about(what).into()),
             None => Runs::Image,
         },
@@ -104,13 +108,18 @@ pub(super) fn admit(operation: &Operation, spec: &mut ContainerSpec) -> Result<R
 }
 
 /// Returns what of a container to create is neither its image's nor the user's choice.
-fn chosen(spec: &ContainerSpec, words: &UserWords) -> Option<String> {
+fn chosen(
+    spec: &ContainerSpec,
+    settings: &[(String, String)],
+    words: &UserWords,
+) -> Option<String> {
     flags::chosen(&spec.command, words.flags())
         .or_else(|| {
             let mut env = spec.env.iter();
             env.find_map(|(name, value)| environment::chosen(name, value, words))
         })
-        .or_else(|| targets::chosen(&spec.mounts))
+        .or_else(|| targets::chosen(&spec.mounts, words))
+        .or_else(|| extra::chosen(settings, words))
         .or_else(|| {
             let mut names = spec.labels.keys();
             let label = names.find(|name| LABELS_OF_ENGINES.iter().any(|of| name.starts_with(of)));
@@ -184,7 +193,7 @@ impl Visible {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             environment::chosen_in_present(name, value, words)
         });
-        Ok(chosen.or_else(|| targets::chosen(&self.mounts)))
+        Ok(chosen.or_else(|| targets::chosen(&self.mounts, words)))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Places of a container that a driver may mount something at by itself.
 
 use iechor_engine::model::{Mount, MountSource};
+use iechor_values::mount::{self, Source};
+
+use crate::user_words::UserWords;
 
 /// The state of BuildKit, and places where no system looks for programs, libraries or configuration.
 /// Each with everything below it.
@@ -43,7 +46,7 @@ pub(crate) fn is_within(path: &str, directory: &str) -> bool {
 }
 
 /// Returns which mount lies where programs or configuration may be loaded from.
-pub(super) fn chosen(mounts: &[Mount]) -> Option<String> {
+pub(super) fn chosen(mounts: &[Mount], words: &UserWords) -> Option<String> {
     // What an image declares is the image's choice, and filled from it.
     let named = |mount: &&Mount| match &mount.source {
         MountSource::Volume(name) => !is_anonymous(name),
@@ -52,21 +55,41 @@ pub(super) fn chosen(mounts: &[Mount]) -> Option<String> {
     let targets: Vec<_> = mounts
         .iter()
         .filter(named)
-        .map(|mount| normalised(&mount.target).unwrap_or_else(|_| "/".into()))
+        .map(|mount| {
+            let target = normalised(&mount.target).unwrap_or_else(|_| "/".into());
+            (target, is_of_user(mount, words))
+        })
         .collect();
-    for (number, target) in targets.iter().enumerate() {
-        if !ALLOWED.iter().any(|allowed| is_within(target, allowed)) {
+    for (number, (target, is_of_user)) in targets.iter().enumerate() {
+        if !is_of_user && !ALLOWED.iter().any(|allowed| is_within(target, allowed)) {
             return Some(format!(
                 "a mount at {target:?}, where programs or configuration may be loaded from"
             ));
         }
         // A link in what is mounted first would lead the second mount anywhere.
         let mut others = targets.iter().enumerate();
-        if others.any(|(other, outer)| other != number && is_within(target, outer)) {
+        if others.any(|(other, (outer, _))| other != number && is_within(target, outer)) {
             return Some(format!("a mount at {target:?}, which is within another"));
         }
     }
     None
+}
+
+/// Returns whether the user gave this mount in the option `mount`.
+fn is_of_user(mounted: &Mount, words: &UserWords) -> bool {
+    let mut given = words.settings_of("mount");
+    given.any(|text| {
+        mount::parse(text).is_ok_and(|given| {
+            let source = match given.source {
+                Source::Bind(path) => MountSource::Bind(path),
+                Source::Volume(name) => MountSource::Volume(name),
+                Source::Tmpfs(bytes) => MountSource::Tmpfs(bytes),
+            };
+            source == mounted.source
+                && given.target == mounted.target
+                && (mounted.read_only || !given.read_only)
+        })
+    })
 }
 
 /// Volumes that an image asks for, or a mount without a name: the engine names them, and they are
@@ -85,7 +108,8 @@ mod tests {
             source: MountSource::Tmpfs(0),
             read_only: false,
         };
-        chosen(&targets.iter().map(mount).collect::<Vec<_>>())
+        let mounts: Vec<_> = targets.iter().map(mount).collect();
+        chosen(&mounts, &UserWords::default())
     }
 
     #[test]

@@ -1,10 +1,19 @@
 //! What the container is to be.
+//!
+//! The options of `docker buildx` are here, and those that it does not have in [`additional`].
 
+mod additional;
+
+use std::time::Duration;
+
+use iechor_driver::container::Mounted;
 use iechor_driver::values::{self, RestartPolicy};
 use iechor_driver::{OptionKind, Options, types::Pair};
 
 /// Default image of BuildKit.
 pub const DEFAULT_IMAGE: &str = "moby/buildkit:buildx-stable-1";
+/// Default of the longest wait for BuildKit's first answer after the start of its container.
+const DEFAULT_BOOT_TIMEOUT: Duration = Duration::from_secs(90);
 const DEFAULT_CGROUP_PARENT: &str = "/iechor/buildx";
 
 /// Settings of the container. `None` leaves the choice to the engine.
@@ -41,11 +50,59 @@ pub struct Settings {
     pub restart_policy: RestartPolicy,
     /// Environment variables of BuildKit.
     pub env: Vec<Pair>,
+    /// When the image is pulled.
+    pub pull: Pull,
+    /// Mounts in addition to the state volume.
+    pub mounts: Vec<Mounted>,
+    /// Labels of the container.
+    pub labels: Vec<Pair>,
+    /// GPUs, in the syntax of `docker run --gpus`.
+    pub gpus: Option<String>,
+    /// Names, DNS, limits of processes and security options, as [`Spec::extra`] has them.
+    ///
+    /// [`Spec::extra`]: iechor_driver::container::Spec::extra
+    pub extra: Vec<Pair>,
+    /// Registries in BuildKit's configuration, as [`Container::configure`] takes them.
+    ///
+    /// [`Container::configure`]: iechor_driver::container::Container::configure
+    pub registries: Vec<Pair>,
+    /// Certificate authorities that BuildKit trusts too, as [`Container::trust`] takes them.
+    ///
+    /// [`Container::trust`]: iechor_driver::container::Container::trust
+    pub ca_certs: Option<String>,
+    /// Longest wait for BuildKit's first answer after the start of its container.
+    pub boot_timeout: Duration,
+    /// Time without a build after which BuildKit ends.
+    pub idle_stop: Option<Duration>,
+    /// How the host reaches BuildKit.
+    pub transport: Transport,
+}
+
+/// When the image of BuildKit is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pull {
+    /// Before each creation of the container. If this fails and the engine has the image, that is used.
+    Always,
+    /// If the engine does not have the image.
+    Missing,
+    /// Never: the engine must have the image.
+    Never,
+}
+
+/// How the host reaches BuildKit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Directly if that is possible, otherwise through the engine.
+    Auto,
+    /// Through the engine, with a command in the container.
+    Exec,
+    /// Directly.
+    Direct,
 }
 
 impl Default for Settings {
     /// Returns what the container is where no option is given: no limits, started again unless it was
-    /// stopped; the engine's own parent cgroup.
+    /// stopped; the engine's own parent cgroup; reached through the engine.
     fn default() -> Self {
         Self {
             image: DEFAULT_IMAGE.into(),
@@ -62,14 +119,24 @@ impl Default for Settings {
             is_cgroup_parent_given: false,
             restart_policy: RestartPolicy::UnlessStopped,
             env: Vec::new(),
+            pull: Pull::Always,
+            mounts: Vec::new(),
+            labels: Vec::new(),
+            gpus: None,
+            extra: Vec::new(),
+            registries: Vec::new(),
+            ca_certs: None,
+            boot_timeout: DEFAULT_BOOT_TIMEOUT,
+            idle_stop: None,
+            transport: Transport::Exec,
         }
     }
 }
 
 impl Settings {
     /// Declares and reads the options of `docker buildx create --driver docker-container`, every one
-    /// of them, so that a builder of that driver is one here. Two change nothing, and say so in
-    /// their help: `provenance-add-gha` and `allow-untrusted-image`.
+    /// of them, so that a builder of that driver is one here, and further ones. Two change nothing, and
+    /// say so in their help: `provenance-add-gha` and `allow-untrusted-image`.
     pub fn read(options: &mut Options) -> Self {
         let image = options
             .text("image", "Image that BuildKit runs from")
@@ -79,7 +146,7 @@ impl Settings {
             .size("memory", "Memory that the container may use")
             .optional();
         let is_memory_wrong = memory.is_none() && options.is_given("memory");
-        let settings = Self {
+        let mut settings = Self {
             image,
             // As in docker's command line, zero means "not set".
             memory: memory.filter(|bytes| *bytes != 0),
@@ -142,7 +209,9 @@ impl Settings {
             env: options
                 .table("env", "Environment variable of BuildKit, as env.NAME=VALUE")
                 .read(),
+            ..Self::default()
         };
+        settings.read_additional(options);
         options
             .boolean(
                 "provenance-add-gha",
@@ -199,122 +268,4 @@ fn not_negative(options: &mut Options, name: &str, help: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use iechor_driver::{Description, Node, testing};
-
-    use super::*;
-    use crate::{ContainerDriver, Policy};
-
-    struct Plain;
-
-    impl Policy for Plain {
-        fn describe() -> Description {
-            Description::new("plain", "1", "All options and nothing else")
-        }
-
-        fn open(_: &Node, options: &mut Options) -> (Self, Settings) {
-            (Self, Settings::read(options))
-        }
-    }
-
-    type Driver = ContainerDriver<Plain>;
-
-    #[track_caller]
-    fn read(options: &[(&str, &str)]) -> Settings {
-        let driver = testing::open::<Driver>(options);
-        driver.expect("it is right").settings().clone()
-    }
-
-    #[test]
-    fn the_options_are_described_soundly() {
-        testing::assert_sound::<Driver>();
-    }
-
-    #[test]
-    fn nothing_given_is_the_default_but_for_the_parent_of_builders() {
-        let expected = Settings {
-            cgroup_parent: Some(DEFAULT_CGROUP_PARENT.into()),
-            ..Settings::default()
-        };
-        assert_eq!(read(&[]), expected);
-        // As in docker's command line, zero and an empty text mean "not set".
-        let unset = [
-            ("memory", "0"),
-            ("memory-swap", "0"),
-            ("cpu-quota", "0"),
-            ("cpu-period", "0"),
-            ("cpu-shares", "0"),
-            ("cpuset-cpus", ""),
-            ("cpuset-mems", ""),
-            ("network", ""),
-            // Accepted for builders of docker buildx.
-            ("provenance-add-gha", "true"),
-            ("allow-untrusted-image", "1"),
-        ];
-        assert_eq!(read(&unset), expected);
-        assert!(read(&[("cgroup-parent", "")]).is_cgroup_parent_given);
-    }
-
-    #[test]
-    fn every_option_is_read() {
-        let settings = read(&[
-            ("image", "my/image:1"),
-            ("memory", "512m"),
-            ("memory-swap", "1g"),
-            ("cpu-quota", "50000"),
-            ("cpu-period", "100000"),
-            ("cpu-shares", "512"),
-            ("cpuset-cpus", "0-2,4"),
-            ("cpuset-mems", "0"),
-            ("default-load", "true"),
-            ("network", "host"),
-            ("cgroup-parent", "/mine"),
-            ("restart-policy", "on-failure:3"),
-            ("env.A.B", "c=d"),
-        ]);
-        let expected = Settings {
-            image: "my/image:1".into(),
-            memory: Some(512 << 20),
-            memory_swap: Some(1 << 30),
-            cpu_quota: Some(50_000),
-            cpu_period: Some(100_000),
-            cpu_shares: Some(512),
-            cpuset_cpus: Some("0-2,4".into()),
-            cpuset_mems: Some("0".into()),
-            default_load: true,
-            network: Some("host".into()),
-            cgroup_parent: Some("/mine".into()),
-            is_cgroup_parent_given: true,
-            restart_policy: RestartPolicy::OnFailure(3),
-            env: vec![("A.B".into(), "c=d".into())],
-        };
-        assert_eq!(settings, expected);
-    }
-
-    #[test]
-    fn what_does_not_go_together_is_refused() {
-        for (options, at) in [
-            (
-                &[("memory", "1g"), ("memory-swap", "512m")][..],
-                &["memory-swap"][..],
-            ),
-            (&[("memory-swap", "1g")], &["memory-swap"]),
-            (&[("memory", "0"), ("memory-swap", "1g")], &["memory-swap"]),
-            // One fault, not two.
-            (&[("memory", "x"), ("memory-swap", "1g")], &["memory"]),
-            (&[("env.A=B", "c")], &["env.A=B"]),
-            (&[("env.A", "\0")], &["env.A"]),
-            (
-                &[("cpu-period", "-1"), ("cpu-shares", "-1")],
-                &["cpu-period", "cpu-shares"],
-            ),
-            (
-                &[("provenance-add-gha", "yes"), ("allow-untrusted-image", "")],
-                &["provenance-add-gha", "allow-untrusted-image"],
-            ),
-        ] {
-            testing::assert_refused::<Driver>(options, at);
-        }
-        assert_eq!(read(&[("memory-swap", "-1")]).memory_swap, Some(-1));
-    }
-}
+mod tests;
