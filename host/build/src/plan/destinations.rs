@@ -1,33 +1,11 @@
 //! The check that no two results of a build have the same destination.
 
-use std::fmt;
 use std::path::Path;
 
 use iechor_files::place::Place;
 
-use super::error::PlanError;
+use super::error::{PlanError, Written};
 use crate::spec::BuildSpec;
-
-/// A result with a destination on the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// An output of this type.
-    Output(&'static str),
-    /// The metadata of the build.
-    Metadata,
-    /// The ID of the image.
-    ImageId,
-}
-
-impl fmt::Display for Written {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Output(kind) => write!(formatter, "the {kind} output"),
-            Self::Metadata => formatter.write_str("the metadata"),
-            Self::ImageId => formatter.write_str("the image ID"),
-        }
-    }
-}
 
 /// Returns an error for each result with the destination of an earlier one.
 pub(super) fn mistakes(spec: &BuildSpec) -> Vec<PlanError> {

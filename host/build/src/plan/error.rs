@@ -7,8 +7,28 @@ use std::path::PathBuf;
 pub use iechor_buildkit::session::ssh::KeyFault;
 use iechor_platform::Platform;
 
-pub use super::destinations::Written;
 use crate::setting::Setting;
+
+/// A result with a destination on the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// An output of this type.
+    Output(&'static str),
+    /// The metadata of the build.
+    Metadata,
+    /// The ID of the image.
+    ImageId,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Output(kind) => write!(formatter, "the {kind} output"),
+            Self::Metadata => formatter.write_str("the metadata"),
+            Self::ImageId => formatter.write_str("the image ID"),
+        }
+    }
+}
 
 /// A fault of a build that is found before a request is sent to a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

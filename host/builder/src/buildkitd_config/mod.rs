@@ -119,6 +119,7 @@ pub(crate) fn parse(
         syntax(line, error.message())
     })?;
     let mut reading = Reading::new(path, directory, &text);
+    types::check(&reading, root.get_ref())?;
     let insecure_entitlements = reading.root(root.get_ref())?;
     let files = reading.finish();
     let sizes = files.iter().map(|(path, data)| (path.as_str(), data.len()));

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Location};
-use super::{CONFIG_FILE, DAEMON_DIRECTORY, types};
+use super::{CONFIG_FILE, DAEMON_DIRECTORY};
 
 /// Returns the line of a position in a text, from 1.
 pub(super) fn line_of(text: &[u8], offset: usize) -> usize {
@@ -101,9 +101,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Checks the values, reads certificates, and returns the entitlements.
+    /// Reads certificates, and returns the entitlements.
     pub(super) fn root(&mut self, root: &DeTable<'_>) -> Result<Vec<String>, ConfigError> {
-        types::check(self, root)?;
         let entitlements = match root.get("insecure-entitlements") {
             Some(value) => self
                 .strings(value, "insecure-entitlements")?

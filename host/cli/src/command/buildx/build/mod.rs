@@ -7,6 +7,7 @@
 mod caches;
 mod call;
 mod context;
+mod faults;
 mod flags;
 mod ignored_flags;
 mod resolve;

@@ -11,6 +11,7 @@ use iechor_build::{BuildSpec, Mistakes, Setting};
 use iechor_progress::Mode;
 
 use super::caches;
+use super::faults::errors;
 use super::flags::Build;
 use crate::command::Format;
 
@@ -189,14 +190,6 @@ pub fn surroundings(
 /// Returns whether a variable is true. Other values do not count.
 fn is_on(name: &str, environment: &dyn Fn(&str) -> Option<String>) -> bool {
     environment(name).and_then(|value| parse::boolean(&value)) == Some(true)
-}
-
-/// Returns the faults of a text as those of a setting.
-pub(super) fn errors<E>(faults: Vec<E>) -> Vec<SpecError>
-where
-    SpecError: From<E>,
-{
-    faults.into_iter().map(SpecError::from).collect()
 }
 
 /// Returns the value of a boolean variable; false if it is not set.

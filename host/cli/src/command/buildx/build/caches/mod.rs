@@ -7,7 +7,7 @@ mod github;
 use iechor_build::spec::{Cache, CacheKind, CacheProblem, SpecError};
 use iechor_build::{BuildSpec, Mistakes, Setting};
 
-use super::resolve::errors;
+use super::faults::errors;
 
 /// Returns the caches of `--cache-from`. `environment` returns the value of a variable. Notes
 /// the texts that are not caches.
