@@ -31,7 +31,7 @@ pub(super) async fn share(
         let is_group = |word: &String| word.trim_start_matches('-').starts_with("group");
         if spec.command.iter().any(is_group) {
             return Err(unsupported(
-                &"the flag --group gives the socket to another group",
+                &"a flag of BuildKit gives the socket to another group",
             ));
         }
         let group = rustix::process::getegid().as_raw();
