@@ -281,7 +281,7 @@ fn ls_writes_json() {
 #[test]
 fn ls_asks_a_daemon_once_in_each_run_of_it() {
     let sandbox = Sandbox::new();
-    let name = sandbox.booted("once", "");
+    let name = sandbox.booted("once", "--driver-opt transport=exec");
     let container = container_of(&name);
     let node = || {
         let listed = sandbox.listed().remove(0);
@@ -450,10 +450,9 @@ fn version_is_one_line() {
         .iechor("version")
         .success()
         .prints(&format!("iechor v{version}\n"));
-    sandbox
-        .buildx("version")
-        .success()
-        .prints(&format!("iechor/buildx v{version}\n"));
+    sandbox.buildx("version").success().prints(&format!(
+        "github.com/docker/buildx v0.28.0 iechor-{version}\n"
+    ));
     let json: Value = sandbox.iechor("version --format json").success().json();
     assert_eq!(json["Version"], version);
 }

@@ -201,7 +201,7 @@ fn broken_drivers_are_listed_with_the_reason_and_can_be_mended() {
     fs::write(&lock, text.replace(&digest, &other)).expect("written");
     let moved = file.with_file_name(format!("{}.wasm", &other["sha256:".len()..]));
     fs::rename(&file, moved).expect("moved");
-    reason("was built for version 0.9.0 of the contract");
+    reason("was built for version 0.9.1 of the contract");
     reason("it needs a newer iechor");
 
     // The requests of the old driver cannot be read any more.

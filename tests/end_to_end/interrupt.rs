@@ -19,7 +19,8 @@ pub fn sleeper(sandbox: &Sandbox) -> String {
     let mut import = Command::new("docker");
     import
         .args(["--host", &machine().docker_host, "import", "--change"])
-        .arg(r#"ENTRYPOINT ["/bin/sh", "-c", "trap : TERM; while true; do sleep 1; done"]"#)
+        // Without the program that connects to BuildKit, a boot would end at once.
+        .arg(r#"ENTRYPOINT ["/bin/sh", "-c", "trap : TERM; ln -s false /bin/buildctl; while true; do sleep 1; done"]"#)
         .arg(tar)
         .arg(&image);
     Running::start(import).finish().success();

@@ -34,7 +34,12 @@ pub fn create(spec: &Spec, settings: &Settings) -> Result<Container, Error> {
 pub fn dial(container: &Container, transport: Transport) -> Result<Connection, Error> {
     let connected = match transport {
         Transport::Exec => return exec(container),
-        Transport::Auto | Transport::Direct => direct::dial(container),
+        // The kernel accepts connections to the socket of a paused container, and nobody answers.
+        Transport::Auto | Transport::Direct => match container.inspect() {
+            Ok(seen) if seen.status == container::Status::Running => direct::dial(container),
+            Ok(_) | Err(Error::NotFound(_)) => return Err(Error::NotRunning),
+            Err(error) => return Err(error),
+        },
     };
     match connected {
         Ok(connection) => Ok(connection),
