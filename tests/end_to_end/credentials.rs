@@ -311,6 +311,63 @@ fn a_helper_that_fails_is_named() {
     }
 }
 
+/// An unusable configuration stops only what needs it.
+#[test]
+fn an_unusable_configuration_is_reported_and_ignored() {
+    let sandbox = Sandbox::new();
+    let docker = sandbox.home().join("../docker");
+    let file = docker.join("config.json");
+    let builder = sandbox.name("any");
+    let commands = [
+        format!("create --name {builder}"),
+        "ls".to_owned(),
+        format!("inspect {builder}"),
+        format!("use {builder}"),
+        format!("rm {builder}"),
+    ];
+    for (text, words) in [
+        ("{", Some("config.json, line 1, column 1: ")),
+        ("7", Some("the file is not used")),
+        (r#"{"currentContext":7}"#, Some("entry currentContext in ")),
+        (
+            r#"{"auths":{"r.test":7}}"#,
+            Some("entry auths.\"r.test\" in "),
+        ),
+        ("\u{feff}{}", None),
+    ] {
+        fs::write(&file, text).expect("written");
+        for command in &commands {
+            let done = sandbox.buildx(command).success();
+            match words {
+                Some(words) => drop(done.says("WARNING: ").says(words)),
+                None => drop(done.does_not_say("config.json")),
+            }
+        }
+    }
+    fs::remove_file(&file).expect("removed");
+    fs::create_dir(&file).expect("made");
+    sandbox
+        .buildx("ls")
+        .success()
+        .says("config.json: it is a directory");
+    fs::remove_dir(&file).expect("removed");
+
+    // What needs the entry fails, and nothing else.
+    let authority = Authority::start(USERS);
+    let registry = Registry::with_authority(&authority);
+    let near = near();
+    near.configure_docker(&json!({"auths": {registry.address(): 7, "other.test": {}}}));
+    push(&near, &registry, "demo")
+        .failure(1)
+        .says(&format!("entry auths.\"{}\" in ", registry.address()));
+    let mut logins = logged_in(&registry);
+    logins["auths"]["other.test"] = json!(7);
+    near.configure_docker(&logins);
+    push(&near, &registry, "demo")
+        .success()
+        .says("entry auths.\"other.test\" in ");
+}
+
 #[test]
 fn an_empty_configuration_counts_as_none() {
     let sandbox = near();

@@ -72,6 +72,29 @@ fn without_buildx_config_the_store_is_in_the_home() {
     assert!(!sandbox.store().exists());
 }
 
+/// As for services of systemd and jobs of cron.
+#[test]
+fn without_home_the_store_is_in_the_home_of_the_user_database() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.name("home");
+    let user = sandbox.path("user");
+    let passwd = sandbox.write(
+        "passwd",
+        format!("root:x:0:0:root:{}:/bin/sh\n", user.display()),
+    );
+    let script = format!(
+        "exec unshare --mount sh -c 'mount --bind {} /etc/passwd; exec \"$0\" buildx create --name \
+         {name}' \"$0\"",
+        passwd.display()
+    );
+    sandbox
+        .shell(&script)
+        .without_variable("HOME")
+        .without_variable("BUILDX_CONFIG")
+        .success();
+    assert!(user.join(".iechor/buildx/instances").join(&name).is_file());
+}
+
 #[test]
 fn a_store_that_is_only_read_is_not_made() {
     let sandbox = Sandbox::new();

@@ -1,23 +1,33 @@
 //! Creates builders, and changes their nodes.
+//!
+//! - `change` is the change to a node that a request describes, and `driver` the driver for it.
+//! - `again` recognises a request that changes nothing.
+//! - `names` checks that the name of a node is free.
+//! - `saving` writes the result to the store, unless another process changed the builder meanwhile.
 
+mod again;
+mod change;
 mod driver;
 mod names;
+mod saving;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use iechor_catalog::{CatalogError, Grant, Loaded};
-use iechor_sandbox::Driver;
+use iechor_catalog::{CatalogError, Grant};
 
 use crate::boot_progress::StatusSender;
-use crate::driver_options;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::name::{self, Name};
 use crate::node::LiveNode;
 use crate::selection::UseRequest;
-use crate::store::{Changed, Node, NodeChange, NodeGroup, Platform, StoreState};
+use crate::store::{Changed, NodeGroup, StoreState};
 use crate::workspace::Workspace;
-use crate::{buildkitd_config, buildkitd_flags};
+
+/// Maximum time to repeat an edit that other processes overtake. One of the processes succeeds each
+/// time, so that this is enough for hundreds of them.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request to create a builder, or to change a node of one.
 #[derive(Debug, Clone, Default)]
@@ -57,12 +67,17 @@ pub struct CreateRequest {
 pub struct Created {
     /// The builder's name.
     pub name: String,
+    /// The builder was as requested already, so that nothing was changed.
+    pub is_unchanged: bool,
     /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 /// Creates a builder, or changes a node of one. Everything is checked before anything is saved. A
 /// new builder that cannot be booted is not kept, unless objects of it are left in the engine.
+///
+/// The store is not locked while an engine or a driver is asked. If another process changes the
+/// builder meanwhile, the edit is repeated with the builder as it is then.
 ///
 /// # Errors
 ///
@@ -73,34 +88,51 @@ pub async fn create(
     request: CreateRequest,
     status: &StatusSender,
 ) -> Result<Created, BuilderError> {
+    let begun = Instant::now();
+    loop {
+        match attempt(workspace, &request, status).await {
+            Err(BuilderError::Raced) if begun.elapsed() < PATIENCE => {}
+            result => return result,
+        }
+    }
+}
+
+async fn attempt(
+    workspace: &Workspace,
+    request: &CreateRequest,
+    status: &StatusSender,
+) -> Result<Created, BuilderError> {
     let state = workspace.store.read()?;
-    let name = choose_name(workspace, &state, &request)?;
+    let name = choose_name(workspace, &state, request)?;
     let existing = match state.builder(name.as_str()) {
         Ok(stored) => stored.map(|stored| stored.group.clone()),
         Err(broken) => return Err(broken.clone().into()),
     };
-    let existing = finish_earlier(workspace, &name, existing, &request).await?;
-    if let Some(group) = &existing
-        && request.node.is_none()
-        && !request.append
-    {
-        return Err(BuilderError::Exists {
-            name: group.name.clone(),
-            node: group
-                .nodes
-                .first()
-                .map(|node| node.name.clone())
-                .unwrap_or_default(),
-        });
-    }
+    let existing = finish_earlier(workspace, &name, existing, request).await?;
     if existing.is_none() && request.append {
         return Err(BuilderError::NothingToAppendTo {
             name: name.to_string(),
         });
     }
 
-    let request = driver::with_buildkit_host(existing.as_ref(), request);
+    let request = driver::with_buildkit_host(existing.as_ref(), request.clone());
     let policy = workspace.catalog.policy()?;
+    if let Some(group) = &existing
+        && request.node.is_none()
+        && !request.append
+    {
+        return match again::created(workspace, &policy, group, &request).await {
+            true => unchanged(workspace, group, 0, &request, status).await,
+            false => Err(BuilderError::Exists {
+                name: group.name.clone(),
+                node: group
+                    .nodes
+                    .first()
+                    .map(|node| node.name.clone())
+                    .unwrap_or_default(),
+            }),
+        };
+    }
     let driver = driver::choose_driver(&policy, existing.as_ref(), &request).await?;
     let mut group = existing
         .clone()
@@ -110,17 +142,23 @@ pub async fn create(
     policy
         .check_requests(loaded.driver.name(), &descriptor.capabilities)
         .map_err(CatalogError::from)?;
-    let mut change = node_change(workspace, existing.as_ref(), &request, &loaded.driver)?;
-    if let Some(options) = &mut change.driver_opts {
-        driver::make_files_absolute(descriptor, options)?;
+    let change = change::of_request(workspace, existing.as_ref(), &request, &loaded.driver).await?;
+    if let Some(group) = &existing
+        && let Some(index) = again::appended(group, &change)
+    {
+        return unchanged(workspace, group, index, &request, status).await;
     }
     let changed = group.change(change)?;
     if changed.added {
         driver::check_nodes(descriptor, &group)?;
     }
 
+    let has_grants = again::has_grants(&loaded, &request);
     loaded.trust(&request.grants).await?;
     group.driver_digest = loaded.own_digest().map(str::to_owned);
+    if existing.as_ref() == Some(&group) && has_grants {
+        return unchanged(workspace, &group, changed.index, &request, status).await;
+    }
     let mut node = LiveNode::with(workspace, &group, &group.nodes[changed.index], &loaded).await?;
     if existing.is_none() {
         node = node.of_new_builder();
@@ -152,7 +190,7 @@ pub async fn create(
         warnings.extend(names::left_at(workspace, &group.name, before, now).await);
     }
 
-    let given = save(
+    let given = saving::save(
         workspace,
         &group,
         &group.nodes[changed.index],
@@ -165,19 +203,51 @@ pub async fn create(
     {
         // Objects that are left in the engine need a builder to remove them with.
         let is_kept = existing.is_none() && matches!(error, BuilderError::Incomplete { .. });
-        restore(workspace, &group, existing.as_ref(), is_kept)?;
-        take_back(workspace, &loaded, &given)?;
+        saving::restore(workspace, &group, &changed.node, existing.as_ref(), is_kept)?;
+        saving::take_back(workspace, &loaded, &given)?;
         return Err(error);
     }
-    if request.use_it {
-        workspace.choose(&UseRequest {
-            name: name.as_str(),
-            ..UseRequest::default()
-        })?;
-    }
+    use_it(workspace, &group, &request)?;
     Ok(Created {
         name: group.name,
+        is_unchanged: false,
         warnings,
+    })
+}
+
+/// Does the rest of a request that changes nothing.
+async fn unchanged(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    index: usize,
+    request: &CreateRequest,
+    status: &StatusSender,
+) -> Result<Created, BuilderError> {
+    if request.bootstrap
+        && let Some(node) = group.nodes.get(index)
+    {
+        let node = LiveNode::open(workspace, group, node).await?;
+        node.connect(status).await?;
+    }
+    use_it(workspace, group, request)?;
+    Ok(Created {
+        name: group.name.clone(),
+        is_unchanged: true,
+        warnings: Vec::new(),
+    })
+}
+
+fn use_it(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    request: &CreateRequest,
+) -> Result<(), BuilderError> {
+    if !request.use_it {
+        return Ok(());
+    }
+    workspace.choose(&UseRequest {
+        name: &group.name,
+        ..UseRequest::default()
     })
 }
 
@@ -209,86 +279,6 @@ fn choose_name(
     }
 }
 
-fn node_change(
-    workspace: &Workspace,
-    existing: Option<&NodeGroup>,
-    request: &CreateRequest,
-    driver: &Driver,
-) -> Result<NodeChange, BuilderError> {
-    let known = existing
-        .zip(request.node.as_deref())
-        .and_then(|(group, node)| group.node(node));
-    let endpoint = match (&request.endpoint, known) {
-        // The endpoint of BuildKit, which the driver checks.
-        (endpoint, None) if !driver.uses_engine() => Some(endpoint.clone().unwrap_or_default()),
-        (Some(endpoint), _) if !driver.uses_engine() => Some(endpoint.clone()),
-        (Some(endpoint), _) => {
-            // Check now that the endpoint exists; it is stored as the user wrote it.
-            let found = iechor_engine::endpoint::by_name(
-                endpoint,
-                &workspace.environment,
-                &workspace.config,
-            )?;
-            Some(found.key())
-        }
-        (None, Some(_)) => None,
-        (None, None) => Some(workspace.current_endpoint()?.key()),
-    };
-    let driver_options = match request.driver_options.as_slice() {
-        [] => None,
-        values => Some(driver_options::parse(values)?),
-    };
-    // The defaults apply to a daemon that the builder starts, and to a new node: other changes of a
-    // node leave its configuration as it is.
-    let config_path = match &request.buildkitd_config {
-        None if !driver.uses_engine() || known.is_some() => None,
-        path => buildkitd_config::find(path.as_deref(), workspace.store.directory()),
-    };
-    let configuration = match config_path {
-        None => None,
-        Some(path) => {
-            let directory = std::env::current_dir().map_err(|source| BuilderError::File {
-                what: "current directory",
-                path: ".".into(),
-                source,
-            })?;
-            Some(buildkitd_config::load(&path, &directory)?)
-        }
-    };
-    let network = driver_options
-        .as_ref()
-        .or(known.map(|node| &node.driver_opts))
-        .and_then(|options| options.get("network"));
-    let on_host_network = network.is_some_and(|network| network == "host");
-    let configured: &[String] = configuration
-        .as_ref()
-        .map_or(&[], |files| &files.insecure_entitlements);
-    let flags = match (&request.buildkitd_flags, known) {
-        // Other changes leave the arguments as they are, unless the network requires more.
-        (None, None) if !driver.uses_engine() => None,
-        (None, Some(known)) => on_host_network.then(|| {
-            buildkitd_flags::with_default_entitlements(known.flags.clone(), true, configured)
-        }),
-        (flags, _) => Some(buildkitd_flags::with_default_entitlements(
-            buildkitd_flags::split(flags.as_deref().unwrap_or_default())?,
-            on_host_network,
-            configured,
-        )),
-    };
-    Ok(NodeChange {
-        node: request.node.clone(),
-        append: request.append,
-        endpoint,
-        platforms: match request.platforms.as_slice() {
-            [] => None,
-            platforms => Some(Platform::parse_list(platforms)?),
-        },
-        flags,
-        driver_opts: driver_options,
-        files: configuration.map(|configuration| configuration.files),
-    })
-}
-
 fn remarks(changed: &Changed) -> Vec<String> {
     let mut remarks = Vec::new();
     if changed.restart_needed {
@@ -300,83 +290,29 @@ fn remarks(changed: &Changed) -> Vec<String> {
     remarks
 }
 
-/// Saves the builder and the grants of its driver. Returns the grants that are new.
-fn save(
-    workspace: &Workspace,
-    group: &NodeGroup,
-    node: &Node,
-    expected: Option<&NodeGroup>,
-    loaded: &Loaded,
-    grants: &[Grant],
-) -> Result<Vec<Grant>, BuilderError> {
-    let mut transaction = workspace.store.lock()?;
-    unchanged(
-        transaction
-            .builder(&group.name)?
-            .map(|stored| stored.group)
-            .as_ref(),
-        expected,
-    )?;
-    // Another builder may have got such a node since the first check.
-    if loaded.driver.uses_engine() {
-        names::check_stored(workspace, &transaction.state()?, &group.name, node)?;
-    }
-    let catalog = &workspace.catalog;
-    let given = catalog.give(loaded, transaction.files(), grants)?;
-    if let Err(error) = transaction.save(group) {
-        catalog.take_back(loaded, transaction.files(), &given)?;
-        return Err(error.into());
-    }
-    Ok(given)
-}
-
-/// Restores the builder in the store, unless another process changed it in the meantime.
-fn restore(
-    workspace: &Workspace,
-    group: &NodeGroup,
-    before: Option<&NodeGroup>,
-    is_kept: bool,
-) -> Result<(), BuilderError> {
-    let mut transaction = workspace.store.lock()?;
-    let now = transaction.builder(&group.name)?.map(|stored| stored.group);
-    match before {
-        _ if now.as_ref() != Some(group) => {}
-        Some(before) => transaction.save(before)?,
-        None if is_kept => {}
-        None => transaction.remove(&group.name)?,
-    }
-    Ok(())
-}
-
-fn take_back(workspace: &Workspace, loaded: &Loaded, given: &[Grant]) -> Result<(), BuilderError> {
-    let transaction = workspace.store.lock()?;
-    let catalog = &workspace.catalog;
-    Ok(catalog.take_back(loaded, transaction.files(), given)?)
-}
-
-/// Removes the objects that earlier boots of the builder left. Also removes a builder that exists
-/// only because of these objects, if it is to be created again.
+/// Removes the objects that earlier boots of the builder, or of the node that is to be changed, left.
+/// Also removes a builder that exists only because of these objects, if it is to be created again.
 async fn finish_earlier(
     workspace: &Workspace,
     name: &Name,
     existing: Option<NodeGroup>,
     request: &CreateRequest,
 ) -> Result<Option<NodeGroup>, BuilderError> {
+    // What is left of other nodes does not concern this edit.
+    if let (Some(_), Some(node)) = (&existing, &request.node) {
+        leftovers::settle_node(workspace, name.as_str(), node).await?;
+        return Ok(existing);
+    }
+    if existing.is_some() && request.append {
+        return Ok(existing);
+    }
     let settled = leftovers::settle_builder(workspace, name.as_str(), false).await?;
-    let is_again = request.node.is_none() && !request.append;
     let Some(group) = existing else {
         return Ok(None);
     };
-    if !is_again || !settled.iter().any(|record| record.purpose.is_new) {
+    if !settled.iter().any(|record| record.purpose.is_new) {
         return Ok(Some(group));
     }
-    restore(workspace, &group, None, false)?;
+    saving::remove(workspace, &group)?;
     Ok(None)
-}
-
-fn unchanged(found: Option<&NodeGroup>, expected: Option<&NodeGroup>) -> Result<(), BuilderError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(BuilderError::Raced)
 }

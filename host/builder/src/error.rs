@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use iechor_catalog::CatalogError;
-use iechor_engine::config::ConfigError;
 use iechor_engine::endpoint::EndpointError;
 use iechor_engine::{EngineError, EngineErrorKind, ObjectKind};
 use iechor_files::DirectoryError;
@@ -57,9 +56,6 @@ pub enum BuilderError {
         /// What it gave.
         address: String,
     },
-    /// A failure of the Docker CLI's configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// An endpoint that cannot be determined.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -91,6 +87,25 @@ pub enum BuilderError {
         /// The name.
         name: String,
     },
+    /// A node is to leave a builder, and no builder is named.
+    #[error("leave requires instance name")]
+    LeaveWithoutName,
+    /// A node is to leave a builder, and no node is named.
+    #[error("leave requires node name")]
+    LeaveWithoutNode,
+    /// The builder that a node is to leave does not exist.
+    #[error("failed to find instance {name:?} for leave")]
+    NothingToLeave {
+        /// The name.
+        name: String,
+    },
+    /// A builder cannot keep the TLS settings of the environment.
+    #[error(
+        "could not create a builder instance with TLS data loaded from environment. Please use \
+         `docker context create <context-name>` to create a context for current environment and \
+         then create a builder instance with context set to <context-name>"
+    )]
+    TlsOfEnvironment,
     /// The name of a new builder is that of a builder of a context.
     #[error("instance name {name:?} already exists as context builder")]
     NameOfContext {

@@ -144,13 +144,36 @@ pub(crate) async fn settle_builder(
     builder: &str,
     keep_state: bool,
 ) -> Result<Vec<Unfinished>, BuilderError> {
+    let records = workspace.store.unfinished_of(builder)?;
+    settle_all(workspace, records, keep_state).await
+}
+
+/// Removes the objects that boots of a node left, like [`settle_builder`].
+///
+/// # Errors
+///
+/// [`BuilderError::Incomplete`] if objects are left. The other objects are removed.
+pub(crate) async fn settle_node(
+    workspace: &Workspace,
+    builder: &str,
+    node: &str,
+) -> Result<Vec<Unfinished>, BuilderError> {
+    let mut records = workspace.store.unfinished_of(builder)?;
+    records.retain(|record| record.purpose.node.eq_ignore_ascii_case(node));
+    settle_all(workspace, records, false).await
+}
+
+async fn settle_all(
+    workspace: &Workspace,
+    records: Vec<Unfinished>,
+    keep_state: bool,
+) -> Result<Vec<Unfinished>, BuilderError> {
     let uses = workspace.uses();
     let place = Place {
         store: &workspace.store,
         uses: &uses,
         cancel: &workspace.cancel,
     };
-    let records = workspace.store.unfinished_of(builder)?;
     let (mut clean, mut failures) = (Vec::new(), Vec::new());
     for unfinished in records {
         let engine = workspace.engine(&unfinished.purpose.endpoint);

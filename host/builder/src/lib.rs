@@ -4,7 +4,7 @@
 //!   [`selection`] chooses the builder that a command works on.
 //! - [`workspace`] is the context of a command: store, engines, configuration.
 //! - [`create`](mod@create) creates builders, with [`driver_options`], [`buildkitd_config`] and
-//!   [`buildkitd_flags`].
+//!   [`buildkitd_flags`]; [`leave`](mod@leave) removes a node of one.
 //! - [`node`] is a node in use, through its driver; [`lifecycle`] reports on, boots, stops and
 //!   removes whole builders.
 //! - [`view`] has the results of listings and inspections, for tables and as JSON.
@@ -23,6 +23,7 @@ mod engines;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod leave;
 mod ledger;
 mod leftovers;
 pub mod lifecycle;

@@ -18,6 +18,7 @@ use crate::store::{Node, NodeGroup};
 use crate::workspace::Workspace;
 
 pub use removal::{RemoveRequest, remove, remove_unlisted};
+pub(crate) use removal::{check_idle, remove_node};
 
 /// The state of a node, with its configuration.
 #[derive(Debug)]

@@ -200,7 +200,8 @@ impl Store {
         let Some(data) = read.map_err(|error| broken(error.to_string()))? else {
             return Ok(None);
         };
-        let group: NodeGroup = serde_json::from_slice(&data)
+        let group = serde_json::from_slice(&data)
+            .map(NodeGroup::from_file)
             .map_err(|error| broken(format!("it is not the JSON of a builder: {error}")))?;
         // The name becomes part of other paths, so it must be valid.
         let name = Name::parse(&group.name).map_err(|error| broken(error.to_string()))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use iechor_catalog::Catalog;
 use iechor_engine::Engine;
+pub use iechor_engine::config::ConfigError;
 use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{self, ClientSettings, Endpoint, Environment};
@@ -51,7 +52,7 @@ impl Workspace {
     ///
     /// # Errors
     ///
-    /// If a configuration file is broken, or there is no directory for the store.
+    /// If there is no directory for the store.
     pub fn from_process(
         settings: ClientSettings,
         place: Place,
@@ -62,7 +63,7 @@ impl Workspace {
     ) -> Result<Self, BuilderError> {
         let environment = Environment::from_process().with(settings);
         let store = Store::of_process(place, &environment)?;
-        let config = Arc::new(DockerConfig::load(&environment)?);
+        let config = Arc::new(DockerConfig::load(&environment));
         Ok(Self {
             catalog: Catalog::new(
                 store.files().clone(),

@@ -26,7 +26,7 @@ use crate::program;
 use crate::terminal;
 use crate::text::Text;
 
-pub use builders::remark_hint;
+pub use builders::{config_warning, remark_hint};
 pub use mistakes::WrongLine;
 
 /// Exit code of what the user cancelled.

@@ -69,6 +69,9 @@ where
             failure::remark_hint,
             cancel.clone(),
         )?;
+        for fault in workspace.config.faults() {
+            terminal::warn(&failure::config_warning(fault));
+        }
         let overdue = async {
             cancel.cancelled().await;
             tokio::time::sleep(undo).await;

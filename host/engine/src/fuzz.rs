@@ -5,9 +5,8 @@ use crate::config::DockerConfig;
 
 /// Reads a `config.json`.
 pub fn config(data: &[u8]) {
-    let Ok(config) = DockerConfig::from_json(data) else {
-        return;
-    };
+    let config = DockerConfig::from_json(data);
+    let _ = config.faults();
     let _ = config.current_context();
     let _ = config.http_headers().count();
     for host in ["", "unix:///var/run/docker.sock", "tcp://example.com:2376"] {

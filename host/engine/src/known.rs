@@ -156,7 +156,7 @@ impl KnownEngines {
             Host::Unix(own) => {
                 own == path || (identity.is_some() && FileIdentity::of(own) == identity)
             }
-            Host::Tcp { .. } => false,
+            Host::Tcp { .. } | Host::Ssh(_) => false,
         })
     }
 
@@ -378,7 +378,7 @@ mod tests {
             home: Some("/home/me".into()),
             ..Environment::default()
         };
-        let config = DockerConfig::load(&env).expect("a configuration");
+        let config = DockerConfig::load(&env);
         let known = KnownEngines::find(&env, &config);
         let known: Vec<_> = known.iter().map(ToString::to_string).collect();
         for expected in [

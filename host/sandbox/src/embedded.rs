@@ -32,9 +32,12 @@ pub static EMBEDDED: &[Embedded] = &[
 impl Embedded {
     /// Returns the built-in driver with this name or alias.
     pub fn find(name: &str) -> Option<&'static Self> {
-        EMBEDDED
-            .iter()
-            .find(|driver| driver.name == name || driver.aliases.contains(&name))
+        EMBEDDED.iter().find(|driver| driver.is_called(name))
+    }
+
+    /// Returns whether this is its name, or one of its aliases.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
     }
 
     /// Returns the names and aliases of all built-in drivers.

@@ -135,7 +135,7 @@ impl ScopedLogins {
         scopes: &Scopes,
     ) -> Option<(String, Result<DockerConfig, ConfigError>)> {
         let directory = &self.login(host, scopes)?.directory;
-        let config = DockerConfig::load_from(directory.clone(), &self.environment);
+        let config = DockerConfig::load_from(directory.clone(), &self.environment).without_faults();
         Some((directory.display().to_string(), config))
     }
 

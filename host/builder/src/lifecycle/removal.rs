@@ -109,7 +109,11 @@ pub async fn remove_unlisted(
 }
 
 /// Checks that no other process boots a node of the builder.
-fn check_idle(workspace: &Workspace, builder: &str) -> Result<(), BuilderError> {
+///
+/// # Errors
+///
+/// [`BuilderError::Underway`].
+pub(crate) fn check_idle(workspace: &Workspace, builder: &str) -> Result<(), BuilderError> {
     let unfinished = workspace.store.unfinished()?;
     let mut underway = unfinished
         .into_iter()
@@ -152,7 +156,12 @@ async fn forget_records(
     Ok(())
 }
 
-async fn remove_node(
+/// Removes the objects of a node: by its driver, and what is left by its labels.
+///
+/// # Errors
+///
+/// If an object cannot be removed, or the user cancels.
+pub(crate) async fn remove_node(
     workspace: &Workspace,
     group: &NodeGroup,
     node: &Node,

@@ -57,6 +57,26 @@ pub enum EditError {
         /// The builder.
         builder: String,
     },
+    /// The driver manages the nodes, and none can leave.
+    #[error("dynamic node group does not support Leave: the driver of {builder} chooses its nodes")]
+    DynamicLeave {
+        /// The builder.
+        builder: String,
+    },
+    /// The node that is to leave does not exist.
+    #[error("node {node:?} not found for {builder}")]
+    NothingToLeave {
+        /// Name of the node.
+        node: String,
+        /// The builder.
+        builder: String,
+    },
+    /// The node that is to leave is the only one.
+    #[error("can not leave last node, do you want to rm instance instead?")]
+    LastNode {
+        /// The builder.
+        builder: String,
+    },
     /// The node does not exist, and none may be added.
     #[error(
         "node {node} not found, did you mean to append? ({builder} has {})",
@@ -211,6 +231,42 @@ impl NodeGroup {
             None => self.nodes.push(node),
         }
         Ok(changed)
+    }
+
+    /// Removes a node from a builder that has others. Returns the node.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such node, or it is the only one. Nothing changes.
+    pub fn leave(&mut self, name: &str) -> Result<Node, EditError> {
+        if self.dynamic {
+            return Err(EditError::DynamicLeave {
+                builder: self.name.clone(),
+            });
+        }
+        let index = self
+            .position(name)
+            .ok_or_else(|| EditError::NothingToLeave {
+                node: name.to_owned(),
+                builder: self.name.clone(),
+            })?;
+        if self.nodes.len() == 1 {
+            return Err(EditError::LastNode {
+                builder: self.name.clone(),
+            });
+        }
+        Ok(self.nodes.remove(index))
+    }
+
+    /// Puts a node back to an earlier state; `None` removes it, also as the last node.
+    pub(crate) fn restore(&mut self, name: &str, before: Option<&Node>) {
+        let Some(index) = self.position(name) else {
+            return;
+        };
+        match before {
+            Some(before) => self.nodes[index] = before.clone(),
+            None => drop(self.nodes.remove(index)),
+        }
     }
 
     fn new_node(&self, change: &NodeChange) -> Result<Node, EditError> {

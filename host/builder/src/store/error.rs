@@ -19,7 +19,7 @@ pub struct BrokenFile {
 /// Failures of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Neither `BUILDX_CONFIG` nor `HOME` is set.
+    /// Neither `BUILDX_CONFIG` nor `HOME` is set, and the user database has no home directory.
     #[error("cannot determine the directory of the builders: set BUILDX_CONFIG or HOME")]
     NoDirectory,
     /// A file or directory cannot be read or written, or another process holds the lock.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use iechor_platform::Platform;
+use iechor_sandbox::Embedded;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -32,9 +33,38 @@ pub struct NodeGroup {
     /// that is not built in. Docker buildx ignores it, and drops it when it writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver_digest: Option<String>,
+    /// The name of the driver that the user chose, in a file that has the name in docker buildx as the
+    /// driver. `None` in memory, and if docker buildx wrote the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) driver_name: Option<String>,
     /// Unknown fields, which are written back unchanged.
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
+}
+
+impl NodeGroup {
+    /// Returns the builder as its file has it: with a driver that docker buildx knows, if there is one
+    /// that means the same.
+    pub(super) fn for_file(&self) -> Self {
+        let mut group = self.clone();
+        if let Some(embedded) = Embedded::find(&self.driver)
+            && !embedded.aliases.contains(&self.driver.as_str())
+            && let Some(alias) = embedded.aliases.first()
+        {
+            group.driver_name = Some(std::mem::replace(&mut group.driver, (*alias).to_owned()));
+        }
+        group
+    }
+
+    /// Reverses [`Self::for_file`].
+    pub(super) fn from_file(mut self) -> Self {
+        if let Some(name) = self.driver_name.take()
+            && Embedded::find(&name).is_some_and(|found| found.is_called(&self.driver))
+        {
+            self.driver = name;
+        }
+        self
+    }
 }
 
 /// A node of a builder: a daemon.
@@ -204,6 +234,31 @@ mod tests {
         assert_eq!(group.nodes[0].files["buildkitd.toml"], b"debug = true\n");
         assert_eq!(group.nodes[1].flags, Vec::<String>::new());
         assert_eq!(serde_json::to_string(&group).unwrap(), PEER);
+    }
+
+    #[test]
+    fn the_file_has_a_driver_that_docker_buildx_knows() {
+        for (driver, written) in [
+            ("iechor-container", "docker-container"),
+            ("docker-container", "docker-container"),
+            ("remote", "remote"),
+            ("team", "team"),
+            ("/a/driver.wasm", "/a/driver.wasm"),
+        ] {
+            let group = NodeGroup {
+                name: "b".into(),
+                driver: driver.into(),
+                ..NodeGroup::default()
+            };
+            let file = serde_json::to_string(&group.for_file()).unwrap();
+            let read: NodeGroup = serde_json::from_str(&file).unwrap();
+            assert_eq!(read.driver, written);
+            assert_eq!(read.from_file(), group);
+        }
+        // Another program changed the driver, and kept the field.
+        let text = r#"{"Name":"b","Driver":"remote","DriverName":"iechor-container"}"#;
+        let group: NodeGroup = serde_json::from_str(text).unwrap();
+        assert_eq!(group.from_file().driver, "remote");
     }
 
     #[test]

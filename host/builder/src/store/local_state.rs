@@ -23,8 +23,17 @@ pub struct LocalState {
 
 /// Returns the path of the record of a build.
 pub(super) fn path(builder: &str, node: &str, reference: &str) -> Result<PathBuf, StoreError> {
+    below_references([builder, node, reference])
+}
+
+/// Returns the path of the records of a node's builds.
+pub(super) fn directory(builder: &str, node: &str) -> Result<PathBuf, StoreError> {
+    below_references([builder, node])
+}
+
+fn below_references<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<PathBuf, StoreError> {
     let mut path = PathBuf::from(REFERENCES);
-    for name in [builder, node, reference] {
+    for name in names {
         let mut components = Path::new(name).components();
         match (components.next(), components.next()) {
             (Some(Component::Normal(part)), None) if part == name => path.push(part),

@@ -45,7 +45,7 @@ impl Transaction {
     /// Writes a builder and records that it was active.
     pub fn save(&mut self, group: &NodeGroup) -> Result<(), StoreError> {
         let name = Name::parse(&group.name)?;
-        let data = serde_json::to_vec(group).map_err(|source| StoreError::Json {
+        let data = serde_json::to_vec(&group.for_file()).map_err(|source| StoreError::Json {
             name: group.name.clone(),
             source,
         })?;
@@ -84,6 +84,15 @@ impl Transaction {
                 self.files
                     .remove_tree(Path::new(REFERENCES).join(spelling))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Removes the local records of a node's builds.
+    pub fn remove_references(&mut self, builder: &str, node: &str) -> Result<(), StoreError> {
+        for name in [builder, &builder.to_ascii_lowercase()] {
+            let path = local_state::directory(name, node)?;
+            self.files.remove_tree(path)?;
         }
         Ok(())
     }

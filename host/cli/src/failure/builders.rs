@@ -5,6 +5,7 @@ use iechor_builder::name::NameError;
 use iechor_builder::remark::Remark;
 use iechor_builder::selection::SelectionError;
 use iechor_builder::store::{EditError, StoreError};
+use iechor_builder::workspace::ConfigError;
 use iechor_sandbox::DriverError;
 
 use super::{Kind, drivers, engine_hint};
@@ -44,6 +45,17 @@ pub fn remark_hint(remark: &Remark) -> String {
     }
 }
 
+/// Returns what a fault of the Docker CLI's configuration means for the command.
+pub fn config_warning(fault: &ConfigError) -> String {
+    let lost = match fault {
+        ConfigError::Read { .. } | ConfigError::Parse { .. } => {
+            "the file is not used: its logins, credential helpers, current context, proxies and headers"
+        }
+        _ => "this entry is not used",
+    };
+    format!("{fault}; {lost}")
+}
+
 fn hint(error: &BuilderError) -> Option<String> {
     let hint = match error {
         BuilderError::Catalog(error) => return drivers::catalog_hint(error),
@@ -79,6 +91,19 @@ fn hint(error: &BuilderError) -> Option<String> {
             "create another builder for some of the nodes".to_owned()
         }
         BuilderError::AppendWithoutName => "name the builder with --name".to_owned(),
+        BuilderError::LeaveWithoutName => "name the builder with --name".to_owned(),
+        BuilderError::LeaveWithoutNode => "name the node with --node".to_owned(),
+        BuilderError::NothingToLeave { .. } => {
+            format!("run `{}` to list the builders", program::buildx("ls"))
+        }
+        BuilderError::Edit(EditError::LastNode { builder }) => {
+            format!("`{}` removes the builder", program::buildx(&format!("rm {builder}")))
+        }
+        BuilderError::TlsOfEnvironment => {
+            "`docker context create NAME --docker \"host=$DOCKER_HOST,ca=$DOCKER_CERT_PATH/ca.pem,\
+             cert=$DOCKER_CERT_PATH/cert.pem,key=$DOCKER_CERT_PATH/key.pem\"` creates such a context"
+                .to_owned()
+        }
         BuilderError::DriverOfContexts { .. } => format!(
             "run `{}` to list these builders; leave --driver out to create a builder with a BuildKit of \
              its own",

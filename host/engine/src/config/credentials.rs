@@ -74,7 +74,8 @@ impl DockerConfig {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Auth`], [`ConfigError::AuthVariable`] and [`ConfigError::Helper`]. A helper
+    /// [`ConfigError::Auth`], [`ConfigError::AuthVariable`] and [`ConfigError::Helper`], and
+    /// [`ConfigError::Entry`] if the entry for this registry is wrong. A helper
     /// that has no credentials for this registry is not an error.
     pub async fn credentials_for(
         &self,
@@ -88,7 +89,9 @@ impl DockerConfig {
         if let Some(credential) = self.in_variable(key)? {
             return Ok(Some(credential));
         }
-        let of_registry = self.file.cred_helpers.as_ref().and_then(|h| h.get(key));
+        let of_registry = self.file.cred_helpers.get(key);
+        let of_registry = of_registry.map(Result::as_ref).transpose();
+        let of_registry = of_registry.map_err(Clone::clone)?;
         // An empty entry disables the helper for its registry.
         let helper = of_registry.or(self.file.creds_store.as_ref());
         match helper.filter(|helper| !helper.is_empty()) {
@@ -100,7 +103,7 @@ impl DockerConfig {
     /// Returns whether the credentials for a registry depend on the repository.
     pub fn has_logins_for_repositories(&self, registry_host: &str) -> bool {
         let start = format!("{registry_host}/");
-        let mut keys = self.file.auths.iter().flatten();
+        let mut keys = self.file.auths.iter();
         keys.any(|(key, _)| key.starts_with(&start))
     }
 
@@ -144,9 +147,7 @@ impl DockerConfig {
         key: &str,
         repository: Option<&str>,
     ) -> Result<Option<Credential>, ConfigError> {
-        let Some(auths) = &self.file.auths else {
-            return Ok(None);
-        };
+        let auths = &self.file.auths;
         let scoped = namespaces(repository.unwrap_or_default())
             .find_map(|namespace| auths.get_key_value(&format!("{key}/{namespace}")));
         let found = scoped.or_else(|| auths.get_key_value(key)).or_else(|| {
@@ -156,6 +157,7 @@ impl DockerConfig {
         let Some((name, auth)) = found else {
             return Ok(None);
         };
+        let auth = auth.as_ref().map_err(Clone::clone)?;
         let mut credential = match auth.auth.as_deref().filter(|auth| !auth.is_empty()) {
             Some(encoded) => decode(encoded).map_err(|fault| ConfigError::Auth {
                 key: name.clone(),

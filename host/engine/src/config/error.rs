@@ -31,6 +31,16 @@ pub enum ConfigError {
         /// What is wrong there.
         reason: String,
     },
+    /// An entry of the file is wrong.
+    #[error("entry {entry} in {}: {reason}", path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The entry, with the table that it is in.
+        entry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An entry of `auths` cannot be read.
     #[error(
         "cannot read the credentials for {key:?} in {origin}: {fault}; log in again, or remove them"

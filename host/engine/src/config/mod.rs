@@ -7,65 +7,28 @@
 mod credential_helper;
 mod credentials;
 mod error;
+mod file;
 mod token_seed;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 pub use self::credentials::{Credential, HUB_KEY};
-use self::error::json_fault;
 pub use self::error::{AuthFault, ConfigError, HelperFault};
+use self::file::File;
 use crate::environment::Environment;
 
 /// Name of the file.
 const FILE: &str = "config.json";
-
-/// Maximum size of `config.json`, in bytes. A file with the credentials of a thousand registries,
-/// with tokens of 4 KiB each, has half of that.
-const FILE_BYTES: u64 = 8 << 20;
 
 /// The Docker CLI's configuration.
 #[derive(Clone, Default)]
 pub struct DockerConfig {
     directory: PathBuf,
     file: File,
+    faults: Vec<ConfigError>,
     auth_variable: Option<String>,
     helper_path: Option<std::ffi::OsString>,
-}
-
-#[derive(Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct File {
-    auths: Option<BTreeMap<String, Auth>>,
-    creds_store: Option<String>,
-    cred_helpers: Option<BTreeMap<String, String>>,
-    current_context: Option<String>,
-    #[serde(rename = "HttpHeaders")]
-    http_headers: Option<BTreeMap<String, String>>,
-    proxies: Option<BTreeMap<String, Proxy>>,
-}
-
-#[derive(Clone, Default, Deserialize)]
-#[serde(default)]
-struct Auth {
-    auth: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
-    identitytoken: Option<String>,
-    registrytoken: Option<String>,
-}
-
-#[derive(Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Proxy {
-    http_proxy: Option<String>,
-    https_proxy: Option<String>,
-    no_proxy: Option<String>,
-    ftp_proxy: Option<String>,
-    all_proxy: Option<String>,
 }
 
 impl fmt::Debug for DockerConfig {
@@ -78,13 +41,10 @@ impl fmt::Debug for DockerConfig {
 }
 
 impl DockerConfig {
-    /// Reads `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`. A file that is missing or empty is an
-    /// empty configuration, as for the Docker CLI.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::Read`] and [`ConfigError::Parse`].
-    pub fn load(env: &Environment) -> Result<Self, ConfigError> {
+    /// Reads `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`. A file that is missing or empty
+    /// is an empty configuration, as for the Docker CLI. What cannot be used is left out, see
+    /// [`DockerConfig::faults`].
+    pub fn load(env: &Environment) -> Self {
         Self::load_from(Self::directory_of(env), env)
     }
 
@@ -96,48 +56,45 @@ impl DockerConfig {
         }
     }
 
-    /// Reads `config.json` in a directory.
+    /// Reads `config.json` in a directory, like [`DockerConfig::load`].
+    pub fn load_from(directory: PathBuf, env: &Environment) -> Self {
+        let (file, faults) = file::read(&directory.join(FILE));
+        Self {
+            directory,
+            file,
+            faults,
+            auth_variable: env.docker_auth_config.clone().filter(|v| !v.is_empty()),
+            helper_path: env.path.clone(),
+        }
+    }
+
+    /// Returns why entries, or the whole file, are left out. What needs one of the credentials among
+    /// them fails with that error.
+    pub fn faults(&self) -> &[ConfigError] {
+        &self.faults
+    }
+
+    /// Returns the configuration if nothing of it is left out.
     ///
     /// # Errors
     ///
-    /// Those of [`DockerConfig::load`].
-    pub fn load_from(directory: PathBuf, env: &Environment) -> Result<Self, ConfigError> {
-        let path = directory.join(FILE);
-        let file = match iechor_files::read(&path, FILE_BYTES) {
-            Ok(text) if text.trim_ascii().is_empty() => File::default(),
-            Ok(text) => serde_json::from_slice::<Option<File>>(&text)
-                .map_err(|e| ConfigError::Parse {
-                    path,
-                    line: e.line(),
-                    column: e.column(),
-                    reason: json_fault(&e),
-                })?
-                .unwrap_or_default(),
-            Err(e) if e.is_not_found() => File::default(),
-            Err(e) => {
-                return Err(ConfigError::Read {
-                    path,
-                    reason: e.to_string(),
-                });
-            }
-        };
-        Ok(Self {
-            directory,
-            file,
-            auth_variable: env.docker_auth_config.clone().filter(|v| !v.is_empty()),
-            helper_path: env.path.clone(),
-        })
+    /// Its first fault.
+    pub fn without_faults(mut self) -> Result<Self, ConfigError> {
+        match self.faults.is_empty() {
+            true => Ok(self),
+            false => Err(self.faults.remove(0)),
+        }
     }
 
     /// Reads the contents of a `config.json`.
     #[cfg(any(test, fuzzing))]
-    pub(crate) fn from_json(text: &[u8]) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            directory: PathBuf::new(),
-            file: serde_json::from_slice(text)?,
-            auth_variable: None,
-            helper_path: None,
-        })
+    pub(crate) fn from_json(text: &[u8]) -> Self {
+        let (file, faults) = file::parse(Path::new(FILE), text);
+        Self {
+            file,
+            faults,
+            ..Self::default()
+        }
     }
 
     /// Returns the directory of the configuration, which also contains the contexts.
@@ -158,7 +115,7 @@ impl DockerConfig {
 
     /// Returns the HTTP headers for every request to an engine.
     pub fn http_headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let headers = self.file.http_headers.iter().flatten();
+        let headers = self.file.http_headers.iter();
         headers.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
@@ -166,8 +123,8 @@ impl DockerConfig {
     /// each in upper and in lower case. `host` is an endpoint such as
     /// `unix:///var/run/docker.sock`.
     pub fn proxies(&self, host: &str) -> Vec<(String, String)> {
-        let all = self.file.proxies.as_ref();
-        let Some(proxy) = all.and_then(|all| all.get(host).or_else(|| all.get("default"))) else {
+        let all = &self.file.proxies;
+        let Some(proxy) = all.get(host).or_else(|| all.get("default")) else {
             return Vec::new();
         };
         let mut variables = Vec::new();
@@ -229,7 +186,7 @@ mod tests {
             self
         }
 
-        pub(super) fn load(&self) -> Result<DockerConfig, ConfigError> {
+        pub(super) fn load(&self) -> DockerConfig {
             DockerConfig::load(&Environment {
                 docker_config: Some(self.directory.path().display().to_string()),
                 docker_auth_config: self.variable.clone(),
@@ -239,11 +196,22 @@ mod tests {
         }
 
         pub(super) async fn get(&self, host: &str) -> String {
-            match self.load().expect("good").credentials(host).await {
+            match self.load().credentials(host).await {
                 Ok(None) => "none".into(),
                 Ok(Some(c)) => format!("{}:{}:{}", c.username, c.secret, c.is_identity_token),
                 Err(e) => format!("error: {e}"),
             }
+        }
+    }
+
+    /// Returns the only fault of a configuration, which is empty then.
+    #[track_caller]
+    fn fault(fixture: &Fixture) -> String {
+        let config = fixture.load();
+        assert_eq!(config.current_context(), None);
+        match config.faults() {
+            [fault] => fault.to_string(),
+            faults => panic!("{faults:?}"),
         }
     }
 
@@ -263,49 +231,84 @@ mod tests {
             ("config.json", "symbolic links"),
         ] {
             std::os::unix::fs::symlink(target, &path).expect("linked");
-            let error = fixture.load().expect_err(target).to_string();
+            let error = fault(&fixture);
             assert!(error.contains(words), "{error}");
             std::fs::remove_file(&path).expect("removed");
         }
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("made");
-        let error = fixture.load().expect_err("a pipe").to_string();
+        let error = fault(&fixture);
         assert!(error.contains("a named pipe"), "{error}");
         std::fs::remove_file(&path).expect("removed");
         let large = std::fs::File::create(&path).expect("made");
-        large.set_len(FILE_BYTES + 1).expect("grown");
-        let error = fixture.load().expect_err("too large").to_string();
+        large.set_len(file::FILE_BYTES + 1).expect("grown");
+        let error = fault(&fixture);
         assert!(error.contains("more than 8 MiB"), "{error}");
     }
 
     #[test]
     fn an_empty_file_is_an_empty_configuration() {
-        for text in ["", "\n", " \t\r\n ", "null", "{}"] {
-            let config = Fixture::new(text).load().expect(text);
+        for text in ["", "\n", " \t\r\n ", "null", "{}", "\u{feff}", "\u{feff}{}"] {
+            let config = Fixture::new(text).load();
+            assert_eq!(config.faults(), [], "{text:?}");
             assert_eq!(config.current_context(), None, "{text:?}");
             assert!(config.proxies("x").is_empty(), "{text:?}");
         }
-        let error = Fixture::new("1").load().expect_err("no object").to_string();
+        let marked = Fixture::new("\u{feff}{\"currentContext\":\"c\"}").load();
+        assert_eq!(marked.current_context(), Some("c"));
+        let error = fault(&Fixture::new("1"));
         assert!(error.contains("config.json, line 1"), "{error}");
     }
 
     #[test]
     fn a_broken_file_is_told_with_its_place() {
-        let error = Fixture::new("{\n  \"auths\": {,}\n}")
-            .load()
-            .expect_err("broken");
-        let text = error.to_string();
+        let text = fault(&Fixture::new("{\n  \"auths\": {,}\n}"));
         assert!(text.contains("config.json, line 2, column 13: "), "{text}");
-        let error = Fixture::new("{\n\"auths\": {\"a\": \"aHVzaA==\"}}").load();
-        let text = error.expect_err("broken").to_string();
-        assert!(text.contains("line 2"), "{text}");
-        assert!(!text.contains("aHVzaA"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_entry_is_left_out_and_the_rest_is_used() {
+        let fixture = Fixture::new(&format!(
+            r#"{{"auths":{{"a":"aHVzaA==","b":{{"auth":"{}"}},"c":null}},"credHelpers":{{"h":7}},
+                "credsStore":[],"currentContext":{{}},"HttpHeaders":{{"X-A":1,"X-B":"b"}},
+                "proxies":{{"default":"p","tcp://h:1":{{"httpProxy":"http://p"}}}},"psFormat":7}}"#,
+            auth("u:p")
+        ));
+        let config = fixture.load();
+        let faults: Vec<_> = config.faults().iter().map(ToString::to_string).collect();
+        let entries = [
+            "auths.\"a\"",
+            "credsStore",
+            "credHelpers.\"h\"",
+            "currentContext",
+            "HttpHeaders.\"X-A\"",
+            "proxies.\"default\"",
+        ];
+        assert_eq!(faults.len(), entries.len(), "{faults:#?}");
+        for (fault, entry) in faults.iter().zip(entries) {
+            assert!(
+                fault.contains(entry) && fault.contains("config.json"),
+                "{fault}"
+            );
+            assert!(!fault.contains("aHVzaA"), "{fault}");
+        }
+        assert_eq!(config.current_context(), None);
+        assert_eq!(config.http_headers().collect::<Vec<_>>(), [("X-B", "b")]);
+        assert_eq!(config.proxies("tcp://h:1").len(), 2);
+        assert_eq!(fixture.get("b").await, "u:p:false");
+        assert_eq!(fixture.get("c").await, "none");
+        // What needs a wrong entry fails.
+        for host in ["a", "h"] {
+            let said = fixture.get(host).await;
+            assert!(said.starts_with("error: ") && said.contains(host), "{said}");
+        }
+        assert!(config.without_faults().is_err());
     }
 
     #[test]
     fn secrets_are_not_printed() {
         let fixture = Fixture::new(r#"{"auths":{"a":{"password":"hush","username":"u"}}}"#)
             .variable(r#"{"auths":{"a":{"auth":"hush"}}}"#);
-        let text = format!("{:?}", fixture.load().expect("good"));
+        let text = format!("{:?}", fixture.load());
         assert!(!text.contains("hush"), "{text}");
         let credential = Credential {
             username: "u".into(),
@@ -323,8 +326,8 @@ mod tests {
                 "proxies":{"default":{"httpProxy":"http://p","noProxy":""},
                            "tcp://h:1":{"allProxy":"socks"}}}"#,
         )
-        .load()
-        .expect("good");
+        .load();
+        assert_eq!(config.faults(), []);
         assert_eq!(config.current_context(), None);
         assert_eq!(config.http_headers().collect::<Vec<_>>(), [("X-A", "b")]);
         let names = |host: &str| {
@@ -336,7 +339,7 @@ mod tests {
         };
         assert_eq!(names("unix:///x"), ["HTTP_PROXY", "http_proxy"]);
         assert_eq!(names("tcp://h:1"), ["ALL_PROXY", "all_proxy"]);
-        let nothing = DockerConfig::load(&Environment::default()).expect("no file is fine");
+        let nothing = DockerConfig::load(&Environment::default());
         assert!(nothing.proxies("x").is_empty());
     }
 }

@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn a_seed_is_created_once_for_each_registry() {
         let fixture = Fixture::new("{}");
-        let config = fixture.load().expect("good");
+        let config = fixture.load();
         let seed = config.token_seed("r.example");
         assert_eq!(seed.len(), SEED);
-        assert_eq!(fixture.load().expect("good").token_seed("r.example"), seed);
+        assert_eq!(fixture.load().token_seed("r.example"), seed);
         assert_ne!(config.token_seed("other.example"), seed);
         assert_eq!(config.token_seed("r.example"), seed);
         let file = config.directory().join(FILE);
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_seed_of_docker_buildx_is_used() {
         let fixture = Fixture::new("{}");
-        let config = fixture.load().expect("good");
+        let config = fixture.load();
         let text = r#"{"r.example":{"Seed":"AAECAwQFBgcICQoLDA0ODw=="}}"#;
         fs::write(config.directory().join(FILE), text).expect("written");
         assert_eq!(config.token_seed("r.example"), (0..16).collect::<Vec<u8>>());
@@ -148,14 +148,14 @@ mod tests {
             r#"{"r.example":{"Seed":""}}"#,
         ] {
             let config = Fixture::new("{}");
-            let config = config.load().expect("good");
+            let config = config.load();
             fs::create_dir_all(config.directory()).expect("made");
             fs::write(config.directory().join(FILE), text).expect("written");
             let seed = config.token_seed("r.example");
             assert_eq!(config.token_seed("r.example"), seed, "{text}");
         }
         let fixture = Fixture::new("{}");
-        let config = fixture.load().expect("good");
+        let config = fixture.load();
         let file = config.directory().join(FILE);
         std::os::unix::fs::symlink("/dev/null", &file).expect("linked");
         assert_eq!(config.token_seed("r.example").len(), SEED);

@@ -1,4 +1,4 @@
-//! Connections to the engine, for every request: Unix socket, TCP, or TLS over TCP.
+//! Connections to the engine, for every request: Unix socket, TCP, TLS over TCP, or `ssh`.
 //!
 //! Every request opens its own connection. A connection to a local socket is cheap compared to what
 //! the engine does then, and no request finds a connection that has died meanwhile.
@@ -20,8 +20,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::answer::{Bounds, ERROR_BYTES, Metered, Subject};
+use super::keep_alive::keep_alive;
+use super::proxy::Proxy;
 use super::stream::Prefixed;
-use super::{errors, tls};
+use super::{errors, ssh, tls};
 use crate::config::DockerConfig;
 use crate::endpoint::{Endpoint, Host};
 use crate::error::{EngineError, TlsFault, UnreachableReason};
@@ -36,15 +38,12 @@ const REASON_LIMIT: Duration = Duration::from_millis(500);
 /// Maximum time to wait for the message of a refusal.
 const ERROR_LIMIT: Duration = Duration::from_secs(10);
 
-/// Interval of probes of a silent TCP connection. They keep it open in firewalls, and detect that
-/// the peer has gone.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-
 /// Opens connections to one engine, and sends requests.
 pub(super) struct Dialer {
     endpoint: String,
     host: Host,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    proxy: Option<Proxy>,
     authority: HeaderValue,
     headers: HeaderMap,
 }
@@ -58,7 +57,7 @@ impl Dialer {
             reason,
         };
         let (authority, tls) = match &endpoint.host {
-            Host::Unix(_) => ("docker".to_owned(), None),
+            Host::Unix(_) | Host::Ssh(_) => ("docker".to_owned(), None),
             Host::Tcp { host, port } => {
                 let tls = match &endpoint.tls {
                     None => None,
@@ -76,6 +75,10 @@ impl Dialer {
                 };
                 (authority, tls)
             }
+        };
+        let proxy = match &endpoint.host {
+            Host::Tcp { host, .. } => Proxy::from_environment(host, &authority, tls.is_some()),
+            Host::Unix(_) | Host::Ssh(_) => None,
         };
         let authority = HeaderValue::try_from(&authority)
             .map_err(|_| unusable(UnreachableReason::HostName(authority)))?;
@@ -100,6 +103,7 @@ impl Dialer {
             endpoint: url,
             host: endpoint.host.clone(),
             tls,
+            proxy,
             authority,
             headers,
         })
@@ -129,12 +133,22 @@ impl Dialer {
     async fn connect_unlimited(&self) -> io::Result<BoxByteStream> {
         match &self.host {
             Host::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Host::Ssh(to) => Ok(Box::new(ssh::connect(to)?)),
             Host::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                keep_alive(&stream)?;
+                let stream = match &self.proxy {
+                    Some(proxy) => {
+                        let authority = self.authority.to_str().map_err(io::Error::other)?;
+                        proxy.tunnel(authority).await?
+                    }
+                    None => {
+                        let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                        stream.set_nodelay(true)?;
+                        keep_alive(&stream)?;
+                        Box::new(stream)
+                    }
+                };
                 match &self.tls {
-                    None => Ok(Box::new(stream)),
+                    None => Ok(stream),
                     Some((connector, name)) => {
                         Ok(Box::new(connector.connect(name.clone(), stream).await?))
                     }
@@ -292,13 +306,4 @@ impl fmt::Debug for Dialer {
             .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }
-}
-
-/// Has the system probe a silent connection, see [`KEEPALIVE`].
-fn keep_alive(stream: &TcpStream) -> io::Result<()> {
-    use rustix::net::sockopt;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, KEEPALIVE)?;
-    sockopt::set_tcp_keepintvl(stream, KEEPALIVE)?;
-    Ok(())
 }

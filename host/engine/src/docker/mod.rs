@@ -6,7 +6,7 @@
 //! errors, and it cannot hand over an upgraded connection. Both use one `dialer`.
 //!
 //! Each module below is one group of the engine's operations, or a part of the transport: `client`
-//! (requests), `dialer` (connections), `tls`, `answer` (bounds of answers), `errors` (what an answer
+//! (requests), `dialer` (connections, with `tls`, `ssh` and `proxy`), `answer` (bounds of answers), `errors` (what an answer
 //! means), `demux` and `lines` (streams).
 
 mod address;
@@ -21,11 +21,14 @@ mod exec;
 mod hijack;
 mod image;
 mod inspect;
+mod keep_alive;
 mod lines;
 mod load;
 mod network;
+mod proxy;
 mod reach;
 mod run;
+mod ssh;
 mod startup;
 mod stream;
 mod tls;

@@ -188,7 +188,7 @@ pub(crate) mod tests {
     }
 
     fn load(env: &Environment) -> DockerConfig {
-        DockerConfig::load(env).expect("a good config.json")
+        DockerConfig::load(env)
     }
 
     pub(crate) fn add_context(directory: &Path, name: &str, endpoint: &str, pems: &[&str]) {
@@ -245,7 +245,7 @@ pub(crate) mod tests {
         let env = environment(path);
         assert!(list_contexts(&load(&env)).expect("none yet").is_empty());
         add_context(path, "zz", r#"{"Host":"unix:///z"}"#, &[]);
-        add_context(path, "far", r#"{"Host":"ssh://h"}"#, &[]);
+        add_context(path, "far", r#"{"Host":"fd://h"}"#, &[]);
         add_context(path, "odd", r#"{"Host":7}"#, &[]);
         let broken = path.join("contexts/meta").join(digest("aa"));
         std::fs::create_dir_all(&broken).expect("made");
@@ -268,7 +268,7 @@ pub(crate) mod tests {
             );
         };
         with("zz unix:///z", "of zz");
-        with("far !", "ssh:// are not supported yet");
+        with("far !", "fd:// are not supported yet");
         with("odd !", "invalid type");
         with(&digest("aa"), "EOF while parsing");
     }

@@ -9,7 +9,7 @@ pub enum EndpointError {
     /// A text is not an endpoint.
     #[error(
         "{source_name} is {value:?}, which is not an endpoint: {fault}; write it as \
-         unix:///path/to/socket or tcp://host:port"
+         unix:///path/to/socket, tcp://host:port or ssh://user@host"
     )]
     Parse {
         /// Where the text comes from.
@@ -22,7 +22,7 @@ pub enum EndpointError {
     /// An endpoint is of a kind that this program cannot reach yet.
     #[error(
         "{source_name} is {value:?}: endpoints with {scheme}:// are not supported yet; use \
-         unix:// or tcp://, or forward the engine's socket to one"
+         unix://, tcp:// or ssh://, or forward the engine's socket to one"
     )]
     Unsupported {
         /// Where the text comes from.
@@ -116,6 +116,15 @@ pub enum EndpointFault {
     /// It contains a user name.
     #[error("it contains a user name")]
     User,
+    /// It contains a password.
+    #[error("it contains a password, which ssh does not take; use a key")]
+    Password,
+    /// It names no host.
+    #[error("it names no host")]
+    NoHost,
+    /// It contains a query or a fragment.
+    #[error("it contains a query or a fragment")]
+    Query,
     /// The bracket before an IPv6 address is not closed.
     #[error("a bracket is not closed")]
     OpenBracket,

@@ -26,6 +26,39 @@ pub enum Host {
         /// Port, from 1 to 65535.
         port: u16,
     },
+    /// A socket of another machine, which `ssh` connects to.
+    Ssh(Ssh),
+}
+
+/// An engine that is reached through `ssh`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    /// User on the machine; `None`: the one that ssh chooses.
+    pub user: Option<String>,
+    /// Name of the machine in ssh's configuration, host name or address; an IPv6 address has no
+    /// brackets.
+    pub host: String,
+    /// Port of the SSH server; `None`: the one that ssh chooses.
+    pub port: Option<u16>,
+    /// Path of the engine's socket on the machine; `None`: the one that its Docker CLI uses.
+    pub socket: Option<String>,
+}
+
+impl fmt::Display for Ssh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ssh://")?;
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        match self.host.contains(':') {
+            true => write!(f, "[{}]", self.host)?,
+            false => f.write_str(&self.host)?,
+        }
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(self.socket.as_deref().unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Host {
@@ -34,6 +67,7 @@ impl fmt::Display for Host {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+            Self::Ssh(ssh) => ssh.fmt(f),
         }
     }
 }
@@ -69,7 +103,10 @@ pub(super) fn parse_host(
         "unix" if rest.is_empty() => Ok(Host::Unix(DEFAULT_SOCKET.into())),
         "unix" => Ok(Host::Unix(rest.into())),
         "tcp" => tcp(rest, tls).map_err(|fault| bad(source_name, fault)),
-        "ssh" | "npipe" | "fd" => Err(EndpointError::Unsupported {
+        "ssh" => ssh(rest)
+            .map(Host::Ssh)
+            .map_err(|fault| bad(source_name, fault)),
+        "npipe" | "fd" => Err(EndpointError::Unsupported {
             source_name,
             value: without_password(text),
             scheme: scheme.to_owned(),
@@ -100,6 +137,44 @@ fn tcp(address: &str, tls: bool) -> Result<Host, EndpointFault> {
     if address.contains('@') {
         return Err(EndpointFault::User);
     }
+    let (host, port) = host_and_port(address)?;
+    Ok(Host::Tcp {
+        host: if host.is_empty() { "localhost" } else { host }.to_owned(),
+        port: port.unwrap_or(default_port),
+    })
+}
+
+/// Reads `[USER@]HOST[:PORT][/PATH]`, by the rules of the Docker CLI.
+fn ssh(text: &str) -> Result<Ssh, EndpointFault> {
+    if text.contains(['?', '#']) {
+        return Err(EndpointFault::Query);
+    }
+    let (address, path) = match text.find('/') {
+        Some(start) => text.split_at(start),
+        None => (text, ""),
+    };
+    let (user, address) = match address.rsplit_once('@') {
+        Some((user, address)) => (Some(user), address),
+        None => (None, address),
+    };
+    if user.is_some_and(|user| user.contains(':')) {
+        return Err(EndpointFault::Password);
+    }
+    let (host, port) = host_and_port(address)?;
+    if host.is_empty() {
+        return Err(EndpointFault::NoHost);
+    }
+    let socket = Some(path).filter(|path| !path.trim_matches('/').is_empty());
+    Ok(Ssh {
+        user: user.filter(|user| !user.is_empty()).map(str::to_owned),
+        host: host.to_owned(),
+        port,
+        socket: socket.map(str::to_owned),
+    })
+}
+
+/// Splits `HOST:PORT`; an IPv6 address has brackets. Both may be missing.
+fn host_and_port(address: &str) -> Result<(&str, Option<u16>), EndpointFault> {
     let (host, port) = if let Some(rest) = address.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or(EndpointFault::OpenBracket)?;
         match rest.strip_prefix(':') {
@@ -117,20 +192,16 @@ fn tcp(address: &str, tls: bool) -> Result<Host, EndpointFault> {
         }
     };
     let port = match port {
-        None | Some("") => default_port,
+        None | Some("") => None,
         Some(port) => match port.parse() {
-            Ok(port) if port > 0 => port,
+            Ok(port) if port > 0 => Some(port),
             _ => return Err(EndpointFault::Port),
         },
     };
-    let host = if host.is_empty() { "localhost" } else { host };
     if host.contains(char::is_whitespace) {
         return Err(EndpointFault::WhiteSpace);
     }
-    Ok(Host::Tcp {
-        host: host.to_owned(),
-        port,
-    })
+    Ok((host, port))
 }
 
 #[cfg(test)]
@@ -175,6 +246,13 @@ mod tests {
             ("127.0.0.1:7", false, "tcp://127.0.0.1:7"),
             ("tcp://[::1]:7", false, "tcp://[::1]:7"),
             ("[fe80::1]", false, "tcp://[fe80::1]:2375"),
+            ("ssh://host", false, "ssh://host"),
+            ("ssh://me@host:22/", false, "ssh://me@host:22"),
+            (
+                "ssh://me@[::1]:22/run/x.sock",
+                false,
+                "ssh://me@[::1]:22/run/x.sock",
+            ),
         ] {
             assert_eq!(parse(text, tls).expect(text), expected, "{text}");
         }
@@ -187,13 +265,17 @@ mod tests {
             ("tcp://[::1", "bracket"),
             ("tcp://u@host", "user"),
             ("http://host", "http:// is not a kind"),
+            ("ssh://", "names no host"),
+            ("ssh://me@", "names no host"),
+            ("ssh://host?x", "a query"),
+            ("ssh://host:x", "not a number"),
             ("quux://host", "quux:// is not a kind"),
         ] {
             let error = parse(text, false).expect_err(text).to_string();
             assert!(error.contains(expected), "{error}");
             assert!(error.contains(text), "{error}");
         }
-        for text in ["ssh://u@host", "npipe:////./pipe/x", "fd://"] {
+        for text in ["npipe:////./pipe/x", "fd://"] {
             let error = parse(text, false).expect_err(text);
             assert!(matches!(error, EndpointError::Unsupported { .. }));
             let scheme = text.split(':').next().expect("a scheme");

@@ -163,7 +163,7 @@ fn engine(registry: &str, password: Option<&str>) -> DockerEngine {
         docker_config: Some(directory.path().display().to_string()),
         ..Environment::default()
     };
-    let config = DockerConfig::load(&env).expect("good");
+    let config = DockerConfig::load(&env);
     let endpoint = endpoint::resolve(&env, &config).expect("an endpoint");
     DockerEngine::connect(&endpoint, Arc::new(config)).expect("no TLS")
 }

@@ -57,7 +57,7 @@ pub fn connect() -> DockerEngine {
         docker_host: Some(variable("DOCKER_HOST").to_owned()),
         ..Environment::default()
     };
-    let config = DockerConfig::load(&env).expect("no configuration at all");
+    let config = DockerConfig::load(&env);
     let endpoint = endpoint::resolve(&env, &config).expect("DOCKER_HOST is an endpoint");
     DockerEngine::connect(&endpoint, Arc::new(config)).expect("an engine without TLS")
 }

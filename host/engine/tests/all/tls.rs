@@ -255,7 +255,7 @@ async fn the_environment_leads_there() {
         docker_cert_path: Some(path.display().to_string()),
         ..Environment::default()
     };
-    let config = DockerConfig::load(&env).expect("none");
+    let config = DockerConfig::load(&env);
     let endpoint = endpoint::resolve(&env, &config).expect("an endpoint");
     let engine = DockerEngine::connect(&endpoint, Arc::new(config)).expect("readable");
     engine.info().await.expect("an answer");

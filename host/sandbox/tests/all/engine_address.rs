@@ -54,6 +54,7 @@ async fn assert_refused(endpoint: &str, host: &Host) {
     let kind = match host {
         Host::Unix(_) => "transport.local",
         Host::Tcp { .. } => "transport.tcp",
+        Host::Ssh(_) => unreachable!("drivers do not dial over SSH"),
     };
     assert_eq!(denial.capability, kind);
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use iechor_builder::Workspace;
 use iechor_builder::create::{self, CreateRequest};
+use iechor_builder::leave::{self, LeaveRequest};
 use iechor_catalog::Grant;
 use iechor_progress::Mode;
 
@@ -26,6 +28,9 @@ pub struct Create {
     /// Append a node to the builder instead of changing it
     #[arg(long)]
     append: bool,
+    /// Remove a node from the builder instead of changing it, with its container and cache
+    #[arg(long, conflicts_with = "append")]
+    leave: bool,
     /// Driver to use: a name that `iechor driver ls` lists, or the path of a component; append
     /// @sha256:... to pin its digest
     #[arg(long)]
@@ -57,6 +62,9 @@ impl Create {
     /// Creates the builder and prints its name.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
+            if self.leave {
+                return self.leave(&workspace).await;
+            }
             let mode = match self.bootstrap {
                 true => terminal::boot_mode()?,
                 false => Mode::Auto,
@@ -85,7 +93,27 @@ impl Create {
             for warning in &created.warnings {
                 terminal::warn(warning);
             }
+            if created.is_unchanged {
+                terminal::say(&format!(
+                    "builder {} has these settings already: nothing was changed",
+                    created.name
+                ));
+            }
             terminal::line(&created.name)
         })
+    }
+
+    async fn leave(self, workspace: &Workspace) -> anyhow::Result<()> {
+        let request = LeaveRequest {
+            name: self.name,
+            node: self.node,
+        };
+        let left = leave::leave(workspace, &request).await?;
+        for error in &left {
+            terminal::warn(&format!(
+                "the node has left the builder, but something of it may be left: {error}"
+            ));
+        }
+        Ok(())
     }
 }

@@ -72,7 +72,7 @@ async fn logins_of_repositories() {
                 "r.example/other":{"username":"other","password":"p"},
                 "q.example/team":{"username":"only","password":"p"}}}"#,
     );
-    let config = fixture.load().expect("good");
+    let config = fixture.load();
     for (host, repository, user) in [
         ("r.example", None, "all"),
         ("r.example", Some(""), "all"),
