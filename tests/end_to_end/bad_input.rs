@@ -116,7 +116,7 @@ fn no_engine_at_the_endpoint() {
             sandbox
                 .buildx(command)
                 .variable("DOCKER_HOST", host)
-                .failure(1)
+                .failure(4)
                 .says(&format!(
                     "ERROR: cannot reach the engine at {host}: {reason}"
                 ))

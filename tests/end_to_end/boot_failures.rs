@@ -1,6 +1,7 @@
 //! Boots that fail: the cause is shown, and a permanent one ends the boot at once.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::context::Context;
@@ -16,9 +17,33 @@ struct Image(String);
 impl Image {
     /// Creates an image that runs a script as BuildKit. The script gets BuildKit's arguments.
     fn running(sandbox: &Sandbox, script: &str) -> Self {
+        Self::of(sandbox, script, &machine().base.join("amd64/busybox.tar"))
+    }
+
+    /// Creates such an image with a program that connects to BuildKit in vain. Without it, a boot ends at once.
+    fn with_buildctl(sandbox: &Sandbox, script: &str) -> Self {
+        let tar = sandbox.path("image.tar");
+        fs::copy(machine().base.join("amd64/busybox.tar"), &tar).expect("copied");
+        fs::create_dir_all(sandbox.path("bin")).expect("created");
+        let link = sandbox.path("bin/buildctl");
+        if fs::symlink_metadata(&link).is_err() {
+            std::os::unix::fs::symlink("false", &link).expect("linked");
+        }
+        let mut append = std::process::Command::new("tar");
+        let append = append.arg("-rf").arg(&tar).arg("-C").arg(sandbox.path("."));
+        assert!(
+            append
+                .arg("./bin/buildctl")
+                .status()
+                .expect("run")
+                .success()
+        );
+        Self::of(sandbox, script, &tar)
+    }
+
+    fn of(sandbox: &Sandbox, script: &str, tar: &Path) -> Self {
         let name = format!("{}:1", sandbox.name("image"));
         let entry = serde_json::json!(["/bin/sh", "-c", script, "buildkitd"]);
-        let tar = machine().base.join("amd64/busybox.tar");
         crate::support::docker_at(
             &machine().docker_host,
             [
@@ -68,7 +93,7 @@ fn the_cause_is_shown_wherever_it_is_in_the_log() {
         format!("{trace}; {usage}; echo the-cause; exit 1"),
     ] {
         let sandbox = Sandbox::new();
-        let image = Image::running(&sandbox, &script);
+        let image = Image::with_buildctl(&sandbox, &script);
         let finished = fails(&sandbox, &image)
             .says("ended while BuildKit was starting, exit code")
             .says("the-cause")
@@ -92,7 +117,7 @@ fn the_cause_is_shown_wherever_it_is_in_the_log() {
 fn standard_error_is_not_mixed_with_standard_output() {
     let sandbox = Sandbox::new();
     let script = "for i in 1 2 3; do echo out$i; echo err$i >&2; done; exit 1";
-    let image = Image::running(&sandbox, script);
+    let image = Image::with_buildctl(&sandbox, script);
     fails(&sandbox, &image)
         .says(":\n    err1\n    err2\n    err3\n")
         .says(":\n    out1\n    out2\n    out3\n");

@@ -398,7 +398,7 @@ fn use_chooses_the_current_builder() {
     }
     sandbox
         .buildx("use nothing-of-that-name")
-        .failure(1)
+        .failure(3)
         .says("nothing-of-that-name");
 }
 

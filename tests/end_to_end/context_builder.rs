@@ -247,6 +247,6 @@ fn every_context_has_one() {
     sandbox
         .buildx(&format!("build {}", context.word()))
         .variable("DOCKER_HOST", "unix:///nonexistent.sock")
-        .failure(1)
+        .failure(4)
         .says("cannot reach the engine at unix:///nonexistent.sock");
 }

@@ -113,7 +113,7 @@ fn an_unknown_driver_is_named_with_those_there_are() {
             "create --name {} --driver nope",
             sandbox.name("unknown")
         ))
-        .failure(1)
+        .failure(3)
         .says_line(
             r#"ERROR: unknown driver "nope"; built-in drivers: iechor-container, docker-container, iechor, docker, remote"#,
         );

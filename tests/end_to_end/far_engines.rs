@@ -140,17 +140,17 @@ fn what_ssh_reports_is_shown() {
     };
     let nobody = format!("ssh://stranger@127.0.0.1:{}", server.port);
     create(&nobody)
-        .failure(1)
+        .failure(4)
         .says(&format!("cannot reach the engine at {nobody}"))
         .says("Permission denied (publickey)");
     create("ssh://root@127.0.0.1:1")
-        .failure(1)
+        .failure(4)
         .says("Connection refused");
     let elsewhere = format!("ssh://root@127.0.0.1:{}/nonexistent.sock", server.port);
-    create(&elsewhere).failure(1).says("/nonexistent.sock");
+    create(&elsewhere).failure(4).says("/nonexistent.sock");
     create(&elsewhere)
         .variable("PATH", "/nonexistent")
-        .failure(1)
+        .failure(4)
         .says("cannot start ssh");
     create("ssh://me:secret@127.0.0.1")
         .failure(1)
@@ -229,18 +229,18 @@ fn an_engine_at_a_tcp_port_is_reached_through_the_proxy() {
         .variable("HTTP_PROXY", &proxy.address)
         .success();
 
-    create("tcp://other.test:2375").failure(1).says(&format!(
+    create("tcp://other.test:2375").failure(4).says(&format!(
         "through the proxy {}: it answered 403",
         proxy.address
     ));
     let before = proxy.tunnels.load(Ordering::Relaxed);
     create("tcp://engine.test:2375")
         .variable("NO_PROXY", "engine.test")
-        .failure(1)
+        .failure(4)
         .does_not_say("proxy");
     // Engines of this machine are accessed directly.
     create("tcp://127.0.0.1:1")
-        .failure(1)
+        .failure(4)
         .says("connection refused");
     assert_eq!(proxy.tunnels.load(Ordering::Relaxed), before);
     sandbox.assert_nothing_left();

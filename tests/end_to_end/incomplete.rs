@@ -95,7 +95,7 @@ fn an_undo_that_does_not_end_keeps_the_builder_until_it_is_removed() {
         format!("volume {}", volume_of(&name)),
     ];
     let failed = four_and_fail(&sandbox, &name, &engine)
-        .failure(1)
+        .failure(5)
         .says("changed my mind")
         .says(&format!("builder {name} is incomplete"))
         .says(&format!("`iechor buildx rm {name}` removes what is left"));
@@ -277,7 +277,7 @@ fn a_node_that_could_not_be_added_is_not_there_and_what_is_left_of_it_is_known()
         .words("--driver-opt")
         .argument("behave=create four and fail")
         .argument(engine.endpoint())
-        .failure(1)
+        .failure(5)
         .says(&format!("builder {name} is incomplete"));
     let builder = sandbox.listed().remove(0);
     assert_eq!(builder["Nodes"].as_array().expect("a list").len(), 1);

@@ -32,7 +32,7 @@ fn names_belong_to_one_driver() {
         .says("is built in");
     sandbox
         .iechor("driver rm nobody")
-        .failure(1)
+        .failure(3)
         .says("installed drivers: team");
     component(&sandbox);
 }

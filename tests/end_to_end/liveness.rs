@@ -61,7 +61,10 @@ fn a_killed_container_is_told_with_its_exit_code_and_log() {
     ends_soon(build, || {
         docker(&format!("kill {container}")).success();
     })
-    .says(&format!("container {container} ended with exit code 137\n"))
+    .says(&format!(
+        "container {container} ended with exit code 137 because a client of the engine sent it \
+         SIGKILL\n"
+    ))
     .says("last lines of its log:\n  ")
     .says("running server");
 }

@@ -179,7 +179,7 @@ fn an_image_is_loaded_into_the_engine_of_a_context() {
             // There is no engine.
             .variable("DOCKER_HOST", "unix:///nonexistent.sock")
     };
-    build("type=docker").failure(1).says("/nonexistent.sock");
+    build("type=docker").failure(4).says("/nonexistent.sock");
     build("type=docker,context=other").success();
     docker(&format!("image inspect {tag}")).success();
     build("type=docker,context=absent")

@@ -104,7 +104,7 @@ fn messages_name_the_commands_of_docker() {
         .says_line("Run 'docker buildx build --help' for more information");
     docker
         .run("buildx use missing")
-        .failure(1)
+        .failure(3)
         .says_line("hint: run `docker buildx ls` to list the builders");
     docker
         .run("buildx ls --nosuch")
@@ -130,7 +130,7 @@ fn by_the_name_buildx_it_is_the_standalone_tool() {
         .failure(1)
         .says_line("ERROR: buildx: 'buildx build' requires 1 argument");
     run("use missing")
-        .failure(1)
+        .failure(3)
         .says_line("hint: run `buildx ls` to list the builders");
     run("version").success().shows("github.com/docker/buildx v");
     let name = docker.sandbox.name("alone");

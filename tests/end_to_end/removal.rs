@@ -39,6 +39,74 @@ fn rm_of_an_unknown_builder_names_it() {
 }
 
 #[test]
+fn rm_of_several_removes_what_exists() {
+    let sandbox = Sandbox::new();
+    let [first, second] = ["first", "second"].map(|suffix| {
+        let name = sandbox.name(suffix);
+        sandbox.buildx(&format!("create --name {name}")).success();
+        name
+    });
+    sandbox
+        .buildx(&format!("rm {first} nothing-of-that-name {second}"))
+        .failure(1)
+        .says_line(&format!("{first} removed"))
+        .says_line(&format!("{second} removed"))
+        .says_line(
+            "failed to remove nothing-of-that-name: no builder \"nothing-of-that-name\" found",
+        )
+        .says_line("ERROR: failed to remove one or more builders");
+    sandbox.assert_nothing_left();
+}
+
+#[test]
+fn results_for_programs_are_on_standard_output() {
+    let sandbox = Sandbox::new();
+    let name = sandbox.booted("json", "");
+    let lines = |line: String| -> Vec<serde_json::Value> {
+        let ran = sandbox.buildx(&line).start().finish();
+        let lines = ran.stdout.lines();
+        lines
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    };
+    let stopped = lines(format!("stop {name} none --format json"));
+    assert_eq!(
+        stopped,
+        [
+            serde_json::json!({ "Name": name, "Stopped": true, "Err": null }),
+            serde_json::json!({
+                "Name": "none", "Stopped": false, "Err": "no builder \"none\" found",
+            }),
+        ]
+    );
+    let removed = lines(format!("rm {name} none --format json"));
+    assert_eq!(
+        removed,
+        [
+            serde_json::json!({ "Name": name, "Removed": true, "Left": [], "Err": null }),
+            serde_json::json!({
+                "Name": "none", "Removed": false, "Left": [], "Err": "no builder \"none\" found",
+            }),
+        ]
+    );
+}
+
+#[test]
+fn stop_stops_several() {
+    let sandbox = Sandbox::new();
+    let [first, second] = ["first", "second"].map(|suffix| sandbox.booted(suffix, ""));
+    sandbox
+        .buildx(&format!("stop {first} {second} none"))
+        .failure(1)
+        .prints("")
+        .says_line("failed to stop none: no builder \"none\" found")
+        .says_line("ERROR: failed to stop one or more builders");
+    for name in [&first, &second] {
+        assert_eq!(inspect(&container_of(name))["State"]["Running"], false);
+    }
+}
+
+#[test]
 fn rm_keep_state_leaves_the_cache_for_the_next_builder() {
     let sandbox = Sandbox::new();
     let name = sandbox.booted("warm", "");

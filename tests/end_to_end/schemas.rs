@@ -113,10 +113,23 @@ fn every_output_is_as_its_schema_says() {
             context.word()
         )
     };
+    let spare = ["removed", "stopped"].map(|suffix| {
+        let name = sandbox.name(suffix);
+        sandbox.buildx(&format!("create --name {name}")).success();
+        name
+    });
     let outputs = [
         ("buildx-build", built(&context)),
+        (
+            "buildx-create",
+            format!("buildx create --name {}", sandbox.name("created")),
+        ),
+        ("buildx-du", "buildx du".to_owned()),
         ("buildx-inspect", format!("buildx inspect {name}")),
         ("buildx-ls", "buildx ls".to_owned()),
+        ("buildx-prune", "buildx prune --all --force".to_owned()),
+        ("buildx-rm", format!("buildx rm {}", spare[0])),
+        ("buildx-stop", format!("buildx stop {}", spare[1])),
         ("driver-inspect", "driver inspect iechor-container".into()),
         ("driver-ls", "driver ls".into()),
         (

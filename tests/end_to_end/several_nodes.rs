@@ -391,7 +391,7 @@ fn a_node_that_is_down_is_skipped_if_another_one_serves_its_platforms() {
             "build --platform linux/sparc64 {}",
             context.word()
         ))
-        .failure(1)
+        .failure(4)
         .says(&format!("failed to use node {}", nodes.node("other")))
         .says("/nonexistent/engine.sock");
 }

@@ -185,7 +185,7 @@ fn a_builder_that_is_removed_meanwhile_is_not_chosen() {
     lock.unlock().expect("unlocked");
     chooses
         .finish()
-        .failure(1)
+        .failure(3)
         .says(&format!("failed to find instance {name:?}"));
     assert!(!sandbox.store().join("current").exists());
 }

@@ -33,6 +33,7 @@ const CRATES: &[&str] = &[
     "host/testkit",
     "host/text",
     "host/values",
+    "host/waiting",
 ];
 
 /// The path of a module from the root of the crate. The root is the empty path.

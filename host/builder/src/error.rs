@@ -11,6 +11,7 @@ use iechor_sandbox::DriverError;
 use crate::boot_log::BootLog;
 use crate::buildkitd_config;
 use crate::buildkitd_flags::FlagsError;
+use crate::cache::filter::FilterError;
 use crate::driver_options::DriverOptionErrors;
 use crate::name::NameError;
 use crate::selection::SelectionError;
@@ -184,6 +185,14 @@ pub enum BuilderError {
         /// Time that it had, in seconds.
         seconds: u64,
     },
+    /// A driver did not finish in time. Drivers wait for the engine or for BuildKit.
+    #[error("{error}; it works with {place}")]
+    Slow {
+        /// The failure of the driver.
+        error: DriverError,
+        /// What the driver works with.
+        place: String,
+    },
     /// A failure of a node, as one of [`BuilderError::Several`].
     #[error("failed to {action} node {node}: {error}")]
     Node {
@@ -236,6 +245,21 @@ pub enum BuilderError {
         /// The node.
         node: String,
     },
+    /// Filters of the cache that cannot be used.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A removal from the cache has limits that BuildKit does not support.
+    #[error("buildkit v0.17.0+ is required for max-used-space and min-free-space filters")]
+    NoSpaceLimits,
+    /// BuildKit does not report what it supports.
+    #[error("failed to load buildkit capabilities for prune: {0}")]
+    NoCapabilities(iechor_buildkit::Error),
+    /// A builder has no nodes to work with.
+    #[error("no nodes available")]
+    NoNodes,
+    /// The bytes of a connection could not be passed on.
+    #[error("cannot pass on the bytes of the connection to BuildKit: {0}")]
+    Proxy(std::io::Error),
     /// The user cancelled.
     #[error("{0} was cancelled")]
     Cancelled(&'static str),

@@ -1,10 +1,15 @@
 //! Removes a node from a builder.
 
+use std::time::Duration;
+
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::lifecycle::{self, RemoveRequest};
 use crate::store::{Node, NodeGroup};
 use crate::workspace::Workspace;
+
+/// Maximum time that the engine of the node has to answer.
+const ENGINE_ANSWER: Duration = Duration::from_secs(20);
 
 /// A request to remove a node from a builder.
 #[derive(Debug, Clone, Default)]
@@ -79,8 +84,10 @@ async fn remove_objects(
     node: &Node,
 ) -> Result<(), BuilderError> {
     let request = RemoveRequest {
+        keep_state: false,
+        keep_daemon: false,
         force: true,
-        ..RemoveRequest::default()
+        limit: ENGINE_ANSWER,
     };
     let records = workspace.store.unfinished_of(&group.name)?;
     lifecycle::remove_node(workspace, group, node, request, &records).await

@@ -56,6 +56,7 @@ pub(crate) async fn share(
     node: &str,
     cancel: &CancellationToken,
 ) -> Result<(), BuilderError> {
+    let _wait = iechor_waiting::begin("another process", format!("clean up node {node}"));
     let wait = async {
         while !lock.try_share()? {
             tokio::time::sleep(LOOK_AGAIN).await;

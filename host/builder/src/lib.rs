@@ -6,7 +6,8 @@
 //! - [`create`](mod@create) creates builders, with [`driver_options`], [`buildkitd_config`] and
 //!   [`buildkitd_flags`]; [`leave`](mod@leave) removes a node of one.
 //! - [`node`] is a node in use, through its driver; [`lifecycle`] reports on, boots, stops and
-//!   removes whole builders.
+//!   removes whole builders; [`cache`] reports on and removes what they cached, and [`connection`]
+//!   connects other programs to them.
 //! - [`view`] has the results of listings and inspections, for tables and as JSON.
 //!
 //! Errors carry data and name no flag and no command; see [`BuilderError`]. The command line adds
@@ -17,6 +18,8 @@ pub mod boot_progress;
 mod buildkit_link;
 pub mod buildkitd_config;
 pub mod buildkitd_flags;
+pub mod cache;
+pub mod connection;
 pub mod create;
 pub mod driver_options;
 mod engines;

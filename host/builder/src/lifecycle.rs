@@ -1,18 +1,21 @@
 //! Operations on builders after their creation: status, boot, stop and removal.
 
 mod removal;
+mod removal_lock;
 
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use iechor_buildkit::Worker;
+use iechor_engine::EngineErrorKind;
 use iechor_sandbox::DriverError;
-use iechor_sandbox::contract::{Descriptor, Error, Status};
+use iechor_sandbox::contract::{Descriptor, Error, Feature, Status};
 
 use crate::boot_progress::StatusSender;
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
+use crate::node::watch::IncidentKind;
 use crate::remembered::{self, Said};
 use crate::store::{Node, NodeGroup};
 use crate::workspace::Workspace;
@@ -40,9 +43,24 @@ pub struct NodeState {
     pub version: Option<String>,
     /// Its workers, if BuildKit runs.
     pub workers: Vec<Worker>,
+    /// What builds may ask of it, if that was asked for.
+    pub features: Vec<Feature>,
+    /// How its last run ended, if it is stopped and that was asked for.
+    pub end: Option<IncidentKind>,
 }
 
 impl NodeState {
+    /// Returns the state of a node whose BuildKit does not answer.
+    fn without_daemon(status: Status) -> Self {
+        Self {
+            status,
+            version: None,
+            workers: Vec::new(),
+            features: Vec::new(),
+            end: None,
+        }
+    }
+
     /// Returns whether the node does not run, and is not about to.
     pub fn is_inactive(&self) -> bool {
         matches!(self.status, Status::Inactive | Status::Stopped)
@@ -72,17 +90,38 @@ pub async fn report(
         let state = match tokio::time::timeout(limit, state(workspace, group, node, ask)).await {
             Ok(state) => state,
             Err(_) => Err(BuilderError::TimedOut {
-                what: format!("node {}", node.name),
+                what: format!("node {} at {}", node.name, node.endpoint),
                 seconds: limit.as_secs(),
             }),
         };
         NodeReport {
             node: node.clone(),
             options: secrets.shown(node),
-            state,
+            state: unless_starting(workspace, group, node, state),
         }
     }))
     .await
+}
+
+/// Returns the state of a node, which starts if it does not answer yet and another process boots it.
+fn unless_starting(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    node: &Node,
+    state: Result<NodeState, BuilderError>,
+) -> Result<NodeState, BuilderError> {
+    let may_start = match &state {
+        Ok(state) => state.status != Status::Running || state.workers.is_empty(),
+        Err(error) => error.engine_failure() != Some(EngineErrorKind::Unreachable),
+    };
+    if may_start
+        && workspace
+            .store
+            .is_booting(&group.name, &node.name, &node.endpoint)
+    {
+        return Ok(NodeState::without_daemon(Status::Starting));
+    }
+    state
 }
 
 /// The description of a builder's driver, for its options. `None` if no node has options, or the
@@ -123,17 +162,24 @@ async fn state(
     ask: Ask,
 ) -> Result<NodeState, BuilderError> {
     let live = LiveNode::open(workspace, group, node).await?;
-    let not_running = |status| NodeState {
-        status,
-        version: None,
-        workers: Vec::new(),
+    let features = match ask {
+        Ask::Daemon => live.features().await?,
+        Ask::DriverIfKnown => Vec::new(),
+    };
+    let not_running = async |status| NodeState {
+        end: match (ask, status) {
+            (Ask::Daemon, Status::Stopped) => live.end_of_run().await,
+            _ => None,
+        },
+        features: features.clone(),
+        ..NodeState::without_daemon(status)
     };
     let run = match ask {
         Ask::Daemon => None,
         Ask::DriverIfKnown => {
             let info = live.info().await?;
             if info.status != Status::Running {
-                return Ok(not_running(info.status));
+                return Ok(not_running(info.status).await);
             }
             info.run
         }
@@ -146,12 +192,14 @@ async fn state(
             status: Status::Running,
             workers: said.workers(),
             version: Some(said.version),
+            features,
+            end: None,
         });
     }
     // A connection tells everything; ask the engine for the reason only if there is none.
     let connected = match live.connect_running().await {
         Ok(Some(connected)) => connected,
-        Ok(None) => return Ok(not_running(live.info().await?.status)),
+        Ok(None) => return Ok(not_running(live.info().await?.status).await),
         // A daemon that does not belong to the driver may not run; this is a state, not a failure.
         Err(
             error @ BuilderError::Driver(DriverError::Failed {
@@ -161,7 +209,7 @@ async fn state(
         ) => {
             return match live.info().await?.status {
                 Status::Running => Err(error),
-                status => Ok(not_running(status)),
+                status => Ok(not_running(status).await),
             };
         }
         Err(error) => return Err(error),
@@ -191,6 +239,8 @@ async fn state(
         status: Status::Running,
         version: Some(version),
         workers: connected.workers,
+        features,
+        end: None,
     })
 }
 
@@ -213,19 +263,25 @@ pub async fn boot(
     Ok(())
 }
 
-/// Stops the nodes of a builder, and removes the objects that interrupted boots left.
+/// Stops the nodes of a builder, and removes the objects that interrupted boots left. The engine of each
+/// node has to answer within `limit`; stopping may take longer.
 ///
 /// # Errors
 ///
 /// All failures. A failure does not keep the other nodes from being stopped.
-pub async fn stop(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderError> {
+pub async fn stop(
+    workspace: &Workspace,
+    group: &NodeGroup,
+    limit: Duration,
+) -> Result<(), BuilderError> {
     let settled = leftovers::settle_builder(workspace, &group.name, false).await;
-    let stopped = join_all(
-        group
-            .nodes
-            .iter()
-            .map(|node| async { LiveNode::open(workspace, group, node).await?.stop().await }),
-    )
+    let stopped = join_all(group.nodes.iter().map(|node| async {
+        let live = LiveNode::open(workspace, group, node).await?;
+        if let Some(engine) = live.engine() {
+            workspace.check_engine(engine.as_ref(), limit).await?;
+        }
+        live.stop().await
+    }))
     .await;
     let stopped = gather(group, stopped, "stop");
     BuilderError::all(settled.err().into_iter().chain(stopped.err())).map_or(Ok(()), Err)
@@ -244,14 +300,22 @@ pub fn touch(workspace: &Workspace, group: &NodeGroup) -> Result<(), BuilderErro
 }
 
 /// Returns the failures of all nodes of a builder. If there are several, each one names its node.
-fn gather(
+pub(crate) fn gather(
     group: &NodeGroup,
     results: Vec<Result<(), BuilderError>>,
     action: &'static str,
 ) -> Result<(), BuilderError> {
-    let failures: Vec<_> = group
-        .nodes
-        .iter()
+    gather_of(&group.nodes, results, action)
+}
+
+/// Returns the failures of some nodes of a builder, like [`gather`].
+pub(crate) fn gather_of<'a>(
+    nodes: impl IntoIterator<Item = &'a Node>,
+    results: Vec<Result<(), BuilderError>>,
+    action: &'static str,
+) -> Result<(), BuilderError> {
+    let failures: Vec<_> = nodes
+        .into_iter()
         .zip(results)
         .filter_map(|(node, result)| Some((node, result.err()?)))
         .collect();

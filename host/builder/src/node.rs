@@ -1,5 +1,6 @@
 //! A node in use: its driver, its engine, its BuildKit.
 
+mod configuration;
 pub(crate) mod container;
 mod usage;
 pub mod watch;
@@ -10,11 +11,9 @@ use std::time::Duration;
 
 use iechor_buildkit::{Client, Worker};
 use iechor_catalog::Loaded;
-use iechor_engine::Engine;
 use iechor_engine::known::KnownEngines;
-use iechor_sandbox::contract::{
-    Config, Error, Feature, File, Info, Issue, RemoveOptions, StopOptions,
-};
+use iechor_engine::{BoxByteStream, Engine};
+use iechor_sandbox::contract::{Error, Feature, Info, Issue, RemoveOptions, StopOptions};
 use iechor_sandbox::report::{NoProgress, SystemDialer};
 use iechor_sandbox::{
     Driver, DriverError, Grants, Ledger, NoLedger, Node as DriverNode, NodeContext, Progress,
@@ -24,10 +23,8 @@ use iechor_sandbox::{
 use crate::boot_log::{self, BootLog};
 use crate::boot_progress::{DriverProgress, StatusSender};
 use crate::buildkit_link::BuildKitLink;
-use crate::buildkitd_config;
 use crate::error::BuilderError;
 use crate::ledger::{NodeLedger, Uses};
-use crate::remark::Remark;
 use crate::store::{Node, NodeGroup, Purpose, Store};
 use crate::workspace::Workspace;
 
@@ -96,10 +93,10 @@ impl LiveNode {
         node: &Node,
         loaded: &Loaded,
     ) -> Result<Self, BuilderError> {
-        remark_change(workspace, group, node, loaded);
+        configuration::remark_change(workspace, group, node, loaded);
         let grants = loaded.grants().await?;
         let driver = Arc::clone(&loaded.driver);
-        let (config, warnings) = driver.validate(&config(node)).await?;
+        let (config, warnings) = driver.validate(&configuration::config(node)).await?;
         let engine = match driver.uses_engine() {
             true => Some(workspace.engine(&node.endpoint)?),
             false => None,
@@ -128,6 +125,14 @@ impl LiveNode {
         Self {
             is_new: true,
             ..self
+        }
+    }
+
+    /// Returns the node with its endpoint, for messages.
+    pub(crate) fn place(&self) -> String {
+        match &self.engine {
+            Some(engine) => format!("the engine at {}", engine.endpoint()),
+            None => format!("BuildKit at {}", self.endpoint),
         }
     }
 
@@ -232,6 +237,9 @@ impl LiveNode {
     }
 
     async fn boot_in_use(&self, status: &StatusSender) -> Result<(), BuilderError> {
+        let _mark = self
+            .store
+            .mark_boot(&self.builder, &self.name, &self.endpoint)?;
         let ledger = Arc::new(NodeLedger::new(
             self.store.clone(),
             Purpose {
@@ -291,8 +299,9 @@ impl LiveNode {
                     ..
                 }
         );
+        let error = self.placed(error);
         if !is_about_buildkit {
-            return error.into();
+            return error;
         }
         let log = match (read, &self.engine) {
             (Some(log), _) => Some(log),
@@ -303,10 +312,10 @@ impl LiveNode {
         };
         match log {
             Some(log) => BuilderError::Boot {
-                error: Box::new(error.into()),
+                error: Box::new(error),
                 log,
             },
-            None => error.into(),
+            None => error,
         }
     }
 
@@ -324,6 +333,7 @@ impl LiveNode {
             }) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        let _wait = iechor_waiting::begin(format!("BuildKit of node {}", self.name), "answer");
         let asked = tokio::time::timeout(ANSWER, async {
             let client = Client::connect(stream).await?;
             let workers = client.workers().await?;
@@ -378,19 +388,29 @@ impl LiveNode {
         })
     }
 
+    /// Opens a connection to BuildKit for another program. Boots it first if it does not run or does not
+    /// answer yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`].
+    pub async fn open_stream(&self, status: &StatusSender) -> Result<BoxByteStream, BuilderError> {
+        drop(self.connect(status).await?);
+        Ok(self.quiet().dial().await?)
+    }
+
     /// Stops BuildKit.
     ///
     /// # Errors
     ///
     /// A failure of the driver or the engine.
     pub async fn stop(&self) -> Result<(), BuilderError> {
-        Ok(self
-            .quiet()
-            .stop(StopOptions {
-                force: false,
-                grace: None,
-            })
-            .await?)
+        let options = StopOptions {
+            force: false,
+            grace: None,
+        };
+        let stopped = self.quiet().stop(options).await;
+        stopped.map_err(|error| self.placed(error))
     }
 
     /// Removes the objects of the node in the engine.
@@ -399,46 +419,18 @@ impl LiveNode {
     ///
     /// A failure of the driver or the engine.
     pub async fn remove(&self, options: RemoveOptions) -> Result<(), BuilderError> {
-        Ok(self.quiet().remove(options).await?)
+        let removed = self.quiet().remove(options).await;
+        removed.map_err(|error| self.placed(error))
     }
-}
 
-/// Warns, once in a command, that the driver is not the one that the builder was created with. This
-/// is not an error: the user may have updated the driver.
-fn remark_change(workspace: &Workspace, group: &NodeGroup, node: &Node, loaded: &Loaded) {
-    if let Some(before) = group.driver_digest.as_deref()
-        && let Some(now) = loaded.own_digest()
-        && before != now
-    {
-        workspace.remark_once(
-            loaded.driver.name(),
-            &Remark::DriverChanged {
-                builder: group.name.clone(),
-                node: node.name.clone(),
-                before: before.to_owned(),
-                now: now.to_owned(),
+    /// Adds to a time-out what the driver waited for.
+    fn placed(&self, error: DriverError) -> BuilderError {
+        match error {
+            DriverError::TimedOut { .. } => BuilderError::Slow {
+                error,
+                place: self.place(),
             },
-        );
-    }
-}
-
-fn config(node: &Node) -> Config {
-    let private = buildkitd_config::private(&node.files);
-    Config {
-        name: node.name.clone(),
-        endpoint: node.endpoint.clone(),
-        options: node.driver_opts.clone().into_iter().collect(),
-        buildkitd_flags: node.flags.clone(),
-        files: node
-            .files
-            .iter()
-            .map(|(path, contents)| File {
-                path: path.clone(),
-                mode: buildkitd_config::mode_of(&private, path),
-                contents: contents.clone(),
-            })
-            .collect(),
-        platforms: node.platforms.iter().cloned().map(Into::into).collect(),
-        extra: Vec::new(),
+            other => other.into(),
+        }
     }
 }

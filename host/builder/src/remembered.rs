@@ -5,11 +5,12 @@
 //! of the daemon, which the driver names ([`Info::run`](iechor_sandbox::contract::Info)). Each run
 //! has one file in the directory `daemons` of the cache. Without it, listings work, but slower.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use iechor_buildkit::Worker;
+use iechor_buildkit::{Device, GcPolicy, Worker};
 use iechor_files::{Replacement, replace};
 use iechor_platform::Platform;
 use iechor_values::hex;
@@ -31,13 +32,51 @@ pub(crate) struct Said {
 struct SaidWorker {
     id: String,
     platforms: Vec<Platform>,
+    labels: BTreeMap<String, String>,
+    rules: Vec<SaidRule>,
+    devices: Vec<SaidDevice>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SaidRule {
+    all: bool,
+    filters: Vec<String>,
+    keep_duration: Duration,
+    reserved_space: i64,
+    max_used_space: i64,
+    min_free_space: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SaidDevice {
+    name: String,
+    automatically_allowed: bool,
+    on_demand: bool,
+    annotations: BTreeMap<String, String>,
 }
 
 impl Said {
     pub(crate) fn new(version: String, workers: &[Worker]) -> Self {
+        let rule = |rule: &GcPolicy| SaidRule {
+            all: rule.all,
+            filters: rule.filters.clone(),
+            keep_duration: rule.keep_duration,
+            reserved_space: rule.reserved_space,
+            max_used_space: rule.max_used_space,
+            min_free_space: rule.min_free_space,
+        };
+        let device = |device: &Device| SaidDevice {
+            name: device.name.clone(),
+            automatically_allowed: device.automatically_allowed,
+            on_demand: device.on_demand,
+            annotations: device.annotations.clone(),
+        };
         let workers = workers.iter().map(|worker| SaidWorker {
             id: worker.id.clone(),
             platforms: worker.platforms.clone(),
+            labels: worker.labels.clone(),
+            rules: worker.gc_policy.iter().map(rule).collect(),
+            devices: worker.devices.iter().map(device).collect(),
         });
         Self {
             version,
@@ -47,10 +86,27 @@ impl Said {
 
     /// Returns its workers, with the fields that a listing needs.
     pub(crate) fn workers(&self) -> Vec<Worker> {
+        let rule = |said: &SaidRule| GcPolicy {
+            all: said.all,
+            filters: said.filters.clone(),
+            keep_duration: said.keep_duration,
+            reserved_space: said.reserved_space,
+            max_used_space: said.max_used_space,
+            min_free_space: said.min_free_space,
+        };
+        let device = |said: &SaidDevice| Device {
+            name: said.name.clone(),
+            automatically_allowed: said.automatically_allowed,
+            on_demand: said.on_demand,
+            annotations: said.annotations.clone(),
+        };
         let worker = |said: &SaidWorker| Worker {
             id: said.id.clone(),
             platforms: said.platforms.clone(),
-            ..Worker::default()
+            labels: said.labels.clone(),
+            gc_policy: said.rules.iter().map(rule).collect(),
+            devices: said.devices.iter().map(device).collect(),
+            version: None,
         };
         self.workers.iter().map(worker).collect()
     }
@@ -115,6 +171,21 @@ mod tests {
         let directory = tempfile::tempdir().expect("directory");
         let worker = Worker {
             id: "w".into(),
+            labels: [("a".to_owned(), "b".to_owned())].into(),
+            gc_policy: vec![GcPolicy {
+                all: true,
+                filters: vec!["type==regular".into()],
+                keep_duration: Duration::from_secs(60),
+                reserved_space: 1,
+                max_used_space: 2,
+                min_free_space: 3,
+            }],
+            devices: vec![Device {
+                name: "d".into(),
+                automatically_allowed: true,
+                on_demand: true,
+                annotations: [("c".to_owned(), "d".to_owned())].into(),
+            }],
             platforms: vec![Platform {
                 os_version: "10.0.17763".into(),
                 ..Platform::new("windows", "arm", "v7")

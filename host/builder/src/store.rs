@@ -50,7 +50,7 @@ pub use error::{BrokenFile, StoreError};
 pub use group::{Node, NodeGroup};
 pub use iechor_platform::{Platform, PlatformError};
 pub use local_state::LocalState;
-pub use node_lock::NodeLock;
+pub use node_lock::{BootMark, NodeLock};
 pub use state::{Current, StoreState, StoredBuilder};
 pub use transaction::Transaction;
 pub use unfinished::{Progress, Purpose, Record, Remnant, Unfinished};

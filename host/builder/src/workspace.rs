@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iechor_catalog::Catalog;
-use iechor_engine::Engine;
 pub use iechor_engine::config::ConfigError;
 use iechor_engine::config::DockerConfig;
 use iechor_engine::docker::DockerEngine;
 use iechor_engine::endpoint::{self, ClientSettings, Endpoint, Environment};
 use iechor_engine::model::EngineInfo;
+use iechor_engine::{Engine, EngineErrorKind};
 use iechor_sandbox::{Log, LogLevel};
 use tokio_util::sync::CancellationToken;
 
@@ -145,6 +145,31 @@ impl Workspace {
                     seconds: ENGINE_ANSWER.as_secs(),
                 }),
             },
+        }
+    }
+
+    /// Checks that an engine answers within `limit`. What it answers does not matter: a proxy may forbid
+    /// the question.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be reached or does not answer, or the user cancels.
+    pub async fn check_engine(
+        &self,
+        engine: &dyn Engine,
+        limit: Duration,
+    ) -> Result<(), BuilderError> {
+        let answer = tokio::select! {
+            () = self.cancel.cancelled() => return Err(BuilderError::Cancelled("asking the engine")),
+            answer = tokio::time::timeout(limit, engine.info()) => answer,
+        };
+        match answer {
+            Ok(Err(error)) if error.kind() == EngineErrorKind::Unreachable => Err(error.into()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(BuilderError::TimedOut {
+                what: format!("the engine at {}", engine.endpoint()),
+                seconds: limit.as_secs(),
+            }),
         }
     }
 

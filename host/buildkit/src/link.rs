@@ -12,12 +12,13 @@ use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use iechor_values::causes::chain;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::body::Body;
 
-use crate::error::{Error, with_causes};
+use crate::error::Error;
 
 /// Flow control windows, in bytes. They are large because exports come through the session's
 /// stream. The connection's window is much larger, so that status that is not read does not block
@@ -219,7 +220,7 @@ impl Link {
             .handshake(TokioIo::new(watched))
             .await
             .map_err(|error| Error::ConnectionLost {
-                reason: with_causes(&error),
+                reason: chain(&error),
             })?;
         let watcher = Arc::clone(&state);
         // Ends when the last request and the last clone of the sender are gone. It is not tied to
@@ -227,7 +228,7 @@ impl Link {
         tokio::spawn(async move {
             match connection.await {
                 Ok(()) => watcher.lose("the connection was closed"),
-                Err(error) => watcher.lose(with_causes(&error)),
+                Err(error) => watcher.lose(chain(&error)),
             }
         });
         tokio::select! {

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 use iechor_fsutil::{Blame, Filter, Kept, Offered, ReceiveOptions, SendOptions};
+use iechor_values::causes::chain;
 use tokio::sync::mpsc;
 use tonic::Status;
-
-use crate::error::with_causes;
 
 /// A failed transfer, with a message.
 pub(crate) enum Failure {
@@ -24,7 +23,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     fn new(blame: Blame, error: &(dyn std::error::Error + 'static)) -> Self {
-        let words = with_causes(error);
+        let words = chain(error);
         match blame {
             Blame::Here => Self::Local(words),
             Blame::Peer => Self::Remote(words),
@@ -87,7 +86,7 @@ pub(crate) async fn remove_others(directory: PathBuf, kept: Arc<Kept>) -> Result
     let removed = tokio::task::spawn_blocking(move || kept.remove_others(&directory)).await;
     match removed {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(with_causes(&error)),
+        Ok(Err(error)) => Err(chain(&error)),
         Err(panic) => Err(panic.to_string()),
     }
 }

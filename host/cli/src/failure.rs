@@ -2,13 +2,14 @@
 //!
 //! The crates below return errors that carry data: a kind, a cause, and what a hint needs. Flags and
 //! commands are named here only: [`builders`], [`bake`], [`build`] and [`drivers`] have the hints of
-//! one crate each, [`contexts`] those for the files of a build; [`mistakes`] lists those of a command line. The exit code follows from the [`Kind`] of an error. The codes are those of docker buildx.
+//! one crate each, [`contexts`] those for the files of a build; [`mistakes`] lists those of a command line. The exit code follows from the [`Kind`] of an error.
 
 mod bake;
 mod build;
 mod builders;
 mod contexts;
 mod drivers;
+mod kind;
 mod mistakes;
 mod plugins;
 
@@ -17,16 +18,19 @@ use std::process::ExitCode;
 
 use iechor_build::BuildError;
 use iechor_builder::{BuilderError, EngineError, EngineErrorKind};
-use iechor_buildkit::{Code, source_snippet};
+use iechor_buildkit::source_snippet;
 use iechor_catalog::CatalogError;
+use iechor_values::causes::chain;
 
 use crate::line::CountError;
 use crate::plugin::link::LinkError;
 use crate::program;
 use crate::terminal;
 use crate::text::Text;
+use kind::Kind;
 
 pub use builders::{config_warning, remark_hint};
+pub use kind::help as exit_codes;
 pub use mistakes::WrongLine;
 
 /// Exit code of what the user cancelled.
@@ -55,56 +59,28 @@ impl std::fmt::Display for ExitStatus {
 
 impl std::error::Error for ExitStatus {}
 
-/// A kind of failure, as far as exit codes differ. Of several failures, the last kind counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    General,
-    /// An internal error of BuildKit.
-    Internal,
-    /// A limit of BuildKit.
-    ResourceExhausted,
-    /// The user cancelled.
-    Cancelled,
+/// Returns the kind of an error.
+fn kind_of(error: &anyhow::Error) -> Kind {
+    if let Some(error) = error.downcast_ref() {
+        return build::kind(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return builders::kind(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return drivers::kind(error);
+    }
+    match error.downcast_ref().map(EngineError::kind) {
+        Some(kind) => engine_kind(kind),
+        None => Kind::General,
+    }
 }
 
-impl Kind {
-    fn of(error: &anyhow::Error) -> Self {
-        if let Some(error) = error.downcast_ref() {
-            return build::kind(error);
-        }
-        if let Some(error) = error.downcast_ref() {
-            return builders::kind(error);
-        }
-        match error.downcast_ref::<CatalogError>() {
-            Some(error) if error.is_cancelled() => Self::Cancelled,
-            _ => Self::General,
-        }
-    }
-
-    fn of_buildkit(error: &iechor_buildkit::Error) -> Self {
-        match error {
-            // The call was cancelled because the session of the build was gone.
-            iechor_buildkit::Error::Solve(error) if error.stopped.is_some() => Self::General,
-            error => Self::of_code(error.code()),
-        }
-    }
-
-    const fn of_code(code: Option<Code>) -> Self {
-        match code {
-            Some(Code::Canceled) => Self::Cancelled,
-            Some(Code::Internal) => Self::Internal,
-            Some(Code::ResourceExhausted) => Self::ResourceExhausted,
-            _ => Self::General,
-        }
-    }
-
-    const fn exit_code(self) -> u8 {
-        match self {
-            Self::General => 1,
-            Self::Internal => 100,
-            Self::ResourceExhausted => 102,
-            Self::Cancelled => CANCELLED,
-        }
+/// Returns the kind of a failure of the engine.
+fn engine_kind(failure: EngineErrorKind) -> Kind {
+    match failure {
+        EngineErrorKind::Unreachable => Kind::Unreachable,
+        _ => Kind::General,
     }
 }
 
@@ -136,7 +112,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             terminal::show(&snippet);
         }
     }
-    terminal::error(&format!("{error:#}"));
+    terminal::error(&chain(error.as_ref()));
     if program::settings().debug {
         for (number, cause) in error.chain().skip(1).enumerate() {
             terminal::log("DEBUG", &format!("cause {}: {cause}", number + 1));
@@ -149,7 +125,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if !hints.is_empty() {
         terminal::hint(&hints.join("\n"));
     }
-    ExitCode::from(Kind::of(error).exit_code())
+    ExitCode::from(kind_of(error).exit_code())
 }
 
 /// Prints what to do about failures that were shown already, each hint once.
@@ -238,12 +214,13 @@ fn hints(error: &anyhow::Error) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use iechor_build::plan::PlanError;
-    use iechor_buildkit::{Error, SolveError};
+    use iechor_builder::selection::{NameSource, SelectionError};
+    use iechor_buildkit::{Code, Error, SolveError};
 
     use super::*;
 
     #[test]
-    fn exit_codes_are_those_of_the_peer() {
+    fn exit_codes_follow_from_kinds() {
         let solve = |code| BuildError::Solve(Error::Solve(Box::new(SolveError::new(code, "no"))));
         let builder = || BuilderError::Cancelled("the command");
         let node = |node: &str, error| BuilderError::Node {
@@ -274,13 +251,38 @@ mod tests {
             ),
             (
                 BuilderError::Several(vec![node("a", timed_out()), node("b", timed_out())]).into(),
-                1,
+                4,
+            ),
+            (
+                BuilderError::Selection(SelectionError::NotFound {
+                    name: "b".into(),
+                    source_of_name: NameSource::CommandLine,
+                })
+                .into(),
+                3,
+            ),
+            (
+                BuilderError::Incomplete {
+                    builder: "b".into(),
+                    endpoint: "unix:///e".into(),
+                    remnants: Vec::new(),
+                    error: Some(Box::new(timed_out())),
+                }
+                .into(),
+                5,
+            ),
+            (
+                CatalogError::NotInstalled {
+                    source_text: "x".into(),
+                }
+                .into(),
+                3,
             ),
             (CatalogError::Cancelled("the download").into(), 130),
             (BuildError::Plan(PlanError::NoTag).into(), 1),
             (anyhow::anyhow!("anything"), 1),
         ] {
-            assert_eq!(Kind::of(&error).exit_code(), expected, "{error}");
+            assert_eq!(kind_of(&error).exit_code(), expected, "{error}");
         }
     }
 }

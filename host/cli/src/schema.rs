@@ -6,7 +6,8 @@
 use iechor_build::deliver::metadata::Metadata;
 use iechor_build::deliver::view::BuildView;
 use iechor_builder::view::{
-    BuilderDetails, BuilderSummary, EngineObject, NetworkSummary, VolumeSummary,
+    BuilderDetails, BuilderSummary, CacheRecord, CreatedBuilder, EngineObject, NetworkSummary,
+    RemovedBuilder, StoppedBuilder, VolumeSummary,
 };
 use iechor_catalog::view::{DriverDetails, DriverSummary, PolicyRules, Trust, Verification};
 use iechor_testkit::Report;
@@ -23,8 +24,13 @@ type Named = (&'static str, fn() -> Schema);
 /// All schemas, by name.
 const SCHEMAS: &[Named] = &[
     ("buildx-build", of::<BuildView>),
+    ("buildx-create", of::<CreatedBuilder>),
+    ("buildx-du", of::<CacheRecord>),
     ("buildx-inspect", of::<BuilderDetails>),
     ("buildx-ls", of::<BuilderSummary>),
+    ("buildx-prune", of::<CacheRecord>),
+    ("buildx-rm", of::<RemovedBuilder>),
+    ("buildx-stop", of::<StoppedBuilder>),
     ("driver-inspect", of::<DriverDetails>),
     ("driver-ls", of::<DriverSummary>),
     ("driver-policy", of::<PolicyRules>),

@@ -59,6 +59,7 @@ where
     let result = runtime.block_on(async {
         let cancel = CancellationToken::new();
         interrupt::watch(cancel.clone(), !undo.is_zero())?;
+        let _announcer = terminal::Announcer::start();
         let workspace = Workspace::from_process(
             settings.client,
             program::name().place(),

@@ -123,6 +123,8 @@ pub struct ContainerEvent {
     pub action: String,
     /// Exit code of the first process, if it ended.
     pub exit_code: Option<i64>,
+    /// Signal that a client of the engine sent to the first process, if the event is a `kill`.
+    pub signal: Option<i32>,
     /// Time of the engine's clock.
     pub time: SystemTime,
 }

@@ -175,6 +175,8 @@ impl Directory {
         let lock = self.open_lock(LOCK)?;
         let start = Instant::now();
         let mut pause = Duration::from_millis(1);
+        let what = format!("release the lock {}", path.display());
+        let _wait = iechor_waiting::begin("another process", what);
         loop {
             match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,

@@ -6,6 +6,7 @@ use std::pin::pin;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt};
+use iechor_values::causes::chain;
 use prost::Message;
 use tokio::sync::mpsc;
 
@@ -31,7 +32,7 @@ pub(crate) async fn report(
     outgoing: &mpsc::Sender<Bytes>,
 ) {
     let mut frame = BytesMut::new();
-    wire::put_error(&mut frame, &with_causes(error));
+    wire::put_error(&mut frame, &chain(error));
     let mut sending = pin!(outgoing.send(frame.freeze()));
     loop {
         tokio::select! {
@@ -58,15 +59,4 @@ pub(crate) fn last_words(
         }
     }
     None
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

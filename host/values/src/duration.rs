@@ -59,6 +59,38 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_nanos(total as u64))
 }
 
+/// Formats a duration roughly, as `HumanDuration` of Docker's `go-units`, which `docker buildx du` uses:
+/// `Less than a second`, `About a minute`, `3 weeks`.
+pub fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let minutes = seconds / 60;
+    // Rounded, unlike the others.
+    let hours = (seconds + 1800) / 3600;
+    match () {
+        () if seconds < 1 => "Less than a second".to_owned(),
+        () if seconds == 1 => "1 second".to_owned(),
+        () if seconds < 60 => format!("{seconds} seconds"),
+        () if minutes == 1 => "About a minute".to_owned(),
+        () if minutes < 60 => format!("{minutes} minutes"),
+        () if hours == 1 => "About an hour".to_owned(),
+        () if hours < 48 => format!("{hours} hours"),
+        () if hours < 24 * 7 * 2 => format!("{} days", hours / 24),
+        () if hours < 24 * 30 * 2 => format!("{} weeks", hours / 24 / 7),
+        () if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
+        () => format!("{} years", seconds / 3600 / 24 / 365),
+    }
+}
+
+/// Formats a duration exactly, as Go prints a `time.Duration` of whole seconds: `48h0m0s`, `1m30s`, `0s`.
+pub fn exact(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
 /// Splits the digits off the beginning of a text.
 fn digits(text: &str) -> (&str, &str) {
     let end = text
@@ -82,6 +114,36 @@ fn scaled(whole: &str, fraction: &str, unit: u128) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_formatted_as_by_go() {
+        const HOUR: u64 = 3600;
+        for (seconds, expected) in [
+            (0, "Less than a second"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "About a minute"),
+            (150, "2 minutes"),
+            (HOUR - 1, "59 minutes"),
+            (HOUR, "About an hour"),
+            (HOUR + 1800, "2 hours"),
+            (47 * HOUR, "47 hours"),
+            (48 * HOUR, "2 days"),
+            (15 * 24 * HOUR, "2 weeks"),
+            (70 * 24 * HOUR, "2 months"),
+            (800 * 24 * HOUR, "2 years"),
+        ] {
+            assert_eq!(human(Duration::from_secs(seconds)), expected, "{seconds}");
+        }
+        for (seconds, expected) in [
+            (0, "0s"),
+            (90, "1m30s"),
+            (172_800, "48h0m0s"),
+            (5_184_001, "1440h0m1s"),
+        ] {
+            assert_eq!(exact(seconds), expected);
+        }
+    }
 
     #[test]
     fn durations_are_parsed_as_go_parses_them() {

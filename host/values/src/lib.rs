@@ -2,6 +2,7 @@
 //!
 //! | Module | Values | Source of the rules |
 //! | --- | --- | --- |
+//! | [`causes`] | errors with their causes, for messages | |
 //! | [`csv`] | `--driver-opt`, `--output` | RFC 4180, as Go's `encoding/csv` parses it |
 //! | [`duration`] | `--timeout`, options of drivers, scenarios | Go's `time.ParseDuration` |
 //! | [`hex`] | digests, identifiers | |
@@ -17,6 +18,7 @@
 //! The tables in `tests/values` show which texts each parser accepts. The parsers for drivers in Python
 //! (`drivers/sdk-python`) are tested with the same tables.
 
+pub mod causes;
 pub mod csv;
 pub mod duration;
 pub mod hex;

@@ -1,7 +1,7 @@
 //! Sizes: numbers of bytes.
 //!
-//! There is one grammar, that of docker's `--memory`, and three formats: [`exact`] for messages and settings,
-//! [`binary`] and [`decimal`] where docker buildx prints rounded sizes.
+//! There is one grammar, that of docker's `--memory`, and four formats: [`exact`] for messages and settings,
+//! [`binary`], [`human`] and [`decimal`] where docker buildx prints rounded sizes.
 
 /// Units of [`binary`], each 1024 times the one before. `go-units` has no larger one below 2^64.
 const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -85,6 +85,26 @@ pub fn binary(bytes: u64) -> String {
         value /= 1024.0;
         power += 1;
     }
+    format!("{}{}", four_digits(value), BINARY[power])
+}
+
+/// Formats a number of bytes with four significant digits in powers of 1000, as `HumanSize` of Docker's
+/// `go-units`, which `docker buildx du` uses: `4.096kB`. A negative number counts as zero.
+pub fn human(bytes: i64) -> String {
+    let mut value = bytes.max(0) as f64;
+    let mut unit = "B";
+    for next in DECIMAL {
+        if value < 1000.0 {
+            break;
+        }
+        value /= 1000.0;
+        unit = next;
+    }
+    format!("{}{unit}", four_digits(value))
+}
+
+/// Formats a number from 0 to 1024 as `%.4g` of Go does.
+fn four_digits(value: f64) -> String {
     let decimals = match value {
         value if value >= 1000.0 => 0,
         value if value >= 100.0 => 1,
@@ -92,11 +112,13 @@ pub fn binary(bytes: u64) -> String {
         _ => 3,
     };
     let number = format!("{value:.decimals$}");
-    let number = match number.contains('.') {
-        true => number.trim_end_matches('0').trim_end_matches('.'),
-        false => &number,
-    };
-    format!("{number}{}", BINARY[power])
+    match number.contains('.') {
+        true => number
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
+        false => number,
+    }
 }
 
 /// Formats a number of bytes with two decimals in powers of 1000, and below 1000 as a whole number, as the
@@ -122,6 +144,23 @@ pub fn decimal(bytes: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn human_sizes_are_those_of_go_units() {
+        for (bytes, expected) in [
+            (0, "0B"),
+            (-5, "0B"),
+            (999, "999B"),
+            (1000, "1kB"),
+            (4096, "4.096kB"),
+            (28_672, "28.67kB"),
+            (1_048_576, "1.049MB"),
+            (123_456_789, "123.5MB"),
+            (i64::MAX, "9.223EB"),
+        ] {
+            assert_eq!(human(bytes), expected, "{bytes}");
+        }
+    }
 
     #[test]
     fn exact_sizes_are_parsed_again() {

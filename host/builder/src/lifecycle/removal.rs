@@ -1,11 +1,13 @@
 //! Removal of builders: their objects in engines, then their entries.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use iechor_sandbox::LogLevel;
 use iechor_sandbox::contract::RemoveOptions;
 use iechor_sandbox::removal::Removed;
 
-use super::gather;
+use super::{gather, removal_lock};
 use crate::error::BuilderError;
 use crate::leftovers;
 use crate::node::LiveNode;
@@ -13,7 +15,7 @@ use crate::store::{Node, NodeGroup, Progress, Remnant, Store, Unfinished};
 use crate::workspace::Workspace;
 
 /// Options for the removal of a builder.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct RemoveRequest {
     /// Keep the build cache.
     pub keep_state: bool,
@@ -21,11 +23,14 @@ pub struct RemoveRequest {
     pub keep_daemon: bool,
     /// Remove the entry even if the daemon cannot be removed.
     pub force: bool,
+    /// Time that the engine of each node has to answer. The removal may take longer.
+    pub limit: Duration,
 }
 
 /// Removes a builder: its objects in engines, then its entry. The entry is kept if an object cannot
 /// be removed, so that no object is left unlisted. With [`RemoveRequest::force`], the entry is
-/// removed anyway; returns the failures that were ignored.
+/// removed anyway; returns the failures that were ignored. Waits for another process that removes the
+/// builder.
 ///
 /// # Errors
 ///
@@ -36,6 +41,12 @@ pub async fn remove(
     request: RemoveRequest,
 ) -> Result<Vec<String>, BuilderError> {
     let mut forgotten = Vec::new();
+    let alone = removal_lock::take(workspace, &group.name).await?;
+    let state = workspace.store.read()?;
+    if let Ok(None) = state.builder(&group.name) {
+        // Another process removed it in the meantime.
+        return Ok(forgotten);
+    }
     if !request.force {
         check_idle(workspace, &group.name)?;
     }
@@ -70,6 +81,7 @@ pub async fn remove(
             .lock(&workspace.store, &group.name, &node.name, &node.endpoint)
             .and_then(|lock| lock.discard());
     }
+    let _ = alone.discard();
     Ok(forgotten)
 }
 
@@ -176,6 +188,15 @@ pub(crate) async fn remove_node(
     let (removed, engine) = match LiveNode::open(workspace, group, node).await {
         Ok(live) => {
             let engine = live.engine().cloned();
+            if let Some(engine) = &engine
+                && let Err(error) = workspace.check_engine(engine.as_ref(), request.limit).await
+            {
+                let is_forgotten = request.force && !error.is_cancelled();
+                return Err(match is_forgotten {
+                    true => unknown(group, node, error),
+                    false => error,
+                });
+            }
             (live.remove(options).await, engine)
         }
         Err(error) => {

@@ -28,8 +28,11 @@ const LOG_LINES: u32 = 10;
 /// Size of the part of the log that is read, in bytes.
 const LOG_LIMIT: usize = 8 << 10;
 
-/// Maximum time between a lack of memory and the end of the container that it causes.
+/// Maximum time between a lack of memory, and the end of the container that it causes.
 const OUT_OF_MEMORY: Duration = Duration::from_secs(10);
+
+/// Maximum time between a signal from a client of the engine, and the end of the container that it causes.
+const STOPPED: Duration = Duration::from_secs(60);
 
 /// The container of a node, as it was when a build began.
 pub struct Watch {
@@ -68,6 +71,8 @@ pub enum IncidentKind {
         exit_code: Option<i64>,
         /// Whether the kernel killed it because memory ran out.
         out_of_memory: bool,
+        /// Signal with which a client of the engine ended it, if the engine knows it.
+        signal: Option<i32>,
         /// Whether the container runs again.
         is_restarted: bool,
     },
@@ -75,33 +80,7 @@ pub enum IncidentKind {
 
 impl fmt::Display for Incident {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "container {} ", self.container)?;
-        match &self.kind {
-            IncidentKind::Paused => formatter.write_str("is paused"),
-            IncidentKind::Unresponsive { limit } => write!(
-                formatter,
-                "runs, but BuildKit in it did not answer for {} seconds",
-                limit.as_secs_f32()
-            ),
-            IncidentKind::Removed => formatter.write_str("was removed"),
-            IncidentKind::Ended {
-                exit_code,
-                out_of_memory,
-                is_restarted,
-            } => {
-                formatter.write_str("ended")?;
-                if let Some(code) = exit_code {
-                    write!(formatter, " with exit code {code}")?;
-                }
-                if *out_of_memory {
-                    formatter.write_str(" because it ran out of memory")?;
-                }
-                if *is_restarted {
-                    formatter.write_str(", and was restarted")?;
-                }
-                Ok(())
-            }
-        }?;
+        write!(formatter, "container {} {}", self.container, self.kind)?;
         if !self.log.is_empty() {
             let lines = self.log.join("\n  ");
             write!(formatter, "\nlast lines of its log:\n  {lines}")?;
@@ -110,7 +89,71 @@ impl fmt::Display for Incident {
     }
 }
 
+/// Writes the end of a sentence that begins with the container.
+impl fmt::Display for IncidentKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paused => formatter.write_str("is paused"),
+            Self::Unresponsive { limit } => write!(
+                formatter,
+                "runs, but BuildKit in it did not answer for {} seconds",
+                limit.as_secs_f32()
+            ),
+            Self::Removed => formatter.write_str("was removed"),
+            Self::Ended {
+                exit_code,
+                out_of_memory,
+                signal,
+                is_restarted,
+            } => {
+                formatter.write_str("ended")?;
+                if let Some(code) = exit_code {
+                    write!(formatter, " with exit code {code}")?;
+                }
+                if *out_of_memory {
+                    formatter.write_str(" because it ran out of memory")?;
+                } else if let Some(signal) = signal {
+                    let name = signal_name(*signal);
+                    write!(formatter, " because a client of the engine sent it {name}")?;
+                }
+                if *is_restarted {
+                    formatter.write_str(", and was restarted")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    match signal {
+        2 => "SIGINT".to_owned(),
+        9 => "SIGKILL".to_owned(),
+        15 => "SIGTERM".to_owned(),
+        other => format!("signal {other}"),
+    }
+}
+
 impl LiveNode {
+    /// Returns how the container in which BuildKit ran ended. Returns `None` if it has not ended, if the
+    /// node has no container, or if the engine does not say.
+    pub async fn end_of_run(&self) -> Option<IncidentKind> {
+        let engine = self.engine.as_ref()?;
+        let container = within(
+            LOOK,
+            container::of_node(engine.as_ref(), &self.builder, &self.name),
+        )
+        .await??;
+        let has_ended = matches!(
+            container.status,
+            ContainerStatus::Exited | ContainerStatus::Dead
+        );
+        match has_ended {
+            true => Some(end(engine.as_ref(), &container, container.started_at).await),
+            false => None,
+        }
+    }
+
     /// Looks at the container in which BuildKit runs. Returns `None` if the node has no container, or
     /// the engine does not say.
     pub async fn watch(&self) -> Option<Watch> {
@@ -190,31 +233,14 @@ impl Watch {
         match container.status {
             ContainerStatus::Paused => Some(IncidentKind::Paused),
             ContainerStatus::Running if container.started_at == self.started_at => None,
-            ContainerStatus::Running | ContainerStatus::Restarting => Some(self.last_end().await),
-            ContainerStatus::Exited | ContainerStatus::Dead => Some(IncidentKind::Ended {
-                exit_code: container.exit_code,
-                out_of_memory: container.out_of_memory,
-                is_restarted: false,
-            }),
+            ContainerStatus::Running
+            | ContainerStatus::Restarting
+            | ContainerStatus::Exited
+            | ContainerStatus::Dead => {
+                Some(end(self.engine.as_ref(), container, self.started_at).await)
+            }
             ContainerStatus::Removing => Some(IncidentKind::Removed),
             ContainerStatus::Created | ContainerStatus::Other => None,
-        }
-    }
-
-    /// Returns how the container ended that was restarted. Its state does not tell any more.
-    async fn last_end(&self) -> IncidentKind {
-        let since = self.started_at.unwrap_or(SystemTime::UNIX_EPOCH);
-        let events = self.engine.container_events(&self.id, since);
-        let events = within(DETAILS, events).await.unwrap_or_default();
-        let end = events.iter().rfind(|event| event.action == "die");
-        let caused = |event: &ContainerEvent| {
-            let end = end.map(|end| end.time.duration_since(event.time).unwrap_or_default());
-            event.action == "oom" && end.is_some_and(|before| before < OUT_OF_MEMORY)
-        };
-        IncidentKind::Ended {
-            exit_code: end.and_then(|end| end.exit_code),
-            out_of_memory: events.iter().any(caused),
-            is_restarted: true,
         }
     }
 
@@ -229,6 +255,38 @@ impl Watch {
             .collect();
         let text = String::from_utf8_lossy(&bytes);
         text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Returns how the run of a container that began at a time ended. The state of a container that was restarted
+/// does not tell any more, and no state tells who ended it.
+async fn end(
+    engine: &dyn Engine,
+    container: &Container,
+    started_at: Option<SystemTime>,
+) -> IncidentKind {
+    let has_ended = matches!(
+        container.status,
+        ContainerStatus::Exited | ContainerStatus::Dead
+    );
+    let since = started_at.unwrap_or(SystemTime::UNIX_EPOCH);
+    let events = engine.container_events(&container.id, since);
+    let events = within(DETAILS, events).await.unwrap_or_default();
+    let death = events.iter().rfind(|event| event.action == "die");
+    let causes = |event: &ContainerEvent, action: &str, limit: Duration| {
+        let before = death.map(|death| death.time.duration_since(event.time).unwrap_or_default());
+        event.action == action && before.is_some_and(|before| before < limit)
+    };
+    let ran_out = |event: &ContainerEvent| causes(event, "oom", OUT_OF_MEMORY);
+    let killed = |event: &&ContainerEvent| causes(event, "kill", STOPPED);
+    IncidentKind::Ended {
+        exit_code: match has_ended {
+            true => container.exit_code,
+            false => death.and_then(|death| death.exit_code),
+        },
+        out_of_memory: has_ended && container.out_of_memory || events.iter().any(ran_out),
+        signal: events.iter().find(killed).and_then(|event| event.signal),
+        is_restarted: !has_ended,
     }
 }
 
@@ -267,6 +325,7 @@ mod tests {
         let killed = IncidentKind::Ended {
             exit_code: Some(137),
             out_of_memory: true,
+            signal: None,
             is_restarted: true,
         };
         assert_eq!(
@@ -277,8 +336,19 @@ mod tests {
         let unknown = IncidentKind::Ended {
             exit_code: None,
             out_of_memory: false,
+            signal: None,
             is_restarted: false,
         };
         assert_eq!(incident(unknown, &[]), "container c ended");
+        let stopped = IncidentKind::Ended {
+            exit_code: Some(0),
+            out_of_memory: false,
+            signal: Some(15),
+            is_restarted: false,
+        };
+        assert_eq!(
+            incident(stopped, &[]),
+            "container c ended with exit code 0 because a client of the engine sent it SIGTERM"
+        );
     }
 }

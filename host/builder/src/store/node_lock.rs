@@ -52,7 +52,41 @@ impl NodeLock {
     }
 }
 
+/// A mark that a process boots a node. Dropping it removes the mark.
+#[derive(Debug)]
+pub struct BootMark(NodeLock);
+
+impl Drop for BootMark {
+    fn drop(&mut self) {
+        // A file that remains without a lock marks nothing.
+        let _ = self.0.discard();
+    }
+}
+
 impl Store {
+    /// Marks that this process boots a node, for listings.
+    pub fn mark_boot(
+        &self,
+        builder: &str,
+        node: &str,
+        endpoint: &str,
+    ) -> Result<BootMark, StoreError> {
+        let lock = self.node_lock(builder, node, &booted(endpoint))?;
+        // A listing that looks at the mark holds it for a moment only, and boots work without it.
+        lock.try_share()?;
+        Ok(BootMark(lock))
+    }
+
+    /// Returns whether a process boots a node now. Writes nothing.
+    pub fn is_booting(&self, builder: &str, node: &str, endpoint: &str) -> bool {
+        let path = self.directory.path().join(LOCKS);
+        let path = path.join(lock_name(builder, node, &booted(endpoint)));
+        let Ok(file) = File::open(&path) else {
+            return false;
+        };
+        matches!(try_lock(&file, &path, Mode::Exclusive), Ok(false))
+    }
+
     /// Opens the lock of a node without taking it.
     pub fn node_lock(
         &self,
@@ -61,11 +95,20 @@ impl Store {
         endpoint: &str,
     ) -> Result<NodeLock, StoreError> {
         let directory = self.directory.make(LOCKS)?;
-        let builder = builder.to_ascii_lowercase();
-        let path = directory.join(hash(&format!("{builder}\n{node}\n{endpoint}")));
+        let path = directory.join(lock_name(builder, node, endpoint));
         let file = self.directory.open_lock(&path)?.into();
         Ok(NodeLock { file, path })
     }
+}
+
+fn lock_name(builder: &str, node: &str, endpoint: &str) -> String {
+    let builder = builder.to_ascii_lowercase();
+    hash(&format!("{builder}\n{node}\n{endpoint}"))
+}
+
+/// Returns what the mark of a boot has in place of an endpoint, which has no line feed.
+fn booted(endpoint: &str) -> String {
+    format!("{endpoint}\nboot")
 }
 
 pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {

@@ -80,13 +80,14 @@ pub struct Inspection {
 }
 
 impl Listing {
-    /// Lists all builders. All nodes are asked at the same time, each within `limit`. A builder that
-    /// cannot be read is in the list, with the reason.
+    /// Lists all builders. All nodes are asked at the same time, each within `limit`; without a limit, no
+    /// node is asked and the builders have no nodes. A builder that cannot be read is in the list, with the
+    /// reason.
     ///
     /// # Errors
     ///
     /// If the store or the Docker contexts cannot be read.
-    pub async fn of(workspace: &Workspace, limit: Duration) -> Result<Self, BuilderError> {
+    pub async fn of(workspace: &Workspace, limit: Option<Duration>) -> Result<Self, BuilderError> {
         let state = workspace.store.read()?;
         // List the builders even if the current one does not exist.
         let (current, current_fault) = match workspace.select(None) {
@@ -131,10 +132,13 @@ impl BuilderSummary {
         workspace: &Workspace,
         stored: &StoredBuilder,
         current: Option<&str>,
-        limit: Duration,
+        limit: Option<Duration>,
     ) -> (Self, Vec<BuilderError>) {
         let group = &stored.group;
-        let reports = lifecycle::report(workspace, group, Ask::DriverIfKnown, limit).await;
+        let reports = match limit {
+            Some(limit) => lifecycle::report(workspace, group, Ask::DriverIfKnown, limit).await,
+            None => Vec::new(),
+        };
         let (nodes, faults) = NodeDetails::all(reports);
         let summary = Self {
             name: group.name.clone(),

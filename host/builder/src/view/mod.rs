@@ -6,12 +6,17 @@
 //! comment of a type or a serialised field is its description there.
 
 mod builder;
+mod features;
 mod incomplete;
 mod node;
 mod objects;
+mod outcome;
 mod platforms;
+mod usage;
 
 pub use builder::{BuilderDetails, BuilderSummary, Inspection, Listing};
 pub use incomplete::{Incomplete, LeftObject};
-pub use node::{CleanupRule, NodeDetails, NodeFile, NodeStatus, WorkerDetails};
+pub use node::{CleanupRule, DeviceDetails, LastEnd, NodeDetails, NodeFile, NodeStatus};
 pub use objects::{EngineObject, NetworkSummary, VolumeSummary};
+pub use outcome::{CreatedBuilder, RemovedBuilder, StoppedBuilder};
+pub use usage::CacheRecord;

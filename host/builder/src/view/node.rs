@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use iechor_buildkit::{GcPolicy, Worker};
+use iechor_buildkit::{Device, GcPolicy};
 use iechor_sandbox::contract::Status;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::platforms;
+use super::{features, platforms};
 use crate::buildkitd_config;
 use crate::error::BuilderError;
 use crate::lifecycle::NodeReport;
+use crate::node::watch::IncidentKind;
 use crate::store::Node;
 
 /// A node of a builder, with its configuration and its state.
@@ -38,14 +39,25 @@ pub struct NodeDetails {
     /// Platforms that the node builds for, for example `linux/amd64`: the declared platforms first, then
     /// the platforms of the workers. Empty if the state is unknown.
     pub platforms: Vec<String>,
+    /// Labels of BuildKit's worker. Empty if the node does not run.
+    pub labels: BTreeMap<String, String>,
+    /// Rules of the garbage collection of BuildKit, in the order in which they apply. Empty if the node
+    /// does not run.
+    #[serde(rename = "GCPolicy")]
+    pub cleanup_rules: Vec<CleanupRule>,
+    /// Devices that builds may request. Empty if the node does not run.
+    pub devices: Vec<DeviceDetails>,
+    /// How the last run of BuildKit ended. Null if the node is not stopped, if the engine does not say, and
+    /// in listings.
+    pub last_end: Option<LastEnd>,
     /// Why the state is unknown. Null if it is known.
     pub err: Option<String>,
     /// `platforms`, with a star after each declared one.
     #[serde(skip)]
     pub marked_platforms: Vec<String>,
-    /// The workers of BuildKit.
+    /// What the driver supports, by the name that docker buildx shows. Empty if it was not asked.
     #[serde(skip)]
-    pub workers: Vec<WorkerDetails>,
+    pub features: BTreeMap<String, bool>,
     /// The configuration files with their contents.
     #[serde(skip)]
     pub file_contents: Vec<NodeFile>,
@@ -69,24 +81,17 @@ pub enum NodeStatus {
     Error,
 }
 
-/// A worker of BuildKit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerDetails {
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// The rules of its garbage collection, in the order in which they apply.
-    pub cleanup_rules: Vec<CleanupRule>,
-}
-
 /// A rule of the garbage collection of BuildKit. Zero means that the rule has no such limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct CleanupRule {
     /// Whether the rule also applies to internal and shared records.
     pub all: bool,
     /// The records that the rule applies to, for example `type==source.local`.
+    #[serde(rename = "filter")]
     pub filters: Vec<String>,
-    /// Time since the last use within which a record is kept, in seconds. `None` means no limit.
-    pub keep_seconds: Option<u64>,
+    /// Time since the last use within which a record is kept, in nanoseconds.
+    pub keep_duration: u64,
     /// Space that the cache may always use, in bytes.
     pub reserved_space: i64,
     /// Maximum space that the cache may use, in bytes.
@@ -95,11 +100,43 @@ pub struct CleanupRule {
     pub min_free_space: i64,
 }
 
+/// How a run of BuildKit ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct LastEnd {
+    /// Exit code of BuildKit. Null if the engine does not know it.
+    pub exit_code: Option<i64>,
+    /// Whether the kernel ended it because memory ran out.
+    pub out_of_memory: bool,
+    /// Number of the signal with which a client of the engine ended it, for example 15 for a stop. Null if
+    /// there was none, or the engine does not remember it.
+    pub signal: Option<i32>,
+    /// The same for people.
+    #[serde(skip)]
+    pub words: String,
+}
+
+/// A device that builds may request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeviceDetails {
+    /// Name of the device, for example `nvidia.com/gpu=all`.
+    pub name: String,
+    /// Whether builds may use the device without an entitlement.
+    pub auto_allow: bool,
+    /// Whether the device is set up when a build requests it.
+    pub on_demand: bool,
+    /// Annotations of the device.
+    pub annotations: BTreeMap<String, String>,
+}
+
 /// A configuration file of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeFile {
     /// Its path in the configuration directory.
     pub path: String,
+    /// Its size, in bytes.
+    pub size: usize,
     /// Its text. `None` if it holds a private key.
     pub text: Option<String>,
 }
@@ -149,7 +186,15 @@ impl NodeDetails {
                         details.status = state.status.into();
                         details.version = state.version;
                         details.ids = state.workers.iter().map(|it| it.id.clone()).collect();
-                        details.workers = state.workers.iter().map(WorkerDetails::of).collect();
+                        if let Some(worker) = state.workers.first() {
+                            details.labels = worker.labels.clone();
+                            let rules = worker.gc_policy.iter();
+                            details.cleanup_rules = rules.map(CleanupRule::of).collect();
+                            let devices = worker.devices.iter();
+                            details.devices = devices.map(DeviceDetails::of).collect();
+                        }
+                        details.features = features::table(&state.features);
+                        details.last_end = state.end.as_ref().and_then(LastEnd::of);
                     }
                     Err(error) => {
                         details.err = Some(error.to_string());
@@ -174,9 +219,13 @@ impl NodeDetails {
             version: None,
             ids: Vec::new(),
             platforms: Vec::new(),
+            labels: BTreeMap::new(),
+            cleanup_rules: Vec::new(),
+            devices: Vec::new(),
+            last_end: None,
             err: None,
             marked_platforms: Vec::new(),
-            workers: Vec::new(),
+            features: BTreeMap::new(),
             file_contents: NodeFile::all(node),
         }
     }
@@ -190,31 +239,55 @@ impl NodeFile {
             .map(|(path, contents)| Self {
                 text: (!private.contains(path.as_str()))
                     .then(|| String::from_utf8_lossy(contents).into_owned()),
+                size: contents.len(),
                 path: path.clone(),
             })
             .collect()
     }
 }
 
-impl WorkerDetails {
-    fn of(worker: &Worker) -> Self {
-        Self {
-            labels: worker.labels.clone(),
-            cleanup_rules: worker.gc_policy.iter().map(CleanupRule::of).collect(),
+impl LastEnd {
+    fn of(kind: &IncidentKind) -> Option<Self> {
+        match kind {
+            IncidentKind::Ended {
+                exit_code,
+                out_of_memory,
+                signal,
+                ..
+            } => Some(Self {
+                exit_code: *exit_code,
+                out_of_memory: *out_of_memory,
+                signal: *signal,
+                words: kind.to_string(),
+            }),
+            IncidentKind::Paused | IncidentKind::Unresponsive { .. } | IncidentKind::Removed => {
+                None
+            }
         }
     }
 }
 
 impl CleanupRule {
     fn of(policy: &GcPolicy) -> Self {
-        let keep = policy.keep_duration;
+        let keep = policy.keep_duration.as_nanos();
         Self {
             all: policy.all,
             filters: policy.filters.clone(),
-            keep_seconds: (!keep.is_zero()).then(|| keep.as_secs()),
+            keep_duration: u64::try_from(keep).unwrap_or(u64::MAX),
             reserved_space: policy.reserved_space,
             max_used_space: policy.max_used_space,
             min_free_space: policy.min_free_space,
+        }
+    }
+}
+
+impl DeviceDetails {
+    fn of(device: &Device) -> Self {
+        Self {
+            name: device.name.clone(),
+            auto_allow: device.automatically_allowed,
+            on_demand: device.on_demand,
+            annotations: device.annotations.clone(),
         }
     }
 }
@@ -248,6 +321,8 @@ mod tests {
             status: Status::Stopped,
             version: None,
             workers: Vec::new(),
+            features: Vec::new(),
+            end: None,
         };
         let (nodes, faults) = NodeDetails::all(vec![report(Ok(state))]);
         assert!(faults.is_empty());
@@ -264,6 +339,10 @@ mod tests {
                 "Version": null,
                 "IDs": [],
                 "Platforms": [],
+                "Labels": {},
+                "GCPolicy": [],
+                "Devices": [],
+                "LastEnd": null,
                 "Err": null,
             })
         );

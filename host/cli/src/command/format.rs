@@ -35,6 +35,14 @@ impl FromStr for Format {
 }
 
 impl Format {
+    /// Returns whether a field of the data may be shown.
+    pub fn may_show(&self, field: &str) -> bool {
+        match self {
+            Self::Table | Self::Json => true,
+            Self::Template(template) => template.may_use(field),
+        }
+    }
+
     /// Prints a listing: `table` makes it for people, and `rows` has an object for each row.
     pub fn list<R: Serialize>(
         &self,

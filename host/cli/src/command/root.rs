@@ -6,6 +6,7 @@ use clap::builder::styling::{AnsiColor, Effects, Styles};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{Command, buildx};
+use crate::failure;
 use crate::plugin::DockerFlags;
 use crate::program::{Name, Settings};
 
@@ -24,7 +25,8 @@ struct General {
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    term_width = 0
+    term_width = 0,
+    after_help = failure::exit_codes()
 )]
 pub struct Iechor {
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! Kinds of and hints for errors of builders.
 
 use iechor_builder::BuilderError;
+use iechor_builder::cache::FilterError;
 use iechor_builder::name::NameError;
 use iechor_builder::remark::Remark;
 use iechor_builder::selection::SelectionError;
@@ -8,19 +9,36 @@ use iechor_builder::store::{EditError, StoreError};
 use iechor_builder::workspace::ConfigError;
 use iechor_sandbox::DriverError;
 
-use super::{Kind, drivers, engine_hint};
+use super::kind::Kind;
+use super::{drivers, engine_hint, engine_kind};
 use crate::program;
 
-/// Returns the kind of an error: the most important one among its causes.
+/// Returns the kind of an error: the most important one of it and its causes.
 pub(super) fn kind(error: &BuilderError) -> Kind {
+    let causes = error.causes().iter().map(kind);
+    causes.fold(own_kind(error), Kind::max)
+}
+
+/// Returns the kind of an error without its causes.
+fn own_kind(error: &BuilderError) -> Kind {
     if error.is_cancelled() {
         return Kind::Cancelled;
     }
-    if let BuilderError::BuildKit(error) = error {
-        return Kind::of_buildkit(error);
+    if let Some(failure) = error.engine_failure() {
+        return engine_kind(failure);
     }
-    let causes = error.causes().iter().map(kind);
-    causes.max().unwrap_or(Kind::General)
+    match error {
+        BuilderError::BuildKit(error) => Kind::of_buildkit(error),
+        BuilderError::Selection(
+            SelectionError::NotFound { .. } | SelectionError::UseNotFound { .. },
+        )
+        | BuilderError::NothingToAppendTo { .. } => Kind::NotFound,
+        BuilderError::TimedOut { .. } | BuilderError::Slow { .. } => Kind::Unreachable,
+        BuilderError::Driver(error) => drivers::driver_kind(error),
+        BuilderError::Catalog(error) => drivers::kind(error),
+        BuilderError::Incomplete { .. } => Kind::Incomplete,
+        _ => Kind::General,
+    }
 }
 
 /// Returns what to do about a failure and its causes, the causes first, each hint once.
@@ -114,6 +132,15 @@ fn hint(error: &BuilderError) -> Option<String> {
         }
         BuilderError::Edit(EditError::DuplicateEndpoint { node, .. }) => {
             format!("give another endpoint, or change that node with --node {node}")
+        }
+        BuilderError::Filter(FilterError::Duration { reason, .. }) => reason.clone(),
+        BuilderError::Filter(FilterError::Several { name }) => format!(
+            "{name} is given several times; give one value, or run the command once for each"
+        ),
+        BuilderError::NoSpaceLimits => {
+            "--reserved-space and --filter until=DURATION work with older versions; a newer BuildKit \
+             is used by a builder with a newer image, see --driver-opt image=IMAGE"
+                .to_owned()
         }
         BuilderError::Name(error) | BuilderError::Store(StoreError::Name(error)) => {
             return name_hint(error);

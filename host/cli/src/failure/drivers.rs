@@ -3,7 +3,32 @@
 use iechor_catalog::{AccessFault, CatalogError, GrantsFrom, MissingGrant, RegistryError};
 use iechor_sandbox::{Denial, DenialReason, DriverError, Missing, Remedy};
 
+use super::engine_kind;
+use super::kind::Kind;
 use crate::program;
+
+/// Returns the kind of an error of the catalog.
+pub(super) fn kind(error: &CatalogError) -> Kind {
+    match error {
+        CatalogError::Driver(error) => driver_kind(error),
+        CatalogError::Cancelled(_) => Kind::Cancelled,
+        CatalogError::Unknown { .. } | CatalogError::NotInstalled { .. } => Kind::NotFound,
+        _ => Kind::General,
+    }
+}
+
+/// Returns the kind of a failure of a driver.
+pub(super) fn driver_kind(error: &DriverError) -> Kind {
+    match error {
+        DriverError::Cancelled { .. } => Kind::Cancelled,
+        DriverError::TimedOut { .. } => Kind::Unreachable,
+        DriverError::Failed {
+            engine: Some(failure),
+            ..
+        } => engine_kind(*failure),
+        _ => Kind::General,
+    }
+}
 
 /// Returns what to do about a failure, where there is advice.
 pub fn catalog_hint(error: &CatalogError) -> Option<String> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use iechor_build::{BuildError, Mistake, Mistakes, Setting};
+use iechor_values::causes::chain;
 
 use super::build;
 
@@ -36,7 +37,7 @@ impl WrongLine {
         read.map_err(|error| {
             self.0.push(Wrong {
                 place: Some(flag),
-                text: format!("{error:#}"),
+                text: chain(error.as_ref()),
                 hint: None,
             });
         })

@@ -67,6 +67,16 @@ impl Format {
         Ok(format)
     }
 
+    /// Returns whether the template may use a field of a row. A template that uses a whole row uses all
+    /// fields.
+    pub fn may_use(&self, field: &str) -> bool {
+        let uses_whole =
+            |after: &str| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        self.source.contains(field)
+            || self.source.contains('$')
+            || self.source.split('.').skip(1).any(uses_whole)
+    }
+
     /// Renders the template over each row of a listing. As in the Docker CLI, `\t` and `\n` in the
     /// text of the template mean a tab and a line feed.
     ///

@@ -31,6 +31,23 @@ fn check(cases: &[(&str, &str)], data: &Value) {
 }
 
 #[test]
+fn the_fields_that_a_template_may_use() {
+    for (template, expected) in [
+        ("{{.Name}}", false),
+        ("{{.Name}}: {{if .Err}}broken{{end}}", false),
+        (r#"table {{.Name}}\t{{upper .Driver}}"#, false),
+        ("{{.Name}} {{len .Nodes}}", true),
+        ("{{json .}}", true),
+        ("{{.}}", true),
+        ("{{with .}}{{end}}", true),
+        ("{{$}}", true),
+    ] {
+        let format = Format::parse(template).expect(template);
+        assert_eq!(format.may_use("Nodes"), expected, "{template}");
+    }
+}
+
+#[test]
 fn values_as_go_writes_them() {
     check(
         &[

@@ -8,6 +8,7 @@
 //! - `screen` has the sequences that redraw several lines.
 //! - `progress` has the display of builds and boots, and lines that are redrawn.
 //! - `prompt` has questions, which a signal ends.
+//! - `waiting` announces what the program waits for.
 //!
 //! Foreign text is made safe twice: `text`, `table`, `template` and `messages` keep it within its line
 //! and free of markers, and the owner removes control characters from all that it writes.
@@ -18,13 +19,15 @@ mod progress;
 mod prompt;
 mod results;
 mod screen;
+mod waiting;
 
 pub use messages::{
     driver, error, error_at_once, hint, is_terminal, log, panicked, say, say_at_once, show, warn,
 };
 pub use progress::{Display, Named, boot_mode, end_transient, transient};
-pub use prompt::{can_ask, confirm};
+pub use prompt::{Answer, ask, can_ask, confirm};
 pub use results::{help, json, line, pretty_json, result, usage};
+pub use waiting::Announcer;
 
 /// Width of help on a wide terminal, in columns: longer lines are hard to read.
 const HELP: usize = 110;

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{messages, owner};
+use super::{messages, owner, waiting};
 
 /// Maximum number of statuses of a build that wait to be shown. One takes some MiB at most.
 const STATUSES: usize = 16;
@@ -92,6 +92,9 @@ impl Drop for Frames {
 impl Display {
     /// Starts to show progress. It names the builder, if there is one to name.
     pub fn start(mode: Mode, named: Option<Named<'_>>) -> anyhow::Result<Self> {
+        if mode == Mode::RawJson {
+            waiting::silence();
+        }
         let mut options = Options::from_environment(|name| std::env::var(name).ok());
         options.description = named.map(|named| description(named.builder, named.driver));
         options.label = named.map(|named| label(named.builder, named.driver));

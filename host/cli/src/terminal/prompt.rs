@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use iechor_builder::BuilderError;
 use iechor_text::clean_line;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Interest};
 use tokio_util::sync::CancellationToken;
 
 use super::{messages, owner};
@@ -20,6 +20,53 @@ const HANGUP: Duration = Duration::from_millis(100);
 /// Returns whether the user can be asked: input and messages are at a terminal.
 pub fn can_ask() -> bool {
     io::stdin().is_terminal() && messages::is_terminal()
+}
+
+/// The answer to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes.
+    Yes,
+    /// Anything else.
+    No,
+    /// There is nobody to ask, and no answer on standard input.
+    Missing,
+}
+
+/// Asks a question at the terminal. Without a terminal, the first line of standard input is the answer, so
+/// that `yes |` works; the question is printed as a message.
+///
+/// # Errors
+///
+/// [`BuilderError::Cancelled`] if `cancel` is cancelled before there is an answer.
+pub async fn ask(question: &str, cancel: &CancellationToken) -> anyhow::Result<Answer> {
+    if can_ask() {
+        return Ok(match confirm(question, cancel).await? {
+            true => Answer::Yes,
+            false => Answer::No,
+        });
+    }
+    messages::say(question.trim_end());
+    if io::stdin().is_terminal() {
+        // The question is not at the terminal, so the user would wait in vain.
+        return Ok(Answer::Missing);
+    }
+    let mut line = String::new();
+    let mut input = BufReader::new(tokio::io::stdin()).take(LONGEST as u64);
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(BuilderError::Cancelled("the question").into()),
+        read = input.read_line(&mut line) => read?,
+    };
+    Ok(match line.as_str() {
+        "" => Answer::Missing,
+        line if is_yes(line) => Answer::Yes,
+        _ => Answer::No,
+    })
+}
+
+fn is_yes(line: &str) -> bool {
+    matches!(line.trim(), "y" | "Y" | "yes")
 }
 
 /// Asks a question and returns whether the answer is yes. The end of the input means no.
@@ -49,7 +96,7 @@ pub async fn confirm(question: &str, cancel: &CancellationToken) -> anyhow::Resu
         return Err(BuilderError::Cancelled("the question").into());
     };
     asked.answered(line.ends_with('\n'));
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    Ok(is_yes(&line))
 }
 
 /// A question that is open until this is dropped.

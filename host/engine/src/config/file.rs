@@ -31,6 +31,7 @@ pub(super) struct File {
     pub(super) current_context: Option<String>,
     pub(super) http_headers: BTreeMap<String, String>,
     pub(super) proxies: BTreeMap<String, Proxy>,
+    pub(super) prune_filters: Vec<String>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -112,6 +113,7 @@ impl Reader<'_> {
             current_context: self.value("currentContext"),
             http_headers: usable(self.table("HttpHeaders")),
             proxies: usable(self.table("proxies")),
+            prune_filters: self.value("pruneFilters").unwrap_or_default(),
         }
     }
 

@@ -119,6 +119,11 @@ impl DockerConfig {
         headers.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// Returns the filters for every removal of unused objects, each `NAME=VALUE`.
+    pub fn prune_filters(&self) -> &[String] {
+        &self.file.prune_filters
+    }
+
     /// Returns the proxies for builds on the engine at `host`, as environment variables, sorted,
     /// each in upper and in lower case. `host` is an endpoint such as
     /// `unix:///var/run/docker.sock`.

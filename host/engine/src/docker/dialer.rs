@@ -182,6 +182,14 @@ impl Dialer {
         let asked = Asked(subject.request.clone());
         let start = Instant::now();
         tracing::trace!("{line}: to {}", self.endpoint);
+        // What is sent in pieces has progress of its own.
+        let _wait = request.body().size_hint().exact().map(|_| {
+            let Subject { endpoint, request } = &subject;
+            iechor_waiting::begin(
+                format!("the engine at {endpoint}"),
+                format!("answer {request}"),
+            )
+        });
         let io = Metered::new(self.connect().await?, subject, bounds);
         let head_is_there = io.head_is_there();
         let (mut parts, body) = request.into_parts();

@@ -6,6 +6,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use http::StatusCode;
+use iechor_values::causes::chain;
 use serde::Deserialize;
 
 use crate::endpoint::Host;
@@ -179,6 +180,11 @@ pub(super) fn refine(error: EngineError, about: About<'_>) -> EngineError {
     }
 }
 
+/// Returns whether a container is not removed because another client removes it already.
+pub(super) fn is_being_removed(error: &EngineError) -> bool {
+    matches!(error, EngineError::Conflict(words) if words.contains("is already in progress"))
+}
+
 fn missing(words: &str, about: About<'_>) -> Option<ObjectKind> {
     let says = |kind: ObjectKind| {
         let kind_name = kind.to_string();
@@ -200,18 +206,28 @@ fn missing(words: &str, about: About<'_>) -> Option<ObjectKind> {
         .find(|kind| says(*kind))
 }
 
-/// Returns the name that the request used, or the one in the message if the request had none.
+/// Returns the name of the missing object. A request may refer to objects that it does not name itself, such
+/// as the container whose network another one joins: the message has their names.
 fn name_of(kind: ObjectKind, about: About<'_>, message: &str) -> String {
-    about
-        .iter()
-        .find(|(k, _)| *k == kind)
-        .map(|(_, name)| (*name).to_owned())
-        .unwrap_or_else(|| {
-            // `No such image: NAME`, `network NAME not found`
-            let name = message.rsplit_once(": ").map_or(message, |(_, name)| name);
-            let name = name.strip_prefix(&format!("{kind} ")).unwrap_or(name);
-            name.strip_suffix(" not found").unwrap_or(name).to_owned()
-        })
+    let requested = about.iter().find(|(k, _)| *k == kind);
+    let told = || {
+        // `No such container: NAME`, `network NAME not found`
+        let name = message.rsplit_once(": ").map_or(message, |(_, name)| name);
+        let name = name.strip_prefix(&format!("{kind} ")).unwrap_or(name);
+        name.strip_suffix(" not found").unwrap_or(name).to_owned()
+    };
+    match requested {
+        // Engines complete the names of images.
+        Some((ObjectKind::Image, name)) => (*name).to_owned(),
+        Some((_, name)) => {
+            let told = told();
+            // The engine repeats a name that is one word, and describes anything else.
+            let is_name = message.to_lowercase().contains("no such container: ")
+                && !told.contains(char::is_whitespace);
+            if is_name { told } else { (*name).to_owned() }
+        }
+        None => told(),
+    }
 }
 
 fn taken<'a>(words: &str, about: About<'a>) -> Option<(ObjectKind, &'a str)> {
@@ -253,21 +269,6 @@ fn transfer_reason(error: &(dyn StdError + 'static)) -> UnreachableReason {
     UnreachableReason::Other(chain(error))
 }
 
-/// Returns an error with its causes, without repeating a text.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut next = error.source();
-    while let Some(e) = next {
-        let more = e.to_string();
-        if !words.contains(&more) {
-            words.push_str(": ");
-            words.push_str(&more);
-        }
-        next = e.source();
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,6 +293,12 @@ mod tests {
                 404,
                 "No such container: c",
                 "no such container: c",
+            ),
+            (
+                container,
+                404,
+                "No such container: other",
+                "no such container: other",
             ),
             (
                 container,

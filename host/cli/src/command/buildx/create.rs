@@ -6,11 +6,14 @@ use clap::Args;
 use iechor_builder::Workspace;
 use iechor_builder::create::{self, CreateRequest};
 use iechor_builder::leave::{self, LeaveRequest};
+use iechor_builder::view::CreatedBuilder;
 use iechor_catalog::Grant;
 use iechor_progress::Mode;
 
+use crate::command::Format;
 use crate::session::{self, Common};
 use crate::terminal::{self, Display};
+use crate::text::Text;
 
 /// Create a builder, or change a node of a builder
 #[derive(Debug, Args)]
@@ -56,6 +59,9 @@ pub struct Create {
     /// Boot the builder after creation
     #[arg(long)]
     bootstrap: bool,
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
+    #[arg(long, default_value = "table")]
+    format: Format,
 }
 
 impl Create {
@@ -89,17 +95,19 @@ impl Create {
             };
             let created = create::create(&workspace, request, display.sender()).await;
             display.finish().await?;
-            let created = created?;
+            let created = CreatedBuilder::of(created?);
             for warning in &created.warnings {
                 terminal::warn(warning);
             }
-            if created.is_unchanged {
+            let CreatedBuilder {
+                name, unchanged, ..
+            } = &created;
+            if *unchanged {
                 terminal::say(&format!(
-                    "builder {} has these settings already: nothing was changed",
-                    created.name
+                    "builder {name} has these settings already: nothing was changed"
                 ));
             }
-            terminal::line(&created.name)
+            self.format.list(|| Text::of_line(name), [&created])
         })
     }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use iechor_builder::lifecycle;
 use iechor_builder::selection::Chosen;
 use iechor_builder::store::StoredBuilder;
-use iechor_builder::view::{BuilderDetails, CleanupRule, Inspection, NodeDetails};
+use iechor_builder::view::{BuilderDetails, CleanupRule, DeviceDetails, Inspection, NodeDetails};
 use iechor_values::{duration, size};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -14,6 +14,7 @@ use time::format_description::well_known::Rfc3339;
 use super::ls;
 use crate::command::Format;
 use crate::failure;
+use crate::program;
 use crate::session::{self, Common};
 use crate::table;
 use crate::terminal::{self, Display};
@@ -38,6 +39,8 @@ pub struct Inspect {
 impl Inspect {
     /// Boots the builder with `--bootstrap`, and prints it.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        // As in docker buildx.
+        let with_features = program::settings().debug;
         session::change(common, |workspace| async move {
             let stored = match workspace.select(self.name.as_deref())? {
                 Chosen::Stored(stored) => stored,
@@ -54,7 +57,8 @@ impl Inspect {
             }
             let inspection = Inspection::of(&workspace, &stored, self.timeout).await?;
             let builder = &inspection.builder;
-            self.format.show(|| text(builder), || builder)?;
+            self.format
+                .show(|| text(builder, with_features), || builder)?;
             if matches!(self.format, Format::Table) {
                 for boot in &builder.incomplete {
                     terminal::warn(&ls::incomplete(&builder.name, boot));
@@ -76,7 +80,7 @@ fn shown_time(text: &str) -> Option<String> {
     ))
 }
 
-fn text(builder: &BuilderDetails) -> Text {
+fn text(builder: &BuilderDetails, with_features: bool) -> Text {
     let mut rows = vec![
         field("Name", &builder.name),
         field("Driver", &builder.driver),
@@ -97,7 +101,7 @@ fn text(builder: &BuilderDetails) -> Text {
         if number > 0 {
             text.line("");
         }
-        text.append(&node_text(node));
+        text.append(&node_text(node, with_features));
     }
     text
 }
@@ -106,7 +110,7 @@ fn field(key: &str, value: &str) -> (String, String) {
     (key.to_owned(), value.to_owned())
 }
 
-fn node_text(node: &NodeDetails) -> Text {
+fn node_text(node: &NodeDetails, with_features: bool) -> Text {
     let mut rows = vec![field("Name", &node.name), field("Endpoint", &node.endpoint)];
     if !node.driver_opts.is_empty() {
         let options: Vec<_> = node
@@ -124,6 +128,9 @@ fn node_text(node: &NodeDetails) -> Text {
         return table::fields(&rows);
     }
     rows.push(field("Status", node.status.name()));
+    if let Some(end) = &node.last_end {
+        rows.push(field("Last run", &end.words));
+    }
     if !node.flags.is_empty() {
         rows.push(field("BuildKit daemon flags", &node.flags.join(" ")));
     }
@@ -134,31 +141,68 @@ fn node_text(node: &NodeDetails) -> Text {
         rows.push(field("Platforms", &node.marked_platforms.join(", ")));
     }
     let mut text = table::fields(&rows);
-    for worker in &node.workers {
-        if !worker.labels.is_empty() {
-            text.line("Labels:");
-            let rows: Vec<_> = worker
-                .labels
-                .iter()
-                .map(|(key, value)| (format!(" {key}"), value.clone()))
-                .collect();
-            text.append(&table::fields(&rows));
-        }
-        for (number, rule) in worker.cleanup_rules.iter().enumerate() {
-            text.line(&format!("GC Policy rule#{number}:"));
-            text.append(&table::fields(&rule_rows(rule)));
-        }
+    if with_features && !node.features.is_empty() {
+        let features = node.features.iter();
+        let features =
+            features.map(|(name, is_supported)| (name.clone(), is_supported.to_string()));
+        text.append(&section("Features", features));
+    }
+    if !node.labels.is_empty() {
+        text.append(&section("Labels", node.labels.clone()));
+    }
+    if !node.devices.is_empty() {
+        text.line("Devices:");
+        node.devices
+            .iter()
+            .for_each(|device| text.append(&device_text(device)));
+    }
+    for (number, rule) in node.cleanup_rules.iter().enumerate() {
+        text.line(&format!("GC Policy rule#{number}:"));
+        text.append(&table::fields(&rule_rows(rule)));
     }
     for file in &node.file_contents {
         text.line(&format!("File#{}:", file.path));
         match &file.text {
             Some(contents) => {
-                for line in contents.lines() {
+                // As in docker buildx, a line feed at the end begins another line.
+                for line in contents.split('\n') {
                     text.line(&format!(" > {line}"));
                 }
             }
-            None => text.line(" > (a private key, not shown)"),
+            None => text.line(&format!(
+                " > (a private key of {} bytes, not shown)",
+                file.size
+            )),
         }
+    }
+    text
+}
+
+/// Returns values with their names, below a title.
+fn section(title: &str, values: impl IntoIterator<Item = (String, String)>) -> Text {
+    let mut text = Text::of_line(&format!("{title}:"));
+    let rows: Vec<_> = values
+        .into_iter()
+        .map(|(name, value)| (format!(" {name}"), value))
+        .collect();
+    text.append(&table::fields(&rows));
+    text
+}
+
+fn device_text(device: &DeviceDetails) -> Text {
+    // docker buildx prints one of the two.
+    let access = match device.on_demand {
+        true => field(" On-Demand", "true"),
+        false => field(" Automatically allowed", &device.auto_allow.to_string()),
+    };
+    let mut text = table::fields(&[field(" Name", &device.name), access]);
+    if !device.annotations.is_empty() {
+        text.line(" Annotations:");
+        let annotations = device.annotations.iter();
+        let rows: Vec<_> = annotations
+            .map(|(name, value)| field(&format!("  {name}"), value))
+            .collect();
+        text.append(&table::fields(&rows));
     }
     text
 }
@@ -168,8 +212,9 @@ fn rule_rows(rule: &CleanupRule) -> Vec<(String, String)> {
     if !rule.filters.is_empty() {
         rows.push(field(" Filters", &rule.filters.join(",")));
     }
-    if let Some(seconds) = rule.keep_seconds {
-        rows.push(field(" Keep Duration", &format!("{seconds}s")));
+    let keep = Duration::from_nanos(rule.keep_duration).as_secs();
+    if keep > 0 {
+        rows.push(field(" Keep Duration", &duration::exact(keep)));
     }
     for (name, bytes) in [
         (" Reserved Space", rule.reserved_space),

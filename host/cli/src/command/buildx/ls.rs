@@ -30,7 +30,9 @@ impl Ls {
     /// Asks all nodes at the same time, and prints the list.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::query(common, |workspace| async move {
-            let listing = Listing::of(&workspace, self.timeout).await?;
+            // A template without nodes needs no engine.
+            let limit = self.format.may_show("Nodes").then_some(self.timeout);
+            let listing = Listing::of(&workspace, limit).await?;
             if let Some(fault) = &listing.current_fault {
                 terminal::warn(&fault.to_string());
             }

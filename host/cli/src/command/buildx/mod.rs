@@ -2,10 +2,15 @@
 
 mod bake;
 mod build;
+mod cache_filters;
+mod cache_records;
 mod create;
+mod dial_stdio;
+mod du;
 mod inspect;
 mod ls;
 mod platforms;
+mod prune;
 mod rm;
 mod stop;
 mod use_builder;
@@ -37,10 +42,13 @@ enum Command {
     Build(Box<build::Build>),
     /// Create a builder, or change a node of a builder
     Create(Box<create::Create>),
+    DialStdio(dial_stdio::DialStdio),
+    Du(du::Du),
     /// Show a builder and its nodes
     Inspect(inspect::Inspect),
     /// List builders
     Ls(ls::Ls),
+    Prune(prune::Prune),
     /// Remove one or more builders
     Rm(rm::Rm),
     /// Stop a builder
@@ -65,8 +73,11 @@ impl Buildx {
             Command::Bake(command) => command.run(&common),
             Command::Build(command) => command.run(&common),
             Command::Create(command) => command.run(&common),
+            Command::DialStdio(command) => command.run(&common),
+            Command::Du(command) => command.run(&common),
             Command::Inspect(command) => command.run(&common),
             Command::Ls(command) => command.run(&common),
+            Command::Prune(command) => command.run(&common),
             Command::Rm(command) => command.run(&common),
             Command::Stop(command) => command.run(&common),
             Command::Use(command) => command.run(&common),

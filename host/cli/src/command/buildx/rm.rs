@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
+use futures_util::future::join_all;
 use iechor_builder::lifecycle::{self, Ask, NodeState, RemoveRequest};
 use iechor_builder::store::NodeGroup;
+use iechor_builder::view::RemovedBuilder;
 use iechor_builder::{BuilderError, Workspace};
 use iechor_values::duration;
 
+use crate::command::Format;
+use crate::failure;
 use crate::session::{self, Common};
-use crate::{failure, terminal};
+use crate::terminal::{self, Answer};
+use crate::text::Text;
 
 /// Remove one or more builders
 #[derive(Debug, Args)]
@@ -29,63 +34,53 @@ pub struct Rm {
     /// Keep the build cache, which the next builder of that name uses
     #[arg(long)]
     keep_state: bool,
-    /// Time that each node has to answer
+    /// Format the output: table, json, or a Go template such as '{{.Name}}'
+    #[arg(long, default_value = "table")]
+    format: Format,
+    /// Time that the engine of each node has to answer
     #[arg(long, default_value = "20s", value_parser = duration::parse)]
     timeout: Duration,
 }
 
 impl Rm {
-    /// Removes the builders. A failure does not stop the removal of the others.
+    /// Removes the builders at the same time. A failure does not stop the removal of the others.
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         session::change(common, |workspace| async move {
-            let groups = if self.all_inactive {
+            let names = if self.all_inactive {
                 if !self.names.is_empty() {
                     bail!("cannot specify builder name when --all-inactive is set");
                 }
                 if !self.force && !confirm(&workspace).await? {
                     return Ok(());
                 }
-                let inactive = inactive(&workspace, self.timeout).await?;
-                inactive.into_iter().map(Found::Stored).collect()
+                inactive(&workspace, self.timeout).await?
             } else if self.names.is_empty() {
-                vec![Found::Stored(workspace.stored(None)?)]
+                vec![workspace.stored(None)?.name]
             } else {
-                self.names
-                    .iter()
-                    .map(|name| find(&workspace, name))
-                    .collect::<Result<Vec<_>, _>>()?
+                let mut names = self.names.clone();
+                names.sort();
+                names.dedup();
+                names
             };
             let request = RemoveRequest {
                 keep_state: self.keep_state,
                 keep_daemon: self.keep_daemon,
                 force: self.force,
+                limit: self.timeout,
             };
-            let mut failures = Vec::new();
-            for found in groups {
-                let (name, removed) = match found {
-                    Found::Stored(group) => {
-                        let removed = lifecycle::remove(&workspace, &group, request).await;
-                        (group.name, removed)
-                    }
-                    Found::Unlisted(name) => {
-                        let removed = lifecycle::remove_unlisted(&workspace, &name, request).await;
-                        (name, removed)
-                    }
-                };
-                match removed {
-                    Ok(forgotten) => {
-                        for what in forgotten {
-                            terminal::warn(&format!("not removed, but no longer listed: {what}"));
-                        }
-                        terminal::say(&format!("{name} removed"));
-                    }
-                    Err(error) => {
-                        terminal::say(&format!("failed to remove {name}: {error}"));
-                        failure::advise([&error]);
-                        failures.push(error);
-                    }
-                }
-            }
+            let work = names.iter().map(|name| remove(&workspace, name, request));
+            let removed = join_all(work).await;
+            let views = removed
+                .iter()
+                .zip(&names)
+                .map(|(outcome, name)| RemovedBuilder {
+                    name: name.clone(),
+                    removed: outcome.is_ok(),
+                    left: outcome.as_ref().map_or_else(|_| Vec::new(), Vec::clone),
+                    err: outcome.as_ref().err().map(ToString::to_string),
+                });
+            self.format.list(Text::default, views)?;
+            let failures: Vec<_> = removed.into_iter().filter_map(Result::err).collect();
             if failures.is_empty() {
                 return Ok(());
             }
@@ -95,6 +90,32 @@ impl Rm {
             }
         })
     }
+}
+
+/// Removes a builder, and says what became of it. Returns what is no longer listed, but may be left.
+async fn remove(
+    workspace: &Workspace,
+    name: &str,
+    request: RemoveRequest,
+) -> Result<Vec<String>, BuilderError> {
+    let removed = match find(workspace, name) {
+        Ok(Found::Stored(group)) => lifecycle::remove(workspace, &group, request).await,
+        Ok(Found::Unlisted(name)) => lifecycle::remove_unlisted(workspace, &name, request).await,
+        Err(error) => Err(error),
+    };
+    match &removed {
+        Ok(forgotten) => {
+            for what in forgotten {
+                terminal::warn(&format!("not removed, but no longer listed: {what}"));
+            }
+            terminal::say(&format!("{name} removed"));
+        }
+        Err(error) => {
+            terminal::say(&format!("failed to remove {name}: {error}"));
+            failure::advise([error]);
+        }
+    }
+    removed
 }
 
 /// A builder to remove.
@@ -115,42 +136,40 @@ fn find(workspace: &Workspace, name: &str) -> Result<Found, BuilderError> {
 }
 
 async fn confirm(workspace: &Workspace) -> anyhow::Result<bool> {
-    if !terminal::can_ask() {
-        bail!("--all-inactive asks for confirmation, but there is no terminal; add --force");
+    let question = "WARNING! This will remove all builders that are not in running state. Are you sure \
+                    you want to continue? [y/N] ";
+    match terminal::ask(question, &workspace.cancel).await? {
+        Answer::Yes => Ok(true),
+        Answer::No => Ok(false),
+        Answer::Missing => {
+            bail!("--all-inactive asks for confirmation, but there is no terminal; add --force")
+        }
     }
-    terminal::confirm(
-        "WARNING! This will remove all builders that are not in running state. Are you sure you \
-         want to continue? [y/N] ",
-        &workspace.cancel,
-    )
-    .await
 }
 
 /// Returns the builders of which no node runs. A builder with a node whose status is unknown does not
 /// count as inactive.
-async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Vec<NodeGroup>> {
-    let mut found = Vec::new();
+async fn inactive(workspace: &Workspace, timeout: Duration) -> anyhow::Result<Vec<String>> {
     let state = workspace.store.read()?;
-    for (name, stored) in state.builders() {
+    let asked = join_all(state.builders().map(|(name, stored)| async move {
         let Ok(stored) = stored else {
             terminal::warn(&format!("skipping {name}: cannot read its file"));
-            continue;
+            return None;
         };
-        let reports =
-            lifecycle::report(workspace, &stored.group, Ask::DriverIfKnown, timeout).await;
+        let group = &stored.group;
+        let reports = lifecycle::report(workspace, group, Ask::DriverIfKnown, timeout).await;
         let unknown = reports
             .iter()
             .find_map(|report| report.state.as_ref().err());
         if let Some(error) = unknown {
             terminal::warn(&format!("skipping {name}: {error}"));
-            continue;
+            return None;
         }
-        if reports
-            .iter()
-            .all(|report| report.state.as_ref().is_ok_and(NodeState::is_inactive))
-        {
-            found.push(stored.group.clone());
-        }
-    }
-    Ok(found)
+        let mut states = reports.iter().flat_map(|report| &report.state);
+        states
+            .all(NodeState::is_inactive)
+            .then(|| group.name.clone())
+    }))
+    .await;
+    Ok(asked.into_iter().flatten().collect())
 }

@@ -6,6 +6,7 @@ use iechor_builder::Workspace;
 use iechor_catalog::update::Update as Found;
 use iechor_catalog::view::is_high_risk;
 use iechor_catalog::{Grant, Installed};
+use iechor_values::causes::chain;
 
 use super::download::Download;
 use super::{consent, shown};
@@ -41,7 +42,8 @@ impl Update {
                 match update(&workspace, entry, &self.grants).await {
                     Ok(()) => {}
                     Err(error) if several && !workspace.cancel.is_cancelled() => {
-                        terminal::say(&format!("failed to update {}: {error:#}", entry.name));
+                        let reason = chain(error.as_ref());
+                        terminal::say(&format!("failed to update {}: {reason}", entry.name));
                         failed = true;
                     }
                     Err(error) => return Err(error),

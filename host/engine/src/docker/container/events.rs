@@ -39,10 +39,12 @@ pub(in crate::docker) async fn events(
             Ok(None) | Err(_) => break,
         };
         let attributes = event.actor.and_then(|actor| actor.attributes);
-        let code = attributes.and_then(|attributes| attributes.get("exitCode")?.parse().ok());
+        let attributes = attributes.unwrap_or_default();
+        let number = |name: &str| attributes.get(name)?.parse::<i32>().ok();
         found.push(ContainerEvent {
             action: event.action.unwrap_or_default(),
-            exit_code: code,
+            exit_code: number("exitCode").map(Into::into),
+            signal: number("signal"),
             time: SystemTime::UNIX_EPOCH + nanoseconds(event.time_nano),
         });
     }

@@ -20,10 +20,16 @@ use self::request::request;
 use self::seen::{Inspected, Listed};
 use super::address::{label_filters, segment};
 use super::answer::{Bounds, Objects};
-use super::archive;
 use super::client::DockerEngine;
+use super::{archive, errors};
 use crate::error::{EngineError, ObjectKind};
 use crate::model::{Container, ContainerSpec, File};
+
+/// Maximum time for a removal that another client requested.
+const REMOVED: Duration = Duration::from_secs(60);
+
+/// Interval of the checks whether a container is removed.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn create(
     engine: &DockerEngine,
@@ -105,11 +111,30 @@ pub(super) async fn remove(
         .v(true)
         .force(force)
         .build();
-    engine
+    let removed = engine
         .docker
         .remove_container(&segment(name), Some(options))
         .await
-        .map_err(engine.failed(&[(ObjectKind::Container, name)]))
+        .map_err(engine.failed(&[(ObjectKind::Container, name)]));
+    match removed {
+        Err(error) if errors::is_being_removed(&error) => {
+            match tokio::time::timeout(REMOVED, gone(engine, name)).await {
+                Ok(gone) => gone,
+                Err(_) => Err(error),
+            }
+        }
+        removed => removed,
+    }
+}
+
+/// Waits until the engine has removed a container for another client.
+async fn gone(engine: &DockerEngine, name: &str) -> Result<(), EngineError> {
+    let whom = format!("the engine at {}", engine.dialer.endpoint());
+    let _wait = iechor_waiting::begin(whom, format!("remove container {name}"));
+    while inspect(engine, name).await?.is_some() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
 }
 
 pub(super) async fn copy_into(
