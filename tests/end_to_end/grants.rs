@@ -83,10 +83,14 @@ fn at_a_terminal_the_dangerous_is_asked_about_first() {
     asked.type_in("y\n");
     asked.wait_until_it_says("container.network for any (optional, HIGH RISK)");
     asked.type_in("n\n");
-    asked.wait_until_it_says("direct.connect for any (optional)");
-    asked.type_in("\n");
+    asked.wait_until_it_says("container.bind for any (optional, HIGH RISK)");
+    asked.type_in("n\n");
+    asked.wait_until_it_says("container.devices for any (optional, HIGH RISK)");
+    asked.type_in("n\n");
     asked.wait_until_it_says("image.pull for any (required)");
     asked.type_in("y\n");
+    asked.wait_until_it_says("direct.connect for any (optional)");
+    asked.type_in("\n");
     asked.wait_until_it_says("container.cgroup-parent for any (optional)");
     asked.type_in("\n");
     asked.wait_until_it_says("engine.load for any (optional)");
