@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Names that engines know (`docker/go-units`).
-const NAMES: [&str; 15] = [
+/// The names of limits that Docker's `go-units` knows.
+pub const NAMES: [&str; 15] = [
     "core",
     "cpu",
     "data",

@@ -2,23 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use iechor_build::spec::steps::Resources;
+
 use super::Target;
 use super::attributes::{self, Attribute as Known, Kind, Setting};
 use super::entries;
 use crate::diagnostic::Diagnostic;
 use crate::syntax::{Attribute, Body};
 use crate::value::{self, Type, Value};
-
-/// The limits of `resources`.
-const RESOURCES: &[&str] = &[
-    "memory",
-    "memory-swap",
-    "cpu-shares",
-    "cpu-period",
-    "cpu-quota",
-    "cpuset-cpus",
-    "cpuset-mems",
-];
 
 /// Converts a value to the type of an attribute.
 ///
@@ -78,7 +69,7 @@ fn resources(value: &Value) -> Result<BTreeMap<String, String>, String> {
     };
     let mut limits = BTreeMap::new();
     for (name, value) in fields {
-        if value.is_null() || !RESOURCES.contains(&&**name) {
+        if value.is_null() || !Resources::NAMES.contains(&&**name) {
             continue;
         }
         let of = if is_integer(name) {
@@ -105,7 +96,7 @@ pub fn is_integer(name: &str) -> bool {
 
 /// Returns whether `resources` has a limit of this name.
 pub fn is_resource(name: &str) -> bool {
-    RESOURCES.contains(&name)
+    Resources::NAMES.contains(&name)
 }
 
 /// Returns the texts of a list of texts.

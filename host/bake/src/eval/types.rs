@@ -26,17 +26,7 @@ pub fn constraint(expression: &Expression) -> Evaluated<Type> {
             "number" => Ok(Type::Number),
             "string" => Ok(Type::String),
             "any" => Ok(Type::Any),
-            "list" | "set" | "map" => fault(format!(
-                "The {name} type constructor requires one argument specifying the element type."
-            )),
-            "object" => fault(
-                "The object type constructor requires one argument specifying the attribute types and values as a map."
-                    .to_owned(),
-            ),
-            "tuple" => fault(
-                "The tuple type constructor requires one argument specifying the element types as a list."
-                    .to_owned(),
-            ),
+            "list" | "set" | "map" | "object" | "tuple" => fault(missing_argument(name)),
             _ => fault(format!("The keyword {name:?} is not a valid type specification.")),
         },
         Kind::Call(call) => constructed(call, expression),
@@ -46,6 +36,16 @@ pub fn constraint(expression: &Expression) -> Evaluated<Type> {
                 .to_owned(),
         ),
     }
+}
+
+/// Returns the fault of a type constructor that does not have its one argument.
+fn missing_argument(constructor: &str) -> String {
+    let argument = match constructor {
+        "object" => "the attribute types and values as a map",
+        "tuple" => "the element types as a list",
+        _ => "the element type",
+    };
+    format!("The {constructor} type constructor requires one argument specifying {argument}.")
 }
 
 fn constructed(call: &Call, expression: &Expression) -> Evaluated<Type> {
@@ -59,20 +59,10 @@ fn constructed(call: &Call, expression: &Expression) -> Evaluated<Type> {
         (call.arguments.as_slice(), name)
     else {
         return match name {
-            "bool" | "number" | "string" | "any" => {
-                fault(format!("Primitive type keyword {name:?} does not expect arguments."))
-            }
-            "list" | "set" | "map" => fault(format!(
-                "The {name} type constructor requires one argument specifying the element type."
+            "bool" | "number" | "string" | "any" => fault(format!(
+                "Primitive type keyword {name:?} does not expect arguments."
             )),
-            "object" => fault(
-                "The object type constructor requires one argument specifying the attribute types and values as a map."
-                    .to_owned(),
-            ),
-            "tuple" => fault(
-                "The tuple type constructor requires one argument specifying the element types as a list."
-                    .to_owned(),
-            ),
+            "list" | "set" | "map" | "object" | "tuple" => fault(missing_argument(name)),
             "optional" => fault(
                 "Keyword \"optional\" is valid only as a modifier for object type attributes."
                     .to_owned(),

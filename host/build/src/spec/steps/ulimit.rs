@@ -2,24 +2,7 @@
 
 use std::fmt;
 
-/// The names of limits that Docker's `go-units` knows.
-const NAMES: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
+use iechor_values::ulimit::NAMES;
 
 /// A limit of processes. `-1` means that there is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
