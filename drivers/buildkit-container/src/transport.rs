@@ -44,12 +44,6 @@ pub fn dial(container: &Container, transport: Transport) -> Result<Connection, E
     match connected {
         Ok(connection) => Ok(connection),
         Err(error @ (Error::Cancelled | Error::Timeout | Error::LimitExceeded(_))) => Err(error),
-        Err(Error::Unavailable(why)) if transport == Transport::Direct => {
-            match container.inspect()?.status {
-                container::Status::Running => Err(Error::Unavailable(why)),
-                _ => Err(Error::NotRunning),
-            }
-        }
         Err(Error::Unsupported(why)) if transport == Transport::Direct => {
             Err(Error::Unsupported(format!(
                 "{why}; remove the builder with its state kept, and create it again, or set \

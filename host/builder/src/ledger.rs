@@ -82,6 +82,7 @@ pub(crate) struct NodeLedger {
     lock: Arc<NodeLock>,
     log: Arc<dyn Log>,
     engine: Option<Arc<dyn Engine>>,
+    cancel: CancellationToken,
     boot_log: Mutex<Option<BootLog>>,
     records: Mutex<HashMap<String, Record>>,
     left: Mutex<Vec<Remnant>>,
@@ -94,6 +95,7 @@ impl NodeLedger {
         lock: Arc<NodeLock>,
         log: Arc<dyn Log>,
         engine: Option<Arc<dyn Engine>>,
+        cancel: CancellationToken,
     ) -> Self {
         Self {
             store,
@@ -101,6 +103,7 @@ impl NodeLedger {
             lock,
             log,
             engine,
+            cancel,
             boot_log: Mutex::default(),
             records: Mutex::default(),
             left: Mutex::default(),
@@ -181,7 +184,10 @@ impl Ledger for NodeLedger {
     }
 
     async fn may_undo(&self, _: &str) -> bool {
-        if let Some(engine) = &self.engine {
+        // Nobody reads the log of a boot that the user cancelled.
+        if let Some(engine) = &self.engine
+            && !self.cancel.is_cancelled()
+        {
             let Purpose { builder, node, .. } = &self.purpose;
             let read = boot_log::read(engine.as_ref(), &self.store, builder, node).await;
             *self.boot_log.lock().unwrap_or_else(PoisonError::into_inner) = read;

@@ -252,6 +252,7 @@ impl LiveNode {
             self.lock()?,
             Arc::clone(&self.workspace_log),
             self.engine.clone(),
+            self.cancel.clone(),
         ));
         let (vertex, forwarder) =
             DriverProgress::begin("[internal] booting buildkit", status.clone());

@@ -82,6 +82,7 @@ impl World {
             Arc::new(self.store.node_lock("b", "b0", ENDPOINT).unwrap()),
             Arc::new(NoLog),
             None,
+            CancellationToken::new(),
         )
     }
 
