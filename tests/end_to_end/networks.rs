@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Sandbox, cells, container_of, docker, inspect};
+use crate::support::{Sandbox, cells, container_of, docker, inspect, machine};
 
 #[test]
 fn a_builder_in_a_network() {
@@ -36,6 +36,15 @@ fn a_builder_in_a_network() {
     assert!(
         networks.starts_with(&format!("map[{network}:")),
         "{networks}"
+    );
+    // Podman has `bridge` there for every network.
+    let mode = match machine().is_podman {
+        true => "bridge",
+        false => network.as_str(),
+    };
+    assert_eq!(
+        inspect(&container_of(&name))["HostConfig"]["NetworkMode"],
+        mode
     );
 
     // A network that is in use stays, and the error has the engine's reason.

@@ -22,6 +22,8 @@ const HUNG: Duration = Duration::from_secs(240);
 pub struct Machine {
     /// Endpoint of the engine.
     pub docker_host: String,
+    /// Whether the engine is Podman, which tells less.
+    pub is_podman: bool,
     /// The BuildKit image in the engine.
     pub buildkit_image: String,
     /// The program `docker-registry`.
@@ -64,6 +66,7 @@ pub fn machine() -> &'static Machine {
         };
         Machine {
             docker_host: setting("DOCKER_HOST"),
+            is_podman: optional("IECHOR_TEST_PODMAN").as_ref() == Some(&setting("DOCKER_HOST")),
             buildkit_image: setting("IECHOR_TEST_BUILDKIT_IMAGE"),
             registry: setting("IECHOR_TEST_REGISTRY").into(),
             wkg: setting("IECHOR_TEST_WKG").into(),
